@@ -1,0 +1,87 @@
+"""Who is asking, and what they may do. Every permission question of the product is answered here."""
+
+from dataclasses import dataclass
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from accounts.models import APIToken, Membership, Organization, Role, User
+
+ACTIONS = ("lease:read", "lease:write", "money:read", "money:write", "org:read", "org:write")
+
+ROLE_ACTIONS: dict[str, frozenset[str]] = {
+    Role.OWNER: frozenset(ACTIONS),
+    Role.ADMIN: frozenset(ACTIONS),
+    Role.ENGINEER: frozenset({"lease:read", "lease:write", "money:read", "org:read"}),
+    Role.FINANCE: frozenset({"lease:read", "money:read", "money:write", "org:read"}),
+}
+
+SESSION_KEY = "organization"  # public id of the organization that a person with several works for now
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Somebody acting for an organization: a person in a browser, or a token (then `user` is who made it)."""
+
+    organization: Organization
+    user: User | None
+    token: APIToken | None
+    role: str
+    scopes: frozenset[str] = frozenset(ACTIONS)
+
+    @property
+    def actor(self) -> str:
+        """How events name this principal, such as "user:us_…" or "token:tk_…"."""
+        if self.token is not None:
+            return f"token:{self.token.public_id}"
+        return f"user:{self.user.public_id}" if self.user else "system:unknown"
+
+
+def may(principal: Principal, action: str) -> bool:
+    """Whether both the role and, for a token, its scopes allow `action` (one of ACTIONS)."""
+    return action in ROLE_ACTIONS.get(principal.role, frozenset()) and action in principal.scopes
+
+
+def principal_of(request: HttpRequest | Request) -> Principal:
+    """The principal behind a page or API request.
+
+    :raises PermissionDenied: when nobody is logged in, or the person belongs to no organization
+    """
+    principal = find_principal(request)
+    if principal is None:
+        raise PermissionDenied("Log in and join an organization first.")
+    return principal
+
+
+def find_principal(request: HttpRequest | Request) -> Principal | None:
+    """As `principal_of`, with None for nobody. Asked once for each request, then remembered."""
+    base = request._request if isinstance(request, Request) else request
+    if not hasattr(base, "principal"):
+        setattr(base, "principal", _look_up(request))  # noqa: B010
+    found = getattr(base, "principal")  # noqa: B009
+    assert found is None or isinstance(found, Principal)
+    return found
+
+
+def principal_of_token(token: APIToken) -> Principal | None:
+    """What a token may do: its scopes within its creator's present role; None when the creator has left."""
+    membership = Membership.objects.filter(
+        organization_id=token.organization_id, user_id=token.created_by_id, user__is_active=True
+    ).first()
+    if membership is None:
+        return None
+    return Principal(token.organization, token.created_by, token, membership.role, frozenset(token.scopes))
+
+
+def _look_up(request: HttpRequest | Request) -> Principal | None:
+    token = getattr(request, "auth", None)
+    if isinstance(token, APIToken):
+        return principal_of_token(token)
+    user = request.user
+    if not isinstance(user, User) or not user.is_active:
+        return None
+    memberships = list(user.memberships.select_related("organization").order_by("id"))
+    wanted = request.session.get(SESSION_KEY)
+    chosen = next((m for m in memberships if m.organization.public_id == wanted), next(iter(memberships), None))
+    return Principal(chosen.organization, user, None, chosen.role) if chosen else None

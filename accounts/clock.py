@@ -1,0 +1,14 @@
+"""The clock that decides: the database's. Views, tasks and commands read it; everything below takes `now` as an argument."""
+
+from datetime import UTC, datetime
+
+from django.db import connection
+
+
+def now() -> datetime:
+    """This instant by the database, as an aware UTC datetime. Moves on inside a transaction too."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (instant,) = cursor.fetchone()
+    assert isinstance(instant, datetime)
+    return instant.astimezone(UTC)

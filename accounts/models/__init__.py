@@ -1,0 +1,23 @@
+"""Who: users, organizations, members, keys, tokens; and what happened."""
+
+from accounts.models.credential import APIToken, SSHKey
+from accounts.models.event import Event, Notice
+from accounts.models.idempotency import IdempotencyKey
+from accounts.models.party import Membership, Organization, Role, User
+from accounts.models.stateful import IllegalMove, Stale, Stateful, TransitionRow
+
+__all__ = [
+    "APIToken",
+    "Event",
+    "IdempotencyKey",
+    "IllegalMove",
+    "Membership",
+    "Notice",
+    "Organization",
+    "Role",
+    "SSHKey",
+    "Stale",
+    "Stateful",
+    "TransitionRow",
+    "User",
+]

@@ -1,0 +1,49 @@
+"""The Celery application and the whole schedule.
+
+Sweeps over rows are the truth and messages only speed them up, so a message may be lost, doubled or late. Beat may
+run twice. A sweep's message expires when the next is due, so a backlog evaporates. Work on machines goes to the queue
+of their site (`site.<slug>`, sent explicitly); all else to the queue `default`.
+"""
+
+import os
+from typing import Any
+
+from celery import Celery
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+
+def every(seconds: float, task: str) -> dict[str, Any]:
+    """A schedule entry."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
+app = Celery("gridlease", broker=settings.CELERY_BROKER_URL)
+app.conf.update(
+    task_serializer="json",
+    accept_content=["json"],
+    task_ignore_result=True,
+    task_default_queue="default",
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_time_limit=1800,
+    task_soft_time_limit=1740,
+    worker_prefetch_multiplier=1,
+    worker_soft_shutdown_timeout=10,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={"visibility_timeout": 3600},  # longer than any task: else it is delivered twice
+    timezone="UTC",
+    beat_schedule={
+        "leases": every(2, "leasing.tasks.sweep"),
+        "usage": every(20, "billing.tasks.meter"),
+        "payments": every(5, "billing.tasks.settle"),
+        "refunds": every(10, "billing.tasks.refunds"),
+        "standing": every(15, "billing.tasks.enforce_standing"),
+        "invoices": every(3600, "billing.tasks.close_invoices"),
+        "notices": every(10, "accounts.tasks.deliver_notices"),
+    },
+)
+app.autodiscover_tasks()

@@ -1,0 +1,34 @@
+"""Every address. Each app brings its own pages (urls.py) and its own part of the API (api_urls.py)."""
+
+from importlib.util import find_spec
+
+from allauth.account.decorators import secure_admin_login
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from config import mailbox
+
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+APPS = ("accounts", "marketplace", "leasing", "billing")
+
+
+def parts(module: str) -> list[URLResolver]:
+    return [path("", include(f"{app}.{module}")) for app in APPS if find_spec(f"{app}.{module}")]
+
+
+api = [
+    *parts("api_urls"),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+]
+urlpatterns: list[URLPattern | URLResolver] = [
+    *parts("urls"),
+    path("api/v1/", include(api)),
+    path("account/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+]
+if settings.EMBEDDED:
+    urlpatterns += [path("mailbox/", mailbox.index, name="mailbox"), path("mailbox/<str:name>/", mailbox.letter)]

@@ -1,0 +1,7 @@
+"""The WSGI application that granian serves."""
+
+from django.core.wsgi import get_wsgi_application
+
+import config.celery  # noqa: F401  messages sent by views go to this app's broker; it names the settings too
+
+application = get_wsgi_application()

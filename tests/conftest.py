@@ -1,0 +1,69 @@
+"""Real PostgreSQL and Valkey for every run of pytest, started before Django reads its settings.
+
+With DATABASE_URL and REDIS_URL set, those are used instead. Both are started when this file is imported, because
+the conftest files below it import models.
+"""
+
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import django
+import pytest
+
+from config.embedded import postgres, valkey
+from config.part import Part, stop, wait_ready
+
+STATE = Path(tempfile.mkdtemp(prefix="gridlease-test-"))
+STATE.chmod(0o711)
+running: list[tuple[Part, subprocess.Popen[bytes]]] = []
+
+
+def start(part: Part, url: str) -> str:
+    with (STATE / f"{part.name}.log").open("ab") as log:
+        running.append((part, part.spawn(log.fileno())))
+    wait_ready(*running[-1])
+    return url
+
+
+def services() -> dict[str, str]:
+    """The environment that tests run in; what is set outside wins."""
+    env = dict(os.environ)
+    if "DATABASE_URL" not in env:
+        env["DATABASE_URL"] = start(*postgres.part(STATE, settings=postgres.TEST_SETTINGS))
+    if "REDIS_URL" not in env:
+        env["REDIS_URL"] = start(*valkey.part(STATE, durable=False))
+    defaults = {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "SECRET_KEY": "tests-need-no-secret-but-a-long-one-" + "0" * 20,
+        "BASE_URL": "http://localhost",
+        "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+        "STATE_DIR": str(STATE),
+        "STRIPE_API_KEY": "sk_test_offline",
+        "STRIPE_WEBHOOK_SECRET": "whsec_tests",
+    }
+    return defaults | env
+
+
+@atexit.register
+def clean_up() -> None:
+    for part, process in reversed(running):
+        stop(part, process)
+    shutil.rmtree(STATE, ignore_errors=True)
+
+
+os.environ.update(services())
+django.setup()
+import_module("config.celery")  # tasks sent by code under test go to this broker
+
+
+@pytest.fixture(autouse=True)
+def fast_passwords(settings: pytest.FixtureRequest) -> Iterator[None]:
+    """Argon2 is slow on purpose; tests that create many users need not be."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+    yield

@@ -1,0 +1,90 @@
+"""The agreement: which offer, how many nodes, from when, until when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pgtrigger
+from django.conf import settings
+from django.db import models
+
+from accounts.ids import PublicIdField
+from accounts.models import Organization, Stateful, TransitionRow
+from leasing.states import LEASE_OVER, LEASE_TRANSITIONS, LeaseState
+from marketplace.models import Image, Offer, Rate
+
+STARTUP_SCRIPT_BYTES = 16 * 1024
+
+
+class Lease(Stateful):
+    """Whole nodes for one organization. All of an order's nodes are held or none."""
+
+    TRANSITIONS = LEASE_TRANSITIONS
+
+    public_id = PublicIdField(prefix="ls")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="leases")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    name = models.CharField(max_length=80)
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="leases")
+    rate = models.ForeignKey(Rate, on_delete=models.PROTECT, related_name="+")
+    node_count = models.PositiveSmallIntegerField()
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True, help_text="Empty: until it is given back.")
+    guaranteed_until = models.DateTimeField(help_text="Until then nobody else can take the nodes.")
+    guarantee_notice_at = models.DateTimeField(null=True, blank=True, help_text="When the customer was told that it cannot be renewed.")
+    image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="+")
+    startup_script = models.TextField(blank=True)
+    replacements = models.PositiveSmallIntegerField(default=0, help_text="Machines replaced after a failed start; at most one.")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="lease_of_organization"),
+            models.Index(fields=["state", "deadline"], name="lease_state_deadline"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(state__in=LeaseState.values), name="lease_state_is_known"),
+            models.CheckConstraint(condition=models.Q(node_count__gte=1), name="lease_has_a_node"),
+            models.CheckConstraint(
+                condition=models.Q(ends_at=None) | models.Q(ends_at__gt=models.F("starts_at")), name="lease_ends_after_it_starts"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    @property
+    def over(self) -> bool:
+        """True once nothing can happen to it any more."""
+        return self.state in LEASE_OVER
+
+    @property
+    def last_moment(self) -> datetime:
+        """When it ends by itself unless it is renewed or given back."""
+        return self.ends_at or self.guaranteed_until
+
+
+class LeaseKey(models.Model):
+    """An SSH key that the lease admits, as it was when the lease was ordered."""
+
+    lease = models.ForeignKey(Lease, on_delete=models.PROTECT, related_name="keys")
+    name = models.CharField(max_length=80)
+    public_key = models.TextField()
+    fingerprint = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["lease", "fingerprint"], name="lease_key_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.fingerprint}"
+
+
+class Transition(TransitionRow):
+    """One change of a lease's state. Billing meters from these rows; nothing else tells it anything."""
+
+    lease = models.ForeignKey(Lease, on_delete=models.PROTECT, related_name="transitions")
+
+    class Meta:
+        ordering = ["lease", "seq"]
+        constraints = [models.UniqueConstraint(fields=["lease", "seq"], name="transition_once")]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]

@@ -1,0 +1,61 @@
+"""One node's service in one lease: what was done on it, where it answers, and who works on it now."""
+
+import pgtrigger
+from django.db import models
+
+from accounts.ids import PublicIdField
+from accounts.models import Stateful, TransitionRow
+from leasing.models.lease import Lease
+from leasing.states import MACHINE_FAILED_TWIN, MACHINE_TRANSITIONS, MachineState
+from marketplace.models import Node
+
+
+class Machine(Stateful):
+    """
+    Everything on the host is named after `public_id`.
+
+    A worker that takes it raises `work_epoch`; only the holder of the newest epoch may write a result, here and on the host.
+    """
+
+    TRANSITIONS = MACHINE_TRANSITIONS
+
+    public_id = PublicIdField(prefix="mc")
+    lease = models.ForeignKey(Lease, on_delete=models.PROTECT, related_name="machines")
+    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="machines")
+    step = models.CharField(max_length=60, blank=True, help_text="What is being done, in the customer's words.")
+    detail = models.CharField(max_length=300, blank=True, help_text="What the last attempt said, for staff.")
+    touched_at = models.DateTimeField(null=True, blank=True, help_text="When work on the node began: from then on it needs a wipe.")
+    access_ended_at = models.DateTimeField(null=True, blank=True, help_text="When the tenant lost access.")
+    host = models.CharField(max_length=255, blank=True, help_text="Where the tenant's SSH answers.")
+    port = models.PositiveIntegerField(null=True, blank=True)
+    user = models.CharField(max_length=32, blank=True)
+    host_key = models.TextField(blank=True, help_text="The tenant endpoint's own public key, new with each lease.")
+    work_epoch = models.PositiveIntegerField(default=0)
+    work_until = models.DateTimeField(null=True, blank=True, help_text="Until when the holder has it for itself.")
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                name="machine_work_due",
+                condition=models.Q(state__in=sorted(MACHINE_FAILED_TWIN)),
+            ),
+            models.Index(fields=["lease"], name="machine_of_lease"),
+        ]
+        constraints = [models.CheckConstraint(condition=models.Q(state__in=MachineState.values), name="machine_state_is_known")]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class MachineTransition(TransitionRow):
+    """One change of a machine's state."""
+
+    machine = models.ForeignKey(Machine, on_delete=models.PROTECT, related_name="transitions")
+
+    class Meta:
+        ordering = ["machine", "seq"]
+        constraints = [models.UniqueConstraint(fields=["machine", "seq"], name="machine_transition_once")]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]

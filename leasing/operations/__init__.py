@@ -1,0 +1,24 @@
+"""What can be done to leases. Locks are taken in one order: node calendars ascending, then the lease, its machines, their nodes."""
+
+from leasing.operations.booking import NodesTaken, confirm, expire, hold, rename
+from leasing.operations.ending import end, settle_end
+from leasing.operations.pausing import pause, resume
+from leasing.operations.renewing import renew
+from leasing.operations.starting import deploy, fail_start, machine_ready, start
+
+__all__ = [
+    "NodesTaken",
+    "confirm",
+    "deploy",
+    "end",
+    "expire",
+    "fail_start",
+    "hold",
+    "machine_ready",
+    "pause",
+    "rename",
+    "renew",
+    "resume",
+    "settle_end",
+    "start",
+]

@@ -1,0 +1,125 @@
+"""From an order to an agreement: hold, confirm, expire."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from accounts.models import Organization, SSHKey, User
+from accounts.operations import record
+from leasing.models import Claim, Lease, LeaseKey, Machine
+from leasing.operations import calendar
+from leasing.operations.starting import start
+from leasing.states import LeaseState, MachineState
+from marketplace.models import Image, Offer, Rate
+from marketplace.queries import Window, free_windows, occupied
+
+HOLD_FOR = timedelta(minutes=10)
+WINDOWS_SHOWN = 3
+WINDOWS_AHEAD = timedelta(days=60)
+
+
+class NodesTaken(Exception):
+    """Not enough free nodes for the whole period. `windows` are the next ones in which as many are free."""
+
+    def __init__(self, windows: Sequence[Window]) -> None:
+        super().__init__("Not enough nodes are free for the whole period.")
+        self.windows = tuple(windows)
+
+
+@transaction.atomic
+def hold(
+    *,
+    organization: Organization,
+    actor: str,
+    created_by: User | None,
+    offer: Offer,
+    rate: Rate,
+    nodes: int,
+    starts_at: datetime,
+    ends_at: datetime | None,
+    name: str,
+    ssh_keys: Sequence[SSHKey],
+    image: Image,
+    startup_script: str,
+    now: datetime,
+) -> Lease:
+    """
+    Hold `nodes` nodes of the offer, all or none, until the order is confirmed or ten minutes have passed.
+
+    :raises NodesTaken: if fewer are free for the whole period, cleaning included
+    """
+    window = occupied(offer.plan, starts_at, ends_at)
+    try:
+        calendars = calendar.lock_free_nodes(pool=offer.pool, nodes=nodes, window=window, now=now)
+    except calendar.TooFewNodes:
+        windows = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
+        raise NodesTaken(windows[:WINDOWS_SHOWN]) from None
+    cleaning = timedelta(seconds=offer.plan.cleaning_seconds)
+    wanted = starts_at + timedelta(seconds=offer.plan.guarantee_seconds) + cleaning
+    node_ids = [row.pk for row in calendars]
+    claimed_until = window.ends_at if ends_at else calendar.reach_until(node_ids=node_ids, after=starts_at, wanted=wanted)
+    lease = Lease.objects.create(
+        organization=organization,
+        created_by=created_by,
+        created_at=now,
+        name=name,
+        offer=offer,
+        rate=rate,
+        node_count=nodes,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        guaranteed_until=claimed_until - cleaning,
+        image=image,
+        startup_script=startup_script,
+        state=LeaseState.HELD,
+        state_since=now,
+        deadline=now + HOLD_FOR,
+    )
+    LeaseKey.objects.bulk_create(
+        LeaseKey(lease=lease, name=key.name, public_key=key.public_key, fingerprint=key.fingerprint) for key in ssh_keys
+    )
+    calendar.claim(lease=lease, node_ids=node_ids, period=Window(starts_at, claimed_until))
+    lease.begin(at=now, actor=actor)
+    return lease
+
+
+@transaction.atomic
+def confirm(*, lease: Lease, actor: str, now: datetime) -> None:
+    """
+    Make a held lease an agreement, and start it if its time has come.
+
+    :raises Stale: if the hold has expired or was cancelled meanwhile
+    """
+    lease.move_to(LeaseState.SCHEDULED, at=now, actor=actor)
+    for node_id in Claim.objects.filter(lease=lease, released_at=None).order_by("node_id").values_list("node_id", flat=True):
+        machine = Machine.objects.create(lease=lease, node_id=node_id, state=MachineState.PENDING, state_since=now)
+        machine.begin(at=now, actor=actor)
+    record(
+        organization=lease.organization,
+        kind="lease.confirmed",
+        subject=lease.public_id,
+        actor=actor,
+        at=now,
+        data={"name": lease.name, "nodes": lease.node_count, "starts_at": lease.starts_at.isoformat()},
+    )
+    if lease.starts_at <= now:
+        start(lease=lease, now=now)
+
+
+@transaction.atomic
+def expire(*, lease: Lease, now: datetime) -> None:
+    """
+    Let go of a hold that nobody confirmed in time.
+
+    :raises Stale: if it was confirmed meanwhile
+    """
+    node_ids = calendar.lock_nodes_of(lease)
+    lease.move_to(LeaseState.EXPIRED, at=now, reason="hold_expired")
+    calendar.release(lease=lease, node_ids=node_ids, now=now)
+
+
+def rename(*, lease: Lease, name: str) -> None:
+    """Give the lease another name. Names are for people; nothing depends on them."""
+    Lease.objects.filter(pk=lease.pk).update(name=name)
+    lease.name = name

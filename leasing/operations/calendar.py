@@ -1,0 +1,111 @@
+"""The claims calendar: locking nodes, taking them for a period, and letting go. Every change of a claim is here."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+
+from leasing.models import Claim, Lease
+from marketplace.models import NodeCalendar, Pool
+from marketplace.queries import Window, free_nodes
+
+BLOCKING_TRIES = 5
+
+
+class TooFewNodes(Exception):
+    """Not enough nodes of the pool are free for the whole window."""
+
+
+def lock_free_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime) -> list[NodeCalendar]:
+    """
+    Lock `nodes` calendars of the pool that are free for the whole window, node ids ascending.
+
+    First those that nobody else is looking at; if they are too few, wait in line for the others. The waiting lock is
+    re-checked by the database after the wait, so a row that comes back is still free.
+
+    :raises TooFewNodes: with nothing locked
+    """
+    with suppress(TooFewNodes):
+        return lock_idle_nodes(pool=pool, nodes=nodes, window=window, now=now)
+    free = free_nodes(window=window, now=now).filter(pool=pool).order_by("node_id")
+    for _ in range(BLOCKING_TRIES):
+        if free.count() < nodes:
+            break
+        with suppress(TooFewNodes):  # somebody took one while we waited; look at what is left
+            return _take_all(free.select_for_update(no_key=True, of=("self",))[:nodes], nodes)
+    raise TooFewNodes
+
+
+def lock_idle_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime) -> list[NodeCalendar]:
+    """
+    As `lock_free_nodes`, passing over the nodes that somebody else has locked: it never waits, so it never deadlocks.
+
+    :raises TooFewNodes: with nothing locked
+    """
+    free = free_nodes(window=window, now=now).filter(pool=pool).order_by("node_id")
+    return _take_all(free.select_for_update(no_key=True, skip_locked=True, of=("self",))[:nodes], nodes)
+
+
+@transaction.atomic
+def _take_all(rows: Iterable[NodeCalendar], nodes: int) -> list[NodeCalendar]:
+    """All or none: the savepoint's rollback lets go of a part."""
+    taken = list(rows)
+    if len(taken) < nodes:
+        raise TooFewNodes
+    return taken
+
+
+def lock_nodes_of(lease: Lease) -> list[int]:
+    """Lock the calendars of every node that the lease claims, ids ascending. Returns the node ids."""
+    node_ids = sorted(Claim.objects.filter(lease=lease, released_at=None).values_list("node_id", flat=True))
+    list(NodeCalendar.objects.filter(pk__in=node_ids).order_by("pk").select_for_update(no_key=True))
+    return node_ids
+
+
+def claim(*, lease: Lease, node_ids: Sequence[int], period: Window) -> None:
+    """Claim locked nodes for a period; the exclusion constraint refuses what the locks should have made impossible."""
+    taken = DateTimeTZRange(period.starts_at, period.ends_at)
+    Claim.objects.bulk_create([Claim(node_id=node_id, lease=lease, period=taken) for node_id in node_ids])
+    refresh(node_ids)
+
+
+def reach_until(*, node_ids: Sequence[int], after: datetime, wanted: datetime) -> datetime:
+    """How far locked nodes may be claimed from `after` on before another claim begins: at most `wanted`."""
+    behind = Claim.objects.filter(node_id__in=node_ids, released_at=None, period__startswith__gte=after)
+    first = behind.order_by("period").first()
+    return min(wanted, first.period.lower) if first else wanted
+
+
+def set_end(*, claims: Iterable[Claim], ends_at: datetime) -> None:
+    """Move the end of claims whose nodes are locked; a claim that would be empty is released instead."""
+    changed = list(claims)
+    for row in changed:
+        if ends_at > row.period.lower:
+            row.period = DateTimeTZRange(row.period.lower, ends_at)
+            row.save(update_fields=["period"])
+        else:
+            row.released_at = ends_at
+            row.save(update_fields=["released_at"])
+    refresh([row.node_id for row in changed])
+
+
+def release(*, lease: Lease, node_ids: Sequence[int], now: datetime) -> None:
+    """Let go of nodes whose calendars are locked."""
+    Claim.objects.filter(lease=lease, node_id__in=node_ids, released_at=None).update(released_at=now)
+    refresh(node_ids)
+
+
+def refresh(node_ids: Sequence[int]) -> None:
+    """Write each node's `busy` anew from its live claims. The calendars must be locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE marketplace_nodecalendar AS calendar
+               SET busy = coalesce((SELECT range_agg(period) FROM leasing_claim AS live
+                                     WHERE live.node_id = calendar.node_id AND live.released_at IS NULL), '{}')
+             WHERE calendar.node_id = ANY(%s)
+            """,
+            [list(node_ids)],
+        )

@@ -1,0 +1,109 @@
+"""Giving nodes back. Always accepted; the meter stops with the request, not with the wipe."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from accounts.operations import record
+from leasing.models import Claim, Lease, Machine
+from leasing.operations import calendar
+from leasing.states import LEASE_OVER, MACHINE_AT_REST, SERVING, LeaseState, MachineState
+from marketplace.states import NodeState
+
+WORDS = {
+    "returned": "It was given back.",
+    "period_over": "Its period is over.",
+    "guarantee_over": "Its guaranteed time is over and the nodes are booked by somebody else.",
+    "out_of_funds": "The wallet stayed empty; the data was kept for the promised time and is now being wiped.",
+}
+
+
+@transaction.atomic
+def end(*, lease: Lease, reason: str, actor: str, now: datetime) -> Lease:
+    """
+    End a lease, whatever its state. Before its start it is cancelled; after that its machines are wiped.
+
+    Ending one that has ended changes nothing. Returns the lease as it is now.
+    """
+    node_ids = calendar.lock_nodes_of(lease)
+    lease = Lease.objects.select_for_update(of=("self",)).select_related("offer__plan", "organization").get(pk=lease.pk)
+    if lease.state in LEASE_OVER or lease.state == LeaseState.RECLAIMING:
+        return lease
+    if lease.state in {LeaseState.HELD, LeaseState.SCHEDULED}:
+        _cancel(lease, node_ids=node_ids, reason=reason, actor=actor, now=now)
+    else:
+        _reclaim(lease, reason=reason, actor=actor, now=now)
+    return lease
+
+
+def _cancel(lease: Lease, *, node_ids: list[int], reason: str, actor: str, now: datetime) -> None:
+    lease.move_to(LeaseState.CANCELLED, at=now, reason=reason, actor=actor)
+    for machine in lease.machines.filter(state=MachineState.PENDING):
+        machine.move_to(MachineState.WITHDRAWN, at=now, reason=reason, actor=actor)
+    calendar.release(lease=lease, node_ids=node_ids, now=now)
+    record(
+        organization=lease.organization,
+        kind="lease.cancelled",
+        subject=lease.public_id,
+        actor=actor,
+        at=now,
+        data={"name": lease.name, "reason": reason},
+    )
+
+
+def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:
+    deadline = now + timedelta(seconds=lease.offer.plan.cleaning_seconds)
+    lease.move_to(LeaseState.RECLAIMING, at=now, reason=reason, actor=actor, deadline=deadline)
+    for machine in lease.machines.filter(state__in=SERVING).select_related("node").order_by("node_id"):
+        if machine.state == MachineState.PENDING:
+            machine.move_to(MachineState.WITHDRAWN, at=now, reason=reason, actor=actor)
+            calendar.release(lease=lease, node_ids=[machine.node_id], now=now)
+        else:
+            to_wiping(machine=machine, lease=lease, reason=reason, now=now)
+    record(
+        organization=lease.organization,
+        kind="lease.reclaiming",
+        subject=lease.public_id,
+        actor=actor,
+        at=now,
+        data={"name": lease.name, "reason": reason},
+        notice={
+            "title": f"{lease.name} has ended",
+            "text": f"{WORDS.get(reason, 'It was ended.')} The meter stopped at {now:%Y-%m-%d %H:%M:%S} UTC. The nodes are being wiped now.",
+            "path": f"/leases/{lease.public_id}/",
+        },
+    )
+    settle_end(lease=lease, now=now)
+
+
+def to_wiping(*, machine: Machine, lease: Lease, reason: str, now: datetime) -> None:
+    """
+    Hand a touched machine to the workers to be wiped; its claim shrinks to the cleaning time. The calendars must be locked.
+
+    :raises Stale: if the machine was moved meanwhile
+    """
+    deadline = now + timedelta(seconds=lease.offer.plan.cleaning_seconds)
+    machine.move_to(
+        MachineState.WIPING,
+        at=now,
+        reason=reason,
+        deadline=deadline,
+        step="removing access",
+        next_attempt_at=now,
+        attempts=0,
+        work_until=None,
+    )
+    machine.node.move_to(NodeState.WIPING, at=now, reason=machine.public_id, deadline=deadline)
+    claims = Claim.objects.filter(lease=lease, node_id=machine.node_id, released_at=None)
+    calendar.set_end(claims=claims, ends_at=deadline)
+
+
+@transaction.atomic
+def settle_end(*, lease: Lease, now: datetime) -> None:
+    """Call a reclaiming lease ended once all its machines are at rest or its deadline has passed."""
+    lease.refresh_from_db()
+    if lease.state != LeaseState.RECLAIMING:
+        return
+    late = lease.deadline is not None and lease.deadline <= now
+    if late or not lease.machines.exclude(state__in=MACHINE_AT_REST).exists():
+        lease.move_to(LeaseState.ENDED, at=now, reason=lease.reason)

@@ -1,0 +1,49 @@
+"""Access off and the meter still, with data, keys, address and nodes kept; and back again."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from accounts.operations import record
+from leasing.models import Lease
+from leasing.states import LeaseState, MachineState
+
+WORK_LIMIT = timedelta(minutes=10)  # for a worker to pause or resume a machine
+
+
+@transaction.atomic
+def pause(*, lease: Lease, reason: str, until: datetime, actor: str, now: datetime) -> None:
+    """
+    Pause an active lease. Unless it is resumed by `until` it ends then and its data is wiped.
+
+    :raises IllegalMove: if it is not active
+    :raises Stale: if somebody else moved it meanwhile
+    """
+    lease.move_to(LeaseState.PAUSED, at=now, reason=reason, actor=actor, deadline=until)
+    for machine in lease.machines.filter(state=MachineState.READY):
+        machine.move_to(
+            MachineState.PAUSING, at=now, reason=reason, deadline=now + WORK_LIMIT, next_attempt_at=now, attempts=0, step="pausing"
+        )
+    record(
+        organization=lease.organization,
+        kind="lease.paused",
+        subject=lease.public_id,
+        actor=actor,
+        at=now,
+        data={"name": lease.name, "reason": reason, "until": until.isoformat()},
+        notice={
+            "title": f"{lease.name} is paused",
+            "text": "The wallet is empty, so access is off and nothing is charged. Your data, keys and address are kept "
+            f"until {until:%Y-%m-%d %H:%M} UTC. Top up before then and the lease goes on by itself.",
+            "path": "/wallet/",
+        },
+    )
+
+
+@transaction.atomic
+def resume(*, lease: Lease, actor: str, now: datetime) -> None:
+    """Start the paused machines again; the lease is active, and metered, once all of them answer."""
+    for machine in lease.machines.filter(state=MachineState.PAUSED):
+        machine.move_to(
+            MachineState.RESUMING, at=now, actor=actor, deadline=now + WORK_LIMIT, next_attempt_at=now, attempts=0, step="resuming"
+        )

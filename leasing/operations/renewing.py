@@ -1,0 +1,52 @@
+"""The shown "guaranteed until" of an open-ended lease: moved on while nothing is booked behind, never moved back."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from accounts.operations import record
+from leasing.models import Claim, Lease
+from leasing.operations import calendar
+from leasing.states import LEASE_OVER, LeaseState
+
+
+@transaction.atomic
+def renew(*, lease: Lease, now: datetime) -> bool:
+    """
+    Guarantee an open-ended lease for the plan's whole horizon again, or as far as nothing is booked behind it.
+
+    The customer is told once when the horizon cannot be reached. Returns whether the guarantee grew.
+    """
+    node_ids = calendar.lock_nodes_of(lease)
+    lease = Lease.objects.select_for_update(of=("self",)).select_related("offer__plan", "organization").get(pk=lease.pk)
+    if lease.ends_at is not None or lease.state in LEASE_OVER or lease.state == LeaseState.RECLAIMING or not node_ids:
+        return False
+    plan = lease.offer.plan
+    cleaning = timedelta(seconds=plan.cleaning_seconds)
+    wanted = now + timedelta(seconds=plan.guarantee_seconds) + cleaning
+    behind = lease.guaranteed_until + cleaning
+    reach = calendar.reach_until(node_ids=node_ids, after=behind, wanted=max(wanted, behind))
+    if reach > behind:
+        live = Claim.objects.filter(lease=lease, released_at=None, period__endswith=behind)
+        calendar.set_end(claims=live, ends_at=reach)
+        Lease.objects.filter(pk=lease.pk).update(guaranteed_until=reach - cleaning, guarantee_notice_at=None)
+    if reach < wanted and lease.guarantee_notice_at is None:
+        _tell(lease, until=reach - cleaning, now=now)
+    return reach > behind
+
+
+def _tell(lease: Lease, *, until: datetime, now: datetime) -> None:
+    Lease.objects.filter(pk=lease.pk).update(guarantee_notice_at=now)
+    record(
+        organization=lease.organization,
+        kind="lease.guarantee_ending",
+        subject=lease.public_id,
+        actor="system:leasing",
+        at=now,
+        data={"name": lease.name, "guaranteed_until": until.isoformat()},
+        notice={
+            "title": f"{lease.name} is guaranteed until {until:%Y-%m-%d %H:%M} UTC and no longer",
+            "text": "Somebody has booked a node behind this lease. It runs on until then; book another node in time to move your work.",
+            "path": f"/leases/{lease.public_id}/",
+        },
+    )

@@ -1,0 +1,152 @@
+"""From an agreement to machines in the customer's hands, or to a failed start that costs nothing."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from accounts.operations import record
+from leasing.models import Lease, Machine
+from leasing.operations import calendar
+from leasing.operations.ending import to_wiping
+from leasing.states import SERVING, LeaseState, MachineState
+from marketplace.models import Node
+from marketplace.queries import Window
+from marketplace.states import NodeState
+
+REPLACEMENTS = 1  # a failed machine is replaced once in a lease's start; then the start has failed
+
+
+@transaction.atomic
+def start(*, lease: Lease, now: datetime) -> None:
+    """
+    Begin to make the lease's machines ready.
+
+    :raises Stale: if somebody else moved the lease meanwhile
+    """
+    deadline = now + timedelta(seconds=lease.offer.plan.start_deadline_seconds)
+    lease.move_to(LeaseState.PROVISIONING, at=now, deadline=deadline)
+    for machine in lease.machines.filter(state=MachineState.PENDING).select_related("node").order_by("node_id"):
+        deploy(machine=machine, deadline=deadline, now=now)
+
+
+def deploy(*, machine: Machine, deadline: datetime, now: datetime) -> bool:
+    """Hand a pending machine to the workers if its node is available; False if the node is not (yet)."""
+    if machine.node.state != NodeState.AVAILABLE:
+        return False
+    with transaction.atomic():
+        machine.node.move_to(NodeState.DEPLOYING, at=now, reason=machine.public_id)
+        machine.move_to(
+            MachineState.PREPARING, at=now, deadline=deadline, next_attempt_at=now, touched_at=now, step="waiting for the site's worker"
+        )
+    return True
+
+
+@transaction.atomic
+def machine_ready(*, machine: Machine, host: str, port: int, user: str, host_key: str, now: datetime) -> None:
+    """
+    A machine passed its health check and answered on the customer's own SSH path. The last one makes the lease active.
+
+    :raises Stale: if the machine was moved meanwhile
+    """
+    lease = Lease.objects.select_for_update().get(pk=machine.lease_id)
+    resumed = machine.state == MachineState.RESUMING
+    machine.move_to(MachineState.READY, at=now, step="", detail="", next_attempt_at=None, host=host, port=port, user=user, host_key=host_key)
+    if not resumed:
+        machine.node.move_to(NodeState.LEASED, at=now, reason=machine.public_id)
+    serving = lease.machines.filter(state__in=SERVING)
+    if lease.state in {LeaseState.PROVISIONING, LeaseState.PAUSED} and not serving.exclude(state=MachineState.READY).exists():
+        _activate(lease, now=now)
+
+
+def _activate(lease: Lease, *, now: datetime) -> None:
+    resumed = lease.state == LeaseState.PAUSED
+    lease.move_to(LeaseState.ACTIVE, at=now, reason="resumed" if resumed else "")
+    record(
+        organization=lease.organization,
+        kind="lease.resumed" if resumed else "lease.active",
+        subject=lease.public_id,
+        actor="system:leasing",
+        at=now,
+        data={"name": lease.name},
+        notice={
+            "title": f"{lease.name} is {'running again' if resumed else 'ready'}",
+            "text": "Every machine passed its health check and answers on SSH. The meter runs from this second on.",
+            "path": f"/leases/{lease.public_id}/",
+        },
+    )
+
+
+@transaction.atomic
+def fail_start(*, machine: Machine, reason: str, now: datetime) -> None:
+    """
+    A machine could not be made ready in time: take an equal node in its place, once; then the lease has failed.
+
+    :raises Stale: if the machine was moved meanwhile
+    """
+    calendar.lock_nodes_of(machine.lease)
+    period = Window(now, machine.lease.last_moment + timedelta(seconds=machine.lease.offer.plan.cleaning_seconds))
+    spare = _lock_replacement(machine.lease, period=period, now=now)
+    lease = Lease.objects.select_for_update().get(pk=machine.lease_id)
+    if machine.state == MachineState.PENDING:
+        machine.move_to(MachineState.WITHDRAWN, at=now, reason=reason)
+        calendar.release(lease=lease, node_ids=[machine.node_id], now=now)
+    else:
+        to_wiping(machine=machine, lease=lease, reason=reason, now=now)
+    if lease.state != LeaseState.PROVISIONING:
+        return
+    if spare is not None and lease.replacements < REPLACEMENTS:
+        _replace(lease, node=spare, period=period, failed=machine, now=now)
+    else:
+        _fail(lease, reason=reason, now=now)
+
+
+def _lock_replacement(lease: Lease, *, period: Window, now: datetime) -> Node | None:
+    """An equal free node with its calendar locked, or None."""
+    if lease.replacements >= REPLACEMENTS:
+        return None
+    with suppress(calendar.TooFewNodes):
+        (found,) = calendar.lock_idle_nodes(pool=lease.offer.pool, nodes=1, window=period, now=now)
+        return found.node
+    return None
+
+
+def _replace(lease: Lease, *, node: Node, period: Window, failed: Machine, now: datetime) -> None:
+    deadline = now + timedelta(seconds=lease.offer.plan.start_deadline_seconds)
+    calendar.claim(lease=lease, node_ids=[node.pk], period=period)
+    Lease.objects.filter(pk=lease.pk).update(replacements=lease.replacements + 1, deadline=deadline)
+    machine = Machine.objects.create(lease=lease, node=node, state=MachineState.PENDING, state_since=now)
+    machine.begin(at=now, actor="system:leasing")
+    lease.machines.filter(state=MachineState.PREPARING).update(deadline=deadline)
+    deploy(machine=machine, deadline=deadline, now=now)
+    record(
+        organization=lease.organization,
+        kind="lease.replaced",
+        subject=lease.public_id,
+        actor="system:leasing",
+        at=now,
+        data={"machine": machine.public_id, "instead_of": failed.public_id, "reason": failed.reason},
+    )
+
+
+def _fail(lease: Lease, *, reason: str, now: datetime) -> None:
+    lease.move_to(LeaseState.FAILED, at=now, reason=reason)
+    for other in lease.machines.filter(state__in=SERVING).select_related("node").order_by("node_id"):
+        if other.state == MachineState.PENDING:
+            other.move_to(MachineState.WITHDRAWN, at=now, reason=reason)
+            calendar.release(lease=lease, node_ids=[other.node_id], now=now)
+        else:
+            to_wiping(machine=other, lease=lease, reason=reason, now=now)
+    record(
+        organization=lease.organization,
+        kind="lease.failed",
+        subject=lease.public_id,
+        actor="system:leasing",
+        at=now,
+        data={"name": lease.name, "reason": reason},
+        notice={
+            "title": f"{lease.name} could not be started",
+            "text": "No machine passed its checks in time, on two tries. You were charged $0.00 and your money is free again.",
+            "path": f"/leases/{lease.public_id}/",
+        },
+    )

@@ -1,0 +1,91 @@
+"""The lives of a lease and of a machine, as data. Each state in one sentence of the people who live it."""
+
+from collections.abc import Mapping
+
+from django.db.models import TextChoices
+
+
+class LeaseState(TextChoices):
+    HELD = "held", "held"  # nodes are kept for this order; nothing is owed
+    SCHEDULED = "scheduled", "scheduled"  # agreed; begins later
+    PROVISIONING = "provisioning", "provisioning"  # machines are being made ready; nothing is charged
+    ACTIVE = "active", "active"  # in the customer's hands; the meter runs
+    PAUSED = "paused", "paused"  # access is off, data and address are kept; the meter stands still
+    RECLAIMING = "reclaiming", "reclaiming"  # given back; machines are being wiped; nothing is charged
+    ENDED = "ended", "ended"  # over, wiped and billed
+    EXPIRED = "expired", "expired"  # the hold ran out before it was confirmed
+    CANCELLED = "cancelled", "cancelled"  # called off before it began
+    FAILED = "failed", "failed"  # could not be started; costs 0.00
+
+
+LEASE_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    LeaseState.HELD: frozenset({LeaseState.SCHEDULED, LeaseState.EXPIRED, LeaseState.CANCELLED}),
+    LeaseState.SCHEDULED: frozenset({LeaseState.PROVISIONING, LeaseState.CANCELLED}),
+    LeaseState.PROVISIONING: frozenset({LeaseState.ACTIVE, LeaseState.FAILED, LeaseState.RECLAIMING}),
+    LeaseState.ACTIVE: frozenset({LeaseState.PAUSED, LeaseState.RECLAIMING}),
+    LeaseState.PAUSED: frozenset({LeaseState.ACTIVE, LeaseState.RECLAIMING}),
+    LeaseState.RECLAIMING: frozenset({LeaseState.ENDED}),
+    LeaseState.ENDED: frozenset(),
+    LeaseState.EXPIRED: frozenset(),
+    LeaseState.CANCELLED: frozenset(),
+    LeaseState.FAILED: frozenset(),
+}
+
+# Where a state leads by itself once its deadline has passed.
+LEASE_FAILED_TWIN: Mapping[str, str] = {
+    LeaseState.HELD: LeaseState.EXPIRED,
+    LeaseState.PROVISIONING: LeaseState.FAILED,
+    LeaseState.PAUSED: LeaseState.RECLAIMING,
+    LeaseState.RECLAIMING: LeaseState.ENDED,
+}
+
+LEASE_OVER = frozenset({LeaseState.ENDED, LeaseState.EXPIRED, LeaseState.CANCELLED, LeaseState.FAILED})
+METERED = frozenset({LeaseState.ACTIVE})
+
+
+class MachineState(TextChoices):
+    PENDING = "pending", "waiting for its start"  # nothing was done on the node yet
+    PREPARING = "preparing", "being made ready"
+    READY = "ready", "ready"  # health check passed and the customer's own SSH path answered
+    PAUSING = "pausing", "being paused"
+    PAUSED = "paused", "paused"  # tenant stopped; data, keys and address kept
+    RESUMING = "resuming", "being resumed"
+    WIPING = "wiping", "being wiped"  # access off, then deleted, wiped and verified
+    WIPED = "wiped", "wiped"  # proof on record
+    WIPE_FAILED = "wipe_failed", "wipe failed"  # not proven clean: only another wipe leads on
+    WITHDRAWN = "withdrawn", "withdrawn"  # called off before anything was done
+
+
+MACHINE_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    MachineState.PENDING: frozenset({MachineState.PREPARING, MachineState.WITHDRAWN}),
+    MachineState.PREPARING: frozenset({MachineState.READY, MachineState.WIPING}),
+    MachineState.READY: frozenset({MachineState.PAUSING, MachineState.WIPING}),
+    MachineState.PAUSING: frozenset({MachineState.PAUSED, MachineState.WIPING}),
+    MachineState.PAUSED: frozenset({MachineState.RESUMING, MachineState.WIPING}),
+    MachineState.RESUMING: frozenset({MachineState.READY, MachineState.PAUSED, MachineState.WIPING}),
+    MachineState.WIPING: frozenset({MachineState.WIPED, MachineState.WIPE_FAILED}),
+    MachineState.WIPED: frozenset(),
+    MachineState.WIPE_FAILED: frozenset({MachineState.WIPING}),
+    MachineState.WITHDRAWN: frozenset(),
+}
+
+# A worker acts on these; each has a deadline, and this is what it becomes when the deadline passes.
+MACHINE_FAILED_TWIN: Mapping[str, str] = {
+    MachineState.PREPARING: MachineState.WIPING,
+    MachineState.PAUSING: MachineState.PAUSED,
+    MachineState.RESUMING: MachineState.PAUSED,
+    MachineState.WIPING: MachineState.WIPE_FAILED,
+}
+
+MACHINE_AT_REST = frozenset({MachineState.WIPED, MachineState.WIPE_FAILED, MachineState.WITHDRAWN})
+# The machines that serve a lease now; the others are its past.
+SERVING = frozenset(
+    {
+        MachineState.PENDING,
+        MachineState.PREPARING,
+        MachineState.READY,
+        MachineState.PAUSING,
+        MachineState.PAUSED,
+        MachineState.RESUMING,
+    }
+)

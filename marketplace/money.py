@@ -1,0 +1,37 @@
+"""Money is integers: micro-dollars everywhere, cents once on an invoice line. The one pricing function lives here."""
+
+MICROS = 1_000_000  # micro-dollars in a dollar
+MICROS_PER_CENT = 10_000
+SECONDS_PER_HOUR = 3600
+
+
+def price(*, micros_per_node_hour: int, seconds: int, nodes: int = 1) -> int:
+    """
+    The price in micro-dollars of `nodes` nodes for `seconds` seconds, a fraction of a micro-dollar left off.
+
+    Catalogue, quote, meter and invoice all call this. Bill a running lease as the price to date less what was charged
+    so far: then slicing never moves the total.
+    """
+    if min(micros_per_node_hour, seconds, nodes) < 0:
+        raise ValueError("A price needs a rate, seconds and nodes that are not negative.")
+    return micros_per_node_hour * seconds * nodes // SECONDS_PER_HOUR
+
+
+def cents_of(micros: int) -> int:
+    """Whole cents of an amount in micro-dollars, half a cent away from zero. Called once, on an invoice line."""
+    cents = (2 * abs(micros) + MICROS_PER_CENT) // (2 * MICROS_PER_CENT)
+    return cents if micros >= 0 else -cents
+
+
+def format_micros(micros: int, *, places: int = 2) -> str:
+    """
+    Dollars for people, rounded half away from zero to `places` decimals (at most six).
+
+    >>> format_micros(2_490_000), format_micros(-1_500), format_micros(1_500, places=4)
+    ('$2.49', '-$0.00', '$0.0015')
+    """
+    unit = 10 ** (6 - places)
+    whole = (2 * abs(micros) + unit) // (2 * unit)
+    dollars, rest = divmod(whole, 10**places)
+    sign = "-" if micros < 0 else ""
+    return f"{sign}${dollars:,}.{rest:0{places}d}" if places else f"{sign}${dollars:,}"

@@ -1,0 +1,89 @@
+"""Making a tenancy's files: its record and port, home, canary, GPU report, and the one start of its script."""
+
+import os
+import random
+import secrets
+import socket
+from asyncio.subprocess import DEVNULL, PIPE
+from pathlib import Path
+from typing import Any
+
+from standins.nodes import gpu
+from standins.nodes.processes import SHELL, spawn
+from standins.nodes.state import FIRST_UID, USER, Record, Refused, State, write
+
+PORTS = range(20000, 30000)  # below the kernel's own range, so that a stopped tenancy's port is still free later
+START = 'umask 077; cat > startup.sh; chmod 700 startup.sh; exec "$@" > startup.log 2>&1 < /dev/null'
+
+
+def begin(state: State, request: dict[str, Any], address: str) -> Record:
+    """A new record with a port of its own. Raises Refused while the node holds another tenancy."""
+    records = state.records()
+    other = next((record for record in records if record.node == request["node"]), None)
+    if other:
+        raise Refused("HostUnfit", f"Node {request['node']} still holds {other.machine}; it must be wiped first.")
+    port = _free_port(address, {record.port for record in records})
+    record = Record(
+        machine=request["machine"],
+        node=request["node"],
+        port=port,
+        uid=FIRST_UID + port if os.getuid() == 0 else None,
+        canary=secrets.token_hex(32),
+    )
+    state.tenancy(record.machine).mkdir(exist_ok=True)
+    state.save(record)
+    return record
+
+
+def furnish(state: State, record: Record) -> None:
+    """The home, the canary and the GPU report; what is there already stays."""
+    home = state.home(record.machine)
+    home.parent.mkdir(mode=0o711, exist_ok=True)
+    home.parent.chmod(0o711)
+    if not home.with_name("canary").exists():
+        write(home.with_name("canary"), record.canary)
+    home.mkdir(mode=0o700, exist_ok=True)
+    if record.uid is not None:
+        os.chown(home, record.uid, record.uid)
+        _name_user(home, record.uid)
+    gpu.install(state.tools(record.machine), record.node, record.facts)
+
+
+async def first_start(state: State, record: Record, script: str) -> None:
+    """Starts the tenant's script, once in the life of the tenancy; its output is kept in the home as startup.log.
+
+    It is marked as started before it starts: a crash in between costs the run, never a second one.
+    """
+    record.started = True
+    state.save(record)
+    interpreter = ["./startup.sh"] if script.startswith("#!") else [SHELL, "./startup.sh"]
+    child = await spawn(state, record, ["/bin/sh", "-c", START, "sh", *interpreter], streams=(PIPE, DEVNULL, DEVNULL))
+    assert child.stdin
+    child.stdin.write(script.encode())
+    child.stdin.close()
+
+
+def _name_user(home: Path, uid: int) -> None:
+    """What /etc/passwd and /etc/group shall be to the tenant: programs expect their user to have a name."""
+    entries = {
+        "passwd": f"{USER}:x:{uid}:{uid}:tenant of a simulated node:{home}:{SHELL}\n",
+        "group": f"{USER}:x:{uid}:\n",
+    }
+    for name, own in entries.items():
+        home.with_name(name).write_text((Path("/etc") / name).read_text() + own)
+        home.with_name(name).chmod(0o644)
+
+
+def _free_port(address: str, taken: set[int]) -> int:
+    """A random port that no record names and nobody listens on."""
+    for port in random.sample(PORTS, len(PORTS)):
+        if port in taken:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+                return port
+            except OSError:
+                continue
+    raise Refused("HostUnfit", f"No port from {PORTS[0]} to {PORTS[-1]} is free on {address}.")

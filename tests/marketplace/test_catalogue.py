@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from marketplace.catalogue import BadCatalogue, Catalogue, CatalogueShrunk, load, read
 from marketplace.catalogue.read import DATA
@@ -184,3 +185,12 @@ def test_nodes_are_not_counted_away_but_retired_first(folder: Path) -> None:
         load(now=LATER, folder=folder)
     Node.objects.get(name="macon-h100x8-0002").move_to(NodeState.RETIRED, at=LATER)
     assert str(load(now=LATER, node_limit=1, folder=folder)) == "nothing to change"
+
+
+@pytest.mark.django_db
+def test_the_command_says_what_it_wrote(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("load_catalogue", "--node-limit=1")
+    call_command("load_catalogue", "--node-limit=1")
+    first, second = capsys.readouterr().out.splitlines()
+    assert "site: 52 added" in first
+    assert second == "Catalogue: nothing to change."

@@ -20,12 +20,15 @@ class Trouble(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A process. `needs` names the parts that must be ready first; a `once` part is ready when it ended with 0."""
+    """A process. It is ready when `ready()` says so, or once it has written `ready_line`; a `once` part, when it ended
+    with 0. `needs` names the parts that must be ready before it starts.
+    """
 
     name: str
     argv: list[str]
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] = lambda: True
+    ready_line: str = ""
     needs: tuple[str, ...] = ()
     once: bool = False
     user: pwd.struct_passwd | None = None

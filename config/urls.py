@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from config import mailbox
+from config import health, mailbox
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
@@ -29,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(api)),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    path("healthz", health.healthz),
 ]
 if settings.EMBEDDED:
     urlpatterns += [path("mailbox/", mailbox.index, name="mailbox"), path("mailbox/<str:name>/", mailbox.letter)]

@@ -1,0 +1,156 @@
+"""The commands of ./run."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from config import environment, parts, ports
+from config.environment import Services
+from config.output import Output
+from config.part import Trouble, stop, wait_ready
+from config.supervisor import Supervisor
+
+HELP = """\
+./run [--port N]          start everything; Ctrl-C stops it
+./run manage COMMAND …    manage.py with the same database (migrate, shell, createsuperuser, …)
+./run trial               lease a node end to end through the API of the running system, as a customer would
+./run trial --provisioner podman
+                          the same on a real host that is built on this machine for it (as root)
+./run bench NAME …        a measurement from bench/
+./run help                this text
+
+With DATABASE_URL, REDIS_URL or STRIPE_API_KEY set, the embedded PostgreSQL, Valkey or Stripe stand-in is not started.
+State is kept in var/ (STATE_DIR): stop and remove it to start afresh. ./test runs every test."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; its exit status."""
+    match arguments:
+        case ["help" | "--help" | "-h", *_]:
+            print(HELP)
+            return 0
+        case ["manage", *rest]:
+            return manage(rest)
+        case ["trial", *rest]:
+            return with_running([sys.executable, "-m", "config.trial", *rest])
+        case ["bench", *rest]:
+            return bench(rest)
+        case [] | ["--port", *_]:
+            return start(arguments)
+    print(f"There is no command {arguments[0]!r}.\n\n{HELP}", file=sys.stderr)
+    return 2
+
+
+def start(arguments: list[str]) -> int:
+    """The whole system, until Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="./run")
+    parser.add_argument("--port", type=int, default=8000)
+    port = ports.claim(parser.parse_args(arguments).port)
+    held = environment.lock()
+    if held is None:
+        raise Trouble("Gridlease is running from this directory already: stop it first, or use ./run manage beside it.")
+    began = time.monotonic()
+    services = environment.everything(port=port)
+    every = [*services.parts, *parts.application(services.env, port=port, below=services.parts)]
+    output = Output(environment.state_dir() / "log", [part.name for part in every])
+
+    def ready() -> None:
+        environment.publish(services.env)
+        output.say(f"Ready after {time.monotonic() - began:.1f} s.")
+        print(welcome(services.env["BASE_URL"]), flush=True)
+
+    try:
+        Supervisor(every, output, when_ready=ready).run()
+    finally:
+        environment.withdraw()
+    return 0
+
+
+def manage(arguments: list[str]) -> int:
+    """manage.py, in the running system's environment or with databases started for it alone."""
+    command = [sys.executable, "manage.py", *arguments]
+    while (held := environment.lock()) is None:
+        env = environment.published()
+        if env is not None:
+            return subprocess.call(command, env=env)
+        time.sleep(0.2)  # another command holds the databases, or ./run is about to be ready
+    services = environment.databases(port=8000)
+    try:
+        return _with_services(services, command)
+    finally:
+        held.close()
+
+
+def with_running(command: list[str]) -> int:
+    """A command that needs the whole system up."""
+    held = environment.lock()
+    env = environment.published()
+    if held is not None or env is None:
+        raise Trouble("Gridlease is not running: start it with ./run in another terminal, and wait until it is ready.")
+    return subprocess.call(command, env=env)
+
+
+def bench(arguments: list[str]) -> int:
+    """bench/NAME.py against the running system."""
+    scripts = {script.stem: script for script in Path("bench").glob("[!_]*.py")}
+    if not arguments or arguments[0] not in scripts:
+        raise Trouble(f"Say which measurement: {', '.join(sorted(scripts)) or 'bench/ has none yet'}.")
+    return with_running([sys.executable, str(scripts[arguments[0]]), *arguments[1:]])
+
+
+def welcome(base_url: str) -> str:
+    """What a newcomer needs to know, framed."""
+    try:
+        demo = json.loads((environment.state_dir() / "demo.json").read_text())
+    except FileNotFoundError:
+        return f"\n  Gridlease is at {base_url}\n"
+    lines = [
+        "",
+        f"  Gridlease is at   {base_url}",
+        *(f"  {title:<18}{value}" for title, value in _logins(demo)),
+        "",
+        "  Lease a node the way a customer's script would:   ./run trial",
+        "  All of this is in var/demo.json. Ctrl-C stops everything.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _logins(demo: dict[str, dict[str, str]]) -> list[tuple[str, object]]:
+    customer, admin = demo["customer"], demo["admin"]
+    return [
+        ("customer", f"{customer['email']}  password {customer['password']}"),
+        ("staff", f"{admin['email']}  password {admin['password']}"),
+        ("", f"at {demo['base_url']}/admin/ with the authenticator secret {admin['totp_secret']}"),
+        ("", "its code now: ./run manage totp"),
+        ("mailbox", f"{demo['base_url']}/mailbox/ (the mails it would send)"),
+        ("API token", demo["api_token"]),
+        ("SSH key", demo["ssh_private_key"]),
+    ]
+
+
+def _with_services(services: Services, command: list[str]) -> int:
+    """Run the command between the start and the stop of the services."""
+    running = []
+    with open(os.devnull, "wb") as nowhere:
+        try:
+            for part in services.parts:
+                running.append((part, part.spawn(nowhere.fileno())))
+                wait_ready(*running[-1])
+            return subprocess.call(command, env=services.env)
+        except KeyboardInterrupt:
+            return 130
+        finally:
+            for part, process in reversed(running):
+                stop(part, process)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Trouble as trouble:
+        sys.exit(f"{trouble}")

@@ -1,0 +1,53 @@
+"""Our own processes: the preparation, the web server, the workers and the clock."""
+
+import os
+import sys
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from config import ports
+from config.part import Part
+
+ROOT = str(Path(__file__).resolve().parent.parent)
+
+
+def application(env: Mapping[str, str], *, port: int, below: list[Part]) -> list[Part]:
+    """Everything that runs above the services `below`, in the order of starting."""
+    services = tuple(part.name for part in below)
+
+    def python(name: str, *argv: str, needs: tuple[str, ...], once: bool = False, ready_line: str = "") -> Part:
+        command = [sys.executable, "-m", *argv]
+        return Part(name=name, argv=command, env=env, cwd=ROOT, needs=needs, once=once, ready_line=ready_line)
+
+    web = Part(
+        name="web",
+        argv=[sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
+        + ["--host", ports.HOST, "--port", str(port), "--workers", str(max(1, min(4, (os.cpu_count() or 1) // 2)))]
+        + ["--blocking-threads", "8", "--blocking-threads-idle-timeout", "600", "--log-level", "warning"],
+        env=env,
+        cwd=ROOT,
+        needs=("prepare", *services),
+        ready=lambda: _healthy(port),
+    )
+    celery = ("celery", "--app", "config.celery", "--skip-checks")
+    return [
+        python("prepare", "config.prepare", needs=services, once=True),
+        web,
+        python("sites", "config.worker", "sites", needs=("prepare", *services), ready_line=" ready."),
+        python("worker", "config.worker", "default", needs=("prepare", *services), ready_line=" ready."),
+        python("beat", *celery, "beat", "--scheduler", "celery.beat.Scheduler", "--loglevel", "warning",
+               needs=("sites", "worker")),
+    ]  # fmt: skip
+
+
+def _healthy(port: int) -> bool:
+    """Whether the web server answers its health check."""
+    connection = HTTPConnection(ports.HOST, port, timeout=2)
+    try:
+        connection.request("GET", "/healthz", headers={"Host": f"localhost:{port}"})
+        return connection.getresponse().status < 400
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()

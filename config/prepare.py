@@ -1,0 +1,42 @@
+"""Brings the database up to date: tables, catalogue and, when embedded, the demonstration. One process for all three.
+
+A stamp of everything that this depends on lets the embedded system skip it when nothing changed.
+"""
+
+import hashlib
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+
+SOURCES = ("*/migrations/*.py", "marketplace/catalogue/**/*", "billing/management/commands/seed_demo.py")
+
+
+def main() -> None:
+    """Do what is not done yet."""
+    stamp = settings.STATE_DIR / "prepared.sha256"
+    if settings.EMBEDDED and stamp.exists() and stamp.read_text() == _wanted():
+        return print("Nothing changed since the database was prepared.")
+    django.setup()
+    call_command("migrate", interactive=False, verbosity=1, skip_checks=True)
+    call_command("load_catalogue", skip_checks=True)
+    if settings.EMBEDDED:
+        call_command("seed_demo", skip_checks=True)
+        stamp.write_text(_wanted())
+
+
+def _wanted() -> str:
+    """A digest of what the database is prepared from, and of which database it is."""
+    digest = hashlib.sha256()
+    for pattern in SOURCES:
+        for file in sorted(Path(settings.BASE_DIR).glob(pattern)):
+            if file.is_file() and file.suffix != ".pyc":
+                digest.update(str(file).encode() + file.read_bytes())
+    for born in (Path(settings.DATABASES["default"]["HOST"]) / "PG_VERSION", settings.STATE_DIR / "demo.json"):
+        digest.update(str(born.stat().st_ctime_ns if born.exists() else "absent").encode())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    main()

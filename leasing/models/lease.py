@@ -32,10 +32,14 @@ class Lease(Stateful):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True, help_text="Empty: until it is given back.")
     guaranteed_until = models.DateTimeField(help_text="Until then nobody else can take the nodes.")
-    guarantee_notice_at = models.DateTimeField(null=True, blank=True, help_text="When the customer was told that it cannot be renewed.")
+    guarantee_notice_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the customer was told that it cannot be renewed."
+    )
     image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="+")
     startup_script = models.TextField(blank=True)
-    replacements = models.PositiveSmallIntegerField(default=0, help_text="Machines replaced after a failed start; at most one.")
+    replacements = models.PositiveSmallIntegerField(
+        default=0, help_text="Machines replaced after a failed start; at most one."
+    )
 
     class Meta:
         indexes = [
@@ -46,7 +50,8 @@ class Lease(Stateful):
             models.CheckConstraint(condition=models.Q(state__in=LeaseState.values), name="lease_state_is_known"),
             models.CheckConstraint(condition=models.Q(node_count__gte=1), name="lease_has_a_node"),
             models.CheckConstraint(
-                condition=models.Q(ends_at=None) | models.Q(ends_at__gt=models.F("starts_at")), name="lease_ends_after_it_starts"
+                condition=models.Q(ends_at=None) | models.Q(ends_at__gt=models.F("starts_at")),
+                name="lease_ends_after_it_starts",
             ),
         ]
 

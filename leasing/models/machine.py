@@ -24,7 +24,9 @@ class Machine(Stateful):
     node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="machines")
     step = models.CharField(max_length=60, blank=True, help_text="What is being done, in the customer's words.")
     detail = models.CharField(max_length=300, blank=True, help_text="What the last attempt said, for staff.")
-    touched_at = models.DateTimeField(null=True, blank=True, help_text="When work on the node began: from then on it needs a wipe.")
+    touched_at = models.DateTimeField(
+        null=True, blank=True, help_text="When work on the node began: from then on it needs a wipe."
+    )
     access_ended_at = models.DateTimeField(null=True, blank=True, help_text="When the tenant lost access.")
     host = models.CharField(max_length=255, blank=True, help_text="Where the tenant's SSH answers.")
     port = models.PositiveIntegerField(null=True, blank=True)
@@ -44,7 +46,9 @@ class Machine(Stateful):
             ),
             models.Index(fields=["lease"], name="machine_of_lease"),
         ]
-        constraints = [models.CheckConstraint(condition=models.Q(state__in=MachineState.values), name="machine_state_is_known")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(state__in=MachineState.values), name="machine_state_is_known")
+        ]
 
     def __str__(self) -> str:
         return self.public_id

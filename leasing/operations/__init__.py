@@ -2,9 +2,10 @@
 
 from leasing.operations.booking import NodesTaken, confirm, expire, hold, rename
 from leasing.operations.ending import end, settle_end
-from leasing.operations.pausing import pause, resume
+from leasing.operations.pausing import pause, paused, resume
 from leasing.operations.renewing import renew
 from leasing.operations.starting import deploy, fail_start, machine_ready, start
+from leasing.operations.wiping import record_wipe, wipe_again, wipe_failed
 
 __all__ = [
     "NodesTaken",
@@ -16,9 +17,13 @@ __all__ = [
     "hold",
     "machine_ready",
     "pause",
+    "paused",
+    "record_wipe",
     "rename",
     "renew",
     "resume",
     "settle_end",
     "start",
+    "wipe_again",
+    "wipe_failed",
 ]

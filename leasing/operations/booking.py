@@ -58,7 +58,9 @@ def hold(
     cleaning = timedelta(seconds=offer.plan.cleaning_seconds)
     wanted = starts_at + timedelta(seconds=offer.plan.guarantee_seconds) + cleaning
     node_ids = [row.pk for row in calendars]
-    claimed_until = window.ends_at if ends_at else calendar.reach_until(node_ids=node_ids, after=starts_at, wanted=wanted)
+    claimed_until = (
+        window.ends_at if ends_at else calendar.reach_until(node_ids=node_ids, after=starts_at, wanted=wanted)
+    )
     lease = Lease.objects.create(
         organization=organization,
         created_by=created_by,
@@ -92,7 +94,9 @@ def confirm(*, lease: Lease, actor: str, now: datetime) -> None:
     :raises Stale: if the hold has expired or was cancelled meanwhile
     """
     lease.move_to(LeaseState.SCHEDULED, at=now, actor=actor)
-    for node_id in Claim.objects.filter(lease=lease, released_at=None).order_by("node_id").values_list("node_id", flat=True):
+    for node_id in (
+        Claim.objects.filter(lease=lease, released_at=None).order_by("node_id").values_list("node_id", flat=True)
+    ):
         machine = Machine.objects.create(lease=lease, node_id=node_id, state=MachineState.PENDING, state_since=now)
         machine.begin(at=now, actor=actor)
     record(

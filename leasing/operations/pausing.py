@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from accounts.operations import record
-from leasing.models import Lease
+from leasing.models import Lease, Machine
 from leasing.states import LeaseState, MachineState
 
 WORK_LIMIT = timedelta(minutes=10)  # for a worker to pause or resume a machine
@@ -22,7 +22,13 @@ def pause(*, lease: Lease, reason: str, until: datetime, actor: str, now: dateti
     lease.move_to(LeaseState.PAUSED, at=now, reason=reason, actor=actor, deadline=until)
     for machine in lease.machines.filter(state=MachineState.READY):
         machine.move_to(
-            MachineState.PAUSING, at=now, reason=reason, deadline=now + WORK_LIMIT, next_attempt_at=now, attempts=0, step="pausing"
+            MachineState.PAUSING,
+            at=now,
+            reason=reason,
+            deadline=now + WORK_LIMIT,
+            next_attempt_at=now,
+            attempts=0,
+            step="pausing",
         )
     record(
         organization=lease.organization,
@@ -40,10 +46,25 @@ def pause(*, lease: Lease, reason: str, until: datetime, actor: str, now: dateti
     )
 
 
+def paused(*, machine: Machine, reason: str, now: datetime) -> None:
+    """
+    A machine stands still, with everything of the tenant kept. Also where one lands that could not be resumed in time.
+
+    :raises Stale: if the machine was moved meanwhile
+    """
+    machine.move_to(MachineState.PAUSED, at=now, reason=reason, step="", next_attempt_at=None)
+
+
 @transaction.atomic
 def resume(*, lease: Lease, actor: str, now: datetime) -> None:
     """Start the paused machines again; the lease is active, and metered, once all of them answer."""
     for machine in lease.machines.filter(state=MachineState.PAUSED):
         machine.move_to(
-            MachineState.RESUMING, at=now, actor=actor, deadline=now + WORK_LIMIT, next_attempt_at=now, attempts=0, step="resuming"
+            MachineState.RESUMING,
+            at=now,
+            actor=actor,
+            deadline=now + WORK_LIMIT,
+            next_attempt_at=now,
+            attempts=0,
+            step="resuming",
         )

@@ -37,7 +37,12 @@ def deploy(*, machine: Machine, deadline: datetime, now: datetime) -> bool:
     with transaction.atomic():
         machine.node.move_to(NodeState.DEPLOYING, at=now, reason=machine.public_id)
         machine.move_to(
-            MachineState.PREPARING, at=now, deadline=deadline, next_attempt_at=now, touched_at=now, step="waiting for the site's worker"
+            MachineState.PREPARING,
+            at=now,
+            deadline=deadline,
+            next_attempt_at=now,
+            touched_at=now,
+            step="waiting for the site's worker",
         )
     return True
 
@@ -51,11 +56,24 @@ def machine_ready(*, machine: Machine, host: str, port: int, user: str, host_key
     """
     lease = Lease.objects.select_for_update().get(pk=machine.lease_id)
     resumed = machine.state == MachineState.RESUMING
-    machine.move_to(MachineState.READY, at=now, step="", detail="", next_attempt_at=None, host=host, port=port, user=user, host_key=host_key)
+    machine.move_to(
+        MachineState.READY,
+        at=now,
+        step="",
+        detail="",
+        next_attempt_at=None,
+        host=host,
+        port=port,
+        user=user,
+        host_key=host_key,
+    )
     if not resumed:
         machine.node.move_to(NodeState.LEASED, at=now, reason=machine.public_id)
     serving = lease.machines.filter(state__in=SERVING)
-    if lease.state in {LeaseState.PROVISIONING, LeaseState.PAUSED} and not serving.exclude(state=MachineState.READY).exists():
+    if (
+        lease.state in {LeaseState.PROVISIONING, LeaseState.PAUSED}
+        and not serving.exclude(state=MachineState.READY).exists()
+    ):
         _activate(lease, now=now)
 
 

@@ -25,7 +25,9 @@ class Pool(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["site", "node_type", "provisioner"], name="pool_is_site_and_type_and_provisioner")
+            models.UniqueConstraint(
+                fields=["site", "node_type", "provisioner"], name="pool_is_site_and_type_and_provisioner"
+            )
         ]
 
     def __str__(self) -> str:
@@ -45,14 +47,18 @@ class Node(Stateful):
     public_id = PublicIdField(prefix="nd")
     name = models.CharField(max_length=80, unique=True)
     pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="nodes")
-    address = models.CharField(max_length=255, blank=True, help_text="Where the site's worker reaches it; empty for sandbox nodes.")
+    address = models.CharField(
+        max_length=255, blank=True, help_text="Where the site's worker reaches it; empty for sandbox nodes."
+    )
     port = models.PositiveIntegerField(default=22)
     user = models.CharField(max_length=32, default="root")
     host_key = models.TextField(blank=True, help_text="The host's pinned OpenSSH public key.")
 
     class Meta:
         indexes = [models.Index(fields=["pool", "state", "id"], name="node_pool_state")]
-        constraints = [models.CheckConstraint(condition=models.Q(state__in=NodeState.values), name="node_state_is_known")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(state__in=NodeState.values), name="node_state_is_known")
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -19,7 +19,9 @@ class Plan(models.Model):
     name = models.CharField(max_length=40)
     summary = models.CharField(max_length=300, help_text="One sentence in the customer's words.")
     kind = models.CharField(max_length=12, choices=PlanKind)
-    cleaning_seconds = models.PositiveIntegerField(help_text="Kept free behind each lease for wiping; frozen in its claims.")
+    cleaning_seconds = models.PositiveIntegerField(
+        help_text="Kept free behind each lease for wiping; frozen in its claims."
+    )
     guarantee_seconds = models.PositiveIntegerField(help_text="How far ahead an open-ended lease is guaranteed.")
     renew_within_seconds = models.PositiveIntegerField(help_text="Renew the guarantee once less than this is left.")
     min_seconds = models.PositiveIntegerField()

@@ -16,12 +16,16 @@ class GridZone(models.Model):
     code = models.CharField(max_length=20, unique=True)
     name = models.CharField(max_length=80)
     gco2_per_kwh = models.PositiveIntegerField(help_text="Grams of CO2-equivalent per kilowatt-hour, yearly average.")
-    renewable_percent = models.PositiveSmallIntegerField(help_text="Share of wind, sun, water, biomass and geothermal, 0-100 %.")
+    renewable_percent = models.PositiveSmallIntegerField(
+        help_text="Share of wind, sun, water, biomass and geothermal, 0-100 %."
+    )
     source = models.CharField(max_length=200, help_text="Publisher and year of the two figures.")
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(renewable_percent__lte=100), name="grid_zone_renewable_is_a_percentage")
+            models.CheckConstraint(
+                condition=models.Q(renewable_percent__lte=100), name="grid_zone_renewable_is_a_percentage"
+            )
         ]
 
     def __str__(self) -> str:

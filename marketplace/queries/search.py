@@ -47,7 +47,9 @@ class OfferRow:
 def search(*, criteria: Criteria, now: datetime) -> list[OfferRow]:
     """Listed offers that match, those with enough free nodes first, then the cheapest per GPU."""
     rows = [row for plan in _plans(criteria) for row in _rows_of_plan(plan, criteria, now)]
-    return sorted(rows, key=lambda r: (r.free < criteria.nodes, r.micros_per_gpu_hour or r.rate.micros_per_node_hour, r.offer.pk))
+    return sorted(
+        rows, key=lambda r: (r.free < criteria.nodes, r.micros_per_gpu_hour or r.rate.micros_per_node_hour, r.offer.pk)
+    )
 
 
 def listed_offers() -> QuerySet[Offer]:
@@ -90,7 +92,11 @@ def _rows_of_plan(plan: Plan, criteria: Criteria, now: datetime) -> list[OfferRo
     )
     found = list(offers.exclude(rate_id=None))
     rates = Rate.objects.in_bulk([offer.rate_id for offer in found])
-    rows = [_row(offer, rates[offer.rate_id], offer.free, criteria, now) for offer in found if _affordable(rates[offer.rate_id], criteria)]
+    rows = [
+        _row(offer, rates[offer.rate_id], offer.free, criteria, now)
+        for offer in found
+        if _affordable(rates[offer.rate_id], criteria)
+    ]
     return rows
 
 
@@ -127,6 +133,6 @@ def _row(offer: Offer, rate: Rate, free: int, criteria: Criteria, now: datetime)
     if free >= criteria.nodes:
         return OfferRow(offer, rate, free, starts_at)
     length = (criteria.ends_at - starts_at) if criteria.ends_at else timedelta(seconds=offer.plan.min_seconds)
-    return OfferRow(offer, rate, free, earliest(offer=offer, nodes=criteria.nodes, starts_at=starts_at, length=length, now=now))
-
-
+    return OfferRow(
+        offer, rate, free, earliest(offer=offer, nodes=criteria.nodes, starts_at=starts_at, length=length, now=now)
+    )

@@ -1,0 +1,87 @@
+"""What can be read of leases: an organization's own, how far one has come, and where work waits."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Prefetch, Q, QuerySet
+
+from accounts.models import Organization
+from leasing.models import Lease, Machine, WipeRecord
+from leasing.states import LEASE_OVER, MACHINE_FAILED_TWIN, SERVING, LeaseState, MachineState
+from marketplace.models import Site
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a lease's life as the customer sees it."""
+
+    name: str
+    status: str  # "done" | "current" | "upcoming" | "failed"
+    at: datetime | None  # when it was reached
+
+
+def leases_of(organization: Organization) -> QuerySet[Lease]:
+    """The organization's leases, newest first, with everything that a page or an answer shows of them."""
+    return (
+        Lease.objects.filter(organization=organization)
+        .select_related(
+            "offer__plan", "offer__pool__site", "offer__pool__node_type__gpu_model", "rate", "image", "created_by"
+        )
+        .prefetch_related(
+            "keys", "transitions", Prefetch("machines", Machine.objects.select_related("node").order_by("pk"))
+        )
+        .order_by("-pk")
+    )
+
+
+def running(organization: Organization) -> QuerySet[Lease]:
+    """The organization's leases that are not over."""
+    return leases_of(organization).exclude(state__in=LEASE_OVER)
+
+
+def serving_machines(lease: Lease) -> list[Machine]:
+    """The machines that serve the lease now; for one that is over, those that served it last."""
+    machines = list(lease.machines.all())
+    return [m for m in machines if m.state in SERVING] or [m for m in machines if m.host]
+
+
+def current_step(lease: Lease) -> str:
+    """What is being done for the customer right now, in words; empty when nothing is."""
+    working = [
+        machine for machine in lease.machines.all() if machine.state in {MachineState.PENDING, *MACHINE_FAILED_TWIN}
+    ]
+    if lease.state == LeaseState.SCHEDULED or not working:
+        return ""
+    return working[0].step or working[0].get_state_display()  # type: ignore[attr-defined, no-any-return]
+
+
+def stages(lease: Lease) -> list[Stage]:
+    """The way from order to wipe, with where the lease is on it."""
+    reached = {row.new: row.at for row in lease.transitions.all()}
+    way = [LeaseState.SCHEDULED, LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.RECLAIMING, LeaseState.ENDED]
+    if lease.over and lease.state != LeaseState.ENDED:
+        done = [Stage(state, "done", reached[state]) for state in way if state in reached]
+        return [*done, Stage(lease.state, "failed", lease.state_since)]
+    here = LeaseState.ACTIVE if lease.state == LeaseState.PAUSED else lease.state
+    return [Stage(state, _status(state, here, reached), reached.get(state)) for state in way]
+
+
+def _status(state: str, here: str, reached: dict[str, datetime]) -> str:
+    if state == here:
+        return "done" if state == LeaseState.ENDED else "current"
+    return "done" if state in reached else "upcoming"
+
+
+def wipe_records(lease: Lease) -> QuerySet[WipeRecord]:
+    """Every wipe of the lease's machines, oldest first."""
+    return WipeRecord.objects.filter(machine__lease=lease).select_related("machine", "node").order_by("pk")
+
+
+def sites_with_work(*, now: datetime) -> list[tuple[Site, int]]:
+    """Sites where machines wait for a worker, with how many."""
+    waiting = Q(pools__nodes__machines__state__in=sorted(MACHINE_FAILED_TWIN)) & Q(
+        pools__nodes__machines__next_attempt_at__lte=now
+    )
+    free = Q(pools__nodes__machines__work_until=None) | Q(pools__nodes__machines__work_until__lte=now)
+    sites = Site.objects.filter(waiting & free).annotate(waiting=Count("pools__nodes__machines"))
+    return [(site, site.waiting) for site in sites]

@@ -1,0 +1,112 @@
+"""What time brings by itself. Each function finds its rows by state and time, so that a late or doubled run changes nothing."""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from django.db import transaction
+from django.db.models import DurationField, ExpressionWrapper, F, Q, Value
+from django.db.models.functions import Coalesce
+
+from accounts.models import IllegalMove, Stale
+from leasing import operations
+from leasing.models import Lease, Machine
+from leasing.operations import calendar
+from leasing.provisioning import give_up
+from leasing.states import MACHINE_FAILED_TWIN, LeaseState, MachineState
+from marketplace.states import NodeState
+
+log = logging.getLogger(__name__)
+Row = TypeVar("Row", Lease, Machine)
+
+BATCH = 500
+RUNNING = (LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED)
+
+
+def run_due(*, now: datetime) -> None:
+    """Everything whose time has come, once."""
+    for step in (expire_holds, start_due, deploy_pending, end_due, give_up_overdue, settle_overdue, renew_due):
+        step(now=now)
+
+
+def expire_holds(*, now: datetime) -> None:
+    """Holds that nobody confirmed in time."""
+    _each(
+        Lease.objects.filter(state=LeaseState.HELD, deadline__lte=now),
+        lambda lease: operations.expire(lease=lease, now=now),
+    )
+
+
+def start_due(*, now: datetime) -> None:
+    """Scheduled leases whose start has come."""
+    due = Lease.objects.filter(state=LeaseState.SCHEDULED, starts_at__lte=now).select_related("offer__plan")
+    _each(due, lambda lease: operations.start(lease=lease, now=now))
+
+
+def deploy_pending(*, now: datetime) -> None:
+    """Machines of a starting lease whose node has just come back to stock."""
+    pending = Machine.objects.filter(
+        state=MachineState.PENDING, lease__state=LeaseState.PROVISIONING, node__state=NodeState.AVAILABLE
+    ).select_related("lease", "node")
+    _each(pending, lambda machine: operations.deploy(machine=machine, deadline=machine.lease.deadline, now=now))
+
+
+def end_due(*, now: datetime) -> None:
+    """Leases whose period or guarantee is over, and paused ones whose time to be resumed is over."""
+    running = Lease.objects.filter(state__in=RUNNING).annotate(last=Coalesce(F("ends_at"), F("guaranteed_until")))
+    over = running.filter(Q(last__lte=now) | Q(state=LeaseState.PAUSED, deadline__lte=now))
+    _each(over, lambda lease: operations.end(lease=lease, reason=_why(lease, now), actor="system:leasing", now=now))
+
+
+def give_up_overdue(*, now: datetime) -> None:
+    """Machines whose state has lasted past its deadline, and those whose node never came free in time for the start."""
+    worked = Q(state__in=sorted(MACHINE_FAILED_TWIN), deadline__lte=now)
+    waiting = Q(state=MachineState.PENDING, lease__state=LeaseState.PROVISIONING, lease__deadline__lte=now)
+    _each(Machine.objects.filter(worked | waiting), lambda machine: _overdue(machine, now=now))
+
+
+def settle_overdue(*, now: datetime) -> None:
+    """Reclaiming leases that can wait no longer: the customer's lease ends, the node's own trouble goes on."""
+    late = Lease.objects.filter(state=LeaseState.RECLAIMING, deadline__lte=now)
+    _each(late, lambda lease: operations.settle_end(lease=lease, now=now))
+
+
+def renew_due(*, now: datetime) -> None:
+    """Open-ended leases whose guarantee has shrunk below what the plan promises to renew."""
+    open_ended = Lease.objects.filter(ends_at=None, state__in=RUNNING, guarantee_notice_at=None)
+    margin = ExpressionWrapper(
+        F("offer__plan__renew_within_seconds") * timedelta(seconds=1), output_field=DurationField()
+    )
+    due = open_ended.annotate(margin=margin).filter(guaranteed_until__lt=Value(now) + F("margin"))
+    _each(due, lambda lease: operations.renew(lease=lease, now=now))
+
+
+@transaction.atomic
+def _overdue(machine: Machine, *, now: datetime) -> None:
+    """Fence whoever still works on it, then move it to its failed twin."""
+    calendar.lock_nodes_of(machine.lease)
+    Lease.objects.select_for_update().get(pk=machine.lease_id)
+    rows = Machine.objects.select_for_update(of=("self",)).select_related(
+        "node", "lease__offer__plan", "lease__organization"
+    )
+    late = rows.filter(pk=machine.pk, state=machine.state, version=machine.version).first()
+    if late is None:
+        return
+    Machine.objects.filter(pk=late.pk).update(work_epoch=F("work_epoch") + 1, work_until=None)
+    give_up(machine=late, reason=f"{late.state}_deadline", now=now)
+
+
+def _why(lease: Lease, now: datetime) -> str:
+    if lease.state == LeaseState.PAUSED and lease.deadline is not None and lease.deadline <= now:
+        return lease.reason
+    return "period_over" if lease.ends_at else "guarantee_over"
+
+
+def _each(rows: Iterable[Row], act: Callable[[Row], Any]) -> None:
+    """One row's trouble does not stop the others; a row that somebody else moved is theirs."""
+    for row in list(rows)[:BATCH]:
+        try:
+            act(row)
+        except (Stale, IllegalMove) as moved:
+            log.info("left alone: %s", moved)

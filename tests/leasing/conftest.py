@@ -1,0 +1,79 @@
+"""A lease in each of its states, without a worker: the test is the worker."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from accounts.models import Organization
+from leasing import operations, provisioning
+from leasing.models import Lease
+from leasing.provisioners import provisioner_for
+from leasing.provisioners.fake import Fake, World
+from marketplace.models import Offer
+from marketplace.queries import current_rate
+from tests import factories
+from tests.factories import NOON
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """The fake nodes, clean before and after."""
+    fake = provisioner_for("fake")
+    assert isinstance(fake, Fake)
+    fake.world.reset()
+    yield fake.world
+    fake.world.reset()
+
+
+@pytest.fixture
+def acme(db: None) -> Organization:
+    return factories.an_organization()
+
+
+def hold(organization: Organization, offer: Offer, **wanted: Any) -> Lease:
+    """A hold with sensible defaults: one node, from noon, open-ended."""
+    defaults: dict[str, Any] = {
+        "organization": organization,
+        "actor": "user:us_tests",
+        "created_by": None,
+        "offer": offer,
+        "rate": current_rate(offer=offer, at=NOON),
+        "nodes": 1,
+        "starts_at": NOON,
+        "ends_at": None,
+        "name": "training",
+        "ssh_keys": [factories.a_key(organization)],
+        "image": factories.an_image(),
+        "startup_script": "",
+        "now": NOON,
+    }
+    return operations.hold(**{**defaults, **wanted})
+
+
+def order(organization: Organization, offer: Offer, **wanted: Any) -> Lease:
+    """A confirmed lease; begun, if it begins now."""
+    lease = hold(organization, offer, **wanted)
+    operations.confirm(lease=lease, actor="user:us_tests", now=wanted.get("now", NOON))
+    lease.refresh_from_db()
+    return lease
+
+
+def work_all(offer: Offer, *, now: datetime) -> None:
+    """Do all work that is due at `now` at the offer's site, as a worker would."""
+    while (machine := provisioning.take(site=offer.pool.site, now=now)) is not None:
+        try:
+            outcome = provisioning.act(machine)
+        except provisioning.ProvisionerError as error:
+            provisioning.apply_error(machine=machine, error=error, now=now)
+        else:
+            provisioning.apply(machine=machine, outcome=outcome, now=now)
+
+
+def active(organization: Organization, offer: Offer, **wanted: Any) -> Lease:
+    """A lease in the customer's hands."""
+    lease = order(organization, offer, **wanted)
+    work_all(offer, now=wanted.get("now", NOON))
+    lease.refresh_from_db()
+    return lease

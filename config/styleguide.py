@@ -8,6 +8,10 @@ from django.views.generic import TemplateView
 
 from accounts.templatetags.ui import utc
 
+STATES = [
+    "held", "scheduled", "provisioning", "active", "paused", "reclaiming", "ended", "expired", "cancelled", "failed",
+]  # fmt: skip
+SWATCHES = ["paper", "surface", "sunken", "ink", "muted", "accent", "info", "warn", "danger"]
 NOW = datetime(2026, 3, 2, 14, 5, 31, tzinfo=UTC)
 
 
@@ -43,8 +47,8 @@ def demo() -> dict[str, object]:
     """Values for every specimen."""
     deadline = NOW + timedelta(minutes=4, seconds=30)
     return {
-        "states": "held scheduled provisioning active paused reclaiming ended expired cancelled failed".split(),
-        "swatches": "paper surface sunken ink muted accent info warn danger".split(),
+        "states": STATES,
+        "swatches": SWATCHES,
         "offers": OFFERS,
         "facts": [("Started", utc(NOW)), ("Site", "Columbus, Georgia, USA"), ("Host key", "SHA256:" + "uNiVztks" * 5)],
         "receipt": [("1 h 12 min 04 s at $23.92", "$28.73"), ("Outage, 4 min", "−$1.59"), ("Total", "$27.14")],
@@ -68,7 +72,9 @@ def demo() -> dict[str, object]:
         ],
         "failed": [
             step("Nodes held", "done", 9, seconds=1),
-            step("Health check", "failed", 6, seconds=300, detail="GPU 5 did not answer. Placed on another node; 0.00."),
+            step(
+                "Health check", "failed", 6, seconds=300, detail="GPU 5 did not answer. Placed on another node; 0.00."
+            ),
         ],
         "token": "gl_live_" + "EXAMPLEexample0123456789" * 2,
         "tabs": [("Overview", "#a"), ("Usage", "#b"), ("Timeline", "#c"), ("Receipt", "#d")],
@@ -96,7 +102,6 @@ class StyleGuide(TemplateView):
     """`now` is a fixed moment, so that two pictures of the page can be compared."""
 
     template_name = "styleguide.html"
-    extra_context = {"now": NOW}
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
-        return super().get_context_data(demo=demo(), **kwargs)
+        return super().get_context_data(demo=demo(), now=NOW, **kwargs)

@@ -1,0 +1,221 @@
+"""How numbers, times and states are written on every page and in every e-mail. Formatting only: nothing here decides."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from django import template
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+MICROS = 1_000_000
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a state is shown: the tone of its badge (a class) and the icon in it."""
+
+    tone: str
+    icon: str
+
+
+GOOD, BUSY, WAIT, BAD, OVER, QUIET = "tone-good", "tone-busy", "tone-wait", "tone-bad", "tone-over", "tone-quiet"
+STILL = Look(QUIET, "minus")
+LOOKS = {
+    # leases
+    "held": Look(WAIT, "hourglass"),
+    "scheduled": Look(BUSY, "calendar"),
+    "provisioning": Look(BUSY, "working"),
+    "active": Look(GOOD, "active"),
+    "paused": Look(WAIT, "pause"),
+    "reclaiming": Look(BUSY, "wipe"),
+    "ended": Look(OVER, "check"),
+    "expired": Look(OVER, "clock"),
+    "cancelled": Look(OVER, "minus"),
+    "failed": Look(BAD, "cross"),
+    # machines and nodes
+    "pending": Look(WAIT, "hourglass"),
+    "preparing": Look(BUSY, "working"),
+    "ready": Look(GOOD, "active"),
+    "wiping": Look(BUSY, "wipe"),
+    "wiped": Look(OVER, "check"),
+    "wipe_failed": Look(BAD, "cross"),
+    "enrolled": Look(QUIET, "server"),
+    "verifying": Look(BUSY, "working"),
+    "available": Look(GOOD, "check"),
+    "reserved": Look(BUSY, "calendar"),
+    "deploying": Look(BUSY, "working"),
+    "leased": Look(GOOD, "active"),
+    "unreachable": Look(BAD, "warning"),
+    "quarantined": Look(BAD, "warning"),
+    "maintenance": Look(WAIT, "wipe"),
+    "retired": Look(OVER, "minus"),
+    # money
+    "draft": Look(QUIET, "document"),
+    "open": Look(BUSY, "document"),
+    "processing": Look(BUSY, "working"),
+    "paid": Look(GOOD, "check"),
+    "settled": Look(GOOD, "check"),
+    "succeeded": Look(GOOD, "check"),
+    "refunded": Look(OVER, "wipe"),
+    "void": Look(OVER, "minus"),
+    "disputed": Look(BAD, "warning"),
+    # keys, tokens, members
+    "revoked": Look(OVER, "minus"),
+    "verified": Look(GOOD, "check"),
+    "unverified": Look(WAIT, "warning"),
+    "on": Look(GOOD, "check"),
+    "off": Look(QUIET, "minus"),
+}
+
+
+@register.filter
+def state_tone(state: str) -> str:
+    """The tone class of a state's badge; quiet for a state not listed."""
+    return LOOKS.get(state, STILL).tone
+
+
+@register.filter
+def state_icon(state: str) -> str:
+    """The icon name of a state's badge."""
+    return LOOKS.get(state, STILL).icon
+
+
+@register.filter
+def state_word(state: str) -> str:
+    """A state as words: "wipe_failed" -> "Wipe failed"."""
+    return str(state).replace("_", " ").capitalize()
+
+
+def _dollars(amount: Decimal, places: int) -> str:
+    sign = "−" if amount < 0 else ""
+    return f"{sign}${abs(amount):,.{places}f}"
+
+
+@register.filter
+def micros(value: int | None) -> str:
+    """Micro-dollars as dollars and cents, rounded half up: 2_490_000 -> "$2.49"."""
+    if value is None:
+        return MISSING
+    cents_up = (abs(value) * 100 + MICROS // 2) // MICROS
+    return cents(cents_up if value >= 0 else -cents_up)
+
+
+@register.filter
+def micros_exact(value: int | None) -> str:
+    """Micro-dollars as dollars with no digit lost, at least two places: 37_500 -> "$0.0375"."""
+    if value is None:
+        return MISSING
+    digits = f"{abs(value) % MICROS:06d}".rstrip("0")
+    return _dollars(Decimal(value) / MICROS, max(2, len(digits)))
+
+
+@register.filter
+def cents(value: int | None) -> str:
+    """Cents as dollars: 249 -> "$2.49"."""
+    return MISSING if value is None else _dollars(Decimal(value) / 100, 2)
+
+
+@register.filter
+def duration(value: float | timedelta | None) -> str:
+    """Seconds (or a timedelta) in at most two units: 7500 -> "2 h 05 min"; below zero reads as zero."""
+    if value is None:
+        return MISSING
+    seconds = max(0, int(value.total_seconds() if isinstance(value, timedelta) else value))
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
+    if days:
+        return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
+    if hours:
+        return f"{hours} h {minutes % 60:02d} min"
+    if minutes:
+        return f"{minutes} min {seconds % 60:02d} s"
+    return f"{seconds} s"
+
+
+@register.filter
+def utc(moment: datetime | None) -> SafeString | str:
+    """A <time> in UTC to the minute, which static/js/time.js rewrites in the reader's zone."""
+    return _time(moment, "%-d %b %Y, %H:%M", "minute")
+
+
+@register.filter
+def utc_seconds(moment: datetime | None) -> SafeString | str:
+    """As `utc`, to the second: for meters, receipts and transitions."""
+    return _time(moment, "%-d %b %Y, %H:%M:%S", "second")
+
+
+@register.filter
+def utc_day(moment: datetime | None) -> SafeString | str:
+    """As `utc`, the day alone."""
+    return _time(moment, "%-d %b %Y", "day")
+
+
+def _time(moment: datetime | None, pattern: str, unit: str) -> SafeString | str:
+    if moment is None:
+        return MISSING
+    at = moment.astimezone(UTC)
+    iso = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    exact = at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    words = at.strftime(pattern) + ("" if unit == "day" else " UTC")
+    return format_html('<time datetime="{}" data-local="{}" title="{}">{}</time>', iso, unit, exact, words)
+
+
+@register.simple_tag
+def elapsed(*, since: datetime, now: datetime) -> SafeString:
+    """Time since a moment, counting up in the browser."""
+    return _counter("up", int((now - since).total_seconds()))
+
+
+@register.simple_tag
+def countdown(*, until: datetime, now: datetime) -> SafeString:
+    """Time left until a moment, counting down in the browser; stops at zero."""
+    return _counter("down", int((until - now).total_seconds()))
+
+
+def _counter(way: str, seconds: int) -> SafeString:
+    seconds = max(0, seconds)
+    return format_html(
+        '<span class="number" data-count="{}" data-seconds="{}">{}</span>', way, seconds, duration(seconds)
+    )
+
+
+@register.simple_tag
+def seconds_between(start: datetime, end: datetime) -> int:
+    """Whole seconds from one moment to another, never below zero."""
+    return max(0, int((end - start).total_seconds()))
+
+
+@register.simple_tag
+def live_cost(*, charged_micros: int, micros_per_node_hour: int, nodes: int = 1) -> SafeString:
+    """A charge so far that grows in the browser at the rate, for a meter that runs now."""
+    return format_html(
+        '<span class="money" data-count="cost" data-micros="{}" data-rate="{}">{}</span>',
+        charged_micros,
+        micros_per_node_hour * nodes,
+        micros(charged_micros),
+    )
+
+
+@register.simple_tag
+def trail(*pairs: str) -> list[tuple[str, str]]:
+    """Breadcrumb from label, address, label, address …: `{% trail "Leases" url as crumbs %}`."""
+    return list(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+@register.simple_tag
+def url_or_none(name: str, *args: object) -> str:
+    """The address of a named page, or "" where this installation has no such page."""
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
+
+
+@register.filter
+def under(path: str, prefix: str) -> bool:
+    """True when a request path is the page `prefix` or below it: what the navigation marks as current."""
+    return bool(prefix) and (path == prefix or (prefix != "/" and path.startswith(prefix)))

@@ -1,0 +1,29 @@
+"""Everything `billing` keeps: prices promised, seconds used, money moved."""
+
+from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine
+from billing.models.ledger import AccountKind, Entry, LedgerAccount, Posting, PostingKind
+from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
+from billing.models.quote import Quote
+from billing.models.standing import Level, Standing
+from billing.models.usage import Meter, Usage
+
+__all__ = [
+    "AccountKind",
+    "Entry",
+    "GatewayEvent",
+    "Invoice",
+    "InvoiceCounter",
+    "InvoiceLine",
+    "LedgerAccount",
+    "Level",
+    "Meter",
+    "Payment",
+    "PaymentState",
+    "Posting",
+    "PostingKind",
+    "Quote",
+    "Refund",
+    "RefundState",
+    "Standing",
+    "Usage",
+]

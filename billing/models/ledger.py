@@ -1,0 +1,123 @@
+"""The ledger: double entry, append-only, balanced by the database. It is the truth about money."""
+
+import pgtrigger
+from django.db import models
+
+from accounts.ids import PublicIdField
+from accounts.models import Organization
+
+APPEND_ONLY = pgtrigger.Update | pgtrigger.Delete
+
+# Both run at commit. A posting is a set of entries, so it can be judged only once all of them are there.
+ENTRIES_SUM_TO_ZERO = """
+    IF (SELECT COALESCE(SUM(amount_micros), 0) FROM billing_entry WHERE posting_id = NEW.posting_id) <> 0 THEN
+        RAISE EXCEPTION 'the entries of posting % do not sum to zero', NEW.posting_id USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+"""
+POSTING_HAS_ENTRIES = """
+    IF NOT EXISTS (SELECT FROM billing_entry WHERE posting_id = NEW.id) THEN
+        RAISE EXCEPTION 'posting % has no entries', NEW.id USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+"""
+
+
+class AccountKind(models.TextChoices):
+    """What an account holds. Every kind is kept per organization, so that two customers never wait for each other."""
+
+    WALLET = "wallet", "wallet"  # what we owe the customer: prepaid, not used yet
+    REVENUE = "revenue", "revenue"  # what the customer has used
+    CLEARING = "stripe_clearing", "card payments"  # what the card processor has moved for the customer, negative
+    PROMOTIONS = "promotions", "promotional credit"  # what we gave away, negative
+
+
+class PostingKind(models.TextChoices):
+    """Why money moved."""
+
+    TOP_UP = "top_up", "top-up"
+    USAGE = "usage", "usage"
+    CORRECTION = "usage_correction", "usage correction"
+    REFUND = "refund", "refund to card"
+    REFUND_FAILED = "refund_failed", "refund that failed"
+    CREDIT = "credit", "promotional credit"
+
+
+class LedgerAccount(models.Model):
+    """One organization's account of one kind. `balance_micros` is the sum of its entries, kept in the same transaction.
+
+    The wallet's row is also the organization's lock on money: whoever moves or promises money locks that row first.
+    """
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="ledger_accounts")
+    kind = models.CharField(max_length=20, choices=AccountKind)
+    balance_micros = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "kind"], name="ledger_account_once")]
+        triggers = [pgtrigger.Protect(name="account_is_kept", operation=pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.organization}"
+
+
+class Posting(models.Model):
+    """Money moved once, for one reason. `key` names the fact behind it, so that the fact is never posted twice."""
+
+    public_id = PublicIdField(prefix="le")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="postings")
+    kind = models.CharField(max_length=20, choices=PostingKind)
+    key = models.CharField(max_length=120, unique=True)
+    at = models.DateTimeField()
+    lease = models.ForeignKey("leasing.Lease", on_delete=models.PROTECT, null=True, blank=True, related_name="postings")
+    payment = models.ForeignKey(
+        "billing.Payment", on_delete=models.PROTECT, null=True, blank=True, related_name="postings"
+    )
+    memo = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "-id"], name="posting_by_organization")]
+        triggers = [
+            pgtrigger.Protect(name="posting_is_append_only", operation=APPEND_ONLY),
+            pgtrigger.Trigger(
+                name="posting_has_entries",
+                level=pgtrigger.Row,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                timing=pgtrigger.Deferred,
+                func=POSTING_HAS_ENTRIES,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Entry(models.Model):
+    """One account's part of a posting. Positive raises the account's balance to `balance_micros`."""
+
+    posting = models.ForeignKey(Posting, on_delete=models.PROTECT, related_name="entries")
+    account = models.ForeignKey(LedgerAccount, on_delete=models.PROTECT, related_name="entries")
+    amount_micros = models.BigIntegerField()
+    balance_micros = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "-id"], name="entry_by_account")]
+        constraints = [
+            models.UniqueConstraint(fields=["posting", "account"], name="entry_once_per_account"),
+            models.CheckConstraint(condition=~models.Q(amount_micros=0), name="entry_moves_money"),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="entry_is_append_only", operation=APPEND_ONLY),
+            pgtrigger.Trigger(
+                name="entries_sum_to_zero",
+                level=pgtrigger.Row,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                timing=pgtrigger.Deferred,
+                func=ENTRIES_SUM_TO_ZERO,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_micros} to {self.account}"

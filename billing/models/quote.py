@@ -1,0 +1,39 @@
+"""A priced, expiring offer."""
+
+from django.db import models
+
+from accounts.ids import PublicIdField
+from accounts.models import Organization
+
+
+class Quote(models.Model):
+    """A price for nodes and a window, kept until `expires_at`; used once. Open-ended without `ends_at`."""
+
+    public_id = PublicIdField(prefix="qt")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="quotes")
+    offer = models.ForeignKey("marketplace.Offer", on_delete=models.PROTECT, related_name="+")
+    rate = models.ForeignKey("marketplace.Rate", on_delete=models.PROTECT, related_name="+")
+    nodes = models.PositiveIntegerField()
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+    micros_per_node_hour = models.BigIntegerField(help_text="Micro-dollars per node-hour.")
+    hold_micros = models.BigIntegerField(help_text="Kept aside when ordered: the window, or the first hour.")
+    total_micros = models.BigIntegerField(null=True, blank=True, help_text="Price of the window, if it has an end.")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    lease = models.OneToOneField(
+        "leasing.Lease", on_delete=models.PROTECT, null=True, blank=True, related_name="quote", editable=False
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "-id"], name="quote_by_organization")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(nodes__gte=1), name="quote_has_nodes"),
+            models.CheckConstraint(
+                condition=models.Q(ends_at=None) | models.Q(ends_at__gt=models.F("starts_at")),
+                name="quote_ends_after_it_starts",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id

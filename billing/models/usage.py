@@ -1,0 +1,59 @@
+"""What a lease has used and what it may still use."""
+
+import pgtrigger
+from django.db import models
+
+from billing.models.ledger import APPEND_ONLY
+
+
+class Meter(models.Model):
+    """One lease's running account: agreed price, wallet money kept aside for it, and how far it is charged.
+
+    `seconds` and `charged_micros` are the sums of its usage rows up to `metered_until`. Closed when the lease is over;
+    until then the wallet owes the lease whatever its hold has left.
+    """
+
+    lease = models.OneToOneField("leasing.Lease", on_delete=models.PROTECT, related_name="meter")
+    micros_per_node_hour = models.BigIntegerField()
+    nodes = models.PositiveIntegerField()
+    hold_micros = models.BigIntegerField()
+    seconds = models.BigIntegerField(default=0)
+    charged_micros = models.BigIntegerField(default=0)
+    metered_until = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["lease"], name="meter_open", condition=models.Q(closed_at=None))]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(hold_micros__gte=0, seconds__gte=0, charged_micros__gte=0),
+                name="meter_is_not_negative",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"meter of {self.lease}"
+
+
+class Usage(models.Model):
+    """Billable seconds of a lease between two moments, at its rate. Negative where a late fact corrects earlier one."""
+
+    lease = models.ForeignKey("leasing.Lease", on_delete=models.PROTECT, related_name="usage")
+    from_at = models.DateTimeField()
+    until_at = models.DateTimeField()
+    seconds = models.BigIntegerField()
+    micros_per_node_hour = models.BigIntegerField()
+    nodes = models.PositiveIntegerField()
+    micros = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["lease", "from_at"]
+        indexes = [models.Index(fields=["from_at"], name="usage_by_time")]
+        constraints = [
+            models.UniqueConstraint(fields=["lease", "from_at"], name="usage_once"),
+            models.CheckConstraint(condition=models.Q(until_at__gte=models.F("from_at")), name="usage_runs_forward"),
+        ]
+        triggers = [pgtrigger.Protect(name="usage_is_append_only", operation=APPEND_ONLY)]
+
+    def __str__(self) -> str:
+        return f"{self.seconds} s of {self.lease} from {self.from_at:%Y-%m-%d %H:%M:%S} UTC"

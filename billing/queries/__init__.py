@@ -1,0 +1,17 @@
+"""Questions about money, answered from rows; nothing here writes."""
+
+from billing.queries.meters import Reading, cost_so_far, open_readings, read, readable
+from billing.queries.wallet import Wallet, ledger_entries, refundable_cents, refundable_payments, wallet
+
+__all__ = [
+    "Reading",
+    "Wallet",
+    "cost_so_far",
+    "ledger_entries",
+    "open_readings",
+    "read",
+    "readable",
+    "refundable_cents",
+    "refundable_payments",
+    "wallet",
+]

@@ -1,0 +1,124 @@
+"""The ladder of a wallet that runs dry: told at a day, told at an hour, paused at nothing, resumed after a top-up.
+
+Only on-demand leases stand on it. A lease with money of its own left in its hold is never paused.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+import leasing.operations
+from accounts.models import Organization
+from accounts.operations import record
+from billing import operations
+from billing.models import Level, Meter, Standing
+from billing.queries import Reading, Wallet, wallet
+from leasing.states import LeaseState
+from marketplace.money import SECONDS_PER_HOUR, format_micros
+
+OUT_OF_FUNDS = "out_of_funds"
+ACTOR = "system:billing"
+RUNGS = list(Level)
+WORDS = {
+    Level.LOW_24H: "Less than 24 hours of money left",
+    Level.LOW_1H: "Less than an hour of money left",
+    Level.EMPTY: "The wallet is empty",
+}
+
+
+def at_stake() -> QuerySet[Organization]:
+    """Organizations with leases that the wallet must carry, or that were told something that may no longer hold."""
+    burning = Q(leases__meter__closed_at=None, leases__state__in=(LeaseState.ACTIVE, LeaseState.PAUSED))
+    told = Q(standing__isnull=False) & ~Q(standing__level=Level.FINE)
+    return Organization.objects.filter(burning | told).order_by("pk").distinct()
+
+
+@transaction.atomic
+def enforce(*, organization: Organization, now: datetime) -> Level:
+    """Tell, pause and resume as the wallet at `now` demands. Returns the rung the organization stands on."""
+    operations.lock_wallet(organization=organization)
+    before = wallet(organization=organization, now=now)
+    _pause_unpaid(organization, before, now)
+    _resume_paid(organization, before, now)
+    return _tell(organization, before, now)
+
+
+def level_of(purse: Wallet) -> Level:
+    """The rung for what is left: hours of the leases that run, or nothing for those that were paused."""
+    if purse.seconds_left is None:
+        return Level.EMPTY if any(map(_is_paused, purse.readings)) else Level.FINE
+    if purse.seconds_left <= 0:
+        return Level.EMPTY
+    hours = purse.seconds_left / SECONDS_PER_HOUR
+    return Level.LOW_1H if hours < 1 else Level.LOW_24H if hours < 24 else Level.FINE
+
+
+def _pause_unpaid(organization: Organization, purse: Wallet, now: datetime) -> None:
+    if purse.available_micros > 0:
+        return
+    until = now + timedelta(hours=organization.data_retention_hours)
+    for reading in purse.readings:
+        if reading.runs_on_credit and reading.held_micros == 0:
+            lease = reading.meter.lease
+            leasing.operations.pause(lease=lease, reason=OUT_OF_FUNDS, until=until, actor=ACTOR, now=now)
+
+
+def _resume_paid(organization: Organization, purse: Wallet, now: datetime) -> None:
+    """Paused longest, resumed first; each takes its next hour out of what is available, as an order does."""
+    available = purse.available_micros
+    for reading in sorted(filter(_is_paused, purse.readings), key=lambda r: r.meter.lease.state_since):
+        if reading.held_micros == 0:
+            if available < reading.micros_per_hour:
+                continue
+            available -= reading.micros_per_hour
+            _hold_an_hour(reading, now)
+        leasing.operations.resume(lease=reading.meter.lease, actor=ACTOR, now=now)  # again, until its machines can
+
+
+def _hold_an_hour(reading: Reading, now: datetime) -> None:
+    held = reading.due_micros + reading.micros_per_hour
+    Meter.objects.filter(pk=reading.meter.pk).update(hold_micros=held)
+    lease = reading.meter.lease
+    data = {"name": lease.name, "held_micros": reading.micros_per_hour}
+    record(
+        organization=lease.organization, kind="lease.resuming", subject=lease.public_id, actor=ACTOR, at=now, data=data
+    )
+
+
+def _is_paused(reading: Reading) -> bool:
+    lease = reading.meter.lease
+    return lease.state == LeaseState.PAUSED and lease.reason == OUT_OF_FUNDS
+
+
+def _tell(organization: Organization, purse: Wallet, now: datetime) -> Level:
+    """Each rung once on the way down; the way up is silent."""
+    level = level_of(purse)
+    standing, _ = Standing.objects.get_or_create(organization=organization, defaults={"since": now})
+    if level == standing.level:
+        return level
+    if RUNGS.index(level) > RUNGS.index(Level(standing.level)):
+        _record(organization, level, purse, now)
+    standing.level, standing.since = level, now
+    standing.save()
+    return level
+
+
+def _record(organization: Organization, level: Level, purse: Wallet, now: datetime) -> None:
+    left = purse.available_micros
+    record(
+        organization=organization,
+        kind=f"wallet.{level}",
+        subject=organization.public_id,
+        actor=ACTOR,
+        at=now,
+        data={"available_micros": left, "burn_micros_per_hour": purse.burn_micros_per_hour},
+        notice={
+            "title": f"{organization.name}: {WORDS[level].lower()}",
+            "text": f"{WORDS[level]}: {format_micros(left)} are available and running leases use "
+            f"{format_micros(purse.burn_micros_per_hour)} per hour. At nothing, on-demand leases are paused: access is "
+            f"off, nothing is charged, and data is kept for {organization.data_retention_hours} hours. "
+            "Top up and they go on by themselves.",
+            "path": "/wallet/",
+        },
+    )

@@ -1,0 +1,69 @@
+"""Celery's entry points. Each finds its work in the rows, one by one, and a bad row does not stop the rest."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+from celery import shared_task
+
+from accounts import clock
+from billing import inbox, invoicing, metering, payments, settlement, standing
+from billing import refunds as refunding
+
+Row = TypeVar("Row")
+log = logging.getLogger(__name__)
+
+
+@shared_task
+def meter(**_: object) -> None:
+    """Charge running leases up to the last full hour, and close the meters of those that are over."""
+    for_each(
+        metering.due(now=clock.now()),
+        lambda lease: metering.meter(lease=lease, upto=metering.slice_end(clock.now()), now=clock.now()),
+    )
+
+
+@shared_task
+def settle(**_: object) -> None:
+    """Act on the processor's messages, then ask about payments whose message never came."""
+    gateway = payments.gateway()
+    complain(inbox.settle_due(gateway=gateway, now=clock.now()))
+    complain(settlement.check_overdue(gateway=gateway, now=clock.now()))
+
+
+@shared_task
+def refunds(**_: object) -> None:
+    """Send refunds that wait, and ask about those that were sent."""
+    complain(refunding.send_due(gateway=payments.gateway(), now=clock.now()))
+
+
+@shared_task
+def enforce_standing(**_: object) -> None:
+    """Tell, pause and resume where wallets run dry or were filled again."""
+    for_each(standing.at_stake(), lambda organization: standing.enforce(organization=organization, now=clock.now()))
+
+
+@shared_task
+def close_invoices(**_: object) -> None:
+    """Issue the invoices of past months."""
+    for_each(
+        invoicing.unclosed(now=clock.now()),
+        lambda row: invoicing.close(organization=row[0], period=row[1], now=clock.now()),
+    )
+
+
+def for_each(rows: Iterable[Row], act: Callable[[Row], object]) -> None:
+    """Act on each row by itself; what fails is logged and tried again at the next sweep."""
+    for row in rows:
+        try:
+            act(row)
+        except invoicing.PeriodNotReady as later:
+            log.info("%s", later)
+        except Exception:
+            log.exception("billing could not work on %s", row)
+
+
+def complain(failures: Mapping[str, Exception]) -> None:
+    """Log what went wrong with rows that will be tried again."""
+    for name, error in failures.items():
+        log.warning("%s will be tried again: %s: %s", name, type(error).__name__, error)

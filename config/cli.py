@@ -1,12 +1,16 @@
 """The commands of ./run."""
 
 import argparse
+import base64
+import hmac
 import json
 import os
+import struct
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from config import environment, parts, ports
 from config.environment import Services
@@ -20,6 +24,7 @@ HELP = """\
 ./run trial               lease a node end to end through the API of the running system, as a customer would
 ./run trial --provisioner podman
                           the same on a real host that is built on this machine for it (as root)
+./run code                the staff login's authenticator code of the moment
 ./run bench NAME …        a measurement from bench/
 ./run help                this text
 
@@ -37,6 +42,9 @@ def main(arguments: list[str]) -> int:
             return manage(rest)
         case ["trial", *rest]:
             return with_running([sys.executable, "-m", "config.trial", *rest])
+        case ["code"]:
+            print(code())
+            return 0
         case ["bench", *rest]:
             return bench(rest)
         case [] | ["--port", *_]:
@@ -102,16 +110,31 @@ def bench(arguments: list[str]) -> int:
     return with_running([sys.executable, str(scripts[arguments[0]]), *arguments[1:]])
 
 
+def code() -> str:
+    """What an authenticator with the demonstration's secret would show (RFC 6238, six digits, 30 s)."""
+    key = base64.b32decode(demo()["admin"]["totp_secret"])
+    digest = hmac.digest(key, struct.pack(">Q", int(time.time()) // 30), "sha1")
+    start = digest[-1] & 15
+    return f"{(int.from_bytes(digest[start : start + 4]) & 0x7FFFFFFF) % 1_000_000:06}"
+
+
+def demo() -> dict[str, Any]:
+    """What demo.json says. Raises Trouble when there is none."""
+    try:
+        found: dict[str, Any] = json.loads((environment.state_dir() / "demo.json").read_text())
+    except FileNotFoundError:
+        raise Trouble("There is no var/demo.json: start the embedded system with ./run first.") from None
+    return found
+
+
 def welcome(base_url: str) -> str:
     """What a newcomer needs to know, framed."""
-    try:
-        demo = json.loads((environment.state_dir() / "demo.json").read_text())
-    except FileNotFoundError:
+    if os.environ.get("DATABASE_URL"):
         return f"\n  Gridlease is at {base_url}\n"
     lines = [
         "",
         f"  Gridlease is at   {base_url}",
-        *(f"  {title:<18}{value}" for title, value in _logins(demo)),
+        *(f"  {title:<18}{value}" for title, value in _logins(demo())),
         "",
         "  Lease a node the way a customer's script would:   ./run trial",
         "  All of this is in var/demo.json. Ctrl-C stops everything.",
@@ -120,13 +143,13 @@ def welcome(base_url: str) -> str:
     return "\n".join(lines)
 
 
-def _logins(demo: dict[str, dict[str, str]]) -> list[tuple[str, object]]:
+def _logins(demo: dict[str, Any]) -> list[tuple[str, object]]:
     customer, admin = demo["customer"], demo["admin"]
     return [
         ("customer", f"{customer['email']}  password {customer['password']}"),
         ("staff", f"{admin['email']}  password {admin['password']}"),
         ("", f"at {demo['base_url']}/admin/ with the authenticator secret {admin['totp_secret']}"),
-        ("", "its code now: ./run manage totp"),
+        ("", "(./run code prints the code of the moment)"),
         ("mailbox", f"{demo['base_url']}/mailbox/ (the mails it would send)"),
         ("API token", demo["api_token"]),
         ("SSH key", demo["ssh_private_key"]),

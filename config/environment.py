@@ -38,6 +38,7 @@ def databases(*, port: int) -> Services:
     state = state_dir()
     state.mkdir(parents=True, exist_ok=True)
     env = dict(os.environ) | {"STATE_DIR": str(state), "PYTHONUNBUFFERED": "1"}
+    env.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     env.setdefault("BASE_URL", f"http://localhost:{port}")  # not 127.0.0.1: passkeys need a name
     env.setdefault("SECRET_KEY", _secret(state / "secret_key"))
     env.setdefault("OPERATOR_KEY", str(state / "operator_key"))

@@ -30,7 +30,7 @@ def application(env: Mapping[str, str], *, port: int, below: list[Part]) -> list
         needs=("prepare", *services),
         ready=lambda: _healthy(port),
     )
-    celery = ("celery", "--app", "config.celery", "--skip-checks")
+    celery = ("celery", "--app", "config.celery", "--quiet", "--skip-checks")
     return [
         python("prepare", "config.prepare", needs=services, once=True),
         web,

@@ -27,8 +27,8 @@ def main() -> None:
 
 
 def _wanted() -> str:
-    """A digest of what the database is prepared from, and of which database it is."""
-    digest = hashlib.sha256()
+    """A digest of what the database is prepared from, of which database it is, and of our address."""
+    digest = hashlib.sha256(settings.BASE_URL.encode())
     for pattern in SOURCES:
         for file in sorted(Path(settings.BASE_DIR).glob(pattern)):
             if file.is_file() and file.suffix != ".pyc":

@@ -11,7 +11,7 @@ from django.apps import apps
 
 from config.celery import app
 
-COMMON = ("worker", "--loglevel", "info", "--without-gossip", "--without-mingle")
+COMMON = ("--quiet", "worker", "--loglevel", "info", "--without-gossip", "--without-mingle")
 CONCURRENCY = {"default": "2", "sites": "4"}
 
 

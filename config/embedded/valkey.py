@@ -16,7 +16,7 @@ def part(state: Path, *, durable: bool = True) -> tuple[Part, str]:
     path = places.socket_dir(data) / "valkey.sock"
     argv = [str(program), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--dir", str(data)]
     argv += ["--save", "", "--appendonly", "yes" if durable else "no", "--appendfsync", "everysec"]
-    argv += ["--maxmemory-policy", "noeviction", "--daemonize", "no"]  # a broker must never forget to make room
+    argv += ["--maxmemory-policy", "noeviction", "--loglevel", "warning"]  # a broker must never forget to make room
     server = Part(name="valkey", argv=argv, ready=lambda: _answers(path), user=places.server_user(), cwd="/")
     return server, f"unix://{path}"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from config.embedded import places
 from config.part import Part, Trouble
 
-TEST_SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+TEST_SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300")
 SETTINGS = ("max_connections=200", "shared_buffers=128MB", "log_checkpoints=off", "timezone=UTC")
 
 

@@ -1,0 +1,105 @@
+"""Many customers want the same nodes at the same instant. First shown to go wrong without the guard."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from accounts.models import Organization
+from leasing import operations
+from leasing.models import Claim, Lease
+from leasing.operations import NodesTaken, calendar
+from marketplace.models import NodeCalendar, Offer
+from marketplace.queries import free_nodes
+from tests import factories
+from tests.factories import HOUR, NOON
+from tests.leasing.conftest import hold
+from tests.together import deadlocks, overlaps, together
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ORDERS = 200
+
+
+@pytest.fixture
+def acme() -> Organization:
+    return factories.an_organization()
+
+
+@pytest.fixture
+def no_guard(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The same code without its two guards: no row lock, no exclusion constraint."""
+
+    def look_only(*, pool, nodes, window, now):  # type: ignore[no-untyped-def]
+        found = list(free_nodes(window=window, now=now).filter(pool=pool).order_by("node_id")[:nodes])
+        if len(found) < nodes:
+            raise calendar.TooFewNodes
+        return found
+
+    monkeypatch.setattr(calendar, "lock_free_nodes", look_only)
+    constraint = next(c for c in Claim._meta.constraints if c.name == "claim_no_overlap")
+    with connection.schema_editor() as editor:
+        editor.remove_constraint(Claim, constraint)
+    yield
+    Claim.objects.all().delete()
+    with connection.schema_editor() as editor:
+        editor.add_constraint(Claim, constraint)
+
+
+def order_all(acme: Organization, offer: Offer, count: int, nodes: int = 1) -> Counter[str]:
+    factories.a_key(acme), factories.an_image()
+    results = together(count, lambda _: hold(acme, offer, nodes=nodes, ends_at=NOON + HOUR))
+    return Counter(type(result).__name__ for result in results)
+
+
+def test_without_the_guard_the_last_node_is_sold_many_times(acme: Organization, no_guard: None) -> None:
+    offer = factories.an_offer()
+    ended = order_all(acme, offer, 30)
+    assert ended["Lease"] > 1
+    assert overlaps() > 0
+
+
+def test_two_hundred_orders_of_the_last_node_end_in_one_lease(acme: Organization) -> None:
+    offer = factories.an_offer()
+    before = deadlocks()
+    assert order_all(acme, offer, ORDERS) == {"Lease": 1, "NodesTaken": ORDERS - 1}
+    assert (overlaps(), deadlocks() - before) == (0, 0)
+
+
+def test_two_hundred_orders_of_fifty_nodes_end_in_fifty_leases(acme: Organization) -> None:
+    offer = factories.an_offer(factories.a_pool(nodes=50))
+    before = deadlocks()
+    assert order_all(acme, offer, ORDERS) == {"Lease": 50, "NodesTaken": ORDERS - 50}
+    assert (overlaps(), deadlocks() - before) == (0, 0)
+
+
+def test_orders_of_several_nodes_get_all_or_none_and_never_deadlock(acme: Organization) -> None:
+    offer = factories.an_offer(factories.a_pool(nodes=10))
+    before = deadlocks()
+    ended = order_all(acme, offer, 40, nodes=3)
+    assert ended == {"Lease": 3, "NodesTaken": 37}
+    assert Claim.objects.filter(released_at=None).count() == 9
+    assert (overlaps(), deadlocks() - before) == (0, 0)
+
+
+def test_ordering_returning_and_expiring_at_once_leaves_calendar_and_claims_the_same(acme: Organization) -> None:
+    offer = factories.an_offer(factories.a_pool(nodes=4))
+    factories.a_key(acme), factories.an_image()
+    before = deadlocks()
+
+    def order_then_let_go(number: int) -> None:
+        try:
+            lease = hold(acme, offer, nodes=1 + number % 3, ends_at=NOON + HOUR)
+        except NodesTaken:
+            return
+        if number % 2:
+            operations.end(lease=lease, reason="returned", actor="user:us_tests", now=NOON)
+        else:
+            operations.expire(lease=lease, now=NOON + HOUR)
+
+    failures = [result for result in together(40, order_then_let_go) if result is not None]
+    assert failures == []
+    assert not Lease.objects.filter(claims__released_at=None).exists()
+    assert all(list(row.busy) == [] for row in NodeCalendar.objects.all())
+    assert (overlaps(), deadlocks() - before) == (0, 0)

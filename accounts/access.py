@@ -1,6 +1,7 @@
 """Who is asking, and what they may do. Every permission question of the product is answered here."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
@@ -56,12 +57,16 @@ def principal_of(request: HttpRequest | Request) -> Principal:
 
 def find_principal(request: HttpRequest | Request) -> Principal | None:
     """As `principal_of`, with None for nobody. Asked once for each request, then remembered."""
-    base = request._request if isinstance(request, Request) else request
-    if not hasattr(base, "principal"):
-        setattr(base, "principal", _look_up(request))  # noqa: B010
-    found = getattr(base, "principal")  # noqa: B009
-    assert found is None or isinstance(found, Principal)
+    memory = _memory(request)
+    if "principal" not in memory:
+        memory["principal"] = _look_up(request)
+    found: Principal | None = memory["principal"]
     return found
+
+
+def remember(request: HttpRequest | Request, principal: Principal | None) -> None:
+    """Settle who is asking for the rest of this request."""
+    _memory(request)["principal"] = principal
 
 
 def principal_of_token(token: APIToken) -> Principal | None:
@@ -72,6 +77,10 @@ def principal_of_token(token: APIToken) -> Principal | None:
     if membership is None:
         return None
     return Principal(token.organization, token.created_by, token, membership.role, frozenset(token.scopes))
+
+
+def _memory(request: HttpRequest | Request) -> dict[str, Any]:
+    return vars(request._request if isinstance(request, Request) else request)
 
 
 def _look_up(request: HttpRequest | Request) -> Principal | None:

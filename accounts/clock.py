@@ -1,4 +1,4 @@
-"""The clock that decides: the database's. Views, tasks and commands read it; everything below takes `now` as an argument."""
+"""The clock that decides: the database's. Views, tasks and commands read it; all below them takes `now` as argument."""
 
 from datetime import UTC, datetime
 

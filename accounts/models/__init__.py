@@ -3,7 +3,7 @@
 from accounts.models.credential import APIToken, SSHKey
 from accounts.models.event import Event, Notice
 from accounts.models.idempotency import IdempotencyKey
-from accounts.models.party import Membership, Organization, Role, User
+from accounts.models.party import Membership, Organization, Role, User, time_zones
 from accounts.models.stateful import IllegalMove, Stale, Stateful, TransitionRow
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "Stateful",
     "TransitionRow",
     "User",
+    "time_zones",
 ]

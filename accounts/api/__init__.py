@@ -1,0 +1,1 @@
+"""The API of this app: keys, tokens, events, the organization."""

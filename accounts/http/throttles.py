@@ -1,0 +1,50 @@
+"""Fairness between callers. Hard limits on money and nodes are kept by the database, never here."""
+
+import logging
+from typing import Any
+
+from redis.exceptions import RedisError
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+from rest_framework.throttling import SimpleRateThrottle
+
+from accounts.access import find_principal
+
+log = logging.getLogger(__name__)
+
+
+class FairUse(SimpleRateThrottle):
+    """So many calls a minute for each principal, or for each address while nobody is known."""
+
+    safe: bool
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Whether the call is within the rate. With the cache down every call is: returning a node must always work."""
+        if (request.method in SAFE_METHODS) is not self.safe:
+            return True
+        try:
+            return super().allow_request(request, view)
+        except RedisError:
+            log.exception("rate limits are off: the cache does not answer")
+            return True
+
+    def get_cache_key(self, request: Request, view: Any) -> str:
+        """Whose calls are counted together."""
+        principal = find_principal(request)
+        return f"throttle:{self.scope}:{principal.actor if principal else self.get_ident(request)}"
+
+
+class Reads(FairUse):
+    """Calls that change nothing."""
+
+    scope = "read"
+    rate = "1200/min"
+    safe = True
+
+
+class Writes(FairUse):
+    """Calls that change something."""
+
+    scope = "write"
+    rate = "300/min"
+    safe = False

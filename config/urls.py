@@ -1,4 +1,4 @@
-"""Every address. Each app brings its own pages (urls.py) and its own part of the API (api_urls.py)."""
+"""Every address. Each app brings its own pages (urls.py) and its own part of the API (api/urls.py)."""
 
 from importlib.util import find_spec
 
@@ -15,21 +15,23 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 APPS = ("accounts", "marketplace", "leasing", "billing")
 
 
-def parts(module: str) -> list[URLResolver]:
-    return [path("", include(f"{app}.{module}")) for app in APPS if find_spec(f"{app}.{module}")]
+def parts(*packages: str) -> list[URLResolver]:
+    return [path("", include(f"{name}.urls")) for name in packages if find_spec(name) and find_spec(f"{name}.urls")]
 
 
 api = [
-    *parts("api_urls"),
+    *parts(*(f"{app}.api" for app in APPS)),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
-    *parts("urls"),
+    *parts(*APPS),
     path("api/v1/", include(api)),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),
 ]
+handler404 = "accounts.http.problems.not_found"
+handler500 = "accounts.http.problems.server_error"
 if settings.EMBEDDED:
     urlpatterns += [path("mailbox/", mailbox.index, name="mailbox"), path("mailbox/<str:name>/", mailbox.letter)]

@@ -1,0 +1,157 @@
+"""What the API of this app reads and shows. What a lease costs is added above, in billing."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.http.serializers import StrictSerializer
+from leasing.models import Lease, LeaseKey, Machine, Transition, WipeRecord
+from leasing.queries import current_step
+from leasing.states import LeaseState, MachineState
+
+LONGEST_NAME = 80
+
+
+class SSHShown(serializers.Serializer[Any]):
+    """Where a machine's SSH answers, and the host key that must answer there."""
+
+    host = serializers.CharField()
+    port = serializers.IntegerField()
+    user = serializers.CharField()
+    host_key = serializers.CharField(help_text='OpenSSH public key, such as "ssh-ed25519 AAAA…": pin it.')
+
+
+class MachineShown(serializers.ModelSerializer[Machine]):
+    """One node's service in the lease."""
+
+    id = serializers.CharField(source="public_id", help_text="Such as mc_…")
+    node = serializers.CharField(source="node.name")
+    state = serializers.ChoiceField(choices=MachineState.values)
+    step = serializers.CharField(help_text="What is being done on it now, in words; empty when nothing is.")
+    ssh = serializers.SerializerMethodField(help_text="Present while the machine is ready, else null.")
+
+    class Meta:
+        model = Machine
+        fields = ["id", "node", "state", "step", "ssh"]
+        read_only_fields = fields
+
+    @extend_schema_field(SSHShown(allow_null=True))
+    def get_ssh(self, machine: Machine) -> dict[str, Any] | None:
+        """Where to log in, once health check and SSH path are proven."""
+        return dict(SSHShown(machine).data) if machine.state == MachineState.READY else None
+
+
+class KeyShown(serializers.ModelSerializer[LeaseKey]):
+    """An SSH key that the lease admits."""
+
+    class Meta:
+        model = LeaseKey
+        fields = ["name", "fingerprint"]
+        read_only_fields = fields
+
+
+class LeaseShown(serializers.ModelSerializer[Lease]):
+    """A lease without its money. Read it from `leasing.queries.leases_of`: no statement is made for each row."""
+
+    id = serializers.CharField(source="public_id", help_text="Such as ls_…")
+    state = serializers.ChoiceField(choices=LeaseState.values)
+    reason = serializers.CharField(help_text="Code of why it is in this state; empty where nothing is to be said.")
+    step = serializers.SerializerMethodField(help_text="What is being done now, in words; empty when nothing is.")
+    deadline = serializers.DateTimeField(allow_null=True, help_text="When the state ends by itself.")
+    offer = serializers.CharField(source="offer.public_id")
+    plan = serializers.CharField(source="offer.plan.slug")
+    site = serializers.CharField(source="offer.pool.site.slug")
+    node_type = serializers.CharField(source="offer.pool.node_type.slug")
+    provisioner = serializers.CharField(source="offer.pool.provisioner")
+    simulated = serializers.BooleanField(source="offer.pool.simulated", help_text="True: no real GPU stands behind it.")
+    nodes = serializers.IntegerField(source="node_count")
+    ends_at = serializers.DateTimeField(allow_null=True, help_text="Null: until it is given back.")
+    image = serializers.CharField(source="image.slug")
+    ssh_keys = KeyShown(source="keys", many=True)
+    micros_per_node_hour = serializers.IntegerField(source="rate.micros_per_node_hour")
+    machines = MachineShown(many=True)
+
+    class Meta:
+        model = Lease
+        fields = [
+            "id",
+            "name",
+            "state",
+            "reason",
+            "step",
+            "state_since",
+            "deadline",
+            "offer",
+            "plan",
+            "site",
+            "node_type",
+            "provisioner",
+            "simulated",
+            "nodes",
+            "created_at",
+            "starts_at",
+            "ends_at",
+            "guaranteed_until",
+            "image",
+            "startup_script",
+            "ssh_keys",
+            "micros_per_node_hour",
+            "machines",
+        ]
+        read_only_fields = fields
+
+    def get_step(self, lease: Lease) -> str:
+        """What is being done for the customer right now."""
+        return current_step(lease)
+
+
+class NewName(StrictSerializer):
+    """Another name for a lease."""
+
+    name = serializers.CharField(max_length=LONGEST_NAME)
+
+
+class TransitionShown(serializers.ModelSerializer[Transition]):
+    """One change of a lease's state. Never changed or removed."""
+
+    old = serializers.CharField(help_text="Empty for the first.")
+    new = serializers.ChoiceField(choices=LeaseState.values)
+    actor = serializers.CharField(help_text="Such as user:us_…, token:tk_… or system:leasing.")
+
+    class Meta:
+        model = Transition
+        fields = ["seq", "old", "new", "at", "reason", "actor"]
+        read_only_fields = fields
+
+
+class CheckShown(serializers.Serializer[Any]):
+    """One thing that was looked at after a wipe, and what was seen."""
+
+    name = serializers.CharField()
+    passed = serializers.BooleanField()
+    detail = serializers.CharField()
+
+
+class WipeShown(serializers.ModelSerializer[WipeRecord]):
+    """One wipe of one machine."""
+
+    id = serializers.CharField(source="public_id", help_text="Such as wp_…")
+    machine = serializers.CharField(source="machine.public_id")
+    node = serializers.CharField(source="node.name")
+    method = serializers.CharField(help_text="How the data was made unreadable.")
+    checks = CheckShown(many=True)
+    verified = serializers.BooleanField(help_text="True only if every check passed.")
+
+    class Meta:
+        model = WipeRecord
+        fields = ["id", "machine", "node", "method", "started_at", "completed_at", "checks", "verified"]
+        read_only_fields = fields
+
+
+class CertificateShown(serializers.Serializer[Any]):
+    """What became of a lease's data: every wipe of its machines, oldest first."""
+
+    lease = serializers.CharField()
+    verified = serializers.BooleanField(help_text="True once every machine that was used is proven clean.")
+    wipes = WipeShown(many=True)

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 
 class GatewayUnavailable(Exception):
-    """The provider did not answer, or not with an outcome. Ask again later with the same identifiers: nothing doubles."""
+    """The provider gave no outcome. Ask again later with the same identifiers: nothing doubles."""
 
 
 class GatewayRefused(Exception):

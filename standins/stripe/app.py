@@ -90,7 +90,7 @@ class App:
 
     def _once(self, request: Request, key: str | None, fault: Fault, headers: dict[str, str]) -> idempotency.Answer:
         """Execute the request, or replay the answer kept with its key."""
-        text = request.body.decode() if request.method == "POST" else request.query
+        text = request.body.decode(errors="replace") if request.method == "POST" else request.query
         route, reference = routes.find(request.method, request.path)
         params = contract.check(route.contract, unflatten(text))
         self._expire_due()

@@ -50,7 +50,7 @@ def digits_of(text: str) -> str:
 
 
 def problems(form: dict[str, str], *, year: int, month: int) -> dict[str, str]:
-    """Field name -> what is wrong with it, for the fields email, number, expiry, cvc and name; empty when all is well."""
+    """Field name -> what is wrong with it, of email, number, expiry, cvc and name; empty when all is well."""
     found = {
         "email": "" if re.fullmatch(r"[^@\s]+@[^@\s]+", form["email"]) else "Enter an e-mail address.",
         "number": "" if _luhn(digits_of(form["number"])) else "Your card number is invalid.",

@@ -63,7 +63,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         raise ApiError(
             400,
             f"You passed an empty string for '{path}'. We assume empty values are an attempt to unset a parameter; "
-            f"however '{path}' cannot be unset. You should remove '{path}' from your request or supply a non-empty value.",
+            f"however '{path}' cannot be unset. Remove '{path}' from your request or supply a non-empty value.",
             code="parameter_invalid_empty",
             param=path,
         )
@@ -84,7 +84,9 @@ def _nested(options: list[Any], value: dict[str, Any], path: str) -> Any:
         if hasattr(option, "__required_keys__"):
             return _typed_dict(option, value, path)
         if get_origin(option) is dict:
-            return {name: _convert(get_args(option)[1], given, _path(path, name)) for name, given in value.items()}
+            member = get_args(option)[1]
+            # An empty value takes its key away.
+            return {name: given and _convert(member, given, _path(path, name)) for name, given in value.items()}
         if get_origin(option) is list and all(key.isdigit() for key in value):
             places = sorted(value.items(), key=lambda item: int(item[0]))
             return [_convert(get_args(option)[0], given, f"{path}[{place}]") for place, given in places]

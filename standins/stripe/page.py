@@ -54,7 +54,7 @@ def _form(world: World, session: JSON, form: dict[str, str], wrong: dict[str, st
     values = {field: escape(form.get(field, "")) for field in _FIELDS}
     content = _PAGES["form"].substitute(
         {f"{field}_error": escape(wrong.get(field, "")) for field in _FIELDS}
-        | {f"{field}_invalid": "true" if field in wrong else "false" for field in _FIELDS}
+        | {f"{field}_state": _state(field, wrong) for field in _FIELDS}
         | values,
         cardholder=values["name"],
         name=escape(checkout.private_of(world, session)["name"]),
@@ -65,6 +65,13 @@ def _form(world: World, session: JSON, form: dict[str, str], wrong: dict[str, st
         form_error="The payment was not made. Please correct the field marked below." if wrong else "",
     )
     return _html(status, "Error: pay by card" if wrong else "Pay by card", content)
+
+
+def _state(field: str, wrong: dict[str, str]) -> str:
+    """The first wrong field takes the focus, which scrolls to it without a script."""
+    if field not in wrong:
+        return ""
+    return 'aria-invalid="true" autofocus' if field == next(iter(wrong)) else 'aria-invalid="true"'
 
 
 def _row(number: str, card: cards.Card) -> str:

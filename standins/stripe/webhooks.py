@@ -82,8 +82,13 @@ class Deliverer(threading.Thread):
     def run(self) -> None:
         """Deliver until stopped."""
         while not self._stopping:
-            self.tick()
-            due_at = self._deliver_next()
+            try:
+                self.tick()
+                due_at = self._deliver_next()
+            except Exception:
+                # One bad moment, such as a full disk, must not end deliveries for good.
+                log.exception("webhooks")
+                due_at = time.time() + 1
             with self._changed:
                 if not self._woken:
                     self._changed.wait(min(max(due_at - time.time(), 0), _IDLE_SECONDS))

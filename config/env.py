@@ -36,6 +36,14 @@ def words(name: str, default: str) -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def failpoints(name: str, *, allowed: bool) -> list[str]:
+    """The named places at which to crash; an error where real customers are served."""
+    wanted = words(name, "")
+    if wanted and not allowed:
+        raise ImproperlyConfigured(f"{name} is for tests. Unset it: BASE_URL is https, so customers are served here.")
+    return wanted
+
+
 def database(name: str) -> dict[str, Any]:
     """Django's DATABASES entry for a postgresql:// URL; the host may be a socket directory in ?host=."""
     parts = urlsplit(text(name))

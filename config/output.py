@@ -20,10 +20,11 @@ class Output:
         self.coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         self.files: dict[str, BinaryIO] = {}
 
-    def line(self, name: str, text: bytes) -> None:
-        """One line of a part, to the screen and to its file."""
+    def line(self, name: str, text: bytes, *, shown: bool = True) -> None:
+        """One line of a part, to its file and, if `shown`, to the screen."""
         self._file(name).write(text + b"\n")
-        self._print(name, text.decode(errors="replace"))
+        if shown:
+            self._print(name, text.decode(errors="replace"))
 
     def say(self, text: str) -> None:
         """One line of the supervisor's."""

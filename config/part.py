@@ -21,7 +21,8 @@ class Trouble(Exception):
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """A process. It is ready when `ready()` says so, or once it has written `ready_line`; a `once` part, when it ended
-    with 0. `needs` names the parts that must be ready before it starts.
+    with 0. `needs` names the parts that must be ready before it starts. Lines with a word of `unimportant` in them are
+    kept from the screen.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Part:
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] = lambda: True
     ready_line: str = ""
+    unimportant: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     once: bool = False
     user: pwd.struct_passwd | None = None

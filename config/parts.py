@@ -29,6 +29,7 @@ def application(env: Mapping[str, str], *, port: int, below: list[Part]) -> list
         cwd=ROOT,
         needs=("prepare", *services),
         ready=lambda: _healthy(port),
+        unimportant=("Python threads",),  # eight of them wait for the database most of the time
     )
     celery = ("celery", "--app", "config.celery", "--quiet", "--skip-checks")
     return [

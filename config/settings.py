@@ -4,7 +4,6 @@ from pathlib import Path
 
 import django_stubs_ext
 from csp.constants import NONE, SELF
-from django.urls import reverse_lazy
 
 from config import env
 
@@ -26,6 +25,7 @@ STRIPE_API_BASE = env.text("STRIPE_API_BASE", "")  # empty: Stripe itself
 OPERATOR_KEY = env.text("OPERATOR_KEY", str(STATE_DIR / "operator_key"))  # path of the SSH key that opens hosts
 SANDBOX_ADDRESS = env.text("SANDBOX_ADDRESS", "")  # host:port of the built-in node host
 SANDBOX_HOST_KEY = env.text("SANDBOX_HOST_KEY", "")  # its public key, one line
+FAILPOINTS = frozenset(env.failpoints("FAILPOINTS", allowed=not HTTPS))  # where tests kill the process
 
 # -- Services --------------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.database("DATABASE_URL")}
@@ -81,7 +81,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
     "accounts.views.guards.staff_second_factor",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -95,6 +94,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.context.principal",
                 "accounts.context.principal",
             ],
         },
@@ -168,6 +168,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_FORMS = {"signup": "accounts.forms.SignUp"}
+ACCOUNT_FORMS = {"signup": "accounts.forms.SignUp"}
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # "your password was changed" and the like
@@ -181,7 +182,6 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Gridlease"
 MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = BASE_URL.startswith(("http://localhost", "http://127.0.0.1"))
-USERSESSIONS_TRACK_ACTIVITY = True
 
 # -- The API ---------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -216,7 +216,7 @@ UNFOLD = {
     "SITE_HEADER": "Gridlease",
     "SITE_SUBHEADER": "Inventory and money",
     "SITE_SYMBOL": "bolt",
-    "SITE_URL": reverse_lazy("home"),
+    "SITE_URL": "/",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": True,
     "COLORS": {

@@ -124,24 +124,26 @@ class Supervisor:
 
     def _read(self, seconds: float) -> None:
         for key, _ in self.pipes.select(seconds):
-            self._drain(key.data)
+            if self._drain(key.data):
+                time.sleep(TICK_SECONDS)  # it closed its output and runs on: nothing to read, and no reason to spin
 
-    def _drain(self, unit: Unit) -> None:
-        """Pass on every whole line that is there; at the end of the stream also a last unfinished one."""
+    def _drain(self, unit: Unit) -> bool:
+        """Pass on every whole line that is there, at the end of the stream also an unfinished one; whether it ended."""
         while True:
             try:
                 chunk = os.read(unit.pipe, 65536)
             except BlockingIOError:
-                return
+                return False
             lines = (unit.rest + chunk).split(b"\n")
             unit.rest = lines.pop() if chunk else b""
             for line in filter(None, lines):
                 self._line(unit, line)
             if not chunk:
-                return
+                return True
 
     def _line(self, unit: Unit, line: bytes) -> None:
-        self.output.line(unit.part.name, line)
+        shown = not any(word.encode() in line for word in unit.part.unimportant)
+        self.output.line(unit.part.name, line, shown=shown)
         if unit.part.ready_line and unit.part.ready_line.encode() in line:
             self._mark_ready(unit)
 

@@ -5,8 +5,10 @@
 """
 
 import sys
+import warnings
 
 import django
+from celery.platforms import SecurityWarning
 from django.apps import apps
 
 from config.celery import app
@@ -27,6 +29,7 @@ def queues(slugs: list[str]) -> list[str]:
 
 def main() -> None:
     """Run until told to stop."""
+    warnings.simplefilter("ignore", SecurityWarning)  # it is about pickle, which config.celery does not accept
     kind, *slugs = sys.argv[1:] or [""]
     if kind not in CONCURRENCY:
         sys.exit("Say which worker: default, or sites [SLUG …].")

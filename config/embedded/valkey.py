@@ -17,7 +17,14 @@ def part(state: Path, *, durable: bool = True) -> tuple[Part, str]:
     argv = [str(program), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--dir", str(data)]
     argv += ["--save", "", "--appendonly", "yes" if durable else "no", "--appendfsync", "everysec"]
     argv += ["--maxmemory-policy", "noeviction", "--loglevel", "warning"]  # a broker must never forget to make room
-    server = Part(name="valkey", argv=argv, ready=lambda: _answers(path), user=places.server_user(), cwd="/")
+    server = Part(
+        name="valkey",
+        argv=argv,
+        ready=lambda: _answers(path),
+        unimportant=("Memory overcommit",),  # about snapshots, which are off
+        user=places.server_user(),
+        cwd="/",
+    )
     return server, f"unix://{path}"
 
 

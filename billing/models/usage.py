@@ -36,7 +36,7 @@ class Meter(models.Model):
 
 
 class Usage(models.Model):
-    """Billable seconds of a lease between two moments, at its rate. Negative where a late fact corrects earlier one."""
+    """Billable seconds of a lease between two moments, at its rate. Negative where a late fact corrects them."""
 
     lease = models.ForeignKey("leasing.Lease", on_delete=models.PROTECT, related_name="usage")
     from_at = models.DateTimeField()

@@ -1,0 +1,113 @@
+"""A funded organization, an offer, and leases that were really ordered; the test is the site's worker."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+
+from accounts.models import Organization
+from billing import checkout, operations
+from billing.models import AccountKind, Entry, LedgerAccount, Posting, Quote
+from billing.queries import Wallet, wallet
+from leasing.models import Lease
+from leasing.provisioners import provisioner_for
+from leasing.provisioners.fake import Fake, World
+from marketplace.models import Offer, PlanKind
+from marketplace.money import MICROS
+from tests import factories
+from tests.factories import HOUR, NOON
+from tests.leasing.conftest import work_all
+
+SECOND = timedelta(seconds=1)
+_serial = count(1)
+
+
+@pytest.fixture(autouse=True)
+def world() -> Iterator[World]:
+    """The fake nodes, clean before and after."""
+    fake = provisioner_for("fake")
+    assert isinstance(fake, Fake)
+    fake.world.reset()
+    yield fake.world
+    fake.world.reset()
+
+
+@pytest.fixture
+def acme(db: None) -> Organization:
+    """A customer with $100.00 of credit."""
+    return funded(100)
+
+
+@pytest.fixture
+def offer(db: None) -> Offer:
+    """On-demand nodes at $3.60 per node-hour: one thousand micro-dollars a second."""
+    return factories.an_offer(factories.a_pool(nodes=3))
+
+
+@pytest.fixture
+def reserved(db: None) -> Offer:
+    """The same nodes by the hour, ahead."""
+    return factories.an_offer(factories.a_pool(nodes=3), factories.a_plan(PlanKind.RESERVED))
+
+
+def funded(dollars: float, name: str = "Acme Robotics") -> Organization:
+    organization = factories.an_organization(name)
+    if dollars:
+        give(organization, dollars)
+    return organization
+
+
+def give(organization: Organization, dollars: float, now: datetime = NOON) -> None:
+    amount = round(dollars * MICROS)
+    operations.grant(organization=organization, amount_micros=amount, key=f"t{next(_serial)}", memo="gift", now=now)
+
+
+def a_quote(organization: Organization, offer: Offer, *, now: datetime = NOON, nodes: int = 1, **window: Any) -> Quote:
+    times = {"starts_at": None, "ends_at": None, **window}
+    return checkout.quote(organization=organization, offer=offer, nodes=nodes, now=now, **times)
+
+
+def place(quote: Quote, *, now: datetime = NOON, name: str = "training") -> Lease:
+    return checkout.place(
+        organization=quote.organization,
+        actor="user:us_tests",
+        created_by=None,
+        quote=quote,
+        name=name,
+        ssh_keys=[factories.a_key(quote.organization)],
+        image=factories.an_image(),
+        startup_script="",
+        now=now,
+    )
+
+
+def running(organization: Organization, offer: Offer, *, now: datetime = NOON, nodes: int = 1) -> Lease:
+    """An on-demand lease, ordered and in the customer's hands at `now`."""
+    lease = place(a_quote(organization, offer, now=now, nodes=nodes), now=now)
+    work_all(offer, now=now)
+    lease.refresh_from_db()
+    return lease
+
+
+def money(organization: Organization, now: datetime = NOON) -> Wallet:
+    return wallet(organization=organization, now=now)
+
+
+def balance(organization: Organization, kind: AccountKind = AccountKind.WALLET) -> int:
+    account = LedgerAccount.objects.filter(organization=organization, kind=kind).first()
+    return account.balance_micros if account else 0
+
+
+def assert_books_balance() -> None:
+    """What must hold after everything: postings sum to zero, accounts equal their entries, usage equals revenue."""
+    for posting in Posting.objects.prefetch_related("entries"):
+        assert sum(entry.amount_micros for entry in posting.entries.all()) == 0, posting
+    for account in LedgerAccount.objects.all():
+        entries = list(Entry.objects.filter(account=account).order_by("id"))
+        assert account.balance_micros == sum(entry.amount_micros for entry in entries), account
+        assert not entries or entries[-1].balance_micros == account.balance_micros
+
+
+__all__ = ["HOUR", "NOON", "SECOND"]

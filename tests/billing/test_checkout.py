@@ -1,0 +1,161 @@
+"""A quote keeps its price; an order takes nodes and money together, or nothing."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from accounts.models import Event, Organization
+from billing import checkout
+from billing.checkout import InsufficientFunds, QuoteExpired, QuoteRefused, QuoteUsed
+from billing.models import Meter, Quote
+from leasing.models import Claim, Lease
+from leasing.operations import NodesTaken, end
+from leasing.states import LeaseState
+from marketplace.models import Offer, Rate
+from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, funded, money, place
+
+pytestmark = pytest.mark.django_db
+
+IN_TWO_HOURS = NOON + 2 * HOUR
+
+
+def test_an_on_demand_quote_holds_the_first_hour(acme: Organization, offer: Offer) -> None:
+    quote = a_quote(acme, offer, nodes=2)
+    assert (quote.starts_at, quote.ends_at, quote.total_micros) == (NOON, None, None)
+    assert quote.micros_per_node_hour == 3_600_000
+    assert quote.hold_micros == 7_200_000
+
+
+def test_a_reserved_quote_prices_the_whole_window(acme: Organization, reserved: Offer) -> None:
+    quote = a_quote(acme, reserved, nodes=2, starts_at=IN_TWO_HOURS, ends_at=IN_TWO_HOURS + 10 * HOUR)
+    assert quote.total_micros == quote.hold_micros == 72_000_000
+
+
+def test_a_quote_for_a_start_in_five_minutes_expires_with_it(acme: Organization, reserved: Offer) -> None:
+    now = IN_TWO_HOURS - timedelta(minutes=5)
+    quote = a_quote(acme, reserved, now=now, starts_at=IN_TWO_HOURS, ends_at=IN_TWO_HOURS + HOUR)
+    assert quote.expires_at == IN_TWO_HOURS
+
+
+@pytest.mark.parametrize(
+    ("field", "wish"),
+    [
+        ("starts_at", {"ends_at": IN_TWO_HOURS}),
+        ("ends_at", {"starts_at": IN_TWO_HOURS}),
+        ("starts_at", {"starts_at": NOON, "ends_at": IN_TWO_HOURS}),
+        ("starts_at", {"starts_at": NOON + 61 * 24 * HOUR, "ends_at": NOON + 62 * 24 * HOUR}),
+        ("starts_at", {"starts_at": NOON + 90 * 60 * SECOND, "ends_at": NOON + 3 * HOUR}),
+        ("ends_at", {"starts_at": NOON + HOUR, "ends_at": NOON + 61 * 24 * HOUR + HOUR}),
+        ("ends_at", {"starts_at": NOON + HOUR, "ends_at": NOON + HOUR}),
+        ("nodes", {"starts_at": NOON + HOUR, "ends_at": IN_TWO_HOURS, "nodes": 0}),
+        ("nodes", {"starts_at": NOON + HOUR, "ends_at": IN_TWO_HOURS, "nodes": 257}),
+    ],
+)
+def test_a_wish_that_the_plan_forbids_names_its_field(
+    acme: Organization, reserved: Offer, field: str, wish: dict[str, Any]
+) -> None:
+    with pytest.raises(QuoteRefused) as refused:
+        a_quote(acme, reserved, **wish)
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize("field", ["starts_at", "ends_at"])
+def test_an_on_demand_lease_takes_no_window(acme: Organization, offer: Offer, field: str) -> None:
+    with pytest.raises(QuoteRefused, match="leave") as refused:
+        a_quote(acme, offer, **{field: IN_TWO_HOURS})
+    assert refused.value.field == field
+
+
+def test_an_offer_that_is_withdrawn_or_has_no_rate_is_not_quoted(acme: Organization, offer: Offer) -> None:
+    with pytest.raises(QuoteRefused, match="not for sale"):
+        a_quote(acme, offer, now=NOON - 60 * 24 * HOUR)
+    offer.listed = False
+    with pytest.raises(QuoteRefused, match="not for sale"):
+        a_quote(acme, offer)
+
+
+def test_an_order_becomes_a_lease_that_starts(acme: Organization, offer: Offer) -> None:
+    quote = a_quote(acme, offer)
+    lease = place(quote)
+    quote.refresh_from_db()
+    assert quote.lease == lease
+    assert Lease.objects.get().state == LeaseState.PROVISIONING
+    assert Meter.objects.get(lease=lease).hold_micros == 3_600_000
+    assert Event.objects.filter(kind="lease.ordered", subject=lease.public_id).count() == 1
+
+
+def test_an_order_keeps_its_money_aside(acme: Organization, offer: Offer) -> None:
+    place(a_quote(acme, offer, nodes=2))
+    purse = money(acme)
+    assert (purse.balance_micros, purse.held_micros, purse.available_micros) == (100_000_000, 7_200_000, 92_800_000)
+
+
+def test_a_cancelled_order_frees_its_money_at_once(acme: Organization, reserved: Offer) -> None:
+    lease = place(a_quote(acme, reserved, starts_at=IN_TWO_HOURS, ends_at=IN_TWO_HOURS + 10 * HOUR))
+    assert money(acme).available_micros == 64_000_000
+    end(lease=lease, reason="returned", actor="user:us_tests", now=NOON + HOUR)
+    assert money(acme).available_micros == 100_000_000
+
+
+def test_the_quoted_price_is_kept_after_the_rate_has_risen(acme: Organization, offer: Offer) -> None:
+    quote = a_quote(acme, offer)
+    Rate.objects.create(offer=offer, micros_per_node_hour=9_999_999, starts_at=NOON + SECOND)
+    lease = place(quote, now=NOON + 60 * SECOND)
+    assert Meter.objects.get(lease=lease).micros_per_node_hour == 3_600_000
+    assert a_quote(acme, offer, now=NOON + 60 * SECOND).micros_per_node_hour == 9_999_999
+
+
+def test_a_quote_is_used_once(acme: Organization, offer: Offer) -> None:
+    quote = a_quote(acme, offer)
+    lease = place(quote)
+    with pytest.raises(QuoteUsed) as refused:
+        place(quote)
+    assert refused.value.lease == lease
+    assert Lease.objects.count() == 1
+
+
+def test_an_expired_quote_is_refused_from_the_very_second(acme: Organization, offer: Offer) -> None:
+    quote = a_quote(acme, offer)
+    with pytest.raises(QuoteExpired):
+        place(quote, now=NOON + checkout.QUOTE_LASTS)
+    place(quote, now=NOON + checkout.QUOTE_LASTS - SECOND)
+
+
+def test_somebody_elses_quote_does_not_exist(acme: Organization, offer: Offer) -> None:
+    quote = a_quote(acme, offer)
+    quote.organization = funded(100, "Strangers")
+    with pytest.raises(Quote.DoesNotExist):
+        place(quote)
+
+
+def test_an_order_without_funds_takes_no_node_and_says_how_much_is_missing(offer: Offer) -> None:
+    poor = funded(3.5)
+    with pytest.raises(InsufficientFunds) as refused:
+        place(a_quote(poor, offer))
+    assert (refused.value.needed_micros, refused.value.available_micros) == (3_600_000, 3_500_000)
+    assert refused.value.missing_micros == 100_000
+    assert not Claim.objects.exists()
+
+
+def test_money_that_is_held_or_already_used_cannot_be_spent_again(offer: Offer) -> None:
+    scarce = funded(7.1)
+    place(a_quote(scarce, offer))
+    with pytest.raises(InsufficientFunds):
+        place(a_quote(scarce, offer))
+
+
+def test_an_order_of_more_nodes_than_are_free_takes_no_money(acme: Organization, offer: Offer) -> None:
+    quote = a_quote(acme, offer, nodes=4)
+    with pytest.raises(NodesTaken):
+        place(quote)
+    assert money(acme).available_micros == 100_000_000
+    quote.refresh_from_db()
+    assert quote.lease is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(86_400, "1 day"), (900, "15 minutes"), (7_200, "2 hours"), (61, "61 seconds")]
+)
+def test_lengths_are_said_in_their_largest_whole_unit(seconds: int, words: str) -> None:
+    assert checkout.duration(timedelta(seconds=seconds)) == words

@@ -31,11 +31,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),
+    path("mailbox/", mailbox.index, name="mailbox"),
+    path("mailbox/<str:name>/", mailbox.letter, name="mailbox_letter"),
 ]
-if settings.EMBEDDED:
-    urlpatterns += [
-        path("mailbox/", mailbox.index, name="mailbox"),
-        path("mailbox/<str:name>/", mailbox.letter, name="mailbox_letter"),
-    ]
 if settings.DEBUG:
     urlpatterns.append(path("styleguide/", styleguide.StyleGuide.as_view()))

@@ -9,12 +9,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import django
 import pytest
+from pytest_django import Settings
 
 from config.embedded import postgres, valkey
 from config.part import Part, stop, wait_ready
@@ -63,7 +63,6 @@ import_module("config.celery")  # tasks sent by code under test go to this broke
 
 
 @pytest.fixture(autouse=True)
-def fast_passwords(settings: pytest.FixtureRequest) -> Iterator[None]:
+def fast_passwords(settings: Settings) -> None:
     """Argon2 is slow on purpose; tests that create many users need not be."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
-    yield
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

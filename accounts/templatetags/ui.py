@@ -164,6 +164,21 @@ def _time(moment: datetime | None, pattern: str, unit: str) -> SafeString | str:
     return format_html('<time datetime="{}" data-local="{}" title="{}">{}</time>', iso, unit, exact, words)
 
 
+BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
+SYSTEMS = {
+    "iPhone": "iPhone", "iPad": "iPad", "Android": "Android", "Windows": "Windows", "Mac OS": "macOS", "Linux": "Linux",
+}  # fmt: skip
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """A User-Agent header in a few words: "Firefox on Linux"; a program's own name as it is ("curl/8.5")."""
+    name = next((words for mark, words in BROWSERS.items() if f"{mark}/" in user_agent), "")
+    system = next((words for mark, words in SYSTEMS.items() if mark in user_agent), "")
+    known = " on ".join(part for part in (name, system) if part)
+    return known or user_agent[:40] or "Unknown browser"
+
+
 @register.simple_tag
 def elapsed(*, since: datetime, now: datetime) -> SafeString:
     """Time since a moment, counting up in the browser."""

@@ -34,3 +34,8 @@ function localise(root) {
 
 document.addEventListener("htmx:load", (event) => localise(event.target.parentElement ?? event.target));
 localise(document);
+
+// Sign-up remembers the zone of the browser; settings can change it.
+for (const input of document.querySelectorAll("input[data-browser-time-zone]")) {
+  input.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+}

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q
 
-from accounts import clock
+from accounts import clock, failpoints
 from leasing import operations
 from leasing.models import Lease, Machine
 from leasing.operations import calendar
@@ -72,14 +72,17 @@ def work(*, site: Site) -> bool:
     machine = take(site=site, now=clock.now())
     if machine is None:
         return False
+    failpoints.reached("machine.taken")
     try:
         with _renewed(machine):
             outcome = act(machine)
+        failpoints.reached("machine.acted")
     except ProvisionerError as error:
         log.warning("%s %s on %s: %s", machine, machine.state, machine.node, error)
         applied = apply_error(machine=machine, error=error, now=clock.now())
     else:
         applied = apply(machine=machine, outcome=outcome, now=clock.now())
+    failpoints.reached("machine.applied")
     if not applied:
         log.warning("%s was taken over by another worker; its result is dropped", machine)
     return True

@@ -1,4 +1,4 @@
-"""How numbers, times and states are written on every page and in every e-mail. Formatting only: nothing here decides."""
+"""How numbers, times and states are written on every page and in every mail. Formatting only: nothing here decides."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -1,0 +1,89 @@
+"""How amounts, spans, moments and states read on pages."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django import forms
+from django.template import Context, Template
+from django.template.loader import render_to_string
+
+from accounts.templatetags import strip, ui
+
+NOON = datetime(2026, 3, 2, 12, 0, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("micros", "text"),
+    [(0, "$0.00"), (2_490_000, "$2.49"), (5_000, "$0.01"), (4_999, "$0.00"), (-1_590_000, "−$1.59"), (None, "–"),
+     (1_284_060_000, "$1,284.06")],
+)  # fmt: skip
+def test_amounts_round_half_up_to_the_cent(micros: int | None, text: str) -> None:
+    assert ui.micros(micros) == text
+
+
+@pytest.mark.parametrize(("micros", "text"), [(37_500, "$0.0375"), (23_920_000, "$23.92"), (1, "$0.000001")])
+def test_rates_lose_no_digit(micros: int, text: str) -> None:
+    assert ui.micros_exact(micros) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (-5, "0 s"), (61, "1 min 01 s"), (7500, "2 h 05 min"), (86_400, "1 d"), (93_600, "1 d 2 h")],
+)
+def test_spans_use_at_most_two_units(seconds: int, text: str) -> None:
+    assert ui.duration(seconds) == text
+
+
+def test_a_moment_is_written_in_utc_for_a_reader_without_scripts() -> None:
+    assert ">2 Mar 2026, 12:00 UTC</time>" in ui.utc(NOON)
+    assert 'datetime="2026-03-02T12:00:31Z"' in ui.utc(NOON)
+    assert ">2 Mar 2026, 12:00:31 UTC</time>" in ui.utc_seconds(NOON)
+
+
+@pytest.mark.parametrize("state", ["held", "scheduled", "provisioning", "active", "paused", "reclaiming", "ended",
+                                   "expired", "cancelled", "failed"])  # fmt: skip
+def test_every_lease_state_is_a_word_and_a_shape_and_not_only_a_colour(state: str) -> None:
+    badge = render_to_string("components/state.html", {"state": state})
+    assert ui.state_word(state) in badge
+    assert state in ui.LOOKS
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0 Safari/537.36", "Chrome on Linux"),
+     ("curl/8.5.0", "curl/8.5.0"), ("", "Unknown browser")],
+)  # fmt: skip
+def test_a_browser_is_named_in_few_words(agent: str, words: str) -> None:
+    assert ui.browser(agent) == words
+
+
+class Budget(forms.Form):
+    amount = forms.IntegerField(min_value=10, help_text="At least 10 dollars.")
+
+
+def test_an_error_stands_beside_its_field_and_the_control_points_to_it() -> None:
+    page = render_to_string("components/form_fields.html", {"form": Budget({"amount": "4"})})
+    assert 'id="id_amount_error"' in page
+    assert 'aria-describedby="id_amount_helptext id_amount_error"' in page
+    assert 'aria-invalid="true"' in page
+    assert 'value="4"' in page
+    assert 'href="#id_amount"' in page
+
+
+@dataclass(frozen=True)
+class Free:
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+def test_the_strip_shows_free_time_cut_to_its_axis() -> None:
+    day = timedelta(days=1)
+    windows = [Free(NOON - day, NOON + day), Free(NOON + 3 * day, None)]
+    found = strip.availability(windows, NOON, NOON + 4 * day)["free"]
+    assert isinstance(found, list)
+    assert [(bar.x, bar.width) for bar in found] == [(0.0, 25.0), (75.0, 25.0)]
+
+
+def test_a_page_that_does_not_exist_here_leaves_no_broken_link() -> None:
+    assert Template("{% load ui %}{% url_or_none 'no-such-page' %}").render(Context()) == ""

@@ -159,7 +159,7 @@ def _logins(demo: dict[str, Any]) -> list[tuple[str, object]]:
 def _with_services(services: Services, command: list[str]) -> int:
     """Run the command between the start and the stop of the services."""
     running = []
-    with open(os.devnull, "wb") as nowhere:
+    with Path(os.devnull).open("wb") as nowhere:
         try:
             for part in services.parts:
                 running.append((part, part.spawn(nowhere.fileno())))

@@ -82,7 +82,7 @@ def keypair(path: Path) -> str:
 def write_private(path: Path, content: bytes) -> None:
     """Replace a file that only we may read, in one step."""
     fresh = path.with_name(f".{path.name}.new")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
     fresh.replace(path)
 
@@ -113,9 +113,10 @@ def withdraw() -> None:
 def published() -> dict[str, str] | None:
     """The running system's environment, or None before it is ready."""
     try:
-        return dict(os.environ) | json.loads((state_dir() / "environment.json").read_text())
+        own: dict[str, str] = json.loads((state_dir() / "environment.json").read_text())
     except FileNotFoundError:
         return None
+    return {**os.environ, **own}
 
 
 def _secret(path: Path) -> str:

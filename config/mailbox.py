@@ -1,4 +1,4 @@
-"""The embedded system's mailbox: the mails it would have sent, so that sign-up can be finished without a mail server."""
+"""The embedded system's mailbox: the mails it would have sent, so that sign-up needs no mail server."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,7 +60,7 @@ def _read(file: Path) -> list[Letter]:
 
 
 def _letter(name: str, file: Path, content: bytes) -> Letter:
-    message: EmailMessage = message_from_bytes(content, policy=policy.default)  # type: ignore[assignment]
+    message: EmailMessage = message_from_bytes(content, policy=policy.default)
     body = message.get_body(("plain", "html"))
     return Letter(
         name=name,

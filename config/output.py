@@ -37,7 +37,7 @@ class Output:
         try:
             print(f"{label} | {text}", flush=True)
         except BrokenPipeError:  # whoever read our output is gone; the files stay
-            sys.stdout = Path(os.devnull).open("w")
+            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  open as long as we are
 
     def _file(self, name: str) -> BinaryIO:
         if name not in self.files:

@@ -39,10 +39,7 @@ class Part:
 
     def spawn(self, output: int) -> subprocess.Popen[bytes]:
         """Start it in a session of its own (Ctrl-C is the supervisor's), writing to the descriptor `output`."""
-        account: dict[str, Any] = {}
-        if self.user:
-            account = {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
-        return subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(
             self.argv,
             env=dict(self.env) if self.env else None,
             cwd=self.cwd,
@@ -50,9 +47,14 @@ class Part:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=lambda: die_with_parent(self.stop_signal),  # noqa: PLW1509
-            **account,
+            preexec_fn=lambda: die_with_parent(self.stop_signal),  # noqa: PLW1509  we have one thread
+            **as_user(self.user),
         )
+
+
+def as_user(user: pwd.struct_passwd | None) -> dict[str, Any]:
+    """Arguments that make subprocess run as this user."""
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
 
 
 def die_with_parent(number: int) -> None:

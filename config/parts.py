@@ -22,9 +22,7 @@ def application(env: Mapping[str, str], *, port: int, below: list[Part]) -> list
 
     web = Part(
         name="web",
-        argv=[sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
-        + ["--host", ports.HOST, "--port", str(port), "--workers", str(max(1, min(4, (os.cpu_count() or 1) // 2)))]
-        + ["--blocking-threads", "8", "--blocking-threads-idle-timeout", "600", "--log-level", "warning"],
+        argv=_granian(port),
         env=env,
         cwd=ROOT,
         needs=("prepare", *services),
@@ -40,6 +38,13 @@ def application(env: Mapping[str, str], *, port: int, below: list[Part]) -> list
         python("beat", *celery, "beat", "--scheduler", "celery.beat.Scheduler", "--loglevel", "warning",
                needs=("sites", "worker")),
     ]  # fmt: skip
+
+
+def _granian(port: int) -> list[str]:
+    workers = max(1, min(4, (os.cpu_count() or 1) // 2))
+    argv = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
+    argv += ["--host", ports.HOST, "--port", str(port), "--workers", str(workers), "--log-level", "warning"]
+    return [*argv, "--blocking-threads", "8", "--blocking-threads-idle-timeout", "600"]
 
 
 def _healthy(port: int) -> bool:

@@ -1,6 +1,5 @@
 """Ports: which are free, and who sits on one that is not."""
 
-import os
 import socket
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def _by(port: int) -> str:
     sockets = {f"socket:[{inode}]" for inode in _listeners(port)}
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            held = {os.readlink(descriptor) for descriptor in (process / "fd").iterdir()}
+            held = {str(descriptor.readlink()) for descriptor in (process / "fd").iterdir()}
             if sockets & held:
                 name = (process / "comm").read_text().strip()
                 return f" by {name} (process {process.name})"

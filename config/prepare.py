@@ -17,7 +17,8 @@ def main() -> None:
     """Do what is not done yet."""
     stamp = settings.STATE_DIR / "prepared.sha256"
     if settings.EMBEDDED and stamp.exists() and stamp.read_text() == _wanted():
-        return print("Nothing changed since the database was prepared.")
+        print("Nothing changed since the database was prepared.")
+        return
     django.setup()
     call_command("migrate", interactive=False, verbosity=1, skip_checks=True)
     call_command("load_catalogue", skip_checks=True)

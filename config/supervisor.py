@@ -100,7 +100,8 @@ class Supervisor:
         """It ended by itself: a finished step, or a crash to mend."""
         code = self._forget(unit)
         if unit.part.once and code == 0:
-            return self._mark_ready(unit)
+            self._mark_ready(unit)
+            return
         if unit.part.once:
             raise Trouble(f"{unit.part.name} failed with status {code}; its last lines above say why.")
         unit.ready = False

@@ -16,11 +16,18 @@ staff.guard(admin.site)
 APPS = ("marketplace", "leasing", "billing", "accounts")
 
 
+def exists(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def parts(module: str) -> list[URLResolver]:
-    return [path("", include(f"{app}.{module}")) for app in APPS if find_spec(f"{app}.{module.split('.')[0]}") and find_spec(f"{app}.{module}")]
+    return [path("", include(f"{app}.{module}")) for app in APPS if exists(f"{app}.{module}")]
 
 
-api = [
+api: list[URLPattern | URLResolver] = [
     *parts("api.urls"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),

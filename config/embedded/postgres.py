@@ -6,9 +6,10 @@ import signal
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from config.embedded import places
-from config.part import Part, Trouble
+from config.part import Part, Trouble, as_user
 
 TEST_SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300")
 SETTINGS = ("max_connections=200", "shared_buffers=128MB", "log_checkpoints=off", "timezone=UTC")
@@ -54,11 +55,8 @@ def _initialize(programs: Path, data: Path, env: dict[str, str]) -> None:
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     command = [str(programs / "initdb"), "-D", str(data), "-U", "gridlease", "-E", "UTF8", "--no-locale"]
     command += ["--auth-local=trust", "--auth-host=reject", "--no-sync", "--no-instructions", "--data-checksums"]
-    user = places.server_user()
-    account = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
-    made = subprocess.run(  # noqa: S603
-        command, env=env, cwd="/", umask=0o077, capture_output=True, text=True, check=False, **account
-    )
+    options: dict[str, Any] = {"env": env, "cwd": "/", "umask": 0o077, **as_user(places.server_user())}
+    made = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     if made.returncode:
         reason = (made.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise Trouble(f"PostgreSQL could not make its files in {data}: {reason}")

@@ -1,18 +1,25 @@
 """What can be read of the catalogue: offers that match, their rates, and when their nodes are free."""
 
-from marketplace.queries.search import Criteria, OfferRow, current_rate, listed_offers, offer_row, search
-from marketplace.queries.windows import Window, earliest, free_nodes, free_windows, occupied
+from marketplace.queries.criteria import Criteria, Sort
+from marketplace.queries.search import Hit, OfferRow, current_rate, find, listed_offers, offer_row, rows, search
+from marketplace.queries.windows import HORIZON, Window, aligned, earliest, free_nodes, free_windows, occupied
 
 __all__ = [
+    "HORIZON",
     "Criteria",
+    "Hit",
     "OfferRow",
+    "Sort",
     "Window",
+    "aligned",
     "current_rate",
     "earliest",
+    "find",
     "free_nodes",
     "free_windows",
     "listed_offers",
     "occupied",
     "offer_row",
+    "rows",
     "search",
 ]

@@ -1,31 +1,37 @@
 """The catalogue's search: which offers match, what they cost, and how many nodes are free for the whole window."""
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
-from marketplace.models import Offer, Plan, Rate
-from marketplace.queries.windows import Window, earliest, free_nodes, occupied
+from marketplace.models import NodeCalendar, Offer, Plan, Rate
+from marketplace.queries.criteria import Criteria, Sort
+from marketplace.queries.windows import Window, cleaning, earliest, is_free
+from marketplace.states import IN_STOCK
 
 
 @dataclass(frozen=True)
-class Criteria:
-    """What the customer looks for. Each field left at None asks for nothing."""
+class Hit:
+    """An offer that matches, with what decides its place: cheap enough to make one of each offer on sale."""
 
-    plan: str | None = None
-    gpu_model: str | None = None
-    gpus: int | None = None  # GPUs in one node, exactly
-    gpu_memory_gb: int | None = None  # memory of one GPU, at least
-    region: str | None = None
-    site: str | None = None
-    provisioner: str | None = None
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
-    nodes: int = 1
-    max_micros_per_node_hour: int | None = None
-    renewable_share: int | None = None  # per cent of the site's grid mix, at least
+    offer_id: int
+    pool_id: int
+    plan_id: int
+    rate_id: int
+    micros: int  # micro-dollars per node-hour
+    gpus: int
+    gpu_memory_gb: int  # of one GPU
+    gco2_per_kwh: int
+    free: int  # nodes free for the whole window
+    total: int  # nodes in stock
+
+    @property
+    def micros_per_gpu(self) -> int:
+        """Micro-dollars per GPU-hour; per node-hour where the node has no GPU."""
+        return self.micros // (self.gpus or 1)
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,15 @@ class OfferRow:
 
     offer: Offer
     rate: Rate
+    nodes: int  # as many are wanted
     free: int
     free_from: datetime | None  # when enough nodes are free; None if not within 60 days
+    nodes_total: int  # in stock, free or not
+
+    @property
+    def enough(self) -> bool:
+        """Whether as many nodes as wanted are free for the whole window."""
+        return self.free >= self.nodes
 
     @property
     def micros_per_gpu_hour(self) -> int | None:
@@ -44,12 +57,35 @@ class OfferRow:
         return self.rate.micros_per_node_hour // gpus if gpus else None
 
 
+ORDERS: dict[str, Callable[[Hit], int]] = {
+    Sort.PRICE: lambda hit: hit.micros_per_gpu,
+    Sort.NODE_PRICE: lambda hit: hit.micros,
+    Sort.MEMORY: lambda hit: -hit.gpus * hit.gpu_memory_gb,
+    Sort.CARBON: lambda hit: hit.gco2_per_kwh,
+    Sort.FREE: lambda hit: -hit.free,
+}
+
+
 def search(*, criteria: Criteria, now: datetime) -> list[OfferRow]:
     """Listed offers that match, those with enough free nodes first, then the cheapest per GPU."""
-    rows = [row for plan in _plans(criteria) for row in _rows_of_plan(plan, criteria, now)]
-    return sorted(
-        rows, key=lambda r: (r.free < criteria.nodes, r.micros_per_gpu_hour or r.rate.micros_per_node_hour, r.offer.pk)
-    )
+    return rows(hits=find(criteria=criteria, now=now), criteria=criteria, now=now)
+
+
+def find(*, criteria: Criteria, now: datetime, sort: str = Sort.PRICE) -> list[Hit]:
+    """As `search`, in any order of `Sort`, without what only a shown row needs: pass a page of it to `rows`."""
+    plans = [plan for plan in Plan.objects.all() if criteria.fits(plan, now)]
+    offers = _priced(Offer.objects.filter(listed=True, plan__in=plans), now).filter(**criteria.lookups())
+    return sorted(_hits(offers, plans, criteria, now), key=lambda hit: _place(hit, criteria, sort))
+
+
+def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[OfferRow]:
+    """What is shown of the hits, in their order. Three queries, however many they are."""
+    offers = listed_offers().in_bulk([hit.offer_id for hit in hits])
+    rates = Rate.objects.in_bulk([hit.rate_id for hit in hits])
+    short = [offers[hit.offer_id] for hit in hits if hit.free < criteria.nodes <= hit.total]
+    wishes = {offer: criteria.wish(offer.plan, now) for offer in short}
+    later = earliest(wishes=wishes, nodes=criteria.nodes, now=now) if wishes else {}
+    return [_row(hit, offers[hit.offer_id], rates[hit.rate_id], later, criteria, now) for hit in hits]
 
 
 def listed_offers() -> QuerySet[Offer]:
@@ -65,7 +101,10 @@ def offer_row(*, offer: Offer, criteria: Criteria, now: datetime) -> OfferRow:
 
     :raises Rate.DoesNotExist: if the offer has no rate yet
     """
-    return _row(offer, current_rate(offer=offer, at=now), _count_free(offer, criteria, now), criteria, now)
+    hits = _hits(_priced(Offer.objects.filter(pk=offer.pk, listed=True), now), [offer.plan], criteria, now)
+    if not hits:
+        raise Rate.DoesNotExist(f"{offer} is not for sale.")
+    return rows(hits=hits, criteria=criteria, now=now)[0]
 
 
 def current_rate(*, offer: Offer, at: datetime) -> Rate:
@@ -77,62 +116,51 @@ def current_rate(*, offer: Offer, at: datetime) -> Rate:
     return Rate.objects.filter(offer=offer, starts_at__lte=at).latest("starts_at")
 
 
-def _plans(criteria: Criteria) -> QuerySet[Plan]:
-    return Plan.objects.filter(slug=criteria.plan) if criteria.plan else Plan.objects.all()
-
-
-def _rows_of_plan(plan: Plan, criteria: Criteria, now: datetime) -> list[OfferRow]:
-    free = free_nodes(window=_window(plan, criteria, now), now=now).filter(pool=OuterRef("pool"))
-    counted = free.order_by().values("pool").annotate(n=Count("pk")).values("n")
-    in_force = Rate.objects.filter(offer=OuterRef("pk"), starts_at__lte=now).order_by("-starts_at").values("pk")[:1]
-    offers = (
-        _matching(criteria)
-        .filter(plan=plan)
-        .annotate(free=Coalesce(Subquery(counted, output_field=IntegerField()), 0), rate_id=Subquery(in_force))
+def _priced(offers: QuerySet[Offer], now: datetime) -> QuerySet[Any]:
+    in_force = Rate.objects.filter(offer=OuterRef("pk"), starts_at__lte=now).order_by("-starts_at")
+    return offers.annotate(
+        rate_id=Subquery(in_force.values("pk")[:1]), micros=Subquery(in_force.values("micros_per_node_hour")[:1])
     )
-    found = list(offers.exclude(rate_id=None))
-    rates = Rate.objects.in_bulk([offer.rate_id for offer in found])
-    rows = [
-        _row(offer, rates[offer.rate_id], offer.free, criteria, now)
-        for offer in found
-        if _affordable(rates[offer.rate_id], criteria)
+
+
+def _hits(offers: QuerySet[Any], plans: Sequence[Plan], criteria: Criteria, now: datetime) -> list[Hit]:
+    found = [
+        row
+        for row in offers.values_list(
+            "pk", "pool_id", "plan_id", "rate_id", "micros", "pool__node_type__gpu_count",
+            "pool__node_type__gpu_model__memory_gb", "pool__site__grid_zone__gco2_per_kwh",
+        )
+        if row[3]
+    ]  # fmt: skip
+    counts = _counts({row[1] for row in found}, plans, criteria, now)
+    return [
+        Hit(offer, pool, plan, rate, micros, gpus, memory or 0, gco2, *counts.get((pool, plan), (0, 0)))
+        for offer, pool, plan, rate, micros, gpus, memory, gco2 in found
     ]
-    return rows
 
 
-def _matching(criteria: Criteria) -> QuerySet[Offer]:
-    wanted = {
-        "pool__node_type__gpu_model__slug": criteria.gpu_model,
-        "pool__node_type__gpu_count": criteria.gpus,
-        "pool__node_type__gpu_model__memory_gb__gte": criteria.gpu_memory_gb,
-        "pool__site__region": criteria.region,
-        "pool__site__slug": criteria.site,
-        "pool__provisioner": criteria.provisioner,
-        "pool__site__grid_zone__renewable_percent__gte": criteria.renewable_share,
-    }
-    return listed_offers().filter(**{name: value for name, value in wanted.items() if value is not None})
+def _counts(
+    pools: Collection[int], plans: Sequence[Plan], criteria: Criteria, now: datetime
+) -> dict[tuple[int, int], tuple[int, int]]:
+    """By pool and plan: how many nodes are free for the whole window, and how many there are. One query."""
+    free = {f"free_{plan.pk}": Count("pk", filter=_is_free(plan, criteria, now)) for plan in plans}
+    stock = NodeCalendar.objects.filter(pool__in=pools, node__state__in=IN_STOCK).order_by().values("pool_id")
+    counted = stock.annotate(total=Count("pk"), **free).values_list("pool_id", "total", *free)
+    return {(row[0], plan.pk): (row[2 + n], row[1]) for row in counted for n, plan in enumerate(plans)}
 
 
-def _affordable(rate: Rate, criteria: Criteria) -> bool:
-    limit = criteria.max_micros_per_node_hour
-    return limit is None or rate.micros_per_node_hour <= limit
+def _is_free(plan: Plan, criteria: Criteria, now: datetime) -> Q:
+    wish = criteria.wish(plan, now)
+    return is_free(window=Window(wish.starts_at, wish.ends_at + cleaning(plan)), now=now)
 
 
-def _window(plan: Plan, criteria: Criteria, now: datetime) -> Window:
-    starts_at = max(criteria.starts_at or now, now)
-    return occupied(plan, starts_at, criteria.ends_at)
+def _place(hit: Hit, criteria: Criteria, sort: str) -> tuple[bool, int, int, int]:
+    return hit.free < criteria.nodes, ORDERS[sort](hit), hit.micros_per_gpu, hit.offer_id
 
 
-def _count_free(offer: Offer, criteria: Criteria, now: datetime) -> int:
-    window = _window(offer.plan, criteria, now)
-    return free_nodes(window=window, now=now).filter(pool=offer.pool_id).count()
-
-
-def _row(offer: Offer, rate: Rate, free: int, criteria: Criteria, now: datetime) -> OfferRow:
-    starts_at = max(criteria.starts_at or now, now)
-    if free >= criteria.nodes:
-        return OfferRow(offer, rate, free, starts_at)
-    length = (criteria.ends_at - starts_at) if criteria.ends_at else timedelta(seconds=offer.plan.min_seconds)
-    return OfferRow(
-        offer, rate, free, earliest(offer=offer, nodes=criteria.nodes, starts_at=starts_at, length=length, now=now)
-    )
+def _row(
+    hit: Hit, offer: Offer, rate: Rate, later: dict[Offer, datetime], criteria: Criteria, now: datetime
+) -> OfferRow:
+    enough = hit.free >= criteria.nodes
+    free_from = criteria.wish(offer.plan, now).starts_at if enough else later.get(offer)
+    return OfferRow(offer, rate, criteria.nodes, hit.free, free_from, hit.total)

@@ -1,16 +1,20 @@
 """When nodes are free, computed from the very rows that guard the booking."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right, insort
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from marketplace.models import NodeCalendar, Offer, Plan, Pool
+from marketplace.models import NodeCalendar, Offer, Plan
 from marketplace.states import IN_STOCK, NodeState
 
 HORIZON = timedelta(days=60)
+LATE = timedelta(minutes=1)  # how far ahead a node that is late is hoped for
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, order=True)
@@ -20,62 +24,107 @@ class Window:
     starts_at: datetime
     ends_at: datetime
 
+    @property
+    def length(self) -> timedelta:
+        """From start to end."""
+        return self.ends_at - self.starts_at
+
 
 def occupied(plan: Plan, starts_at: datetime, ends_at: datetime | None) -> Window:
     """
-    What a lease takes from a node's calendar: its period, or the plan's minimum where it is open-ended, and cleaning behind it.
+    What a lease takes from a calendar: its period, the plan's minimum where it is open-ended, and cleaning behind it.
     """
     used_until = ends_at or starts_at + timedelta(seconds=plan.min_seconds)
-    return Window(starts_at, used_until + timedelta(seconds=plan.cleaning_seconds))
+    return Window(starts_at, used_until + cleaning(plan))
+
+
+def cleaning(plan: Plan) -> timedelta:
+    """Kept free behind each lease on this plan."""
+    return timedelta(seconds=plan.cleaning_seconds)
+
+
+def aligned(plan: Plan, moment: datetime) -> datetime:
+    """The first moment from `moment` on at which the plan lets a lease start or end."""
+    step = timedelta(seconds=plan.granularity_seconds)
+    return moment if step <= timedelta(seconds=1) else moment + (EPOCH - moment) % step
+
+
+def is_free(*, window: Window, now: datetime) -> Q:
+    """Of calendars: no claim touches `window`; where it begins now, the node is ready now."""
+    states = IN_STOCK if window.starts_at > now else frozenset({NodeState.AVAILABLE})
+    return Q(node__state__in=states) & ~Q(busy__overlaps=DateTimeTZRange(window.starts_at, window.ends_at))
 
 
 def free_nodes(*, window: Window, now: datetime) -> QuerySet[NodeCalendar]:
     """Calendars of the nodes that no claim touches in `window`; one that begins now needs a node that is ready now."""
-    states = IN_STOCK if window.starts_at > now else frozenset({NodeState.AVAILABLE})
-    taken = DateTimeTZRange(window.starts_at, window.ends_at)
-    return NodeCalendar.objects.filter(node__state__in=states).exclude(busy__overlaps=taken)
+    return NodeCalendar.objects.filter(is_free(window=window, now=now))
 
 
 def free_windows(*, offer: Offer, nodes: int, starts_at: datetime, until: datetime, now: datetime) -> list[Window]:
     """
-    The longest periods between `starts_at` and `until` in which some `nodes` nodes of the offer are free from end to end.
+    The longest periods between `starts_at` and `until` in which some `nodes` nodes are free from end to end.
 
     Cleaning is already taken off the ends, and periods shorter than the plan's minimum are left out.
     """
-    gaps = [gap for node_gaps in _gaps_by_node(offer.pool, starts_at, until, now) for gap in node_gaps]
-    least = timedelta(seconds=offer.plan.min_seconds)
-    cleaning = timedelta(seconds=offer.plan.cleaning_seconds)
-    found: list[Window] = []
-    for start in sorted({gap.starts_at for gap in gaps}):
-        ends = sorted((gap.ends_at for gap in gaps if gap.starts_at <= start < gap.ends_at), reverse=True)
-        if len(ends) < nodes:
-            continue
-        end = ends[nodes - 1] if ends[nodes - 1] >= until else ends[nodes - 1] - cleaning
-        if end - start >= least and not (found and found[-1].ends_at >= end):
-            found.append(Window(start, end))
+    reach = Window(starts_at, until + cleaning(offer.plan))
+    return _windows(offer.plan, nodes, _gaps(_stock([offer.pool_id])[offer.pool_id], reach, now))
+
+
+def earliest(*, wishes: Mapping[Offer, Window], nodes: int, now: datetime) -> dict[Offer, datetime]:
+    """
+    For each offer, the first start from the wished one on at which `nodes` nodes are free for as long as wished.
+
+    Offers that have none within 60 days are left out. One query, however many offers.
+    """
+    stock = _stock({offer.pool_id for offer in wishes})
+    found = {}
+    for offer, wish in wishes.items():
+        reach = Window(wish.starts_at, wish.ends_at + HORIZON + cleaning(offer.plan))
+        for window in _windows(offer.plan, nodes, _gaps(stock[offer.pool_id], reach, now)):
+            start = aligned(offer.plan, window.starts_at)
+            if start + wish.length <= window.ends_at:
+                found[offer] = start
+                break
     return found
 
 
-def earliest(*, offer: Offer, nodes: int, starts_at: datetime, length: timedelta, now: datetime) -> datetime | None:
-    """The first moment from `starts_at` on when `nodes` nodes are free for `length`; None within the next 60 days' horizon."""
-    windows = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + HORIZON + length, now=now)
-    return next((w.starts_at for w in windows if w.ends_at - w.starts_at >= length), None)
+Busy = tuple[str, Iterable[DateTimeTZRange]]  # a node's state, and when it is claimed
 
 
-def _gaps_by_node(pool: Pool, starts_at: datetime, until: datetime, now: datetime) -> Iterable[Sequence[Window]]:
-    calendars = NodeCalendar.objects.filter(pool=pool, node__state__in=IN_STOCK)
-    for state, busy in calendars.values_list("node__state", "busy"):
-        # A node that is not ready yet has its claim in `busy`; once that is past it is late, and free only when it says so.
-        ready = starts_at if state == NodeState.AVAILABLE else max(starts_at, now + timedelta(minutes=1))
-        yield _gaps(busy, ready, until)
+def _stock(pools: Collection[int]) -> Mapping[int, Sequence[Busy]]:
+    calendars = NodeCalendar.objects.filter(pool__in=pools, node__state__in=IN_STOCK)
+    stock: dict[int, list[Busy]] = defaultdict(list)
+    for pool, state, busy in calendars.values_list("pool_id", "node__state", "busy"):
+        stock[pool].append((state, busy))
+    return stock
 
 
-def _gaps(busy: Iterable[DateTimeTZRange], starts_at: datetime, until: datetime) -> list[Window]:
-    gaps, cursor = [], starts_at
-    for taken in busy:  # a multirange is sorted and has no overlaps
-        if taken.lower is not None and taken.lower > cursor:
-            gaps.append(Window(cursor, min(taken.lower, until)))
-        if taken.upper is None or taken.upper >= until:
-            return [gap for gap in gaps if gap.starts_at < gap.ends_at]
-        cursor = max(cursor, taken.upper)
-    return [gap for gap in [*gaps, Window(cursor, until)] if gap.starts_at < gap.ends_at]
+def _windows(plan: Plan, nodes: int, gaps: Iterable[Window]) -> list[Window]:
+    """The longest windows in which `nodes` of the gaps run side by side, in order of their starts."""
+    least, after = timedelta(seconds=plan.min_seconds), cleaning(plan)
+    found: list[Window] = []
+    ends: list[datetime] = []  # of the gaps that are open, ascending
+    for gap in sorted(gaps):
+        del ends[: bisect_right(ends, gap.starts_at)]
+        insort(ends, gap.ends_at)
+        if len(ends) < nodes:
+            continue
+        window = Window(gap.starts_at, ends[-nodes] - after)
+        if found and found[-1].starts_at == window.starts_at and found[-1].ends_at < window.ends_at:
+            found.pop()
+        if window.length >= least and not (found and found[-1].ends_at >= window.ends_at):
+            found.append(window)
+    return found
+
+
+def _gaps(stock: Iterable[Busy], reach: Window, now: datetime) -> Iterator[Window]:
+    """Every free period of every node within `reach`."""
+    for state, busy in stock:
+        # A node that is not ready yet has its claim in `busy`; once that is past it is late, free only when it says so.
+        cursor = reach.starts_at if state == NodeState.AVAILABLE else max(reach.starts_at, now + LATE)
+        for taken in busy:  # a multirange is sorted and has no overlaps
+            if cursor < (start := min(taken.lower or cursor, reach.ends_at)):
+                yield Window(cursor, start)
+            cursor = max(cursor, taken.upper or reach.ends_at)
+        if cursor < reach.ends_at:
+            yield Window(cursor, reach.ends_at)

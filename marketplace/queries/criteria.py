@@ -1,0 +1,68 @@
+"""What a customer looks for."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import TextChoices
+
+from marketplace.models import Plan, PlanKind
+from marketplace.queries.windows import Window, aligned
+
+
+class Sort(TextChoices):
+    """In which order offers are listed. Those with enough free nodes always come first."""
+
+    PRICE = "price", "Price per GPU-hour"
+    NODE_PRICE = "node_price", "Price per node-hour"
+    MEMORY = "memory", "Most GPU memory"
+    CARBON = "carbon", "Least carbon"
+    FREE = "free", "Most nodes free"
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What the customer looks for. Each field left at None asks for nothing."""
+
+    plan: str | None = None
+    gpu_model: str | None = None
+    gpus: int | None = None  # GPUs in one node, exactly
+    gpu_memory_gb: int | None = None  # memory of one GPU, at least
+    region: str | None = None
+    site: str | None = None
+    provisioner: str | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    nodes: int = 1
+    max_micros_per_node_hour: int | None = None
+    renewable_share: int | None = None  # per cent of the site's grid mix, at least
+
+    def lookups(self) -> dict[str, Any]:
+        """As filters of offers that are annotated with `micros`, their rate in force."""
+        wanted = {
+            "plan__slug": self.plan,
+            "pool__node_type__gpu_model__slug": self.gpu_model,
+            "pool__node_type__gpu_count": self.gpus,
+            "pool__node_type__gpu_model__memory_gb__gte": self.gpu_memory_gb,
+            "pool__site__region": self.region,
+            "pool__site__slug": self.site,
+            "pool__provisioner": self.provisioner,
+            "pool__site__grid_zone__renewable_percent__gte": self.renewable_share,
+            "micros__lte": self.max_micros_per_node_hour,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+    def wish(self, plan: Plan, now: datetime) -> Window:
+        """The period of a lease on this plan as wished, the plan's shortest from now on where nothing is said."""
+        starts_at = aligned(plan, max(self.starts_at or now, now))
+        if plan.kind == PlanKind.RESERVED and starts_at == now:
+            starts_at = aligned(plan, now + timedelta(seconds=1))  # a reservation starts after now
+        ends_at = aligned(plan, self.ends_at or starts_at + timedelta(seconds=plan.min_seconds))
+        return Window(starts_at, max(starts_at, ends_at))
+
+    def fits(self, plan: Plan, now: datetime) -> bool:
+        """Whether the plan allows the wished period at all."""
+        wish = self.wish(plan, now)
+        shortest, longest = timedelta(seconds=plan.min_seconds), timedelta(seconds=plan.max_seconds)
+        in_reach = wish.starts_at <= now + timedelta(seconds=plan.max_ahead_seconds)
+        return in_reach and shortest <= wish.length <= longest

@@ -12,6 +12,7 @@ from accounts.access import SESSION_KEY, find_principal, may, principal_of
 from accounts.clock import now
 from accounts.models import Event, Organization, User
 from accounts.operations import change_organization, create_organization
+from accounts.queries import actor_names
 from accounts.views.guards import allowed
 
 EVENTS_PER_PAGE = 50
@@ -67,4 +68,6 @@ def activity(request: HttpRequest) -> HttpResponse:
     """What happened in the organization, newest first."""
     events = Event.objects.filter(organization=principal_of(request).organization).order_by("-at", "-id")
     page = Paginator(events, EVENTS_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "accounts/activity.html", {"page": page})
+    names = actor_names(event.actor for event in page)
+    rows = [(event, names.get(event.actor, event.actor)) for event in page]
+    return render(request, "accounts/activity.html", {"page": page, "rows": rows})

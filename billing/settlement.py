@@ -78,7 +78,7 @@ def open_checkout(*, payment: Payment, gateway: Gateway) -> str:
             amount_cents=payment.amount_cents,
             organization_id=payment.organization.public_id,
             customer_email=payment.created_by.email if payment.created_by else "",
-            success_url=f"{settings.BASE_URL}/wallet/top-ups/{payment.public_id}/",
+            success_url=f"{settings.BASE_URL}/top-ups/{payment.public_id}/",
             cancel_url=f"{settings.BASE_URL}/wallet/",
         )
     except GatewayRefused as refusal:
@@ -86,6 +86,11 @@ def open_checkout(*, payment: Payment, gateway: Gateway) -> str:
         raise CheckoutOver(refusal.message) from refusal
     _pending(payment).update(checkout_reference=page.reference, checkout_url=page.url)
     return page.url
+
+
+def pay_url(payment: Payment) -> str | None:
+    """Our own address that leads on to the processor's page, for anybody who has it; None when nothing is due."""
+    return f"{settings.BASE_URL}/top-ups/{payment.public_id}/pay/" if payment.state == PaymentState.PENDING else None
 
 
 def settle_checkout(*, reference: str, gateway: Gateway, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """Questions about money, answered from rows; nothing here writes."""
 
-from billing.queries.meters import Reading, cost_so_far, open_readings, read, readable
+from billing.queries.meters import Reading, cost_so_far, open_readings, priced_leases, read, readable
 from billing.queries.wallet import Wallet, ledger_entries, refundable_cents, refundable_payments, wallet
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "cost_so_far",
     "ledger_entries",
     "open_readings",
+    "priced_leases",
     "read",
     "readable",
     "refundable_cents",

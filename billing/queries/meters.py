@@ -9,6 +9,7 @@ from django.db.models import Prefetch, QuerySet
 from accounts.models import Organization
 from billing.models import Meter
 from leasing.models import Lease, Transition
+from leasing.queries import leases_of
 from leasing.states import LEASE_OVER, METERED, LeaseState
 from marketplace.models import PlanKind
 from marketplace.money import price
@@ -105,3 +106,8 @@ def cost_so_far(*, lease: Lease, now: datetime) -> int:
     """Micro-dollars that the lease costs up to `now`, to the second; zero for one that never became active."""
     meter = readable().filter(lease=lease).first()
     return read(meter, at=now).due_micros if meter else 0
+
+
+def priced_leases(*, organization: Organization) -> QuerySet[Lease]:
+    """The organization's leases, newest first, with all that is shown of them and the meters that `read` needs."""
+    return leases_of(organization).select_related("meter")

@@ -1,0 +1,192 @@
+"""The wallet, its ledger, invoices, money in and money out."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.mixins import ListModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.clock import now
+from accounts.http.idempotency import idempotent
+from accounts.http.problems import bad_field
+from accounts.http.views import OrganizationView
+from billing import invoicing, refunds, settlement
+from billing.models import Entry, Invoice, LedgerAccount, Payment, Refund
+from billing.queries import ledger_entries, refundable_cents, wallet
+from billing.serializers import (
+    EntryShown,
+    InvoiceShown,
+    InvoiceWithLines,
+    NewRefund,
+    NewTopUp,
+    PreviewShown,
+    RefundShown,
+    TopUpShown,
+    WalletShown,
+)
+
+
+class OwnWallet(OrganizationView):
+    """The organization's wallet."""
+
+    queryset = LedgerAccount.objects.all()
+    serializer_class = WalletShown
+    required = {"GET": "money:read"}
+
+    @extend_schema(operation_id="wallet_get", summary="Show the wallet")
+    def get(self, request: Request) -> Response:
+        """What is there, what is spoken for, and how long it lasts, to the second."""
+        own, moment = self.principal.organization, now()
+        purse = wallet(organization=own, now=moment)
+        shown = {field: getattr(purse, field) for field in WalletShown().fields if field != "refundable_cents"}
+        return Response({**shown, "refundable_cents": refundable_cents(organization=own, now=moment)})
+
+
+class Ledger(ListModelMixin, OrganizationView):
+    """Every movement of the wallet."""
+
+    queryset = Entry.objects.all()
+    serializer_class = EntryShown
+    ordering = ("-id",)
+    required = {"GET": "money:read"}
+
+    @extend_schema(operation_id="ledger_list", summary="List ledger entries")
+    def get(self, request: Request) -> Response:
+        """Movements, newest first. They are never changed or removed; corrections are movements of their own."""
+        return self.list(request)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """The wallet's entries."""
+        return ledger_entries(organization=self.principal.organization)
+
+
+class Invoices(ListModelMixin, OrganizationView):
+    """The organization's invoices."""
+
+    queryset = Invoice.objects.all()
+    serializer_class = InvoiceShown
+    ordering = ("-period_start", "-id")
+    required = {"GET": "money:read"}
+
+    @extend_schema(operation_id="invoices_list", summary="List invoices")
+    def get(self, request: Request) -> Response:
+        """Invoices of past months, newest first."""
+        return self.list(request)
+
+
+class InvoicePreview(OrganizationView):
+    """The running month."""
+
+    queryset = Invoice.objects.all()
+    serializer_class = PreviewShown
+    required = {"GET": "money:read"}
+
+    @extend_schema(operation_id="invoices_preview", summary="Preview the running month's invoice")
+    def get(self, request: Request) -> Response:
+        """The invoice that the running UTC month would get if it ended now."""
+        moment = now()
+        lines = invoicing.preview(organization=self.principal.organization, now=moment)
+        month = invoicing.month_of(moment)
+        shown = {
+            "period_start": month,
+            "period_end": invoicing.next_month(month),
+            "total_cents": sum(line.cents for line in lines),
+            "lines": lines,
+        }
+        return Response(PreviewShown(shown).data)
+
+
+class OneInvoice(OrganizationView):
+    """One invoice."""
+
+    queryset = Invoice.objects.prefetch_related("lines__lease")
+    serializer_class = InvoiceWithLines
+    required = {"GET": "money:read"}
+
+    @extend_schema(operation_id="invoices_get", summary="Show an invoice")
+    def get(self, request: Request, id: str) -> Response:
+        """One invoice with its lines."""
+        return Response(InvoiceWithLines(self.get_object()).data)
+
+
+class TopUps(ListModelMixin, OrganizationView):
+    """Payments into the wallet."""
+
+    queryset = Payment.objects.all()
+    serializer_class = TopUpShown
+    required = {"GET": "money:read", "POST": "money:write"}
+
+    @extend_schema(operation_id="top_ups_list", summary="List top-ups")
+    def get(self, request: Request) -> Response:
+        """Every top-up, newest first."""
+        return self.list(request)
+
+    @extend_schema(operation_id="top_ups_create", summary="Top up", request=NewTopUp, responses={201: TopUpShown})
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Begin a top-up. Open `checkout_url` in a browser to pay; the wallet grows once the payment is confirmed."""
+        wanted = NewTopUp(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        try:
+            payment = settlement.request_top_up(
+                organization=self.principal.organization,
+                actor=self.principal.actor,
+                created_by=self.principal.user,
+                amount_cents=wanted.validated_data["amount_cents"],
+                now=now(),
+            )
+        except settlement.BadAmount as error:
+            raise bad_field("amount_cents", str(error)) from error
+        return Response(TopUpShown(payment).data, status=201)
+
+
+class OneTopUp(OrganizationView):
+    """One top-up."""
+
+    queryset = Payment.objects.all()
+    serializer_class = TopUpShown
+    required = {"GET": "money:read"}
+
+    @extend_schema(operation_id="top_ups_get", summary="Show a top-up")
+    def get(self, request: Request, id: str) -> Response:
+        """How far it is."""
+        return Response(TopUpShown(self.get_object()).data)
+
+
+class Refunds(ListModelMixin, OrganizationView):
+    """Money back to the cards that it came from."""
+
+    queryset = Refund.objects.select_related("payment")
+    serializer_class = RefundShown
+    required = {"GET": "money:read", "POST": "money:write"}
+
+    @extend_schema(operation_id="refunds_list", summary="List refunds")
+    def get(self, request: Request) -> Response:
+        """Every refund, newest first."""
+        return self.list(request)
+
+    @extend_schema(
+        operation_id="refunds_create", summary="Refund", request=NewRefund, responses={201: RefundShown(many=True)}
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Send unused money back, to the newest payments first. One refund for each payment that it touches."""
+        wanted = NewRefund(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        try:
+            made = refunds.request_refund(
+                organization=self.principal.organization,
+                actor=self.principal.actor,
+                created_by=self.principal.user,
+                amount_cents=wanted.validated_data["amount_cents"],
+                now=now(),
+            )
+        except refunds.RefundTooLarge as error:
+            raise bad_field("amount_cents", str(error)) from error
+        return Response(RefundShown(made, many=True).data, status=201)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Refunds of the organization's payments."""
+        return Refund.objects.select_related("payment").filter(payment__organization=self.principal.organization)

@@ -1,0 +1,170 @@
+"""Quotes and orders; leases as their tenant sees them, with what they cost."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.mixins import ListModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.clock import now
+from accounts.http.idempotency import idempotent
+from accounts.http.problems import bad_field
+from accounts.http.views import OrganizationView
+from accounts.models import SSHKey
+from billing import checkout
+from billing.api import problems
+from billing.models import Quote
+from billing.queries import priced_leases
+from billing.receipts import receipt
+from billing.serializers import NewLease, NewQuote, PricedLease, QuoteShown, ReceiptShown, UsageShown
+from leasing.models import Lease
+from leasing.operations import NodesTaken
+from marketplace.models import Image
+from marketplace.queries import listed_offers
+
+
+class Quotes(ListModelMixin, OrganizationView):
+    """Prices that are kept for ten minutes."""
+
+    queryset = Quote.objects.select_related("offer", "lease")
+    serializer_class = QuoteShown
+    required = {"GET": "lease:read", "POST": "lease:write"}
+
+    @extend_schema(operation_id="quotes_list", summary="List quotes")
+    def get(self, request: Request) -> Response:
+        """Every quote, used and expired ones too, newest first."""
+        return self.list(request)
+
+    @extend_schema(
+        operation_id="quotes_create", summary="Ask for a price", request=NewQuote, responses={201: QuoteShown}
+    )
+    def post(self, request: Request) -> Response:
+        """Price nodes of an offer. The price is kept until `expires_at`; nothing is held or owed yet."""
+        wanted = NewQuote(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        values = dict(wanted.validated_data)
+        offer = listed_offers().filter(public_id=values.pop("offer")).first()
+        if offer is None:
+            raise bad_field("offer", "There is no such offer. GET offers lists those that are for sale.")
+        try:
+            made = checkout.quote(organization=self.principal.organization, offer=offer, now=now(), **values)
+        except checkout.QuoteRefused as refusal:
+            raise bad_field(refusal.field, refusal.message) from refusal
+        return Response(QuoteShown(made).data, status=201)
+
+
+class OneQuote(OrganizationView):
+    """One quote."""
+
+    queryset = Quote.objects.select_related("offer", "lease")
+    serializer_class = QuoteShown
+    required = {"GET": "lease:read"}
+
+    @extend_schema(operation_id="quotes_get", summary="Show a quote")
+    def get(self, request: Request, id: str) -> Response:
+        """One quote."""
+        return Response(QuoteShown(self.get_object()).data)
+
+
+class LeaseView(OrganizationView):
+    """Leases of the caller's organization, with their money."""
+
+    queryset = Lease.objects.all()
+    serializer_class = PricedLease
+    required = {"GET": "lease:read"}
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """The organization's leases with all that is shown of them."""
+        return priced_leases(organization=self.principal.organization)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Costs are those of this moment."""
+        return {**super().get_serializer_context(), "now": now()}
+
+
+class Leases(ListModelMixin, LeaseView):
+    """The organization's leases."""
+
+    required = {"GET": "lease:read", "POST": "lease:write"}
+
+    @extend_schema(operation_id="leases_list", summary="List leases")
+    def get(self, request: Request) -> Response:
+        """Every lease, over ones too, newest first."""
+        return self.list(request)
+
+    @extend_schema(operation_id="leases_create", summary="Order", request=NewLease, responses={201: PricedLease})
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Turn a quote into a lease: nodes and money are kept for it together, or nothing happens.
+
+        402 `insufficient_funds`, 409 `nodes_taken` with the next free windows, 409 `quote_used`, 410 `quote_expired`.
+        """
+        wanted = NewLease(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        try:
+            lease = checkout.place(
+                organization=self.principal.organization,
+                actor=self.principal.actor,
+                created_by=self.principal.user,
+                now=now(),
+                **self._resolved(wanted.validated_data),
+            )
+        except checkout.InsufficientFunds as error:
+            raise problems.insufficient_funds(error) from error
+        except NodesTaken as error:
+            raise problems.nodes_taken(error) from error
+        except checkout.QuoteUsed as error:
+            raise problems.quote_used(error) from error
+        except checkout.QuoteExpired as error:
+            raise problems.quote_expired(error) from error
+        return Response(self.get_serializer(self.get_queryset().get(pk=lease.pk)).data, status=201)
+
+    def _resolved(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The order's ids as rows of this organization. Raises ValidationError, naming the field."""
+        own = self.principal.organization
+        quote = Quote.objects.filter(organization=own, public_id=values["quote"]).first()
+        keys = list(SSHKey.objects.filter(organization=own, public_id__in=values["ssh_keys"]))
+        image = Image.objects.filter(slug=values["image"]).first()
+        missing = sorted(set(values["ssh_keys"]) - {key.public_id for key in keys})
+        if quote is None:
+            raise bad_field("quote", "There is no such quote. POST quotes makes one.")
+        if missing:
+            raise bad_field("ssh_keys", f"There is no SSH key {missing[0]}. GET ssh-keys lists yours.")
+        if image is None:
+            raise bad_field("image", "There is no such image. GET images lists them.")
+        return {**values, "quote": quote, "ssh_keys": keys, "image": image}
+
+
+class OneLease(LeaseView):
+    """One lease."""
+
+    @extend_schema(operation_id="leases_get", summary="Show a lease")
+    def get(self, request: Request, id: str) -> Response:
+        """State, machines with their SSH addresses, and what it costs up to now."""
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+class LeaseUsage(LeaseView):
+    """The metered slices of a lease."""
+
+    serializer_class = UsageShown
+    ordering = ("from_at",)
+
+    @extend_schema(operation_id="leases_usage", summary="List a lease's usage", responses=UsageShown(many=True))
+    def get(self, request: Request, id: str) -> Response:
+        """What was charged, oldest first: each UTC hour once it is full, and the rest when the lease is over."""
+        page = self.paginate_queryset(self.get_object().usage.all())
+        return self.get_paginated_response(UsageShown(page, many=True).data)
+
+
+class LeaseReceipt(LeaseView):
+    """The receipt of a lease."""
+
+    serializer_class = ReceiptShown
+
+    @extend_schema(operation_id="leases_receipt", summary="Show a lease's receipt")
+    def get(self, request: Request, id: str) -> Response:
+        """What it costs up to now, and why; `final` once the lease is over."""
+        return Response(ReceiptShown(receipt(lease=self.get_object(), now=now())).data)

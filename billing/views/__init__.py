@@ -1,0 +1,1 @@
+"""Pages of this app: ordering, the wallet, invoices; and where the card processor's messages arrive."""

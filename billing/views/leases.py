@@ -1,0 +1,145 @@
+"""The list of leases, and the page of one: live while something happens, with its cost as it runs."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.cache import never_cache
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+
+from accounts.access import may, principal_of
+from accounts.clock import now
+from accounts.queries import actor_names
+from accounts.views import allowed
+from billing.queries import Reading, read, readable
+from leasing.models import Lease, Transition
+from leasing.queries import leases_of, running, wipe_records
+from leasing.states import LEASE_OVER, MACHINE_FAILED_TWIN, LeaseState, MachineState
+
+WATCHED_CLOSELY = {LeaseState.HELD, LeaseState.PROVISIONING, LeaseState.RECLAIMING}
+SECONDS_CLOSELY, SECONDS_CALMLY = 2, 15
+
+
+class PastLeases(CursorPagination):
+    """Leases that are over, newest first."""
+
+    page_size = 25
+    ordering = "-id"
+
+    def read(self, rows: QuerySet[Lease], request: HttpRequest) -> list[Lease]:
+        """The page that the request's cursor names.
+
+        :raises Http404: for a cursor that was never given out
+        """
+        try:
+            return list(self.paginate_queryset(rows, Request(request)) or [])
+        except NotFound as error:
+            raise Http404(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Row:
+    """A lease in the list, with what it has cost so far in micro-dollars."""
+
+    lease: Lease
+    cost_micros: int
+
+
+@allowed("lease:read")
+def leases(request: HttpRequest) -> HttpResponse:
+    """The organization's leases: those that run, then those that are over, page by page."""
+    organization = principal_of(request).organization
+    pages, first = PastLeases(), "cursor" not in request.GET
+    past = pages.read(leases_of(organization).filter(state__in=LEASE_OVER), request)
+    context = {
+        "running": _rows(running(organization)) if first else [],
+        "past": _rows(past),
+        "first": first,
+        "previous": pages.get_previous_link(),
+        "next": pages.get_next_link(),
+    }
+    return render(request, "leasing/leases.html", context)
+
+
+@allowed("lease:read")
+def lease(request: HttpRequest, id: str) -> HttpResponse:
+    """All about one lease."""
+    found = _find(request, id)
+    return render(request, "leasing/lease.html", _shown(request, found))
+
+
+@never_cache
+@allowed("lease:read")
+def lease_panel(request: HttpRequest, id: str) -> HttpResponse:
+    """The live part of that page; 204 while nothing has changed since the one that was `seen`."""
+    found = _find(request, id)
+    if request.GET.get("seen") == _mark(found):
+        return HttpResponse(status=204)
+    return render(request, "leasing/panel_answer.html", _shown(request, found))
+
+
+def _find(request: HttpRequest, id: str) -> Lease:
+    return get_object_or_404(leases_of(principal_of(request).organization), public_id=id)
+
+
+def _rows(found: Iterable[Lease]) -> list[Row]:
+    moment, shown = now(), list(found)
+    meters = {meter.lease_id: meter for meter in readable().filter(lease__in=shown)} if shown else {}
+    costs = {key: read(meter, at=moment).due_micros for key, meter in meters.items()}
+    return [Row(row, costs.get(row.pk, 0)) for row in shown]
+
+
+def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
+    machines = list(found.machines.all())
+    moment = now()
+    reading = _reading(found, moment)
+    return {
+        "lease": found,
+        "now": moment,
+        "machines": machines,
+        "ready": [machine for machine in machines if machine.state == MachineState.READY],
+        "wipes": list(wipe_records(found)),
+        "history": _history(found),
+        "cost_micros": reading.due_micros if reading else 0,
+        "seconds": reading.seconds if reading else 0,
+        "may_write": may(principal_of(request), "lease:write"),
+        "poll_seconds": _poll_seconds(found),
+        "mark": _mark(found),
+    }
+
+
+def _reading(found: Lease, moment: datetime) -> Reading | None:
+    meter = readable().filter(lease=found).first()
+    return read(meter, at=moment) if meter else None
+
+
+def _history(found: Lease) -> list[tuple[Transition, str]]:
+    """What happened, newest first, with who did it."""
+    changes = sorted(found.transitions.all(), key=lambda change: -change.seq)
+    names = actor_names(change.actor for change in changes)
+    return [
+        (change, "Gridlease" if change.actor == "system" else names.get(change.actor, "Gridlease"))
+        for change in changes
+    ]
+
+
+def _poll_seconds(found: Lease) -> int:
+    """How often the page asks for news: 0 once there will be none."""
+    working = any(machine.state in MACHINE_FAILED_TWIN for machine in found.machines.all())
+    if working or found.state in WATCHED_CLOSELY:
+        return SECONDS_CLOSELY
+    return 0 if found.over else SECONDS_CALMLY
+
+
+def _mark(found: Lease) -> str:
+    """Changes whenever something that the page shows of the lease does. Times and cost count on by themselves."""
+    machines = [(machine.version, machine.step) for machine in found.machines.all()]
+    shown = (found.version, found.name, found.deadline, found.guaranteed_until, found.guarantee_notice_at, machines)
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]

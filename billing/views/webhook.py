@@ -1,0 +1,32 @@
+"""Where the card processor's messages arrive: verified, stored, answered, and nothing else."""
+
+import logging
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from accounts.clock import now
+from billing import inbox
+from billing.payments import gateway
+from billing.payments.base import BadSignature
+
+MOST_BYTES = 256 * 1024
+log = logging.getLogger(__name__)
+
+
+@csrf_exempt
+@require_POST
+def stripe(request: HttpRequest) -> HttpResponse:
+    """200 once the message is kept; 400 if it is not the processor's. Anything else makes the processor try again."""
+    payload = request.read(MOST_BYTES + 1)
+    if len(payload) > MOST_BYTES:
+        return HttpResponse("The body is larger than 256 KiB.", status=413, content_type="text/plain")
+    try:
+        inbox.receive(
+            payload=payload, signature=request.headers.get("Stripe-Signature", ""), gateway=gateway(), now=now()
+        )
+    except BadSignature as refusal:
+        log.warning("refused a webhook: %s", refusal)
+        return HttpResponse(f"Refused: {refusal}.", status=400, content_type="text/plain")
+    return HttpResponse("Kept.", content_type="text/plain")

@@ -1,0 +1,256 @@
+"""A top-up counts when the processor itself says so, once, whatever its messages do."""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django.fixtures import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.clock import now
+from accounts.models import Organization
+from billing import payments, settlement, tasks
+from billing.models import AccountKind, GatewayEvent, Payment, PaymentState, Posting
+from billing.payments.base import GatewayUnavailable
+from billing.settlement import BadAmount, CheckoutOver, PaymentMismatch
+from tests import factories
+from tests.billing.conftest import assert_books_balance, balance
+from tests.billing.stripe_world import a_payment, arrived, opened, paid, pay
+from tests.stripe_standin import KEY, SECRET, StripeStandin, running
+from tests.together import together
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeStandin]:
+    with running(tmp_path_factory.mktemp("stripe")) as started:
+        yield started
+
+
+@pytest.fixture
+def stripe(process: StripeStandin, settings: Settings) -> Iterator[StripeStandin]:
+    """The stand-in, which sends nothing unless the test wants it to."""
+    settings.STRIPE_API_KEY, settings.STRIPE_WEBHOOK_SECRET, settings.STRIPE_API_BASE = KEY, SECRET, process.url
+    process.webhook(None)
+    yield process
+    process.heal()
+
+
+@pytest.fixture
+def messages(stripe: StripeStandin, live_server: LiveServer) -> StripeStandin:
+    """The stand-in sends its messages to our web server."""
+    stripe.webhook(f"{live_server.url}/stripe/webhook/")
+    return stripe
+
+
+@pytest.fixture
+def poor(db: None) -> Organization:
+    return factories.an_organization()
+
+
+def settle() -> None:
+    tasks.settle()
+
+
+def state_of(payment: Payment) -> str:
+    payment.refresh_from_db()
+    return payment.state
+
+
+def test_a_paid_checkout_reaches_the_wallet_through_its_message(messages: StripeStandin, poor: Organization) -> None:
+    payment = opened(poor)
+    settle()
+    assert state_of(payment) == PaymentState.PENDING
+    pay(messages, payment)
+    arrived(our_id=payment.public_id, kind="checkout")
+    assert balance(poor) == 0  # the message alone moves nothing
+    settle()
+    assert state_of(payment) == PaymentState.PAID
+    assert (balance(poor), balance(poor, AccountKind.CLEARING)) == (50_000_000, -50_000_000)
+    assert payment.charge_reference
+    assert not GatewayEvent.objects.filter(processed_at=None).exists()
+    assert_books_balance()
+
+
+def test_a_message_replayed_a_hundred_times_counts_once(messages: StripeStandin, poor: Organization) -> None:
+    payment = opened(poor)
+    pay(messages, payment)
+    (event,) = arrived(our_id=payment.public_id, kind="checkout")[:1]
+    for _ in range(100):
+        messages.deliver(event.event_id)
+    together(4, lambda _: settle())
+    assert GatewayEvent.objects.filter(event_id=event.event_id).count() == 1
+    assert Posting.objects.filter(payment=payment).count() == 1
+    assert balance(poor) == 50_000_000
+
+
+def test_the_same_fact_in_two_messages_settled_at_once_counts_once(stripe: StripeStandin, poor: Organization) -> None:
+    payment = opened(poor)
+    pay(stripe, payment)
+    reference = payment.checkout_reference or ""
+    gateway = payments.gateway()
+    results = together(
+        8, lambda _: settlement.settle_checkout(reference=reference, gateway=gateway, now=now())
+    )
+    assert results == [None] * 8
+    assert balance(poor) == 50_000_000
+
+
+def test_a_message_that_never_comes_is_made_up_for_by_asking(stripe: StripeStandin, poor: Organization) -> None:
+    payment = opened(poor)
+    pay(stripe, payment)
+    settle()
+    assert state_of(payment) == PaymentState.PENDING  # not asked yet: its first check is a minute away
+    assert not settlement.check_overdue(gateway=payments.gateway(), now=now() + timedelta(minutes=2))
+    assert state_of(payment) == PaymentState.PAID
+    assert balance(poor) == 50_000_000
+
+
+def test_a_message_that_overtakes_our_own_commit_still_settles(stripe: StripeStandin, poor: Organization) -> None:
+    payment = opened(poor)
+    pay(stripe, payment)
+    reference = payment.checkout_reference or ""
+    Payment.objects.filter(pk=payment.pk).update(checkout_reference=None, checkout_url="")
+    settlement.settle_checkout(reference=reference, gateway=payments.gateway(), now=now())
+    assert state_of(payment) == PaymentState.PAID
+    assert payment.checkout_reference == reference
+
+
+def test_a_message_about_somebody_elses_payment_is_parked_with_its_reason(
+    messages: StripeStandin, poor: Organization
+) -> None:
+    payment = opened(poor)
+    Payment.objects.filter(pk=payment.pk).update(public_id="pm_elsewhere")
+    pay(messages, payment)
+    arrived(our_id=payment.public_id, kind="checkout")
+    settle()
+    event = GatewayEvent.objects.get(our_id=payment.public_id, kind="checkout")
+    assert event.processed_at is None
+    assert "UnknownPayment" in event.error
+    assert event.next_attempt_at > now()
+
+
+@pytest.mark.parametrize("changes", [{"amount_cents": 4999}, {"checkout_reference": "cs_other"}])
+def test_a_payment_of_another_amount_or_checkout_is_not_credited(
+    stripe: StripeStandin, poor: Organization, changes: dict[str, Any]
+) -> None:
+    payment = opened(poor)
+    reference = payment.checkout_reference or ""
+    pay(stripe, payment)
+    Payment.objects.filter(pk=payment.pk).update(**changes)
+    with pytest.raises(PaymentMismatch):
+        settlement.settle_checkout(reference=reference, gateway=payments.gateway(), now=now())
+    assert state_of(payment) == PaymentState.PENDING
+    assert "expected" in payment.error
+    assert balance(poor) == 0
+
+
+def test_a_payment_in_test_mode_is_never_credited_to_a_live_system(
+    stripe: StripeStandin, poor: Organization, settings: Settings
+) -> None:
+    payment = opened(poor)
+    pay(stripe, payment)
+    checkout = payments.gateway().checkout(payment.checkout_reference or "")
+    settings.STRIPE_API_KEY = "sk_live_real"
+    with pytest.raises(PaymentMismatch):
+        settlement.apply(checkout=checkout, now=now())
+
+
+def test_a_declined_card_changes_nothing_and_another_card_may_follow(stripe: StripeStandin, poor: Organization) -> None:
+    payment = opened(poor)
+    assert stripe.pay(payment.checkout_url, card="4000 0000 0000 0002").errors
+    settlement.settle_checkout(reference=payment.checkout_reference or "", gateway=payments.gateway(), now=now())
+    assert state_of(payment) == PaymentState.PENDING
+    pay(stripe, payment)
+    settlement.settle_checkout(reference=payment.checkout_reference or "", gateway=payments.gateway(), now=now())
+    assert balance(poor) == 50_000_000
+
+
+def test_opening_a_checkout_again_leads_to_the_same_page(stripe: StripeStandin, poor: Organization) -> None:
+    payment = a_payment(poor)
+    first = settlement.open_checkout(payment=payment, gateway=payments.gateway())
+    assert settlement.open_checkout(payment=payment, gateway=payments.gateway()) == first  # row not read again
+    payment.refresh_from_db()
+    assert settlement.open_checkout(payment=payment, gateway=payments.gateway()) == first
+
+
+def test_a_processor_that_is_down_leaves_a_payment_that_can_be_opened_later(
+    stripe: StripeStandin, poor: Organization
+) -> None:
+    payment = a_payment(poor)
+    stripe.faults(path="/v1/checkout/sessions", mode="500", times=50)
+    with pytest.raises(GatewayUnavailable):
+        settlement.open_checkout(payment=payment, gateway=payments.gateway())
+    stripe.heal()
+    stripe.forget_keys()
+    assert settlement.open_checkout(payment=payment, gateway=payments.gateway())
+
+
+def test_a_payment_that_nobody_opened_expires_and_one_that_is_paid_has_no_page(
+    stripe: StripeStandin, poor: Organization
+) -> None:
+    forgotten = a_payment(poor)
+    settlement.check_overdue(gateway=payments.gateway(), now=now() + timedelta(hours=24))
+    assert state_of(forgotten) == PaymentState.EXPIRED
+    with pytest.raises(CheckoutOver):
+        settlement.open_checkout(payment=forgotten, gateway=payments.gateway())
+    with pytest.raises(CheckoutOver):
+        settlement.open_checkout(payment=paid(stripe, poor), gateway=payments.gateway())
+
+
+@pytest.mark.parametrize("cents", [999, 5_000_001, -5000])
+def test_an_amount_outside_the_limits_is_refused_with_the_limits(poor: Organization, cents: int) -> None:
+    with pytest.raises(BadAmount, match=r"\$10\.00 to \$50,000\.00"):
+        a_payment(poor, cents)
+
+
+def signed(body: bytes, *, secret: str = SECRET, at: float | None = None, scheme: str = "v1") -> str:
+    moment = int(time.time() if at is None else at)
+    digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={moment},{scheme}={digest}"
+
+
+def event_body(**more: Any) -> bytes:
+    item = {"object": "checkout.session", "id": "cs_forged", "metadata": {"payment_id": "pm_forged"}}
+    return json.dumps(
+        {"id": "evt_forged", "object": "event", "livemode": False, "created": 1, "data": {"object": item}, **more}
+    ).encode()
+
+
+def send(body: bytes, header: str | None) -> int:
+    extra = {} if header is None else {"Stripe-Signature": header}
+    answer = Client().post("/stripe/webhook/", body, content_type="application/json", headers=extra)
+    return int(answer.status_code)
+
+
+def test_a_forged_message_is_refused_and_leaves_nothing(stripe: StripeStandin) -> None:
+    body = event_body()
+    assert send(body, None) == 400
+    assert send(body, signed(body, secret="whsec_guess")) == 400
+    assert send(body + b" ", signed(body)) == 400
+    assert send(body, signed(body, at=time.time() - 301)) == 400
+    assert send(body, signed(body, at=time.time() + 3600)) == 400
+    assert send(body, signed(body, scheme="v0")) == 400
+    assert send(event_body(livemode=True), signed(event_body(livemode=True))) == 400
+    assert send(b"x" * (256 * 1024 + 1), "t=1,v1=0") == 413
+    assert not GatewayEvent.objects.exists()
+    assert send(body, signed(body)) == 200
+    assert GatewayEvent.objects.count() == 1
+
+
+def test_a_web_server_that_was_down_gets_its_messages_later(
+    messages: StripeStandin, poor: Organization, live_server: LiveServer
+) -> None:
+    messages.faults(path="webhook", mode="drop", times=1)
+    payment = opened(poor)
+    pay(messages, payment)
+    arrived(our_id=payment.public_id, kind="checkout")
+    settle()
+    assert state_of(payment) == PaymentState.PAID

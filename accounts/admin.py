@@ -33,7 +33,7 @@ class Members(Readable, TabularInline):  # type: ignore[misc]
 
     model = Membership
     extra = 0
-    fields = ("user", "role", "created_at")
+    fields = readonly_fields = ("user", "role", "created_at")
 
 
 @admin.register(User)

@@ -45,7 +45,7 @@ def idempotent(handler: Handler[View, P]) -> Handler[View, P]:
                 return _replay(row, _hash_of(request))
             response = handler(view, request, *args, **kwargs)
             if 200 <= response.status_code < 300:
-                row.status, row.body = response.status_code, _plain(response.data)
+                row.status, row.body = response.status_code, json.dumps(response.data, cls=JSONEncoder)
                 row.save(update_fields=["status", "body"])
             else:
                 transaction.set_rollback(True)
@@ -84,7 +84,7 @@ def _replay(row: IdempotencyKey, request_hash: str) -> Response:
             "Key used for another request",
             f"This {HEADER} was used with another method, path or body. Use a fresh key for a new request.",
         )
-    return Response(row.body, status=row.status, headers={REPLAYED: "true"})
+    return Response(json.loads(row.body), status=row.status, headers={REPLAYED: "true"})
 
 
 def _key_of(request: Request) -> str:
@@ -109,8 +109,3 @@ def _key_of(request: Request) -> str:
 def _hash_of(request: Request) -> str:
     canonical = json.dumps([request.method, request.path, request.data], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _plain(data: Any) -> Any:
-    """The answer as plain JSON values: what the client was sent, without Python's types."""
-    return json.loads(json.dumps(data, cls=JSONEncoder))

@@ -1,6 +1,5 @@
 """The memory that makes a retried API call harmless."""
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models.functions import Now
 
@@ -15,7 +14,7 @@ class IdempotencyKey(models.Model):
     key = models.CharField(max_length=255)
     request_hash = models.CharField(max_length=64, help_text="SHA-256 of method, path and canonical body.")
     status = models.PositiveSmallIntegerField(null=True)
-    body = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    body = models.TextField(blank=True, help_text="The answer as JSON text, so that a replay has the same bytes.")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

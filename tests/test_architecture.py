@@ -100,7 +100,9 @@ def test_an_app_uses_of_another_only_the_floors_that_are_shared() -> None:
 def test_every_task_takes_only_named_arguments_and_ignores_those_it_does_not_know() -> None:
     tasks = [(path, f) for path, f in functions() if any("shared_task" in ast.dump(d) for d in f.decorator_list)]
     wrong = [
-        f"{path}:{f.name}" for path, f in tasks if f.args.args or f.args.vararg or f.args.posonlyargs or not f.args.kwarg
+        f"{path}:{f.name}"
+        for path, f in tasks
+        if f.args.args or f.args.vararg or f.args.posonlyargs or not f.args.kwarg
     ]
     assert tasks
     assert wrong == []

@@ -1,17 +1,20 @@
 """What can be read of the catalogue: offers that match, their rates, and when their nodes are free."""
 
-from marketplace.queries.criteria import Criteria, Sort
+from marketplace.queries.criteria import MOST_NODES, BadPeriod, Criteria, Sort, check_period
 from marketplace.queries.search import Hit, OfferRow, current_rate, find, listed_offers, offer_row, rows, search
 from marketplace.queries.windows import HORIZON, Window, aligned, earliest, free_nodes, free_windows, occupied
 
 __all__ = [
     "HORIZON",
+    "MOST_NODES",
+    "BadPeriod",
     "Criteria",
     "Hit",
     "OfferRow",
     "Sort",
     "Window",
     "aligned",
+    "check_period",
     "current_rate",
     "earliest",
     "find",

@@ -7,7 +7,17 @@ from typing import Any
 from django.db.models import TextChoices
 
 from marketplace.models import Plan, PlanKind
-from marketplace.queries.windows import Window, aligned
+from marketplace.queries.windows import HORIZON, Window, aligned
+
+MOST_NODES = 256  # in one lease
+
+
+class BadPeriod(Exception):
+    """No plan could ever serve the period. `field` names the input at fault, `message` the limit and the way out."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field, self.message = field, message
 
 
 class Sort(TextChoices):
@@ -66,3 +76,17 @@ class Criteria:
         shortest, longest = timedelta(seconds=plan.min_seconds), timedelta(seconds=plan.max_seconds)
         in_reach = wish.starts_at <= now + timedelta(seconds=plan.max_ahead_seconds)
         return in_reach and shortest <= wish.length <= longest
+
+
+def check_period(*, starts_at: datetime | None, ends_at: datetime | None, now: datetime) -> None:
+    """
+    Refuse a period that makes no sense. One that has begun already is read as beginning now.
+
+    :raises BadPeriod: if it lies in the past, ends before it starts, or starts more than 60 days ahead
+    """
+    if starts_at and starts_at > now + HORIZON:
+        raise BadPeriod("starts_at", f"Choose a start before {now + HORIZON:%Y-%m-%d %H:%M} UTC, 60 days ahead.")
+    if ends_at and ends_at <= now:
+        raise BadPeriod("ends_at", f"Choose an end after now ({now:%Y-%m-%d %H:%M} UTC).")
+    if starts_at and ends_at and ends_at <= starts_at:
+        raise BadPeriod("ends_at", "Choose an end after the start.")

@@ -1,0 +1,1 @@
+"""The API of this app: the catalogue, open to everybody."""

@@ -1,0 +1,84 @@
+"""Offers: search, one of them, and when its nodes are free."""
+
+from typing import Any
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.clock import now
+from marketplace.api.pages import Ranked
+from marketplace.models import Rate
+from marketplace.queries import find, free_windows, listed_offers, offer_row, rows
+from marketplace.serializers import Availability, OfferFilter, OfferShown, WindowsAsked, WindowsShown
+
+
+class Offers(GenericAPIView[Any]):
+    """What can be leased."""
+
+    permission_classes = [AllowAny]
+    pagination_class = Ranked
+    serializer_class = OfferShown
+
+    @extend_schema(
+        operation_id="offers_list",
+        summary="Search offers",
+        parameters=[OfferFilter],
+        responses=OfferShown(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """Offers that match, those with enough free nodes for the whole period first, then the cheapest per GPU.
+
+        An offer whose plan does not allow the period at all is left out: on-demand leases start now.
+        """
+        instant = now()
+        asked = OfferFilter(data=request.query_params, context={"now": instant})
+        asked.is_valid(raise_exception=True)
+        criteria = asked.criteria()
+        hits = find(criteria=criteria, now=instant, sort=asked.validated_data["sort"])
+        page = self.paginate_queryset(hits)
+        return self.get_paginated_response(
+            OfferShown(rows(hits=page or [], criteria=criteria, now=instant), many=True).data
+        )
+
+
+class OneOffer(GenericAPIView[Any]):
+    """One offer."""
+
+    permission_classes = [AllowAny]
+    queryset = listed_offers()
+    serializer_class = OfferShown
+
+    @extend_schema(operation_id="offers_get", summary="Show an offer", parameters=[Availability])
+    def get(self, request: Request, id: str) -> Response:
+        """One offer, with how many of its nodes are free for the asked period."""
+        instant = now()
+        asked = Availability(data=request.query_params, context={"now": instant})
+        asked.is_valid(raise_exception=True)
+        offer = get_object_or_404(listed_offers(), public_id=id)
+        try:
+            row = offer_row(offer=offer, criteria=asked.criteria(), now=instant)
+        except Rate.DoesNotExist as error:
+            raise Http404 from error
+        return Response(OfferShown(row).data)
+
+
+class OfferWindows(GenericAPIView[Any]):
+    """When an offer's nodes are free."""
+
+    permission_classes = [AllowAny]
+    queryset = listed_offers()
+    serializer_class = WindowsShown
+
+    @extend_schema(operation_id="offers_windows", summary="Show free windows of an offer", parameters=[WindowsAsked])
+    def get(self, request: Request, id: str) -> Response:
+        """Periods in which as many nodes of the offer as asked are free from end to end."""
+        instant = now()
+        asked = WindowsAsked(data=request.query_params, context={"now": instant})
+        asked.is_valid(raise_exception=True)
+        offer = get_object_or_404(listed_offers(), public_id=id)
+        windows = free_windows(offer=offer, **asked.validated_data, now=instant)
+        return Response(WindowsShown({"offer": offer.public_id, **asked.validated_data, "windows": windows}).data)

@@ -1,0 +1,127 @@
+"""What the catalogue answers."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from marketplace.models import GPUModel, Image, NodeType, Plan, Site
+from marketplace.queries import Window
+
+
+class SiteShown(serializers.ModelSerializer[Site]):
+    """A place with power and nodes. Grid figures: Electricity Maps, ODbL; `grid_source` is their credit."""
+
+    country = serializers.CharField(help_text="ISO 3166-1 alpha-2.")
+    grid_zone = serializers.CharField(source="grid_zone.code")
+    gco2_per_kwh = serializers.IntegerField(
+        source="grid_zone.gco2_per_kwh", help_text="Grams of CO2-equivalent per kWh of the grid, yearly average."
+    )
+    renewable_percent = serializers.IntegerField(
+        source="grid_zone.renewable_percent", help_text="Share of renewable power in the grid, yearly average."
+    )
+    grid_source = serializers.CharField(source="grid_zone.source", help_text="Who published the two figures.")
+
+    class Meta:
+        model = Site
+        fields = [
+            "slug", "name", "place", "country", "region", "kind", "latitude", "longitude", "time_zone", "power_kw",
+            "grid_zone", "gco2_per_kwh", "renewable_percent", "grid_source",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class GPUModelShown(serializers.ModelSerializer[GPUModel]):
+    """A GPU with its maker's figures; throughput is dense."""
+
+    class Meta:
+        model = GPUModel
+        fields = [
+            "slug", "name", "vendor", "memory_gb", "memory_type", "bandwidth_gbs", "fp16_tflops", "fp8_tflops",
+            "tdp_w", "interconnect", "source",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class NodeTypeShown(serializers.ModelSerializer[NodeType]):
+    """A whole machine as it is leased."""
+
+    gpu_model = serializers.SlugRelatedField[GPUModel](
+        slug_field="slug", read_only=True, allow_null=True, help_text="Slug of the GPU model; null without GPUs."
+    )
+    gpu_memory_gb = serializers.IntegerField(
+        source="gpu_model.memory_gb", default=0, help_text="Gigabytes of memory on one GPU."
+    )
+    gpu_memory_total_gb = serializers.IntegerField(
+        source="gpu_memory_gb", help_text="Gigabytes of memory on all GPUs of the node together."
+    )
+
+    class Meta:
+        model = NodeType
+        fields = [
+            "slug", "name", "gpu_model", "gpu_count", "gpu_memory_gb", "gpu_memory_total_gb", "cpu", "vcpus",
+            "memory_gb", "nvme_gb", "network_gbps", "power_w",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class ImageShown(serializers.ModelSerializer[Image]):
+    """A system image that a lease may start with."""
+
+    class Meta:
+        model = Image
+        fields = ["slug", "name", "contents", "size_mb", "digest"]
+        read_only_fields = fields
+
+
+class PlanShown(serializers.ModelSerializer[Plan]):
+    """Terms of a lease. Lengths are seconds."""
+
+    class Meta:
+        model = Plan
+        fields = [
+            "slug", "name", "summary", "kind", "min_seconds", "max_seconds", "granularity_seconds",
+            "max_ahead_seconds", "guarantee_seconds", "renew_within_seconds", "cleaning_seconds",
+            "start_deadline_seconds",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class OfferShown(serializers.Serializer[Any]):
+    """Equal nodes of one site on one plan, at a price."""
+
+    id = serializers.CharField(source="offer.public_id", help_text="Such as of_…")
+    plan = serializers.CharField(source="offer.plan.slug")
+    site = SiteShown(source="offer.pool.site")
+    node_type = NodeTypeShown(source="offer.pool.node_type")
+    provisioner = serializers.CharField(source="offer.pool.provisioner")
+    simulated = serializers.BooleanField(
+        source="offer.pool.simulated", help_text="True where no real machine stands behind the nodes."
+    )
+    micros_per_node_hour = serializers.IntegerField(
+        source="rate.micros_per_node_hour", help_text="Micro-dollars for one node for an hour; charged by the second."
+    )
+    micros_per_gpu_hour = serializers.IntegerField(
+        allow_null=True, help_text="The same for one of its GPUs, rounded down; null without GPUs."
+    )
+    free = serializers.IntegerField(help_text="Nodes free for the whole asked period, cleaning included.")
+    free_from = serializers.DateTimeField(
+        allow_null=True, help_text="When as many nodes as asked are free; null if not within 60 days."
+    )
+    nodes_total = serializers.IntegerField(help_text="Nodes in stock, free or not.")
+
+
+class WindowShown(serializers.Serializer[Window]):
+    """A half-open period."""
+
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+
+
+class WindowsShown(serializers.Serializer[dict[str, object]]):
+    """Periods in which as many nodes are free from end to end. Cleaning is taken off; they may overlap."""
+
+    offer = serializers.CharField()
+    nodes = serializers.IntegerField()
+    starts_at = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    windows = WindowShown(many=True)

@@ -7,6 +7,6 @@ from django.conf import settings
 
 
 def reached(name: str) -> None:
-    """Die here, as a crashed machine would, if `settings.FAILPOINTS` has the name. Empty in production: settings refuse it."""
+    """Die here, as a crashed machine would, if `settings.FAILPOINTS` has the name. Production refuses to have any."""
     if name in settings.FAILPOINTS:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,8 +1,8 @@
 """
-Work on machines: take one (a short transaction), act on its host (none), apply the result if it is still mine (a short one).
+Work on machines: take one (a short transaction), act on its host (none), apply the result if still mine (a short one).
 
-A worker that dies leaves a row whose `work_until` passes; the next one takes it with a higher epoch, looks at the host, and
-goes on. A worker that only slept writes nothing: its epoch is old, here and on the host.
+A worker that dies leaves a row whose `work_until` passes; the next one takes it with a higher epoch, looks at the host,
+and goes on. A worker that only slept writes nothing: its epoch is old, here and on the host.
 """
 
 import logging
@@ -130,7 +130,7 @@ def _wipe(machine: Machine, host: Host) -> Wiped:
 
 @transaction.atomic
 def apply(*, machine: Machine, outcome: Outcome, now: datetime) -> bool:
-    """Write a result down, unless another worker has taken the machine or it has moved: then False, and nothing is written."""
+    """Write a result down. False, and nothing is written, if another worker has taken the machine or it has moved."""
     mine = _lock_mine(machine)
     if mine is None:
         return False

@@ -1,4 +1,4 @@
-"""What time brings by itself. Each function finds its rows by state and time, so that a late or doubled run changes nothing."""
+"""What time brings by itself. Each function finds its rows by state and time: a late or doubled run changes nothing."""
 
 import logging
 from collections.abc import Callable, Iterable

@@ -28,7 +28,8 @@ class Stateful(models.Model):
     """
     State kept by a guarded UPDATE: it changes only from the very version that was read.
 
-    Subclasses set `TRANSITIONS` (state -> states it may become) and have a reverse relation `transitions` to their `TransitionRow`.
+    Subclasses set `TRANSITIONS` (state -> states it may become) and have a reverse relation `transitions` to their
+    `TransitionRow`.
     """
 
     TRANSITIONS: ClassVar[Mapping[str, Set[str]]] = {}
@@ -36,7 +37,9 @@ class Stateful(models.Model):
     state = models.CharField(max_length=20)
     version = models.PositiveIntegerField(default=0, editable=False)
     state_since = models.DateTimeField()
-    deadline = models.DateTimeField(null=True, blank=True, help_text="When this state ends by itself, in its failed twin.")
+    deadline = models.DateTimeField(
+        null=True, blank=True, help_text="When this state ends by itself, in its failed twin."
+    )
     reason = models.CharField(max_length=60, blank=True, help_text="Code of why it is in this state.")
 
     class Meta:
@@ -44,7 +47,14 @@ class Stateful(models.Model):
 
     @transaction.atomic
     def move_to(
-        self, new: str, *, at: datetime, reason: str = "", actor: str = "system", deadline: datetime | None = None, **fields: Any
+        self,
+        new: str,
+        *,
+        at: datetime,
+        reason: str = "",
+        actor: str = "system",
+        deadline: datetime | None = None,
+        **fields: Any,
     ) -> None:
         """
         Move to `new`, write `fields` in the same UPDATE, and append the transition.

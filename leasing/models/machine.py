@@ -14,7 +14,8 @@ class Machine(Stateful):
     """
     Everything on the host is named after `public_id`.
 
-    A worker that takes it raises `work_epoch`; only the holder of the newest epoch may write a result, here and on the host.
+    A worker that takes it raises `work_epoch`; only the holder of the newest epoch may write a result, here and on the
+    host.
     """
 
     TRANSITIONS = MACHINE_TRANSITIONS

@@ -1,4 +1,4 @@
-"""What can be done to leases. Locks are taken in one order: node calendars ascending, then the lease, its machines, their nodes."""
+"""What can be done to leases. Locks have one order: node calendars ascending, the lease, its machines, their nodes."""
 
 from leasing.operations.booking import NodesTaken, confirm, expire, hold, rename
 from leasing.operations.ending import end, settle_end

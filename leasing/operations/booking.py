@@ -11,7 +11,7 @@ from leasing.models import Claim, Lease, LeaseKey, Machine
 from leasing.operations import calendar
 from leasing.operations.starting import start
 from leasing.states import LeaseState, MachineState
-from marketplace.models import Image, Offer, Rate
+from marketplace.models import Image, Offer, Plan, Rate
 from marketplace.queries import Window, free_windows, occupied
 
 HOLD_FOR = timedelta(minutes=10)
@@ -49,18 +49,8 @@ def hold(
 
     :raises NodesTaken: if fewer are free for the whole period, cleaning included
     """
-    window = occupied(offer.plan, starts_at, ends_at)
-    try:
-        calendars = calendar.lock_free_nodes(pool=offer.pool, nodes=nodes, window=window, now=now)
-    except calendar.TooFewNodes:
-        windows = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
-        raise NodesTaken(windows[:WINDOWS_SHOWN]) from None
-    cleaning = timedelta(seconds=offer.plan.cleaning_seconds)
-    wanted = starts_at + timedelta(seconds=offer.plan.guarantee_seconds) + cleaning
-    node_ids = [row.pk for row in calendars]
-    claimed_until = (
-        window.ends_at if ends_at else calendar.reach_until(node_ids=node_ids, after=starts_at, wanted=wanted)
-    )
+    node_ids = _lock_nodes(offer=offer, nodes=nodes, starts_at=starts_at, ends_at=ends_at, now=now)
+    period = _period(offer.plan, node_ids=node_ids, starts_at=starts_at, ends_at=ends_at)
     lease = Lease.objects.create(
         organization=organization,
         created_by=created_by,
@@ -71,7 +61,7 @@ def hold(
         node_count=nodes,
         starts_at=starts_at,
         ends_at=ends_at,
-        guaranteed_until=claimed_until - cleaning,
+        guaranteed_until=period.ends_at - timedelta(seconds=offer.plan.cleaning_seconds),
         image=image,
         startup_script=startup_script,
         state=LeaseState.HELD,
@@ -81,9 +71,28 @@ def hold(
     LeaseKey.objects.bulk_create(
         LeaseKey(lease=lease, name=key.name, public_key=key.public_key, fingerprint=key.fingerprint) for key in ssh_keys
     )
-    calendar.claim(lease=lease, node_ids=node_ids, period=Window(starts_at, claimed_until))
+    calendar.claim(lease=lease, node_ids=node_ids, period=period)
     lease.begin(at=now, actor=actor)
     return lease
+
+
+def _lock_nodes(*, offer: Offer, nodes: int, starts_at: datetime, ends_at: datetime | None, now: datetime) -> list[int]:
+    """Ids of free nodes, locked. Raises NodesTaken."""
+    window = occupied(offer.plan, starts_at, ends_at)
+    try:
+        calendars = calendar.lock_free_nodes(pool=offer.pool, nodes=nodes, window=window, now=now)
+    except calendar.TooFewNodes:
+        windows = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
+        raise NodesTaken(windows[:WINDOWS_SHOWN]) from None
+    return [row.pk for row in calendars]
+
+
+def _period(plan: Plan, *, node_ids: Sequence[int], starts_at: datetime, ends_at: datetime | None) -> Window:
+    """What the claims take: to the agreed end, or as far as the plan guarantees and nothing else is booked; and cleaning."""
+    if ends_at is not None:
+        return occupied(plan, starts_at, ends_at)
+    wanted = starts_at + timedelta(seconds=plan.guarantee_seconds + plan.cleaning_seconds)
+    return Window(starts_at, calendar.reach_until(node_ids=node_ids, after=starts_at, wanted=wanted))
 
 
 @transaction.atomic
@@ -94,9 +103,8 @@ def confirm(*, lease: Lease, actor: str, now: datetime) -> None:
     :raises Stale: if the hold has expired or was cancelled meanwhile
     """
     lease.move_to(LeaseState.SCHEDULED, at=now, actor=actor)
-    for node_id in (
-        Claim.objects.filter(lease=lease, released_at=None).order_by("node_id").values_list("node_id", flat=True)
-    ):
+    claims = Claim.objects.filter(lease=lease, released_at=None).order_by("node_id")
+    for node_id in claims.values_list("node_id", flat=True):
         machine = Machine.objects.create(lease=lease, node_id=node_id, state=MachineState.PENDING, state_since=now)
         machine.begin(at=now, actor=actor)
     record(

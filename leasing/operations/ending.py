@@ -69,7 +69,8 @@ def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:
         data={"name": lease.name, "reason": reason},
         notice={
             "title": f"{lease.name} has ended",
-            "text": f"{WORDS.get(reason, 'It was ended.')} The meter stopped at {now:%Y-%m-%d %H:%M:%S} UTC. The nodes are being wiped now.",
+            "text": f"{WORDS.get(reason, 'It was ended.')} The meter stopped at {now:%Y-%m-%d %H:%M:%S} UTC. "
+            "The nodes are being wiped now.",
             "path": f"/leases/{lease.public_id}/",
         },
     )
@@ -78,7 +79,9 @@ def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:
 
 def to_wiping(*, machine: Machine, lease: Lease, reason: str, now: datetime) -> None:
     """
-    Hand a touched machine to the workers to be wiped; its claim shrinks to the cleaning time. The calendars must be locked.
+    Hand a touched machine to the workers to be wiped; its claim shrinks to the cleaning time.
+
+    The calendars must be locked.
 
     :raises Stale: if the machine was moved meanwhile
     """

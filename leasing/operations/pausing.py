@@ -39,8 +39,8 @@ def pause(*, lease: Lease, reason: str, until: datetime, actor: str, now: dateti
         data={"name": lease.name, "reason": reason, "until": until.isoformat()},
         notice={
             "title": f"{lease.name} is paused",
-            "text": "The wallet is empty, so access is off and nothing is charged. Your data, keys and address are kept "
-            f"until {until:%Y-%m-%d %H:%M} UTC. Top up before then and the lease goes on by itself.",
+            "text": "The wallet is empty, so access is off and nothing is charged. Your data, keys and address are "
+            f"kept until {until:%Y-%m-%d %H:%M} UTC. Top up before then and the lease goes on by itself.",
             "path": "/wallet/",
         },
     )

@@ -46,7 +46,8 @@ def _tell(lease: Lease, *, until: datetime, now: datetime) -> None:
         data={"name": lease.name, "guaranteed_until": until.isoformat()},
         notice={
             "title": f"{lease.name} is guaranteed until {until:%Y-%m-%d %H:%M} UTC and no longer",
-            "text": "Somebody has booked a node behind this lease. It runs on until then; book another node in time to move your work.",
+            "text": "Somebody has booked a node behind this lease. It runs on until then; book another node in time to "
+            "move your work.",
             "path": f"/leases/{lease.public_id}/",
         },
     )

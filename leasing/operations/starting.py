@@ -30,7 +30,7 @@ def start(*, lease: Lease, now: datetime) -> None:
         deploy(machine=machine, deadline=deadline, now=now)
 
 
-def deploy(*, machine: Machine, deadline: datetime, now: datetime) -> bool:
+def deploy(*, machine: Machine, deadline: datetime | None, now: datetime) -> bool:
     """Hand a pending machine to the workers if its node is available; False if the node is not (yet)."""
     if machine.node.state != NodeState.AVAILABLE:
         return False
@@ -164,7 +164,8 @@ def _fail(lease: Lease, *, reason: str, now: datetime) -> None:
         data={"name": lease.name, "reason": reason},
         notice={
             "title": f"{lease.name} could not be started",
-            "text": "No machine passed its checks in time, on two tries. You were charged $0.00 and your money is free again.",
+            "text": "No machine passed its checks in time, on two tries. You were charged $0.00 and your money is free "
+            "again.",
             "path": f"/leases/{lease.public_id}/",
         },
     )

@@ -20,7 +20,8 @@ class NodeCalendar(models.Model):
     """
     The periods in which a node is claimed, cleaning included.
 
-    Lock this row (`FOR NO KEY UPDATE`, nodes ascending) before any change of the node's claims; never write `busy` without it.
+    Lock this row (`FOR NO KEY UPDATE`, nodes ascending) before any change of the node's claims, and before writing
+    `busy`.
     """
 
     node = models.OneToOneField(Node, primary_key=True, on_delete=models.PROTECT, related_name="calendar")

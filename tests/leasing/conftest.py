@@ -10,6 +10,7 @@ from accounts.models import Organization
 from leasing import operations, provisioning
 from leasing.models import Lease
 from leasing.provisioners import provisioner_for
+from leasing.provisioners.base import ProvisionerError
 from leasing.provisioners.fake import Fake, World
 from marketplace.models import Offer
 from marketplace.queries import current_rate
@@ -65,7 +66,7 @@ def work_all(offer: Offer, *, now: datetime) -> None:
     while (machine := provisioning.take(site=offer.pool.site, now=now)) is not None:
         try:
             outcome = provisioning.act(machine)
-        except provisioning.ProvisionerError as error:
+        except ProvisionerError as error:
             provisioning.apply_error(machine=machine, error=error, now=now)
         else:
             provisioning.apply(machine=machine, outcome=outcome, now=now)

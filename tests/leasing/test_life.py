@@ -93,7 +93,8 @@ def test_a_second_failure_fails_the_lease_and_frees_both_nodes(acme: Organizatio
     lease.refresh_from_db()
     assert (lease.state, lease.reason) == (LeaseState.FAILED, "host_failed")
     assert Node.objects.filter(state=NodeState.AVAILABLE).count() == 3
-    assert Event.objects.get(kind="lease.failed").notice["title"] == "training could not be started"
+    notice = Event.objects.get(kind="lease.failed").notice
+    assert notice and notice["title"] == "training could not be started"
 
 
 def test_a_start_past_its_deadline_fails_without_a_worker(acme: Organization, world: World) -> None:

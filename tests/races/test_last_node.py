@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 from django.db import connection
@@ -10,8 +11,8 @@ from accounts.models import Organization
 from leasing import operations
 from leasing.models import Claim, Lease
 from leasing.operations import NodesTaken, calendar
-from marketplace.models import NodeCalendar, Offer
-from marketplace.queries import free_nodes
+from marketplace.models import NodeCalendar, Offer, Pool
+from marketplace.queries import Window, free_nodes
 from tests import factories
 from tests.factories import HOUR, NOON
 from tests.leasing.conftest import hold
@@ -31,7 +32,7 @@ def acme() -> Organization:
 def no_guard(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The same code without its two guards: no row lock, no exclusion constraint."""
 
-    def look_only(*, pool, nodes, window, now):  # type: ignore[no-untyped-def]
+    def look_only(*, pool: Pool, nodes: int, window: Window, now: datetime) -> list[NodeCalendar]:
         found = list(free_nodes(window=window, now=now).filter(pool=pool).order_by("node_id")[:nodes])
         if len(found) < nodes:
             raise calendar.TooFewNodes

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Generator
 from importlib import import_module
 from pathlib import Path
 
@@ -66,3 +67,12 @@ import_module("config.celery")  # tasks sent by code under test go to this broke
 def fast_passwords(settings: Settings) -> None:
     """Argon2 is slow on purpose; tests that create many users need not be."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a test that cannot run is a failure, so that a missing tool never looks like success."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+    return report

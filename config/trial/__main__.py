@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import nullcontext
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -134,10 +135,9 @@ class Trial:
 def active_seconds(transitions: list[Json]) -> int:
     """Whole seconds in `active`, by the transitions."""
     rows = sorted(transitions, key=lambda row: int(row["seq"]))
-    spans = zip(rows, rows[1:], strict=False)
     total = sum(
         (datetime.fromisoformat(after["at"]) - datetime.fromisoformat(row["at"])).total_seconds()
-        for row, after in spans
+        for row, after in pairwise(rows)
         if row["new"] == "active"
     )
     return int(total)

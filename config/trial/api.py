@@ -49,14 +49,6 @@ class Api:
                 raise Wrong(f"{path} did not get there within {seconds:.0f} s; it says {json.dumps(answer)[:600]}")
             time.sleep(0.25)
 
-    def status_of(self, path: str) -> int:
-        """The HTTP status of a GET."""
-        try:
-            with urllib.request.urlopen(self._request("GET", path), timeout=30) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            return error.code
-
     def _call(self, method: str, path: str, body: Json | None = None, key: str = "") -> Json:
         try:
             with urllib.request.urlopen(self._request(method, path, body, key), timeout=30) as answer:

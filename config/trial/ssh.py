@@ -36,10 +36,9 @@ def _call(ssh: dict[str, Any], key: str, command: str) -> subprocess.CompletedPr
         }
         argv = ["ssh", "-F", "none", "-i", key, "-p", str(ssh["port"])]
         argv += [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        argv += [f"{ssh['user']}@{ssh['host']}", command]
         try:
-            return subprocess.run(
-                [*argv, f"{ssh['user']}@{ssh['host']}", command], capture_output=True, text=True, timeout=60, check=False
-            )
+            return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
         except FileNotFoundError:
             raise Trouble("The OpenSSH client is missing: as root, run apt-get install openssh-client.") from None
         except subprocess.TimeoutExpired:

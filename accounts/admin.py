@@ -43,7 +43,17 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
     list_display = ("email", "name", "is_staff", "is_active", "created_at", "last_login")
     list_filter = ("is_staff", "is_active")
     search_fields = ("email", "name", "public_id")
-    fields = ("public_id", "email", "name", "time_zone", "is_active", "is_staff", "is_superuser", "created_at", "last_login")
+    fields = (
+        "public_id",
+        "email",
+        "name",
+        "time_zone",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "created_at",
+        "last_login",
+    )
     readonly_fields = ("public_id", "email", "created_at", "last_login")
 
     def has_add_permission(self, request: HttpRequest) -> bool:

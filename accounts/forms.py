@@ -40,9 +40,7 @@ class SignUp(SignupForm):  # type: ignore[misc]
         help_text="The organization that leases and pays. You can change the name later.",
         widget=forms.TextInput(attrs={"autocomplete": "organization"}),
     )
-    name = forms.CharField(
-        label="Your name", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"})
-    )
+    name = forms.CharField(label="Your name", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"}))
     time_zone = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"data-browser-time-zone": ""}))
 
     def clean_time_zone(self) -> str:
@@ -95,9 +93,7 @@ class ChangeUser(forms.ModelForm[User]):
 class NewSSHKey(forms.Form):
     """A public key to add."""
 
-    name = forms.CharField(
-        max_length=LONGEST_NAME, help_text="To recognize it by, such as “laptop” or “build server”."
-    )
+    name = forms.CharField(max_length=LONGEST_NAME, help_text="To recognize it by, such as “laptop” or “build server”.")
     public_key = forms.CharField(
         label="Public key",
         help_text="One line from a file that ends in .pub, such as ~/.ssh/id_ed25519.pub. Never the private key.",

@@ -16,7 +16,6 @@ LONGEST_TOKEN_LIFE = timedelta(days=365)
 LONGEST_NAME = 80
 
 
-
 class Words(TypedDict):
     """What to tell people about an event: an e-mail's subject, its text, and the path of the page to open."""
 
@@ -96,9 +95,7 @@ def change_organization(
 
 
 @transaction.atomic
-def add_ssh_key(
-    *, organization: Organization, actor: str, user: User, name: str, text: str, now: datetime
-) -> SSHKey:
+def add_ssh_key(*, organization: Organization, actor: str, user: User, name: str, text: str, now: datetime) -> SSHKey:
     """Keep a public key for use on the organization's nodes.
 
     :raises BadSSHKey: when `text` is not one plain, strong key, or the name is missing

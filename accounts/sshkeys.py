@@ -93,7 +93,7 @@ def _split(text: str) -> tuple[str, str]:
     if "BEGIN SSH2" in text or "PuTTY" in text:
         raise BadSSHKey("This is not OpenSSH's form. Convert it with “ssh-keygen -i -f FILE” and paste the result.")
     line = text.strip(" \t\r\n")
-    if any(ord(character) < 32 and character != "\t" or ord(character) == 127 for character in line):
+    if any((ord(character) < 32 and character != "\t") or ord(character) == 127 for character in line):
         raise BadSSHKey("The text has several lines or control characters. Add one key at a time, as one line.")
     words = line.split()
     if len(words) < 2:

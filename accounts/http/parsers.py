@@ -15,9 +15,7 @@ MAX_BYTES = 1024 * 1024
 class BoundedJSONParser(JSONParser):
     """JSON up to 1 MiB that is not nested beyond what Python can follow."""
 
-    def parse(
-        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> Any:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         """The parsed body.
 
         :raises Problem: 413, when the body is larger than 1 MiB

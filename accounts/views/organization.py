@@ -27,9 +27,7 @@ def organization(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and not may(principal, "org:write"):
         raise PermissionDenied(f"Your role, {principal.role}, does not allow this. Ask an owner.")
     if request.method == "POST" and form.is_valid():
-        change_organization(
-            organization=principal.organization, actor=principal.actor, now=now(), **form.cleaned_data
-        )
+        change_organization(organization=principal.organization, actor=principal.actor, now=now(), **form.cleaned_data)
         messages.success(request, "Saved.")
         return redirect("organization")
     people = own.memberships.select_related("user").order_by("id")

@@ -16,9 +16,10 @@ def a_token(organization: Organization, user: User, *scopes: str) -> str:
     """The text of a token with `scopes`; without any, with all that the user's role allows."""
     role = Membership.objects.get(organization=organization, user=user).role
     granted = scopes or [action for action in ACTIONS if action in ROLE_ACTIONS[role]]
-    return issue_token(
+    _, text = issue_token(
         organization=organization, user=user, name="script", scopes=granted, expires_at=None, now=now()
-    )[1]
+    )
+    return text
 
 
 def a_client(token: str) -> APIClient:

@@ -7,9 +7,9 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from accounts.access import ACTIONS, Principal, may, principal_of
+from accounts.clock import now
 from accounts.models import Organization, Role, User
 from accounts.operations import create_organization
-from accounts.clock import now
 from tests.accounts.cast import a_browser, a_client, a_token
 
 MATRIX = {

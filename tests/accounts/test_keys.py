@@ -74,7 +74,8 @@ def test_adding_a_key_that_is_there_answers_409(api: APIClient) -> None:
 def test_a_stranger_finds_nothing_at_the_address_of_the_key(acme: Organization, ada: User, sam: User) -> None:
     key = added(acme, ada)
     stranger = a_client(a_token(sam.organizations.get(), sam))
-    for answer in (stranger.get(f"/api/v1/ssh-keys/{key.public_id}"), stranger.delete(f"/api/v1/ssh-keys/{key.public_id}")):
+    address = f"/api/v1/ssh-keys/{key.public_id}"
+    for answer in (stranger.get(address), stranger.delete(address)):
         assert answer.status_code == 404
         assert answer.json() == stranger.get("/api/v1/ssh-keys/sk_never").json()
     assert a_browser(sam).post(f"/ssh-keys/{key.public_id}/remove/").status_code == 404

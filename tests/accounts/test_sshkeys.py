@@ -11,8 +11,8 @@ from accounts.sshkeys import BadSSHKey, parse
 from tests.accounts.cast import ED25519, ED25519_PRINT
 
 P256 = (
-    "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBP59fbvBOPmkP1eD3l775dn+A87LHvYlA5m7f2iiBPkD"
-    "X0dQPv6BbVflzD6GC9iQoIb3a1xQdUlIMC91aJ4FDVA="
+    "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBP59fbvBOPmkP1eD3l775dn+A87L"
+    "HvYlA5m7f2iiBPkDX0dQPv6BbVflzD6GC9iQoIb3a1xQdUlIMC91aJ4FDVA="
 )
 
 

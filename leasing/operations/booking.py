@@ -88,7 +88,7 @@ def _lock_nodes(*, offer: Offer, nodes: int, starts_at: datetime, ends_at: datet
 
 
 def _period(plan: Plan, *, node_ids: Sequence[int], starts_at: datetime, ends_at: datetime | None) -> Window:
-    """What the claims take: to the agreed end, or as far as the plan guarantees and nothing else is booked; and cleaning."""
+    """What the claims take, cleaning included: to the agreed end, or as far as can be guaranteed."""
     if ends_at is not None:
         return occupied(plan, starts_at, ends_at)
     wanted = starts_at + timedelta(seconds=plan.guarantee_seconds + plan.cleaning_seconds)

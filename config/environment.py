@@ -64,7 +64,7 @@ def everything(*, port: int) -> Services:
     if "STRIPE_API_KEY" not in env:
         parts.append(_stripe(env, state / "stripe", ports.near(port + 1)))
     if env.get("GRIDLEASE_EMBEDDED") == "1" and "SANDBOX_ADDRESS" not in env:
-        parts.append(_nodes(env, state / "nodes", ports.near(port + 2)))
+        parts.append(_nodes(env, state / "nodes", ports.near(port + 101)))  # beyond all that the stand-in may take
     return Services(env, parts)
 
 

@@ -44,6 +44,7 @@ app.conf.update(
         "standing": every(15, "billing.tasks.enforce_standing"),
         "invoices": every(3600, "billing.tasks.close_invoices"),
         "notices": every(10, "accounts.tasks.deliver_notices"),
+        "retries": every(3600, "accounts.tasks.forget_idempotency_keys"),
         "answers": every(3600, "accounts.tasks.forget_idempotency_keys"),
     },
 )

@@ -35,6 +35,12 @@ class Event(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.subject}"
 
+    @property
+    def words(self) -> str:
+        """What happened, for people: the title of its notice, or else its kind, such as "SSH key added"."""
+        plain = self.kind.replace(".", " ").replace("_", " ").capitalize().replace("Ssh", "SSH")
+        return str((self.notice or {}).get("title", plain))
+
 
 class Notice(models.Model):
     """One e-mail about one event to one address; written before it is sent, so that nobody is told twice."""

@@ -51,7 +51,7 @@ def test_the_activity_page_names_people_tokens_and_the_system(acme: Organization
     a_client(text).post("/api/v1/tokens", {"name": "second", "scopes": ["lease:read"]})
     happened(acme, "lease.active", actor="token:tk_gone")
     shown = a_browser(ada).get("/activity/").content.decode()
-    for words in ("Ada Byron", "API token “script”", "New API token “second”", "token:tk_gone"):
+    for words in ("Ada Byron", "API token “script”", "New API token “second”", "Organization created", "token:tk_gone"):
         assert words in shown
     assert actor_names(["system:leasing", "odd"]) == {"system:leasing": "Gridlease"}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test import Client
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
@@ -85,9 +86,28 @@ def test_old_keys_are_forgotten_and_young_ones_kept(api: APIClient) -> None:
     assert IdempotencyKey.objects.get().key == "young"
 
 
+def test_the_schema_asks_for_the_key_where_it_is_needed(client: Client, db: None) -> None:
+    paths = client.get("/api/v1/schema/", {"format": "json"}).json()["paths"]
+    assert paths["/effects"]["post"]["parameters"][0] == {
+        "in": "header",
+        "name": "Idempotency-Key",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "required": True,
+        "description": "A fresh random value for each new request; the same one when a request is retried.",
+    }
+    assert "parameters" not in paths["/unguarded-effects"]["post"]
+
+
 def committed_token() -> str:
     user = User.objects.create_user("ada@example.com")
     return a_token(create_organization(name="Acme", owner=user, now=now()), user)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_guard_ten_calls_have_ten_effects() -> None:
+    token = committed_token()
+    together(10, lambda number: post(a_client(token), path="/unguarded-effects"))
+    assert effects() == 10
 
 
 @pytest.mark.django_db(transaction=True)

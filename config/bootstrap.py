@@ -32,7 +32,7 @@ def main():
     with LOCK.open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second ./run waits here while the first one installs
         wanted = hashlib.sha256(lock.read() + sys.version.encode()).hexdigest()
-        if not (STAMP.exists() and STAMP.read_text() == wanted and PYTHON.exists()):
+        if not (STAMP.exists() and STAMP.read_text() == wanted and os.access(PYTHON, os.X_OK)):
             install()
             STAMP.write_text(wanted)
     os.execv(PYTHON, [str(PYTHON), "-m", *sys.argv[1:]])
@@ -116,6 +116,8 @@ if __name__ == "__main__":
         main()
     except Trouble as trouble:
         sys.exit(str(trouble))
+    except PermissionError as error:
+        sys.exit("%s belongs to another user: clone the repository into a directory of your own." % error.filename)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             sys.exit("The disk is full (%s): make room." % error.filename)

@@ -105,3 +105,10 @@ def test_the_schema_is_whole_and_names_both_ways_in(client: Client, db: None) ->
     assert set(schema["components"]["securitySchemes"]) == {"token", "session"}
     problem = schema["paths"]["/api/v1/ssh-keys"]["post"]["responses"]["default"]
     assert list(problem["content"]) == [TYPE]
+
+
+def test_with_the_cache_down_calls_still_go_through(api: APIClient, settings: Any) -> None:
+    working = settings.CACHES
+    settings.CACHES = {"default": {**working["default"], "LOCATION": "redis://127.0.0.1:1"}}
+    assert api.get("/api/v1/ssh-keys").status_code == 200
+    settings.CACHES = working

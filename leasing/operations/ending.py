@@ -110,3 +110,11 @@ def settle_end(*, lease: Lease, now: datetime) -> None:
     late = lease.deadline is not None and lease.deadline <= now
     if late or not lease.machines.exclude(state__in=MACHINE_AT_REST).exists():
         lease.move_to(LeaseState.ENDED, at=now, reason=lease.reason)
+        record(
+            organization=lease.organization,
+            kind="lease.ended",
+            subject=lease.public_id,
+            actor="system:leasing",
+            at=now,
+            data={"name": lease.name, "reason": lease.reason, "wiped": not late},
+        )

@@ -35,7 +35,6 @@ def deploy(*, machine: Machine, deadline: datetime | None, now: datetime) -> boo
     if machine.node.state != NodeState.AVAILABLE:
         return False
     with transaction.atomic():
-        machine.node.move_to(NodeState.DEPLOYING, at=now, reason=machine.public_id)
         machine.move_to(
             MachineState.PREPARING,
             at=now,
@@ -44,6 +43,7 @@ def deploy(*, machine: Machine, deadline: datetime | None, now: datetime) -> boo
             touched_at=now,
             step="waiting for the site's worker",
         )
+        machine.node.move_to(NodeState.DEPLOYING, at=now, reason=machine.public_id)
     return True
 
 

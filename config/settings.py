@@ -120,6 +120,7 @@ LOGGING = {
         "django.server": {"handlers": [], "propagate": True},
         "celery.worker.strategy": {"level": "WARNING"},  # "received" and "succeeded", several times a second
         "celery.app.trace": {"level": "WARNING"},
+        "asyncssh": {"level": "WARNING"},  # every channel and every step of a login
     },
 }
 

@@ -15,11 +15,10 @@ from billing.queries import wallet
 from leasing.models import Lease
 from marketplace.models import Image, Offer, Plan, PlanKind, Rate
 from marketplace.money import SECONDS_PER_HOUR, format_micros, price
-from marketplace.queries import current_rate
+from marketplace.queries import MOST_NODES, current_rate
 
 QUOTE_LASTS = timedelta(minutes=10)
 FIRST_HOUR = SECONDS_PER_HOUR
-MOST_NODES = 256
 
 
 class QuoteRefused(Exception):

@@ -7,14 +7,14 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.http.serializers import StrictSerializer
-from billing.checkout import MOST_NODES
 from billing.models import Entry, Invoice, InvoiceLine, Meter, Payment, Quote, Refund, Usage
 from billing.queries import Reading, read
 from billing.settlement import pay_url
 from leasing.models import Lease
+from leasing.models.lease import STARTUP_SCRIPT_BYTES
 from leasing.serializers import LONGEST_NAME, LeaseShown
+from marketplace.queries import MOST_NODES
 
-SCRIPT_BYTES = 16 * 1024
 MOST_KEYS = 50
 
 
@@ -74,8 +74,8 @@ class NewLease(StrictSerializer):
 
     def validate_startup_script(self, text: str) -> str:
         """At most 16 KiB of UTF-8."""
-        if len(text.encode()) > SCRIPT_BYTES:
-            raise serializers.ValidationError(f"A startup script has {SCRIPT_BYTES} bytes at most; fetch more from it.")
+        if len(text.encode()) > STARTUP_SCRIPT_BYTES:
+            raise serializers.ValidationError(f"At most {STARTUP_SCRIPT_BYTES} bytes; let it fetch more.")
         return text
 
 

@@ -18,6 +18,16 @@ def post(organization: Organization, key: str, **amounts: int) -> Posting:
     return operations.post(organization=organization, kind=PostingKind.CREDIT, key=key, at=NOON, amounts=kinds)
 
 
+@transaction.atomic
+def forge(organization: Organization, *entries: Entry) -> None:
+    """Write a posting past the code, and do what a commit does."""
+    posting = Posting.objects.create(organization=organization, kind=PostingKind.CREDIT, key="forged", at=NOON)
+    for entry in entries:
+        entry.posting = posting
+        entry.save()
+    check_deferred()
+
+
 def check_deferred() -> None:
     """What a commit does: run the checks that wait for it."""
     with connection.cursor() as cursor:
@@ -47,10 +57,8 @@ def test_an_unbalanced_posting_is_refused_before_the_database_sees_it(
 
 def test_the_database_refuses_entries_that_do_not_sum_to_zero(acme: Organization) -> None:
     account = LedgerAccount.objects.get(organization=acme, kind=AccountKind.WALLET)
-    with pytest.raises(DatabaseError, match="do not sum to zero"), transaction.atomic():
-        posting = Posting.objects.create(organization=acme, kind=PostingKind.CREDIT, key="forged", at=NOON)
-        Entry.objects.create(posting=posting, account=account, amount_micros=5, balance_micros=5)
-        check_deferred()
+    with pytest.raises(DatabaseError, match="do not sum to zero"):
+        forge(acme, Entry(account=account, amount_micros=5, balance_micros=5))
 
 
 def test_the_database_refuses_a_late_entry_in_an_old_posting(acme: Organization) -> None:
@@ -61,9 +69,8 @@ def test_the_database_refuses_a_late_entry_in_an_old_posting(acme: Organization)
 
 
 def test_the_database_refuses_a_posting_without_entries(acme: Organization) -> None:
-    with pytest.raises(DatabaseError, match="has no entries"), transaction.atomic():
-        Posting.objects.create(organization=acme, kind=PostingKind.CREDIT, key="empty", at=NOON)
-        check_deferred()
+    with pytest.raises(DatabaseError, match="has no entries"):
+        forge(acme)
 
 
 @pytest.mark.parametrize("model", [Posting, Entry])

@@ -1,0 +1,122 @@
+"""What the pages of this app ask."""
+
+from typing import Any
+
+from django import forms
+
+from accounts.models import Organization, SSHKey
+from leasing.models.lease import STARTUP_SCRIPT_BYTES
+from marketplace.models import Image, Plan, PlanKind
+from marketplace.money import MICROS_PER_CENT
+from marketplace.queries import MOST_NODES, Window
+
+MOMENT = "%Y-%m-%dT%H:%M"
+LEAST_DOLLARS, MOST_DOLLARS = 10, 50_000
+
+
+def moment(label: str) -> forms.DateTimeField:
+    """A moment in UTC, chosen to the minute."""
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 60}, format=MOMENT)
+    return forms.DateTimeField(
+        label=label, widget=widget, error_messages={"invalid": "Write it as 2026-03-02T12:00, in UTC."}
+    )
+
+
+class Wish(forms.Form):
+    """How many nodes, and on a plan with windows, for which."""
+
+    nodes = forms.IntegerField(label="Nodes", min_value=1, max_value=MOST_NODES, initial=1)
+    starts_at = moment("From (UTC)")
+    ends_at = moment("Until (UTC)")
+
+    def __init__(self, data: Any, *, plan: Plan, window: Window) -> None:
+        """`window` is proposed where `data` says nothing."""
+        proposed = {"nodes": "1", "starts_at": f"{window.starts_at:{MOMENT}}", "ends_at": f"{window.ends_at:{MOMENT}}"}
+        super().__init__(proposed | {name: data[name] for name in proposed if data.get(name)})
+        if plan.kind == PlanKind.ON_DEMAND:
+            del self.fields["starts_at"], self.fields["ends_at"]
+
+    def window(self) -> dict[str, Any]:
+        """The cleaned wish as a quote takes it."""
+        return {"starts_at": None, "ends_at": None, **self.cleaned_data}
+
+
+class Details(forms.Form):
+    """Everything about an order that does not change its price."""
+
+    name = forms.CharField(
+        label="Name", max_length=80, help_text="For your own lists, such as “fine-tune run 4”.", initial="my lease"
+    )
+    ssh_keys = forms.ModelMultipleChoiceField(
+        label="SSH keys",
+        queryset=SSHKey.objects.none(),
+        to_field_name="public_id",
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Who may log in.",
+        error_messages={"required": "Choose at least one key: without one nobody could log in."},
+    )
+    image = forms.ModelChoiceField(
+        label="Image", queryset=Image.objects.all(), to_field_name="slug", empty_label=None
+    )
+    startup_script = forms.CharField(
+        label="Startup script",
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "placeholder": "#!/bin/sh"}),
+        help_text="Runs once as root when the node is ready. 16 KiB at most.",
+    )
+
+    def __init__(self, data: Any, *, organization: Organization) -> None:
+        """Offers the organization's keys, all of them chosen."""
+        super().__init__(data)
+        keys = SSHKey.objects.filter(organization=organization).order_by("created_at")
+        field = self.fields["ssh_keys"]
+        assert isinstance(field, forms.ModelMultipleChoiceField)
+        field.queryset = keys
+        field.initial = [key.public_id for key in keys]
+
+    def clean_startup_script(self) -> str:
+        """With the line ends of the machine that runs it, not of the browser."""
+        text = str(self.cleaned_data["startup_script"]).replace("\r\n", "\n")
+        size = len(text.encode())
+        if size > STARTUP_SCRIPT_BYTES:
+            raise forms.ValidationError(f"At most {STARTUP_SCRIPT_BYTES} bytes, not {size}. Let it fetch more.")
+        return text
+
+
+def dollars(label: str, **limits: Any) -> forms.DecimalField:
+    """An amount in dollars and cents."""
+    widget = forms.NumberInput(attrs={"inputmode": "decimal", "step": "0.01"})
+    return forms.DecimalField(label=label, decimal_places=2, widget=widget, **limits)
+
+
+class TopUp(forms.Form):
+    """How much to pay in."""
+
+    amount = dollars(
+        "Amount",
+        min_value=LEAST_DOLLARS,
+        max_value=MOST_DOLLARS,
+        initial=100,
+        help_text="From $10 to $50,000. You pay by card on the next page.",
+    )
+
+    def cents(self) -> int:
+        """The amount in cents."""
+        return int(self.cleaned_data["amount"] * 100)
+
+
+class NewRefund(forms.Form):
+    """How much to pay back."""
+
+    amount = dollars("Amount", min_value=0.01)
+
+    def cents(self) -> int:
+        """The amount in cents."""
+        return int(self.cleaned_data["amount"] * 100)
+
+
+def cents_to_ask(missing_micros: int) -> int:
+    """The least top-up, in whole dollars, that covers what is missing; in cents."""
+    per_dollar = MICROS_PER_CENT * 100
+    return max(LEAST_DOLLARS, -(-missing_micros // per_dollar)) * 100

@@ -1,0 +1,139 @@
+"""The order page: what, for how long, at which price; the price shown is kept while one fills in the rest."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+
+from accounts.access import Principal, principal_of
+from accounts.clock import now
+from accounts.views import allowed
+from billing import checkout
+from billing.forms import Details, Wish, cents_to_ask
+from billing.models import Quote
+from billing.queries import wallet
+from leasing.models import Lease
+from leasing.operations import NodesTaken
+from marketplace.models import Offer
+from marketplace.queries import Criteria, OfferRow, free_windows, listed_offers, offer_row
+
+
+@dataclass(frozen=True)
+class Price:
+    """What the price panel shows: a quote, whether its nodes are free, and whether the wallet carries it."""
+
+    quote: Quote
+    row: OfferRow
+    guaranteed_until: datetime | None
+    available_micros: int
+
+    @property
+    def micros_per_hour(self) -> int:
+        """Of all its nodes together."""
+        return self.quote.micros_per_node_hour * self.quote.nodes
+
+    @property
+    def missing_micros(self) -> int:
+        """What the wallet lacks; zero or less when it has enough."""
+        return self.quote.hold_micros - self.available_micros
+
+    @property
+    def top_up_dollars(self) -> int:
+        """A top-up that covers it."""
+        return cents_to_ask(self.missing_micros) // 100
+
+
+@never_cache
+@allowed("lease:write")
+def order(request: HttpRequest) -> HttpResponse:
+    """The form and its price. Ordering twice makes one lease: the second time leads to the first."""
+    asked = request.POST or request.GET
+    offer = get_object_or_404(listed_offers(), public_id=asked.get("offer", ""))
+    principal, moment = principal_of(request), now()
+    wish = Wish(asked, plan=offer.plan, window=Criteria().wish(offer.plan, moment))
+    details = Details(request.POST or None, organization=principal.organization)
+    quote = _posted_quote(request, principal)
+    if quote and quote.lease:
+        return redirect("lease", id=quote.lease.public_id)
+    if request.method == "POST" and wish.is_valid() and details.is_valid() and quote:
+        lease = _place(request, quote, wish, details, moment)
+        if lease:
+            return redirect("lease", id=lease.public_id)
+    elif request.method == "POST" and not quote:
+        messages.info(request, "Check the price, then order.")
+    price = _price(principal, offer, wish, moment, keep=quote)
+    page = "billing/_price.html" if request.headers.get("HX-Request") else "billing/order.html"
+    context = {"offer": offer, "wish": wish, "details": details, "price": price, "now": moment}
+    return render(request, page, context)
+
+
+def _posted_quote(request: HttpRequest, principal: Principal) -> Quote | None:
+    found = Quote.objects.filter(organization=principal.organization, public_id=request.POST.get("quote", ""))
+    return found.select_related("lease").first()
+
+
+def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, moment: datetime) -> Lease | None:
+    """The lease; or None, with what stands in the way said on the page."""
+    if not _is_for(quote, wish, moment):
+        messages.warning(request, "The price was renewed. Check it and order again.")
+        return None
+    principal = principal_of(request)
+    try:
+        return checkout.place(
+            organization=principal.organization,
+            actor=principal.actor,
+            created_by=principal.user,
+            quote=quote,
+            now=moment,
+            **details.cleaned_data,
+        )
+    except checkout.QuoteUsed as used:
+        return used.lease
+    except checkout.QuoteExpired:
+        messages.warning(request, "The price was renewed. Check it and order again.")
+    except checkout.InsufficientFunds:
+        messages.error(request, "There is not enough money in the wallet. Nothing was ordered.")
+    except NodesTaken:
+        messages.error(request, "Somebody was faster: not all nodes are free any more. Nothing was ordered.")
+    return None
+
+
+def _is_for(quote: Quote, wish: Wish, moment: datetime) -> bool:
+    """Whether the price that was shown is the price of what is wished now."""
+    wanted = wish.window()
+    same = quote.nodes == wanted["nodes"] and quote.ends_at == wanted["ends_at"]
+    same_start = wanted["starts_at"] is None or quote.starts_at == wanted["starts_at"]
+    return same and same_start and quote.expires_at > moment
+
+
+def _price(principal: Principal, offer: Offer, wish: Wish, moment: datetime, *, keep: Quote | None) -> Price | None:
+    """The price of the wish, by the quote that was shown before while that is for the same. None for a bad wish."""
+    if not wish.is_valid():
+        return None
+    try:
+        quote = keep if keep and _is_for(keep, wish, moment) else _quote(principal, offer, wish, moment)
+    except checkout.QuoteRefused as refusal:
+        wish.add_error(refusal.field if refusal.field in wish.fields else None, refusal.message)
+        return None
+    criteria = Criteria(**wish.window())
+    purse = wallet(organization=principal.organization, now=moment)
+    return Price(
+        quote=quote,
+        row=offer_row(offer=offer, criteria=criteria, now=moment),
+        guaranteed_until=quote.ends_at or _guaranteed_until(offer, quote.nodes, moment),
+        available_micros=purse.available_micros,
+    )
+
+
+def _quote(principal: Principal, offer: Offer, wish: Wish, moment: datetime) -> Quote:
+    return checkout.quote(organization=principal.organization, offer=offer, now=moment, **wish.window())
+
+
+def _guaranteed_until(offer: Offer, nodes: int, moment: datetime) -> datetime | None:
+    """How far ahead an open-ended lease that begins now would be guaranteed at once."""
+    until = moment + timedelta(seconds=offer.plan.guarantee_seconds)
+    windows = free_windows(offer=offer, nodes=nodes, starts_at=moment, until=until, now=moment)
+    return next((window.ends_at for window in windows if window.starts_at <= moment), None)

@@ -47,12 +47,13 @@ def serving_machines(lease: Lease) -> list[Machine]:
 
 def current_step(lease: Lease) -> str:
     """What is being done for the customer right now, in words; empty when nothing is."""
-    working = [
-        machine for machine in lease.machines.all() if machine.state in {MachineState.PENDING, *MACHINE_FAILED_TWIN}
-    ]
+    wanted = {MachineState.PENDING, *MACHINE_FAILED_TWIN}
+    if lease.state in {LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED}:
+        wanted -= {MachineState.WIPING}  # that is the end of a machine that was replaced
+    working = [machine for machine in lease.machines.all() if machine.state in wanted]
     if lease.state == LeaseState.SCHEDULED or not working:
         return ""
-    return working[0].step or working[0].get_state_display()  # type: ignore[attr-defined, no-any-return]
+    return working[0].step or working[0].get_state_display()  # type: ignore[attr-defined]
 
 
 def stages(lease: Lease) -> list[Stage]:

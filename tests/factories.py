@@ -161,7 +161,7 @@ def a_key(organization: Organization) -> SSHKey:
             "name": "laptop",
             "algorithm": "ssh-ed25519",
             "public_key": PUBLIC_KEY,
-            "created_by": organization.members.first(),
+            "created_by": organization.members.get(),
         },
     )
     return key

@@ -44,6 +44,6 @@ class Overlaps(models.Lookup[bool]):
     def get_prep_lookup(self) -> Any:
         return self.rhs
 
-    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
         left, left_params = self.process_lhs(compiler, connection)
-        return f"{left} && %s::tstzrange", [*left_params, self.rhs]
+        return f"{left} && %s::tstzrange", (*left_params, self.rhs)

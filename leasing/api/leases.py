@@ -1,0 +1,117 @@
+"""What one lease has been through, and what its tenant may do with it. Its money is shown by billing."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.clock import now
+from accounts.http.problems import Problem
+from accounts.http.views import OrganizationView
+from leasing.models import Lease, WipeRecord
+from leasing.operations import end, rename
+from leasing.queries import leases_of, wipe_records
+from leasing.serializers import CertificateShown, LeaseShown, NewName, TransitionShown
+from leasing.states import LEASE_OVER, MACHINE_AT_REST, LeaseState, MachineState
+from leasing.tasks import nudge_sites
+
+
+class LeaseView(OrganizationView):
+    """One lease of the caller's organization, named by `id`."""
+
+    queryset = Lease.objects.all()
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """The organization's leases with all that is shown of them."""
+        return leases_of(self.principal.organization)
+
+
+class Transitions(LeaseView):
+    """The changes of a lease's state."""
+
+    serializer_class = TransitionShown
+    ordering = ("seq",)
+    required = {"GET": "lease:read"}
+
+    @extend_schema(
+        operation_id="leases_transitions", summary="List a lease's transitions", responses=TransitionShown(many=True)
+    )
+    def get(self, request: Request, id: str) -> Response:
+        """What happened to the lease, when, why and by whom; oldest first. The meter is read from these."""
+        page = self.paginate_queryset(self.get_object().transitions.all())
+        return self.get_paginated_response(TransitionShown(page, many=True).data)
+
+
+class Return(LeaseView):
+    """Giving a lease back."""
+
+    serializer_class = LeaseShown
+    required = {"POST": "lease:write"}
+
+    @extend_schema(operation_id="leases_return", summary="Return a lease", request=None, responses=LeaseShown)
+    def post(self, request: Request, id: str) -> Response:
+        """End the lease. The meter stops at once, access ends, the nodes are wiped and a certificate follows.
+
+        Accepted in every state: before its start the lease is cancelled, and one that is over stays as it is. So a
+        retry does no harm.
+        """
+        end(lease=self.get_object(), reason="returned", actor=self.principal.actor, now=now())
+        transaction.on_commit(nudge_sites, robust=True)
+        return Response(LeaseShown(self.get_object()).data)
+
+
+class Rename(LeaseView):
+    """Another name for a lease."""
+
+    serializer_class = LeaseShown
+    required = {"POST": "lease:write"}
+
+    @extend_schema(operation_id="leases_rename", summary="Rename a lease", request=NewName, responses=LeaseShown)
+    def post(self, request: Request, id: str) -> Response:
+        """Give the lease another name, also after its end. Nothing depends on names."""
+        lease = self.get_object()
+        wanted = NewName(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        rename(lease=lease, name=wanted.validated_data["name"])
+        return Response(LeaseShown(lease).data)
+
+
+class WipeCertificate(LeaseView):
+    """The proof that nothing of the tenant is left."""
+
+    serializer_class = CertificateShown
+    required = {"GET": "lease:read"}
+
+    @extend_schema(operation_id="leases_wipe_certificate", summary="Show a lease's wipe certificate")
+    def get(self, request: Request, id: str) -> Response:
+        """Every wipe of the lease's machines with its checks. 404 `not_wiped_yet` until the last one is done."""
+        lease = self.get_object()
+        records = list(wipe_records(lease))
+        if missing := _why_missing(lease, records):
+            raise Problem(404, *missing)
+        used = [machine for machine in lease.machines.all() if machine.touched_at]
+        verified = all(machine.state == MachineState.WIPED for machine in used)
+        return Response(CertificateShown({"lease": lease.public_id, "verified": verified, "wipes": records}).data)
+
+
+def _why_missing(lease: Lease, records: list[WipeRecord]) -> tuple[str, str, str] | None:
+    """Code, title and sentence while there is no certificate; None once there is."""
+    used = [machine for machine in lease.machines.all() if machine.touched_at]
+    if lease.state in LEASE_OVER and not used:
+        return (
+            "nothing_to_wipe",
+            "Nothing to wipe",
+            "No node was ever prepared for this lease: nothing had to be wiped.",
+        )
+    if lease.state not in {*LEASE_OVER, LeaseState.RECLAIMING}:
+        detail = "The lease is not over. Its nodes are wiped after it ends, and the certificate follows."
+    elif not records or any(machine.state not in MACHINE_AT_REST for machine in used):
+        detail = (
+            "The nodes are being wiped now. Ask again in a few seconds; the lease's `machines` say how far they are."
+        )
+    else:
+        return None
+    return "not_wiped_yet", "Not wiped yet", detail

@@ -1,0 +1,163 @@
+"""A lease in the customer's words: its stages, what happened to it and why, and how to log in. Nothing here decides."""
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from django import template
+from django.utils.text import slugify
+
+from leasing.models import Lease, Machine, Transition
+from leasing.queries import Stage, current_step, stages
+from leasing.states import SERVING, LeaseState, MachineState
+
+register = template.Library()
+
+SSH_PORT = 22
+TITLES = {
+    LeaseState.SCHEDULED: "Ordered",
+    LeaseState.PROVISIONING: "Being made ready",
+    LeaseState.ACTIVE: "In your hands",
+    LeaseState.RECLAIMING: "Given back, being wiped",
+    LeaseState.ENDED: "Over",
+    LeaseState.EXPIRED: "Never confirmed",
+    LeaseState.CANCELLED: "Cancelled",
+    LeaseState.FAILED: "Could not be started",
+}
+ICONS = {LeaseState.SCHEDULED: "calendar", LeaseState.ACTIVE: "active"}
+REASONS = {
+    "host_failed": "A node did not pass its checks.",
+    "preparing_deadline": "A node was not ready in time.",
+    "pending_deadline": "No node came free in time.",
+    "returned": "Given back.",
+    "period_over": "Its period was over.",
+    "guarantee_over": "Its guaranteed time was over, and somebody else had booked the nodes.",
+    "out_of_funds": "The wallet was empty.",
+    "hold_expired": "It was not confirmed in time.",
+    "wipe_not_proven": "The checks after the wipe did not all pass.",
+    "wiping_deadline": "The wipe took too long.",
+}
+CHANGES = {
+    LeaseState.HELD: "Nodes held for your order.",
+    LeaseState.SCHEDULED: "Order confirmed.",
+    LeaseState.PROVISIONING: "Start: the nodes are being made ready.",
+    LeaseState.ACTIVE: "Health check passed and SSH answered. The meter started.",
+    LeaseState.PAUSED: "Access off, data kept. The meter stopped.",
+    LeaseState.RECLAIMING: "The meter stopped and access ended. The nodes are being wiped.",
+    LeaseState.ENDED: "Over.",
+    LeaseState.EXPIRED: "The nodes were let go. Nothing was charged.",
+    LeaseState.CANCELLED: "Called off before it began. Nothing was charged.",
+    LeaseState.FAILED: "The start failed. Nothing was charged.",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage as components/timeline.html shows it."""
+
+    title: str
+    status: str
+    at: datetime | None
+    deadline: datetime | None = None
+    detail: str = ""
+    icon: str = "working"
+
+
+@register.simple_tag
+def lease_steps(lease: Lease) -> list[Step]:
+    """The way from order to wipe. Stages that the lease will never see any more are left out."""
+    way = stages(lease)
+    last = max((place for place, stage in enumerate(way) if stage.status != "upcoming"), default=-1)
+    seen = [stage for place, stage in enumerate(way) if place >= last or stage.status != "upcoming"]
+    return [_step(stage, lease) for stage in seen]
+
+
+def _step(stage: Stage, lease: Lease) -> Step:
+    title = TITLES.get(LeaseState(stage.name), stage.name)
+    if stage.status != "current":
+        return Step(title, stage.status, stage.at)
+    if lease.state == LeaseState.PAUSED:
+        kept = "Data, keys and address are kept."
+        return Step("Paused", "current", lease.state_since, lease.deadline, kept, icon="pause")
+    return Step(title, "current", lease.state_since, icon=ICONS.get(LeaseState(lease.state), "working"))
+
+
+@register.filter
+def progress(lease: Lease) -> str:
+    """What is being done now, and on how many machines it is done: "Checking its health (1 of 2 ready)"."""
+    step = current_step(lease)
+    if not step or lease.node_count == 1:
+        return step[:1].upper() + step[1:]
+    wiping = lease.state == LeaseState.RECLAIMING
+    machines = [m for m in lease.machines.all() if m.touched_at or m.state in SERVING]
+    wanted = MachineState.WIPED if wiping else MachineState.READY
+    done = sum(machine.state == wanted for machine in machines)
+    total = len(machines) if wiping else lease.node_count
+    return f"{step[:1].upper()}{step[1:]} ({done} of {total} {wanted.label})"
+
+
+@register.filter
+def reason_words(code: str) -> str:
+    """A reason code as a sentence; "" for one that says nothing to a customer."""
+    return REASONS.get(code, "")
+
+
+@register.filter
+def change_words(change: Transition) -> str:
+    """A transition as a sentence or two."""
+    if change.new == LeaseState.ACTIVE and change.old == LeaseState.PAUSED:
+        return "Running again, everything as it was. The meter goes on."
+    if change.new == LeaseState.RECLAIMING and change.old == LeaseState.PROVISIONING:
+        return "Given back before it was ready. Nothing was charged. The nodes are being wiped."
+    reason = "" if change.new == LeaseState.ENDED else reason_words(change.reason)
+    return f"{reason} {CHANGES.get(LeaseState(change.new), change.new)}".strip()
+
+
+@register.filter
+def ssh_command(machine: Machine) -> str:
+    """What to type to log in."""
+    port = "" if machine.port == SSH_PORT else f"-p {machine.port} "
+    return f"ssh {port}{machine.user}@{machine.host}"
+
+
+@register.filter
+def fingerprint(public_key: str) -> str:
+    """An OpenSSH public key's fingerprint, as `ssh` shows it: "SHA256:…"; "" for what is no key."""
+    try:
+        digest = hashlib.sha256(base64.b64decode(public_key.split()[1], validate=True)).digest()
+    except (IndexError, binascii.Error):
+        return ""
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+@register.simple_tag
+def known_hosts(machines: list[Machine]) -> str:
+    """The machines' host keys as lines of ~/.ssh/known_hosts."""
+    return "\n".join(f"{_place(machine)} {machine.host_key}" for machine in machines)
+
+
+def _place(machine: Machine) -> str:
+    return machine.host if machine.port == SSH_PORT else f"[{machine.host}]:{machine.port}"
+
+
+@register.simple_tag
+def ssh_config(lease: Lease, machines: list[Machine]) -> str:
+    """Entries of ~/.ssh/config, one a machine, named after the lease."""
+    return "\n\n".join(
+        f"Host {alias}\n  HostName {machine.host}\n  Port {machine.port}\n  User {machine.user}\n"
+        "  StrictHostKeyChecking yes"
+        for alias, machine in zip(_aliases(lease, machines), machines, strict=True)
+    )
+
+
+@register.simple_tag
+def ssh_alias(lease: Lease, machines: list[Machine]) -> str:
+    """The name under which the first entry of `ssh_config` is reached."""
+    return _aliases(lease, machines)[0]
+
+
+def _aliases(lease: Lease, machines: list[Machine]) -> list[str]:
+    name = slugify(lease.name) or "gridlease"
+    return [name] if len(machines) == 1 else [f"{name}-{number}" for number in range(1, len(machines) + 1)]

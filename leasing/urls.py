@@ -1,0 +1,10 @@
+"""Addresses of pages."""
+
+from django.urls import path
+
+from leasing.views import leases
+
+urlpatterns = [
+    path("leases/<str:id>/return/", leases.lease_return, name="lease_return"),
+    path("leases/<str:id>/rename/", leases.lease_rename, name="lease_rename"),
+]

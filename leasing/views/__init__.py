@@ -1,0 +1,1 @@
+"""Pages on which a lease is changed. Those that show it are in billing, since they show its cost."""

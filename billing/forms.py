@@ -55,9 +55,7 @@ class Details(forms.Form):
         help_text="Who may log in.",
         error_messages={"required": "Choose at least one key: without one nobody could log in."},
     )
-    image = forms.ModelChoiceField(
-        label="Image", queryset=Image.objects.all(), to_field_name="slug", empty_label=None
-    )
+    image = forms.ModelChoiceField(label="Image", queryset=Image.objects.all(), to_field_name="slug", empty_label=None)
     startup_script = forms.CharField(
         label="Startup script",
         required=False,

@@ -65,9 +65,7 @@ def grant(*, organization: Organization, amount_micros: int, key: str, memo: str
 def _enter(posting: Posting, account: LedgerAccount, amount: int) -> None:
     account.balance_micros += amount
     account.save(update_fields=["balance_micros"])
-    Entry.objects.create(
-        posting=posting, account=account, amount_micros=amount, balance_micros=account.balance_micros
-    )
+    Entry.objects.create(posting=posting, account=account, amount_micros=amount, balance_micros=account.balance_micros)
 
 
 def _lock(organization: Organization, kind: AccountKind) -> LedgerAccount:

@@ -190,9 +190,7 @@ def _pending(payment: Payment) -> QuerySet[Payment]:
 
 def _record(payment: Payment, kind: str, actor: str, now: datetime) -> None:
     data = {"amount_cents": payment.amount_cents}
-    record(
-        organization=payment.organization, kind=kind, subject=payment.public_id, actor=actor, at=now, data=data
-    )
+    record(organization=payment.organization, kind=kind, subject=payment.public_id, actor=actor, at=now, data=data)
 
 
 def _dollars(cents: int) -> str:

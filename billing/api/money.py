@@ -40,8 +40,8 @@ class OwnWallet(OrganizationView):
         """What is there, what is spoken for, and how long it lasts, to the second."""
         own, moment = self.principal.organization, now()
         purse = wallet(organization=own, now=moment)
-        shown = {field: getattr(purse, field) for field in WalletShown().fields if field != "refundable_cents"}
-        return Response({**shown, "refundable_cents": refundable_cents(organization=own, now=moment)})
+        most = refundable_cents(organization=own, now=moment)
+        return Response(WalletShown(purse, context={"refundable_cents": most}).data)
 
 
 class Ledger(ListModelMixin, OrganizationView):

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 
 from accounts.clock import now
 from accounts.http.idempotency import idempotent
@@ -72,7 +73,7 @@ class LeaseView(OrganizationView):
     """Leases of the caller's organization, with their money."""
 
     queryset = Lease.objects.all()
-    serializer_class = PricedLease
+    serializer_class: type[BaseSerializer[Any]] = PricedLease
     required = {"GET": "lease:read"}
 
     def get_queryset(self) -> QuerySet[Any]:

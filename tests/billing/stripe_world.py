@@ -39,9 +39,7 @@ def paid(stripe: StripeStandin, organization: Organization, cents: int = 5000) -
     """A top-up that was paid and settled."""
     payment = opened(organization, cents)
     pay(stripe, payment)
-    settlement.settle_checkout(
-        reference=payment.checkout_reference or "", gateway=payments.gateway(), now=now()
-    )
+    settlement.settle_checkout(reference=payment.checkout_reference or "", gateway=payments.gateway(), now=now())
     payment.refresh_from_db()
     assert payment.state == PaymentState.PAID
     return payment

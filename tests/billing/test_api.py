@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from accounts.clock import now
@@ -48,9 +47,9 @@ def stranger(db: None) -> APIClient:
     return a_client(a_token(other, owner))
 
 
-def post(api: APIClient, path: str, body: dict[str, Any], key: str = "") -> Response:
+def post(api: APIClient, path: str, body: dict[str, Any], key: str = "") -> Any:
     headers = {"Idempotency-Key": key or f"key-{next(_number)}"}
-    return api.post(f"/api/v1/{path}", body, format="json", headers=headers)  # type: ignore[no-any-return]
+    return api.post(f"/api/v1/{path}", body, format="json", headers=headers)
 
 
 def get(api: APIClient, path: str) -> Any:

@@ -63,7 +63,7 @@ def test_a_wish_that_the_plan_forbids_names_its_field(
 @pytest.mark.parametrize("field", ["starts_at", "ends_at"])
 def test_an_on_demand_lease_takes_no_window(acme: Organization, offer: Offer, field: str) -> None:
     with pytest.raises(QuoteRefused, match="leave") as refused:
-        a_quote(acme, offer, **{field: IN_TWO_HOURS})
+        a_quote(acme, offer, now=NOON, nodes=1, **{field: IN_TWO_HOURS})
     assert refused.value.field == field
 
 

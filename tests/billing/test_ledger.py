@@ -75,7 +75,7 @@ def test_the_database_refuses_a_posting_without_entries(acme: Organization) -> N
 
 @pytest.mark.parametrize("model", [Posting, Entry])
 def test_what_is_posted_is_never_changed_or_deleted(acme: Organization, model: type[Posting] | type[Entry]) -> None:
-    rows = model._default_manager.all()  # type: ignore[var-annotated]
+    rows = model._default_manager.all()
     with pytest.raises((InternalError, DatabaseError), match="Cannot update or delete"), transaction.atomic():
         rows.update(id=99)
     with pytest.raises((InternalError, DatabaseError), match="Cannot update or delete"), transaction.atomic():
@@ -92,9 +92,7 @@ def test_usage_is_never_changed_and_accounts_are_never_deleted(acme: Organizatio
 
 def test_a_key_is_unique_even_past_the_code(acme: Organization) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
-        Posting.objects.create(
-            organization=acme, kind=PostingKind.CREDIT, key=Posting.objects.get().key, at=NOON
-        )
+        Posting.objects.create(organization=acme, kind=PostingKind.CREDIT, key=Posting.objects.get().key, at=NOON)
 
 
 def test_credit_is_granted_once_for_each_key(acme: Organization) -> None:

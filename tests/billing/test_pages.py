@@ -83,9 +83,9 @@ def test_a_second_click_leads_to_the_same_lease(browser: Client, acme: Organizat
 
 
 def test_the_price_follows_the_number_of_nodes(browser: Client, acme: Organization, offer: Offer) -> None:
-    answer = browser.get("/order/", {"offer": offer.public_id, "nodes": 2}, headers={"HX-Request": "true"})
+    answer = browser.get(f"/order/?offer={offer.public_id}&nodes=2", headers={"HX-Request": "true"})
     panel = answer.content.decode()
-    assert panel.lstrip().startswith('<aside') and "$7.20" in panel
+    assert panel.lstrip().startswith("<aside") and "$7.20" in panel
     assert Quote.objects.get(public_id=hidden(panel, "quote")).nodes == 2
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import Organization
-from billing import checkout, metering, operations
+from billing import metering, operations
 from billing.checkout import InsufficientFunds, QuoteUsed
 from billing.models import LedgerAccount, Meter, Posting, Quote, Usage
 from leasing.models import Lease
@@ -50,7 +50,7 @@ def test_fifty_orders_with_credit_for_one_make_one_lease() -> None:
 def test_without_the_lock_on_the_wallet_the_same_orders_overspend(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: the race is real, and it is the lock that wins it."""
     quotes = quotes_with_credit_for_one()
-    monkeypatch.setattr(checkout.operations, "lock_wallet", _look_without_locking)
+    monkeypatch.setattr(operations, "lock_wallet", _look_without_locking)
     results = together(ORDERS, lambda number: place(quotes[number]))
     assert sum(isinstance(result, Lease) for result in results) > 1
     assert money(quotes[0].organization).available_micros < 0
@@ -94,7 +94,8 @@ def test_orders_metering_and_credit_at_once_neither_deadlock_nor_lose_a_cent() -
             return place(quotes[number])
         if number < 20:
             return metering.meter(lease=leases[number % 4], upto=NOON + HOUR, now=NOON + HOUR)
-        return give(organization, 1)
+        give(organization, 1)
+        return None
 
     failures = [result for result in together(24, act) if isinstance(result, Exception)]
     assert failures == []

@@ -96,9 +96,7 @@ def test_the_same_fact_in_two_messages_settled_at_once_counts_once(stripe: Strip
     pay(stripe, payment)
     reference = payment.checkout_reference or ""
     gateway = payments.gateway()
-    results = together(
-        8, lambda _: settlement.settle_checkout(reference=reference, gateway=gateway, now=now())
-    )
+    results = together(8, lambda _: settlement.settle_checkout(reference=reference, gateway=gateway, now=now()))
     assert results == [None] * 8
     assert balance(poor) == 50_000_000
 

@@ -1,0 +1,229 @@
+"""Money for staff: everything can be seen, and nothing here can change what has happened."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+
+from billing.models import (
+    Entry,
+    GatewayEvent,
+    Invoice,
+    InvoiceLine,
+    LedgerAccount,
+    Meter,
+    Payment,
+    Posting,
+    Quote,
+    Refund,
+    Standing,
+    Usage,
+)
+from marketplace.money import MICROS_PER_CENT, format_micros
+
+
+def dollars(field: str, words: str, *, cents: bool = False) -> Any:
+    """A column that shows an amount as dollars, to the last digit that it has."""
+
+    @admin.display(description=words, ordering=field)
+    def column(row: Model) -> str:
+        value = getattr(row, field)
+        if value is None:
+            return "–"
+        return format_micros(value * MICROS_PER_CENT) if cents else format_micros(value, places=6)
+
+    return column
+
+
+class ReadOnly:
+    """Rows that staff look at and never write: the code that owns them does."""
+
+    def has_add_permission(self, request: HttpRequest, *_: object) -> bool:
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Never."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Never."""
+        return False
+
+
+class EntryInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    """A posting's entries."""
+
+    model = Entry
+    fields = ["account", "amount_micros", "balance_micros"]
+    extra = 0
+
+
+class InvoiceLineInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    """An invoice's lines."""
+
+    model = InvoiceLine
+    fields = ["lease", "description", "seconds", "nodes", "micros_per_node_hour", "micros", "cents"]
+    extra = 0
+
+
+@admin.register(LedgerAccount)
+class LedgerAccountAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """What each organization has, has used, has paid and was given."""
+
+    list_display = ["organization", "kind", dollars("balance_micros", "balance")]
+    list_filter = ["kind"]
+    search_fields = ["organization__name", "organization__public_id"]
+    list_select_related = ["organization"]
+
+
+@admin.register(Posting)
+class PostingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Every movement of money."""
+
+    list_display = ["public_id", "at", "organization", "kind", "amount", "memo"]
+    list_filter = ["kind", "at"]
+    search_fields = ["public_id", "key", "memo", "organization__name", "lease__public_id", "payment__public_id"]
+    list_select_related = ["organization"]
+    inlines = [EntryInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Posting]:
+        """With the entries that the amount is read from."""
+        rows: QuerySet[Posting] = super().get_queryset(request)
+        return rows.prefetch_related("entries__account")
+
+    @admin.display(description="wallet")
+    def amount(self, posting: Posting) -> str:
+        """What it did to the wallet."""
+        moved = [entry.amount_micros for entry in posting.entries.all() if entry.account.kind == "wallet"]
+        return format_micros(sum(moved), places=6)
+
+
+@admin.register(Quote)
+class QuoteAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Prices that were promised."""
+
+    list_display = [
+        "public_id",
+        "organization",
+        "offer",
+        "nodes",
+        dollars("micros_per_node_hour", "per node-hour"),
+        "expires_at",
+        "lease",
+    ]
+    search_fields = ["public_id", "organization__name", "lease__public_id"]
+    list_select_related = ["organization", "lease", "offer__pool__site", "offer__pool__node_type", "offer__plan"]
+
+
+@admin.register(Meter)
+class MeterAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """How far each lease is charged."""
+
+    list_display = [
+        "lease",
+        "organization",
+        "nodes",
+        "seconds",
+        dollars("charged_micros", "charged"),
+        dollars("hold_micros", "hold"),
+        "metered_until",
+        "closed_at",
+    ]
+    list_filter = ["closed_at"]
+    search_fields = ["lease__public_id", "lease__name", "lease__organization__name"]
+    list_select_related = ["lease__organization"]
+
+    @admin.display(ordering="lease__organization__name")
+    def organization(self, meter: Meter) -> str:
+        """Whose lease it is."""
+        return str(meter.lease.organization)
+
+
+@admin.register(Usage)
+class UsageAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """What was charged, slice by slice."""
+
+    list_display = ["lease", "from_at", "until_at", "seconds", "nodes", dollars("micros", "charge")]
+    list_filter = ["from_at"]
+    search_fields = ["lease__public_id", "lease__name"]
+    list_select_related = ["lease"]
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Top-ups; those with an error need a look."""
+
+    list_display = [
+        "public_id",
+        "organization",
+        dollars("amount_cents", "amount", cents=True),
+        "state",
+        dollars("refunded_cents", "refunded", cents=True),
+        "created_at",
+        "settled_at",
+        "error",
+    ]
+    list_filter = ["state", "created_at"]
+    search_fields = ["public_id", "organization__name", "checkout_reference", "charge_reference"]
+    list_select_related = ["organization"]
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Money on its way back."""
+
+    list_display = [
+        "public_id",
+        "payment",
+        dollars("amount_cents", "amount", cents=True),
+        "state",
+        "attempts",
+        "created_at",
+        "settled_at",
+        "error",
+    ]
+    list_filter = ["state"]
+    search_fields = ["public_id", "payment__public_id", "reference"]
+    list_select_related = ["payment"]
+
+
+@admin.register(GatewayEvent)
+class GatewayEventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """The processor's messages; those that are open with an error are tried again for three days."""
+
+    list_display = [
+        "event_id",
+        "kind",
+        "object_reference",
+        "our_id",
+        "received_at",
+        "processed_at",
+        "attempts",
+        "error",
+    ]
+    list_filter = ["kind", "processed_at"]
+    search_fields = ["event_id", "object_reference", "our_id"]
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Months on paper."""
+
+    list_display = ["number", "organization", "period_start", dollars("total_cents", "total", cents=True), "issued_at"]
+    list_filter = ["period_start"]
+    search_fields = ["number", "public_id", "organization__name"]
+    list_select_related = ["organization"]
+    inlines = [InvoiceLineInline]
+
+
+@admin.register(Standing)
+class StandingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Whose wallet runs dry."""
+
+    list_display = ["organization", "level", "since"]
+    list_filter = ["level"]
+    search_fields = ["organization__name"]
+    list_select_related = ["organization"]

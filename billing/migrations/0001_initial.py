@@ -122,7 +122,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('pending', 'waiting for payment'), ('paid', 'paid'), ('expired', 'expired'), ('failed', 'failed')], default='pending', max_length=10)),
                 ('error', models.CharField(blank=True, help_text='Why it failed or stands still, for people.', max_length=300)),
                 ('checkout_reference', models.CharField(blank=True, max_length=255, null=True, unique=True)),
-                ('checkout_url', models.URLField(blank=True, max_length=2000)),
+                ('checkout_url', models.CharField(blank=True, max_length=2000)),
                 ('charge_reference', models.CharField(blank=True, help_text='What a refund refers to.', max_length=255)),
                 ('refunded_cents', models.BigIntegerField(default=0, help_text='Asked back so far, less what failed.')),
                 ('created_at', models.DateTimeField()),

@@ -37,7 +37,7 @@ class Payment(models.Model):
     state = models.CharField(max_length=10, choices=PaymentState, default=PaymentState.PENDING)
     error = models.CharField(max_length=300, blank=True, help_text="Why it failed or stands still, for people.")
     checkout_reference = models.CharField(max_length=255, null=True, blank=True, unique=True)
-    checkout_url = models.URLField(max_length=2000, blank=True)
+    checkout_url = models.CharField(max_length=2000, blank=True)
     charge_reference = models.CharField(max_length=255, blank=True, help_text="What a refund refers to.")
     refunded_cents = models.BigIntegerField(default=0, help_text="Asked back so far, less what failed.")
     created_at = models.DateTimeField()

@@ -32,7 +32,8 @@ class Offers(GenericAPIView[Any]):
     def get(self, request: Request) -> Response:
         """Offers that match, those with enough free nodes for the whole period first, then the cheapest per GPU.
 
-        An offer whose plan does not allow the period at all is left out: on-demand leases start now.
+        Left out are offers that could never serve: too few nodes, or a plan that does not allow the period (on-demand
+        leases start now).
         """
         instant = now()
         asked = OfferFilter(data=request.query_params, context={"now": instant})

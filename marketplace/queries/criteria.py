@@ -23,11 +23,11 @@ class BadPeriod(Exception):
 class Sort(TextChoices):
     """In which order offers are listed. Those with enough free nodes always come first."""
 
-    PRICE = "price", "Price per GPU-hour"
-    NODE_PRICE = "node_price", "Price per node-hour"
-    MEMORY = "memory", "Most GPU memory"
-    CARBON = "carbon", "Least carbon"
-    FREE = "free", "Most nodes free"
+    PRICE = "price", "Price of a GPU"
+    NODE_PRICE = "node_price", "Price of a node"
+    MEMORY = "memory", "GPU memory"
+    CARBON = "carbon", "Carbon"
+    FREE = "free", "Free nodes"
 
 
 @dataclass(frozen=True)

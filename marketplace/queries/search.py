@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
-from marketplace.models import NodeCalendar, Offer, Plan, Rate
+from marketplace.models import NodeCalendar, Offer, Plan, Pool, Rate
 from marketplace.queries.criteria import Criteria, Sort
 from marketplace.queries.windows import Window, cleaning, earliest, is_free
 from marketplace.states import IN_STOCK
@@ -67,7 +67,7 @@ ORDERS: dict[str, Callable[[Hit], int]] = {
 
 
 def search(*, criteria: Criteria, now: datetime) -> list[OfferRow]:
-    """Listed offers that match, those with enough free nodes first, then the cheapest per GPU."""
+    """Listed offers that match and have as many nodes, those with enough free ones first, then the cheapest per GPU."""
     return rows(hits=find(criteria=criteria, now=now), criteria=criteria, now=now)
 
 
@@ -75,7 +75,8 @@ def find(*, criteria: Criteria, now: datetime, sort: str = Sort.PRICE) -> list[H
     """As `search`, in any order of `Sort`, without what only a shown row needs: pass a page of it to `rows`."""
     plans = [plan for plan in Plan.objects.all() if criteria.fits(plan, now)]
     offers = _priced(Offer.objects.filter(listed=True, plan__in=plans), now).filter(**criteria.lookups())
-    return sorted(_hits(offers, plans, criteria, now), key=lambda hit: _place(hit, criteria, sort))
+    hits = [hit for hit in _hits(offers, plans, criteria, now) if hit.total >= criteria.nodes]
+    return sorted(hits, key=lambda hit: _place(hit, criteria, sort))
 
 
 def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[OfferRow]:
@@ -97,14 +98,25 @@ def listed_offers() -> QuerySet[Offer]:
 
 def offer_row(*, offer: Offer, criteria: Criteria, now: datetime) -> OfferRow:
     """
-    The one offer as the search shows it.
+    The one offer as the search shows it, whether or not its plan allows the period.
 
-    :raises Rate.DoesNotExist: if the offer has no rate yet
+    :raises Rate.DoesNotExist: if the offer has no rate yet or is not on sale
     """
-    hits = _hits(_priced(Offer.objects.filter(pk=offer.pk, listed=True), now), [offer.plan], criteria, now)
-    if not hits:
+    found = _rows_of(Offer.objects.filter(pk=offer.pk), [offer.plan], criteria, now)
+    if not found:
         raise Rate.DoesNotExist(f"{offer} is not for sale.")
-    return rows(hits=hits, criteria=criteria, now=now)[0]
+    return found[0]
+
+
+def offer_rows(*, pool: Pool, criteria: Criteria, now: datetime) -> list[OfferRow]:
+    """The offers of one pool on all plans, by plan."""
+    offers = Offer.objects.filter(pool=pool).order_by("plan__position", "plan__slug")
+    return _rows_of(offers, list(Plan.objects.filter(offers__pool=pool)), criteria, now)
+
+
+def _rows_of(offers: QuerySet[Offer], plans: Sequence[Plan], criteria: Criteria, now: datetime) -> list[OfferRow]:
+    hits = _hits(_priced(offers.filter(listed=True), now), plans, criteria, now)
+    return rows(hits=hits, criteria=criteria, now=now)
 
 
 def current_rate(*, offer: Offer, at: datetime) -> Rate:

@@ -1,0 +1,79 @@
+"""How places and machines are written on pages. Formatting only."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django import template
+
+from marketplace.models import NodeType
+
+register = template.Library()
+
+NBSP = "\N{NO-BREAK SPACE}"
+COUNTRIES = {
+    "AE": "United Arab Emirates",
+    "AR": "Argentina",
+    "BH": "Bahrain",
+    "BR": "Brazil",
+    "CA": "Canada",
+    "CL": "Chile",
+    "ET": "Ethiopia",
+    "KE": "Kenya",
+    "OM": "Oman",
+    "PY": "Paraguay",
+    "SA": "Saudi Arabia",
+    "TZ": "Tanzania",
+    "UG": "Uganda",
+    "US": "United States",
+    "UY": "Uruguay",
+}
+
+
+@register.filter
+def country(code: str) -> str:
+    """The name of a country in which there are sites; its code for any other."""
+    return COUNTRIES.get(code, code)
+
+
+@register.filter
+def machine(node_type: NodeType) -> str:
+    """What makes the node worth leasing: "8 × H100 SXM"."""
+    gpu = node_type.gpu_model
+    return f"{node_type.gpu_count}{NBSP}×{NBSP}{gpu.name}" if gpu else node_type.name
+
+
+@register.filter
+def gigabytes(amount: int) -> str:
+    """Gigabytes, in terabytes from ten thousand on: 30720 -> "30.7 TB"."""
+    return f"{amount / 1000:,.1f}{NBSP}TB" if amount >= 10_000 else f"{amount:,}{NBSP}GB"
+
+
+@register.filter
+def per_second(gigabytes: int) -> str:
+    """Memory bandwidth in GB/s: 3350 -> "3.35 TB/s"."""
+    if gigabytes < 1000:
+        return f"{gigabytes}{NBSP}GB/s"
+    return f"{gigabytes / 1000:.2f}".rstrip("0").rstrip(".") + f"{NBSP}TB/s"
+
+
+@register.filter
+def kilowatts(watts: int) -> str:
+    """Watts, in kilowatts from a thousand on: 10200 -> "10.2 kW"."""
+    return f"{watts / 1000:,.1f}{NBSP}kW" if watts >= 1000 else f"{watts}{NBSP}W"
+
+
+@register.filter
+def time_at(moment: datetime, zone: str) -> str:
+    """A moment on the clocks of a place: "Sun 09:31, UTC-05:00"."""
+    there = moment.astimezone(ZoneInfo(zone))
+    return f"{there:%a %H:%M}, UTC{there.isoformat()[-6:]}"
+
+
+@register.filter
+def length(seconds: int) -> str:
+    """A length of time in its largest whole unit: 3600 -> "1 hour"."""
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds % size == 0:
+            count = seconds // size
+            return f"{count}{NBSP}{unit}" + ("" if count == 1 else "s")
+    return f"{seconds}{NBSP}seconds"

@@ -1,0 +1,12 @@
+"""Addresses of pages."""
+
+from django.urls import path
+
+from marketplace.views.catalogue import catalogue
+from marketplace.views.offer import offer
+
+urlpatterns = [
+    path("", catalogue, name="home"),
+    path("", catalogue, name="catalogue"),  # the same page, as the navigation calls it
+    path("offers/<str:id>/", offer, name="offer"),
+]

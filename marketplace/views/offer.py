@@ -1,0 +1,128 @@
+"""One offer: what it is, what it costs, and when it is free."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from accounts.clock import now
+from marketplace.forms import Wish
+from marketplace.models import Offer, PlanKind
+from marketplace.money import price
+from marketplace.queries import (
+    HORIZON,
+    Criteria,
+    OfferRow,
+    Window,
+    aligned,
+    free_windows,
+    listed_offers,
+    offer_rows,
+)
+from marketplace.views.facts import facts
+
+AHEAD = timedelta(days=14)
+WINDOWS_SHOWN = 5
+LENGTHS = (("1 hour", timedelta(hours=1)), ("1 day", timedelta(days=1)), ("30 days", timedelta(days=30)))
+ORDER = "/order/"  # billing's page: what is chosen here, ordered
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What some nodes cost for a time."""
+
+    words: str
+    micros: int
+
+
+@require_safe
+def offer(request: HttpRequest, id: str) -> HttpResponse:
+    """An offer, for as many nodes and the period that the address names."""
+    instant = now()
+    found = get_object_or_404(listed_offers(), public_id=id)
+    form = Wish({"nodes": "1", **request.GET.dict()}, now=instant)
+    form.is_valid()
+    criteria = form.criteria()
+    by_plan = {row.offer: row for row in offer_rows(pool=found.pool, criteria=criteria, now=instant)}
+    row = by_plan.pop(found, None)
+    if row is None:
+        raise Http404("It has no price yet.")
+    context = {
+        "form": form,
+        "row": row,
+        "offer": found,
+        "now": instant,
+        "ahead": bool(criteria.starts_at and criteria.starts_at > instant),
+        "facts": facts(found, instant),
+        "costs": _costs(row, criteria),
+        "others": list(by_plan.values()),
+        "wish": wish_of(criteria),
+        "order": order_address(found, criteria),
+        **_availability(found, criteria, instant),
+    }
+    return render(request, "marketplace/offer.html", context)
+
+
+def wish_of(criteria: Criteria) -> str:
+    """Number of nodes and period as a query string, "" where nothing is said."""
+    said = {"nodes": str(criteria.nodes) if criteria.nodes > 1 else ""}
+    said |= {name: f"{at:%Y-%m-%dT%H:%M}" for name in ("starts_at", "ends_at") if (at := getattr(criteria, name))}
+    query = urlencode({name: value for name, value in said.items() if value})
+    return f"?{query}" if query else ""
+
+
+def order_address(offer: Offer, criteria: Criteria, window: Window | None = None) -> str:
+    """Where this is ordered: from the window's start, or for the period asked for, where the plan has periods."""
+    said = {"offer": offer.public_id, "nodes": str(criteria.nodes)}
+    if offer.plan.kind == PlanKind.RESERVED:
+        starts_at, ends_at = (window.starts_at, None) if window else (criteria.starts_at, criteria.ends_at)
+        said |= {"starts_at": _zulu(starts_at)} if starts_at else {}
+        said |= {"ends_at": _zulu(ends_at)} if ends_at else {}
+    return f"{ORDER}?{urlencode(said)}"
+
+
+def _zulu(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _costs(row: OfferRow, criteria: Criteria) -> list[Cost]:
+    lengths = [*LENGTHS]
+    if criteria.starts_at and criteria.ends_at:
+        lengths.append(("Your period", criteria.ends_at - criteria.starts_at))
+    rate = row.rate.micros_per_node_hour
+    return [
+        Cost(words, price(micros_per_node_hour=rate, seconds=length // timedelta(seconds=1), nodes=criteria.nodes))
+        for words, length in lengths
+    ]
+
+
+def _availability(offer: Offer, criteria: Criteria, now: datetime) -> dict[str, Any]:
+    until = min(max(now + AHEAD, (criteria.ends_at or now) + timedelta(days=1)), now + HORIZON)
+    windows = free_windows(offer=offer, nodes=criteria.nodes, starts_at=now, until=until, now=now)
+    return {
+        "windows": windows,
+        "strip_from": now,
+        "strip_until": until,
+        "wanted_from": criteria.starts_at if criteria.ends_at else None,
+        "wanted_until": criteria.ends_at,
+        "bookable": [(window, order_address(offer, criteria, window)) for window in _bookable(offer, windows, now)],
+    }
+
+
+def _bookable(offer: Offer, windows: list[Window], now: datetime) -> list[Window]:
+    """The windows of a plan with periods, cut to the starts and ends that it allows."""
+    if offer.plan.kind != PlanKind.RESERVED:
+        return []
+    step = timedelta(seconds=offer.plan.granularity_seconds)
+    least, most = timedelta(seconds=offer.plan.min_seconds), timedelta(seconds=offer.plan.max_seconds)
+    cut = []
+    for window in windows:
+        start = aligned(offer.plan, max(window.starts_at, now + timedelta(seconds=1)))
+        end = aligned(offer.plan, window.ends_at - step + timedelta(microseconds=1))
+        if end - start >= least:
+            cut.append(Window(start, min(end, start + most)))
+    return cut[:WINDOWS_SHOWN]

@@ -71,10 +71,7 @@ def start(arguments: list[str]) -> int:
         output.say(f"Ready after {time.monotonic() - began:.1f} s.")
         print(welcome(services.env["BASE_URL"]), flush=True)
 
-    try:
-        Supervisor(every, output, when_ready=ready).run()
-    finally:
-        environment.withdraw()
+    Supervisor(every, output, when_ready=ready, when_stopping=environment.withdraw).run()
     return 0
 
 

@@ -1,6 +1,7 @@
 """Ports: which are free, and who sits on one that is not."""
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from config.part import Trouble
@@ -41,14 +42,19 @@ def _by(port: int) -> str:
     """Words naming the process that listens there, or none when the system does not tell."""
     sockets = {f"socket:[{inode}]" for inode in _listeners(port)}
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            held = {str(descriptor.readlink()) for descriptor in (process / "fd").iterdir()}
-            if sockets & held:
-                name = (process / "comm").read_text().strip()
-                return f" by {name} (process {process.name})"
-        except OSError:
-            continue  # it ended while we looked, or it is not ours to look at
+        if sockets & _held(process):
+            return f" by {(process / 'comm').read_text().strip()} (process {process.name})"
     return ""
+
+
+def _held(process: Path) -> set[str]:
+    """What the process has open; empty when it is not ours to look at."""
+    held = set()
+    with suppress(PermissionError, FileNotFoundError):
+        for descriptor in (process / "fd").iterdir():
+            with suppress(FileNotFoundError):  # closed while we looked
+                held.add(str(descriptor.readlink()))
+    return held
 
 
 def _listeners(port: int) -> list[str]:

@@ -43,10 +43,12 @@ class Unit:
 class Supervisor:
     """Runs parts until told to stop."""
 
-    def __init__(self, parts: list[Part], output: Output, *, when_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, parts: list[Part], output: Output, *, when_ready: Callable[[], None], when_stopping: Callable[[], None]
+    ) -> None:
         self.units = {part.name: Unit(part) for part in parts}
         self.output = output
-        self.when_ready = when_ready
+        self.when_ready, self.when_stopping = when_ready, when_stopping
         self.pipes = selectors.DefaultSelector()
         self.interrupts = 0
 
@@ -150,6 +152,7 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         """Ask each part to stop once nothing that needs it runs; by force after a while, or at a second Ctrl-C."""
+        self.when_stopping()
         pressed = self.interrupts
         deadline = time.monotonic() + STOP_SECONDS
         self.output.say("Stopping; press Ctrl-C again to stop by force.")

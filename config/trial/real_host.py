@@ -31,7 +31,8 @@ def real_host() -> Iterator[None]:
         preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509  we have one thread
     )
     try:
-        yield _enrol(_host(builder))
+        _enrol(_host(builder))
+        yield
     finally:
         _manage("retire_node", NAME, check=False)
         builder.terminate()

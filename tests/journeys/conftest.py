@@ -1,0 +1,105 @@
+"""The whole product, started as a person starts it, and a browser to use it with."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from config import ports
+from tests.waiting import until
+
+ROOT = Path(__file__).resolve().parents[2]
+OWN = {"DATABASE_URL", "REDIS_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"}
+OWN |= {"BASE_URL", "ALLOWED_HOSTS", "SECRET_KEY", "STATE_DIR"}
+QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+
+@dataclass(frozen=True)
+class Product:
+    """A running system and where it keeps its state."""
+
+    base_url: str
+    state: Path
+
+    @property
+    def demo(self) -> dict[str, Any]:
+        """Logins, token and key of the demonstration organization."""
+        found: dict[str, Any] = json.loads((self.state / "demo.json").read_text())
+        return found
+
+    def newest_mail(self, recipient: str) -> str:
+        """The last mail that the system has sent to an address; waits for the first."""
+        return until(lambda: self._newest(recipient), what=f"a mail to {recipient}")
+
+    def _newest(self, recipient: str) -> str:
+        mails = sorted((self.state / "mail").glob("*"), key=lambda path: path.stat().st_mtime)
+        return next((text for path in reversed(mails) if f"To: {recipient}" in (text := path.read_text())), "")
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """`./run` on a free port with a state of its own."""
+    state, port = tmp_path_factory.mktemp("product"), ports.near(18_000)
+    for folder in (state, *state.parents[:2]):
+        folder.chmod(0o755)  # the embedded PostgreSQL runs as another user
+    env = {name: value for name, value in os.environ.items() if name not in OWN} | {"STATE_DIR": str(state)}
+    log = (state / "run.txt").open("wb")
+    argv = [sys.executable, "-m", "config.cli", "--port", str(port)]
+    process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=log, stderr=log)
+    try:
+        until(lambda: _ready(process, state), seconds=120, what="the product's start")
+        yield Product(f"http://localhost:{port}", state)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=30)
+        process.kill()
+        log.close()
+
+
+def _ready(process: subprocess.Popen[bytes], state: Path) -> bool:
+    assert process.poll() is None, (state / "run.txt").read_text()[-3000:]
+    return (state / "environment.json").exists()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium. Closed with the module: while it is open, Django takes this thread for an asynchronous one."""
+    chromium = which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium is not installed: as root, apt-get install chromium.")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser, product: Product) -> Iterator[Page]:
+    """A fresh window in Nairobi's zone; any error in the page's scripts or policy fails the test."""
+    context = browser.new_context(
+        base_url=product.base_url, timezone_id="Africa/Nairobi", viewport={"width": 1280, "height": 900}
+    )
+    window = context.new_page()
+    window.set_default_timeout(30_000)
+    troubles: list[str] = []
+    window.on("pageerror", lambda error: troubles.append(str(error)))
+    window.on("console", lambda message: troubles.extend(_ours(message, product)))
+    yield window
+    context.close()
+    assert troubles == []
+
+
+def _ours(message: ConsoleMessage, product: Product) -> list[str]:
+    """Errors of our own pages; the payment page answers a declined card with an error on purpose."""
+    return [message.text] if message.type == "error" and product.base_url in message.location["url"] else []

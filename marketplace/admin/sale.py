@@ -1,0 +1,108 @@
+"""What is sold and for how much. A price is never edited: a new rate supersedes it from its start on."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+
+from accounts.clock import now
+from marketplace.admin.rules import Fixed, Kept, Referenced, SetOnce
+from marketplace.forms import NewRate
+from marketplace.models import Offer, Plan, Rate
+from marketplace.money import format_micros
+
+
+@admin.register(Plan)
+class PlanAdmin(Referenced, SetOnce, ModelAdmin):  # type: ignore[misc]
+    """Terms of a lease. A change holds for leases placed after it."""
+
+    list_display = ("name", "kind", "min_seconds", "max_seconds", "cleaning_seconds", "guarantee_seconds", "position")
+    list_filter = ("kind",)
+    search_fields = ("slug", "name")
+    set_once = ("slug", "kind")
+
+
+class Rates(Fixed, TabularInline):  # type: ignore[misc]
+    """An offer's prices, latest first."""
+
+    model = Rate
+    form = NewRate
+    fields = ("price", "dollars", "starts_at")
+    readonly_fields = ("price",)
+    ordering = ("-starts_at",)
+    extra = 1
+    max_num = None
+
+    @admin.display(description="price")
+    def price(self, rate: Rate) -> str:
+        """The price of a rate that exists."""
+        return per_node_hour(rate.micros_per_node_hour)
+
+
+@admin.register(Offer)
+class OfferAdmin(Kept, SetOnce, ModelAdmin):  # type: ignore[misc]
+    """Nodes of one pool on one plan."""
+
+    list_display = ("pool", "plan", "price", "listed", "public_id")
+    list_editable = ("listed",)
+    list_filter = (
+        "plan",
+        "listed",
+        "pool__provisioner",
+        "pool__site__region",
+        "pool__node_type__gpu_model",
+        "pool__site",
+    )
+    list_select_related = ("pool__site", "pool__node_type", "plan")
+    search_fields = ("public_id", "pool__site__slug", "pool__site__name", "pool__node_type__slug")
+    autocomplete_fields = ("pool", "plan")
+    ordering = ("pool__site__slug", "pool__node_type__slug", "plan__position")
+    readonly_fields = ("public_id",)
+    set_once = ("pool", "plan")
+    inlines = (Rates,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Offer]:
+        """With the price in force."""
+        found: QuerySet[Offer] = super().get_queryset(request)
+        in_force = Rate.objects.filter(offer=OuterRef("pk"), starts_at__lte=now()).order_by("-starts_at")
+        return found.annotate(micros=Subquery(in_force.values("micros_per_node_hour")[:1]))
+
+    @admin.display(description="price now", ordering="micros")
+    def price(self, offer: Offer) -> str:
+        """The price in force."""
+        return per_node_hour(getattr(offer, "micros", None))
+
+
+@admin.register(Rate)
+class RateAdmin(Fixed, ModelAdmin):  # type: ignore[misc]
+    """Every price that there was, is and will be."""
+
+    form = NewRate
+    list_display = ("offer", "price", "starts_at")
+    list_filter = ("offer__plan", "offer__pool__node_type", "offer__pool__site")
+    list_select_related = ("offer__pool__site", "offer__pool__node_type", "offer__plan")
+    search_fields = ("offer__public_id", "offer__pool__site__slug", "offer__pool__node_type__slug")
+    autocomplete_fields = ("offer",)
+    ordering = ("-starts_at", "offer")
+    date_hierarchy = "starts_at"
+    show_full_result_count = False
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        """The price as dollars, to fill in or to read."""
+        return ("offer", "price" if obj else "dollars", "starts_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """All of a rate that exists."""
+        return ("offer", "price", "starts_at") if obj else ()
+
+    @admin.display(description="price", ordering="micros_per_node_hour")
+    def price(self, rate: Rate) -> str:
+        """Its price."""
+        return per_node_hour(rate.micros_per_node_hour)
+
+
+def per_node_hour(micros: int | None) -> str:
+    """A price for people, to its last digit; a dash for none."""
+    return "–" if micros is None else f"{format_micros(micros, places=6)} per node-hour"

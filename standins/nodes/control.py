@@ -41,6 +41,7 @@ async def run(*, address: str, port: int, directory: Path, authorized_key: Path,
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
     listener.close()
+    host.state.close()
 
 
 async def answer(host: NodeHost, verb: str, request: bytes) -> bytes:

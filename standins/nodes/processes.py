@@ -47,7 +47,7 @@ async def spawn(
         cwd=state.home(record.machine),
         env=environment(state, record) | ({"TERM": terminal} if terminal else {}),
         start_new_session=True,
-        preexec_fn=partial(_enter, bool(terminal), record.uid is not None),
+        preexec_fn=partial(_enter, terminal=bool(terminal), own_user=record.uid is not None),
     )
 
 
@@ -111,7 +111,7 @@ def _belongs(entry: Path, machine: str, uid: int | None) -> bool:
         return False
 
 
-def _enter(terminal: bool, own_user: bool) -> None:
+def _enter(*, terminal: bool, own_user: bool) -> None:
     """Runs in the child before the program: its terminal and its limits."""
     if terminal:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)

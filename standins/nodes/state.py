@@ -13,6 +13,7 @@ import json
 import os
 import re
 import stat
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,11 @@ class State:
         except BlockingIOError as error:
             raise SystemExit(f"Another sandbox node host already serves {root}; stop it first.") from error
         self.homes = _homes(root)
+
+    def close(self) -> None:
+        """Leaves no empty directory behind outside the state's own."""
+        with suppress(OSError):
+            self.homes.rmdir()
 
     def tenancy(self, machine: str) -> Path:
         """The private directory of a machine. Raises Refused for a name that is none."""

@@ -1,0 +1,5 @@
+"""Real nodes: any Linux host with OpenSSH and podman, whose tenant is root in a container that owns all GPUs."""
+
+from leasing.provisioners.podman.driver import Podman
+
+__all__ = ["Podman"]

@@ -1,0 +1,10 @@
+# The first process of a tenant's container. The image must have /bin/sh and OpenSSH's sshd, with its user for
+# privilege separation; everything else comes from /gridlease, which is read-only.
+sshd=$(PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin && command -v sshd) || { echo "The image has no sshd." >&2; exit 64; }
+mkdir -p /run/sshd /root/.ssh
+# Sessions see the image's own variables (PATH, CUDA and such), as processes started by the image would.
+seen=$(env | while IFS= read -r line; do
+  case $line in HOME=* | HOSTNAME=* | PWD=* | SHLVL=* | _=* | TERM=* | *\"*) ;; [A-Za-z_]*=*) printf ' "%s"' "$line" ;; esac
+done)
+{ cat /gridlease/sshd_config && echo "SetEnv$seen"; } >/run/sshd/config
+exec "$sshd" -D -e -f /run/sshd/config

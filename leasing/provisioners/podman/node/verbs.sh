@@ -1,0 +1,127 @@
+# What the control side may ask for. Each looks first and does what is missing.
+
+verb_prepare() {
+  alone
+  preflight
+  image_ensure
+  mkdir -p "$T"
+  scratch_make
+  scratch_open
+  container_configure
+  keys_ensure
+  echo running | replace "$T/wanted"
+  container_ensure
+  wait_for_ssh
+  startup_once
+  answer endpoint "$(cat "$T/port")" "$(host_key)"
+}
+
+verb_resume() {
+  exists
+  verb_prepare
+}
+
+verb_pause() {
+  exists
+  echo paused | replace "$T/wanted"
+  container_stop 10
+}
+
+verb_revoke() {
+  [ -e "$T" ] || return 0
+  keys_forget
+  echo paused | replace "$T/wanted"
+  container_stop 0
+}
+
+verb_observe() {
+  if [ ! -e "$T" ]; then answer state absent; return; fi
+  is=none
+  wanted=$(cat "$T/wanted" 2>/dev/null || true)
+  if mountpoint -q "$T/disk"; then is=$(container_state); fi
+  case $wanted:$is in
+    running:running) answer state running ;;
+    paused:none) answer state paused ;;
+    *) answer state partial ;;
+  esac
+}
+
+verb_check() {
+  if [ ! -e "$T/began" ]; then answer check running no "the tenancy was never started"; return; fi
+  check container "the container runs" [ "$(container_state)" = running ]
+  check ssh "SSH shows the tenancy's host key" ssh_answers
+  check keys "exactly the lease's keys are admitted" cmp -s "$D/in/keys" "$S/authorized_keys"
+  check scratch "$(cat "$T/method")" mountpoint -q "$T/disk"
+  gpus=$(wanted_gpus) seen=0
+  [ "$gpus" = 0 ] || seen=$(pod exec "$M" nvidia-smi -L | grep -c '^GPU ' || true)
+  check gpu "$seen of $gpus GPUs report" [ "$seen" = "$gpus" ]
+}
+
+exists() { [ -e "$T/made" ] || fail HostUnfit "This node holds nothing named $M."; }
+
+# keys_ensure : the host key once, the tenant's keys always; a session is cut when a key was taken away
+keys_ensure() {
+  if [ ! -s "$S/host_key" ]; then
+    rm -f "$S/fresh" "$S/fresh.pub"
+    ssh-keygen -q -t ed25519 -N '' -C '' -f "$S/fresh"
+    mv "$S/fresh.pub" "$S/host_key.pub"
+    mv "$S/fresh" "$S/host_key"
+  fi
+  if [ -s "$S/authorized_keys" ] && grep -qvxFf "$D/in/keys" "$S/authorized_keys"; then cut_sessions; fi
+  replace "$S/authorized_keys" <"$D/in/keys"
+  cp "$D/start.sh" "$D/sshd_config" "$S/"
+  chown -R "$FIRST_UID:$FIRST_UID" "$S"
+}
+
+keys_forget() {
+  if mountpoint -q "$T/disk"; then : | replace "$S/authorized_keys"; fi
+}
+
+cut_sessions() {
+  keys_forget
+  first=$(pod inspect --type container --format '{{.State.Pid}}' "$M" 2>/dev/null || echo 0)
+  for process in $(tenant_pids); do
+    parent=$(awk '/^PPid/ { print $2 }' "/proc/$process/status" 2>/dev/null || true)
+    [ "$parent" != "$first" ] || [ "$(cat "/proc/$process/comm" 2>/dev/null)" != sshd ] || kill -9 "$process" || true
+  done
+}
+
+wait_for_ssh() {
+  again=0
+  until ssh_answers; do
+    again=$((again + 1))
+    [ "$(container_state)" = running ] || fail ImageMissing "Image $(given image) cannot be used: $(pod logs "$M" 2>&1 | tail -n 1)"
+    [ "$again" -lt 60 ] || fail ProvisionerError "The container of $M runs, but its SSH server does not answer."
+    sleep 0.25
+  done
+}
+
+# startup_once : marked before it is started, so a crash in between costs the run and never makes a second one
+startup_once() {
+  [ ! -e "$T/startup_done" ] && [ -s "$D/in/startup" ] || return 0
+  install -m 755 -o $FIRST_UID -g $FIRST_UID "$D/in/startup" "$S/startup"
+  : >"$T/startup_done"
+  how=/bin/sh
+  if head -c 2 "$S/startup" | grep -q '^#!'; then how=''; fi
+  pod exec -d -w /root "$M" /bin/sh -c "exec $how /gridlease/startup >/root/startup.log 2>&1"
+}
+
+# container_stop SECONDS : leaves nothing running and nothing mounted
+container_stop() {
+  if mountpoint -q "$T/disk"; then
+    [ "$(container_state)" = none ] || { pod stop -t "$1" "$M" && pod container cleanup "$M"; } || true
+  fi
+  kill_tenant
+  wait_for_attendants
+  scratch_close
+}
+
+kill_tenant() {
+  again=0
+  while left=$(tenant_pids) && [ -n "$left" ] && [ "$again" -lt 50 ]; do
+    kill -9 $left 2>/dev/null || true
+    again=$((again + 1))
+    sleep 0.1
+  done
+  [ -z "$left" ] || fail ProvisionerError "Processes $left of $M cannot be killed."
+}

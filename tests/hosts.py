@@ -1,0 +1,250 @@
+"""Benches: one node of each provisioner kind, with the same handles, so that one suite can stand on all of them.
+
+The sandbox and podman benches are real: processes, files, and the OpenSSH client as the customer's own.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from leasing.provisioners.base import Endpoint, FactValue, Host, Provisioner, Tenancy, Unreachable
+from leasing.provisioners.fake import Fake, Machine, World
+from leasing.provisioners.podman import Podman
+from leasing.provisioners.sandbox import Sandbox
+from standins.nodes.podman_host import PodmanHost, podman_host
+
+ROOT = Path(__file__).resolve().parent.parent
+FACTS: dict[str, FactValue] = {
+    "gpu_model": "NVIDIA H100",
+    "gpu_count": 2,
+    "gpu_memory_gb": 80,
+    "vcpus": 2,
+    "memory_gb": 1,
+    "nvme_gb": 1,
+}
+
+
+@dataclass(frozen=True)
+class Key:
+    """A customer's key pair: the public line, and the path of the private file."""
+
+    line: str
+    path: str
+
+
+def make_key(folder: Path, name: str) -> Key:
+    path = folder / name
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)], check=True)
+    return Key(path.with_suffix(".pub").read_text().strip(), str(path))
+
+
+class Bench(Protocol):
+    """A node and a customer in front of it."""
+
+    kind: str
+    provisioner: Provisioner
+    host: Host
+    image: str
+
+    def admits(self, endpoint: Endpoint, key: Key) -> bool: ...
+    def write(self, endpoint: Endpoint, key: Key, name: str, text: str) -> None: ...
+    def read(self, endpoint: Endpoint, key: Key, name: str) -> str: ...
+    def startup_runs(self, endpoint: Endpoint, key: Key) -> int: ...
+    def cut_off(self) -> None: ...
+    def join_again(self) -> None: ...
+    def half_make(self, tenancy: Tenancy) -> None: ...
+
+
+class OpenSSH:
+    """The customer's side of a bench, with the OpenSSH client and the tenancy's host key pinned."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def command(self, endpoint: Endpoint, key: Key, *command: str) -> list[str]:
+        known = self.folder / f"known_hosts_{endpoint.host}_{endpoint.port}"
+        known.write_text(f"[{endpoint.host}]:{endpoint.port} {endpoint.host_key}\n")
+        options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}", "IdentitiesOnly=yes"]
+        options += ["ConnectTimeout=10", "LogLevel=ERROR"]
+        flags = [part for option in options for part in ("-o", option)]
+        return [
+            "ssh",
+            "-F",
+            "none",
+            *flags,
+            "-i",
+            key.path,
+            "-p",
+            str(endpoint.port),
+            f"{endpoint.user}@{endpoint.host}",
+            *command,
+        ]
+
+    def run(self, endpoint: Endpoint, key: Key, command: str) -> str:
+        done = subprocess.run(
+            self.command(endpoint, key, command), capture_output=True, text=True, check=True, timeout=30
+        )
+        return done.stdout
+
+    def admits(self, endpoint: Endpoint, key: Key) -> bool:
+        return subprocess.run(self.command(endpoint, key, "true"), capture_output=True, check=False).returncode == 0
+
+    def write(self, endpoint: Endpoint, key: Key, name: str, text: str) -> None:
+        self.run(endpoint, key, f"printf %s '{text}' > {name}")
+
+    def read(self, endpoint: Endpoint, key: Key, name: str) -> str:
+        return self.run(endpoint, key, f"cat {name} 2>/dev/null || true")
+
+    def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
+        wait_until(lambda: self.read(endpoint, key, "runs") != "")
+        return self.read(endpoint, key, "runs").count("run")
+
+
+class FakeBench:
+    """A node in memory."""
+
+    kind = "fake"
+    image = "any"
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.provisioner: Provisioner = Fake(self.world)
+        self.host = _host("fake", "10.0.0.1", 22, "ssh-ed25519 pinned", "/nowhere")
+
+    def _machine(self, endpoint: Endpoint) -> Machine:
+        return next(machine for machine in self.world.machines.values() if machine.endpoint == endpoint)
+
+    def admits(self, endpoint: Endpoint, key: Key) -> bool:
+        found = [machine for machine in self.world.machines.values() if machine.endpoint == endpoint]
+        return bool(found) and found[0].state == "running" and key.line in found[0].admits
+
+    def write(self, endpoint: Endpoint, key: Key, name: str, text: str) -> None:
+        self._machine(endpoint).files[name] = text
+
+    def read(self, endpoint: Endpoint, key: Key, name: str) -> str:
+        return self._machine(endpoint).files.get(name, "")
+
+    def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
+        return self._machine(endpoint).startup_runs
+
+    def cut_off(self) -> None:
+        self.world.cut_off.add(self.host.node_id)
+
+    def join_again(self) -> None:
+        self.world.cut_off.discard(self.host.node_id)
+
+    def half_make(self, tenancy: Tenancy) -> None:
+        self.world.half_way = 1
+        with suppress(Unreachable):
+            self.provisioner.prepare(self.host, tenancy)
+
+
+class SandboxBench(OpenSSH):
+    """A simulated node of a real sandbox node host, which is a process of its own."""
+
+    kind = "sandbox"
+    image = "any"
+
+    def __init__(self, folder: Path, operator: Key) -> None:
+        super().__init__(folder)
+        self.operator = operator
+        self.state = folder / "nodes"
+        self.provisioner: Provisioner = Sandbox()
+        self.process: subprocess.Popen[str] | None = None
+        self.host = _host("sandbox", "127.0.0.1", 0, "", operator.path)
+        self.start()
+
+    def start(self) -> None:
+        argv = [sys.executable, "-m", "standins.nodes", "--port", str(self.host.port), "--state", str(self.state)]
+        argv += ["--authorized-key", f"{self.operator.path}.pub"]
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert self.process.stdout
+        _, address, port, *key = self.process.stdout.readline().split()
+        self.host = replace(self.host, address=address, port=int(port), host_key=" ".join(key))
+
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        if self.process:
+            self.process.send_signal(how)
+            self.process.communicate()
+
+    def cut_off(self) -> None:
+        self.kill()
+
+    def join_again(self) -> None:
+        self.start()
+
+    def half_make(self, tenancy: Tenancy) -> None:
+        """Killed between its first two writes."""
+        folder = self.state / "tenancies" / tenancy.machine_id
+        folder.mkdir(parents=True)
+        (folder / ".record.json.new").write_text('{"machine":')
+
+
+class PodmanBench(OpenSSH):
+    """A real host: sshd and podman in namespaces of their own."""
+
+    kind = "podman"
+
+    def __init__(self, folder: Path, built: PodmanHost) -> None:
+        super().__init__(folder)
+        self.built = built
+        self.image = built.image
+        self.provisioner: Provisioner = Podman()
+        self.host = _host("podman", built.address, built.port, built.host_key, built.identity)
+
+    def cut_off(self) -> None:
+        self.built.cut_off()
+
+    def join_again(self) -> None:
+        self.built.join_again()
+
+    def half_make(self, tenancy: Tenancy) -> None:
+        """Killed while it made the encrypted disk."""
+        folder = f"/var/lib/gridlease/tenancies/{tenancy.machine_id}"
+        self.built.ssh(
+            f"mkdir -p {folder}/cipher {folder}/plain {folder}/disk && cd {folder} && echo half > key && "
+            "gocryptfs -q -init -plaintextnames -scryptn 10 -passfile key cipher && "
+            "gocryptfs -q -nosyslog -passfile key cipher plain >/dev/null 2>&1 && "
+            "echo gocryptfs > method && echo 1 > plain/disk"
+        )
+
+
+@contextmanager
+def bench_of(kind: str, folder: Path, operator: Key) -> Iterator[Bench]:
+    """The bench of a kind, up as long as the context lives. Raises CannotBuild for a host that cannot be built here."""
+    with ExitStack() as stack:
+        if kind == "podman":
+            yield PodmanBench(folder, stack.enter_context(podman_host(identity=Path(operator.path))))
+        elif kind == "sandbox":
+            sandbox = SandboxBench(folder, operator)
+            stack.callback(sandbox.kill, signal.SIGTERM)
+            yield sandbox
+        else:
+            yield FakeBench()
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 15) -> None:
+    """Returns when the condition holds; fails when it does not in time."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "the condition did not come true in time"
+        time.sleep(0.05)
+
+
+def _host(kind: str, address: str, port: int, host_key: str, identity: str) -> Host:
+    return Host(
+        node_id=f"nd_{kind}",
+        provisioner=kind,
+        address=address,
+        port=port,
+        user="root",
+        host_key=host_key,
+        identity=identity,
+        facts=FACTS,
+    )

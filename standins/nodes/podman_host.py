@@ -54,7 +54,9 @@ for folder in "$@"; do mkdir -p "root$folder"; mount --bind "root$folder" "$fold
 "$(command -v sshd)" -D -e -f "$PWD/sshd_config" </dev/null >>sshd.log 2>&1 &
 read -r _ || true
 mount -t fusectl fusectl /run
-"""The host's first process. It ends, and all others with it, when its input does: its builder wants it so, or died.
+for minor in $(awk '/ - fuse/ { sub(/.*:/, "", $3); print $3 }' /proc/self/mountinfo); do
+  echo 1 >"/run/$minor/abort"
+done
 """
 """The host's first process. It ends, and all others with it, when its input does: when its builder wants it or dies.
 

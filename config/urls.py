@@ -1,7 +1,5 @@
 """Every address. Each app brings its own pages (urls.py) and its own part of the API (api/urls.py)."""
 
-from importlib.util import find_spec
-
 from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
@@ -15,27 +13,19 @@ handler500 = "accounts.http.problems.server_error"
 # Staff log in where everybody does, with their second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
-APPS = ("marketplace", "leasing", "billing", "accounts")
-
-
-def exists(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-def parts(module: str) -> list[URLResolver]:
-    return [path("", include(f"{app}.{module}")) for app in APPS if exists(f"{app}.{module}")]
-
-
 api: list[URLPattern | URLResolver] = [
-    *parts("api.urls"),
+    path("", include("marketplace.api.urls")),
+    path("", include("leasing.api.urls")),
+    path("", include("billing.api.urls")),
+    path("", include("accounts.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
-    *parts("urls"),
+    path("", include("marketplace.urls")),
+    path("", include("leasing.urls")),
+    path("", include("billing.urls")),
+    path("", include("accounts.urls")),
     path("api/v1/", include(api)),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),

@@ -16,18 +16,20 @@ from urllib.parse import urlencode
 from config.part import Trouble
 from config.trial import ssh
 from config.trial.api import Api, Json, Wrong
-from config.trial.real_host import real_host
+from config.trial.real_host import IMAGE, real_host
 
+IMAGES = {"sandbox": "base", "podman": IMAGE}
+WORK_SECONDS = 3  # so that there is something to bill
 OVER = {"ended", "failed", "cancelled", "expired"}
 
 
 class Trial:
     """The customer: an API client, an SSH key, and a stopwatch."""
 
-    def __init__(self, demo: dict[str, Any], provisioner: str) -> None:
+    def __init__(self, demo: dict[str, Any], provisioner: str, offer: str = "") -> None:
         self.api = Api(os.environ.get("BASE_URL", demo["base_url"]), demo["api_token"])
         self.key = str(demo["ssh_private_key"])
-        self.provisioner = provisioner
+        self.provisioner, self.wanted = provisioner, offer
         self.began = self.last = time.monotonic()
         self.seen = ""
 
@@ -35,8 +37,12 @@ class Trial:
         """The main job. Raises Wrong."""
         offer = self.find()
         lease = self.order(offer)
-        lease = self.start(lease)
-        self.work(lease)
+        try:
+            lease = self.start(lease)
+            self.work(lease)
+        except BaseException:
+            self.api.post(f"leases/{lease['id']}/return")
+            raise
         self.give_back(lease)
         self.check_money(lease["id"])
         print(f"\nAll as promised, in {time.monotonic() - self.began:.1f} s.")
@@ -51,7 +57,7 @@ class Trial:
         """The cheapest offer of the provisioner that is free now."""
         query = urlencode({"plan": "on_demand", "nodes": 1, "page_size": 200})
         offers = [row for row in self.api.every(f"offers?{query}") if row["provisioner"] == self.provisioner]
-        free = [row for row in offers if row["free"] > 0]
+        free = [row for row in offers if row["free"] > 0 and self.wanted in {"", row["id"]}]
         expect(free, f"an offer on {self.provisioner} nodes that is free now; {len(offers)} are listed, none is free")
         offer = min(free, key=lambda row: int(row["micros_per_node_hour"]))
         kind = "simulated" if offer["simulated"] else "real"
@@ -65,7 +71,7 @@ class Trial:
         self.step(f"quoted: {quote['id']}, kept until {quote['expires_at']}")
         keys = list(self.api.every("ssh-keys"))
         expect(keys, "an SSH key of the organization")
-        body = {"quote": quote["id"], "name": "trial", "ssh_keys": [keys[0]["id"]], "image": "base"}
+        body = {"quote": quote["id"], "name": "trial", "ssh_keys": [keys[0]["id"]], "image": IMAGES[self.provisioner]}
         retry_key = secrets.token_hex()
         lease = self.api.post("leases", body, key=retry_key)
         self.step(f"ordered: {lease['id']}, {lease['state']}")
@@ -96,9 +102,12 @@ class Trial:
         equal(ssh.run(door, self.key, f"echo {marker} > marker && cat marker").strip(), marker, "the file's content")
         self.step(f"logged in: ssh -p {door['port']} {door['user']}@{door['host']}")
         equal(ssh.run(door, self.key, "cat marker").strip(), marker, "the file's content at the next log-in")
-        gpus = ssh.run(door, self.key, "nvidia-smi -L").strip().splitlines()
-        expect(gpus, "at least one GPU in nvidia-smi -L")
-        self.step(f"{len(gpus)} GPU(s): {gpus[0]}")
+        ssh.run(door, self.key, f"sleep {WORK_SECONDS}")
+        self.step(f"worked for {WORK_SECONDS} s")
+        if self.provisioner == "sandbox":
+            gpus = ssh.run(door, self.key, "nvidia-smi -L").strip().splitlines()
+            expect(gpus, "at least one GPU in nvidia-smi -L")
+            self.step(f"{len(gpus)} GPU(s): {gpus[0]}")
 
     def give_back(self, lease: Json) -> None:
         """Return it; access ends, and the proof of the wipe follows."""
@@ -121,6 +130,7 @@ class Trial:
         equal(receipt["seconds"], seconds, "the receipt's seconds")
         due = receipt["micros_per_node_hour"] * receipt["seconds"] * receipt["nodes"] // 3600
         equal(receipt["charged_micros"], due, "the receipt's charge")
+        expect(seconds >= WORK_SECONDS and due > 0, f"a charge for at least {WORK_SECONDS} s, not {due} for {seconds}")
         self.usage_sums_to(lease, due)
         self.step(f"receipt: {seconds} s at ${receipt['micros_per_node_hour'] / 1e6:.2f} an hour = ${due / 1e6:.6f}")
 
@@ -162,8 +172,8 @@ def main() -> None:
     provisioner = parser.parse_args().provisioner
     demo = json.loads((Path(os.environ["STATE_DIR"]) / "demo.json").read_text())
     try:
-        with real_host() if provisioner == "podman" else nullcontext():
-            Trial(demo, provisioner).run()
+        with real_host() if provisioner == "podman" else nullcontext("") as offer:
+            Trial(demo, provisioner, offer).run()
     except Wrong as wrong:
         sys.exit(f"\nWRONG: {wrong}")
     except Trouble as trouble:

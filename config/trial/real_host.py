@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -12,13 +13,12 @@ from typing import Any
 from config.part import Trouble, die_with_parent
 from config.trial.api import Wrong
 
-NAME = "trial-host"
-SITE, NODE_TYPE = "sandersville", "trial-2x24"
+IMAGE = "trial"  # the slug of the image that the host brings along
 
 
 @contextmanager
-def real_host() -> Iterator[None]:
-    """A podman host in stock while the block runs. Raises Trouble when this machine cannot play one."""
+def real_host() -> Iterator[str]:
+    """The offer of a podman host that is in stock while the block runs. Raises Trouble when it cannot be built here."""
     if os.geteuid() != 0:
         raise Trouble("A real host needs root: run sudo ./run trial --provisioner podman, or leave the option out.")
     argv = [sys.executable, "-m", "standins.nodes.podman_host", "--identity", os.environ["OPERATOR_KEY"]]
@@ -30,11 +30,11 @@ def real_host() -> Iterator[None]:
         start_new_session=True,
         preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509  we have one thread
     )
+    name = f"trial-{secrets.token_hex(3)}"
     try:
-        _enrol(_host(builder))
-        yield
+        yield _enrol(name, _host(builder))
     finally:
-        _manage("retire_node", NAME, check=False)
+        _manage("retire_node", "--name", name, check=False)
         builder.terminate()
         builder.wait(30)
 
@@ -49,13 +49,29 @@ def _host(builder: subprocess.Popen[str]) -> dict[str, Any]:
     return host
 
 
-def _enrol(host: dict[str, Any]) -> None:
-    address = ["--address", host["address"], "--port", str(host["port"]), "--user", host["user"]]
-    place = ["--site", SITE, "--node-type", NODE_TYPE, "--provisioner", "podman"]
-    _manage("enrol_node", NAME, *place, *address, "--host-key", host["host_key"])
+def _enrol(name: str, host: dict[str, Any]) -> str:
+    """Put it on sale as what it is: a small machine without GPUs. Returns the offer's id."""
+    options = {
+        "name": name,
+        "site": "macon",
+        "provisioner": "podman",
+        "address": host["address"],
+        "port": str(host["port"]),
+        "user": host["user"],
+        "host-key": host["host_key"],
+        "node-type": "trial-cpu",
+        "micros-per-node-hour": "360000",
+        "image-slug": IMAGE,
+        "image-reference": host["image"],
+        "image-digest": host["image_digest"],
+    }
+    words = [word for option, value in options.items() for word in (f"--{option}", value)]
+    offer: str = json.loads(_manage("enrol_node", "--cpu-only", *words))["offer"]
+    return offer
 
 
-def _manage(*arguments: str, check: bool = True) -> None:
+def _manage(*arguments: str, check: bool = True) -> str:
     done = subprocess.run([sys.executable, "manage.py", *arguments], capture_output=True, text=True, check=False)
     if check and done.returncode:
         raise Wrong(f"manage.py {arguments[0]} failed: {(done.stderr.strip().splitlines() or ['silently'])[-1]}")
+    return done.stdout

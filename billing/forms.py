@@ -41,17 +41,26 @@ class Wish(forms.Form):
         return {"starts_at": None, "ends_at": None, **self.cleaned_data}
 
 
+class KeyChoices(forms.ModelMultipleChoiceField[SSHKey]):
+    """SSH keys to tick, each by its name and the end of its fingerprint."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def label_from_instance(self, obj: SSHKey) -> str:
+        """Such as "laptop (ssh-ed25519 …9l9GKJl)"."""
+        return f"{obj.name} ({obj.algorithm} …{obj.fingerprint[-7:]})"
+
+
 class Details(forms.Form):
     """Everything about an order that does not change its price."""
 
     name = forms.CharField(
         label="Name", max_length=80, help_text="For your own lists, such as “fine-tune run 4”.", initial="my lease"
     )
-    ssh_keys = forms.ModelMultipleChoiceField(
+    ssh_keys = KeyChoices(
         label="SSH keys",
         queryset=SSHKey.objects.none(),
         to_field_name="public_id",
-        widget=forms.CheckboxSelectMultiple,
         help_text="Who may log in.",
         error_messages={"required": "Choose at least one key: without one nobody could log in."},
     )
@@ -69,7 +78,7 @@ class Details(forms.Form):
         super().__init__(data)
         keys = SSHKey.objects.filter(organization=organization).order_by("created_at")
         field = self.fields["ssh_keys"]
-        assert isinstance(field, forms.ModelMultipleChoiceField)
+        assert isinstance(field, KeyChoices)
         field.queryset = keys
         field.initial = [key.public_id for key in keys]
 

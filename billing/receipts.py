@@ -74,9 +74,10 @@ def receipt(*, lease: Lease, now: datetime) -> Receipt:
 def _explanation(reading: Reading) -> str:
     if not reading.spans:
         return WHY_NOTHING.get(LeaseState(reading.meter.lease.state), GIVEN_BACK)
-    so_far = "" if reading.over else " so far"
-    nodes = "1 node" if reading.meter.nodes == 1 else f"{reading.meter.nodes} nodes"
-    return f"{reading.seconds:,} s of {nodes}{so_far}, from the moment they were ready until they were given back."
+    one = reading.meter.nodes == 1
+    what, they = ("1 node", "it was") if one else (f"{reading.meter.nodes} nodes", "they were")
+    until = f"until {they} given back, pauses left out" if reading.over else "so far"
+    return f"{reading.seconds:,} s of {what}, from when {they} ready {until}."
 
 
 def _lines(reading: Reading, now: datetime) -> tuple[Line, ...]:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from celery import shared_task
 
 from accounts import clock
+from accounts.models import IllegalMove, Stale
 from billing import inbox, invoicing, metering, payments, settlement, standing
 from billing import refunds as refunding
 
@@ -57,8 +58,8 @@ def for_each(rows: Iterable[Row], act: Callable[[Row], object]) -> None:
     for row in rows:
         try:
             act(row)
-        except invoicing.PeriodNotReady as later:
-            log.info("%s", later)
+        except (invoicing.PeriodNotReady, Stale, IllegalMove) as later:
+            log.info("the next sweep looks again: %s", later)
         except Exception:
             log.exception("billing could not work on %s", row)
 

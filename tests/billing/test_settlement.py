@@ -191,6 +191,18 @@ def test_a_processor_that_is_down_leaves_a_payment_that_can_be_opened_later(
     assert settlement.open_checkout(payment=payment, gateway=payments.gateway())
 
 
+def test_the_address_to_pay_at_leads_to_the_processor_for_anybody(stripe: StripeStandin, poor: Organization) -> None:
+    payment = a_payment(poor)
+    path = f"/top-ups/{payment.public_id}/pay/"
+    stripe.faults(path="/v1/checkout/sessions", mode="503", times=50)
+    answer = Client().get(path)
+    assert answer.status_code == 503 and b"You were charged nothing" in answer.content
+    stripe.heal()
+    answer = Client().get(path)
+    assert answer.status_code == 302 and answer.headers["Location"].startswith(stripe.url)
+    assert Client().get("/top-ups/pm_unknown/pay/").status_code == 404
+
+
 def test_a_payment_that_nobody_opened_expires_and_one_that_is_paid_has_no_page(
     stripe: StripeStandin, poor: Organization
 ) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from accounts.models import IllegalMove
 from accounts.operations import record
 from leasing.models import Lease, Machine, WipeRecord
 from leasing.operations import calendar
@@ -80,6 +81,8 @@ def wipe_again(*, machine: Machine, actor: str, now: datetime) -> None:
 
     :raises IllegalMove: if the machine's last wipe did not fail
     """
+    if machine.state != MachineState.WIPE_FAILED:  # the table also leads here from machines that a tenant is on
+        raise IllegalMove(machine, MachineState.WIPING)
     deadline = now + timedelta(seconds=machine.lease.offer.plan.cleaning_seconds)
     machine.move_to(
         MachineState.WIPING,

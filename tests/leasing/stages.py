@@ -31,7 +31,7 @@ def ordered(organization: Organization, offer: Offer, now: datetime, *, nodes: i
     lease = hold(organization, offer, **{**terms, **wanted})
     micros = rate.micros_per_node_hour
     Meter.objects.create(lease=lease, micros_per_node_hour=micros, nodes=nodes, hold_micros=micros * nodes)
-    operations.confirm(lease=lease, actor=f"user:{organization.members.first().public_id}", now=now)  # type: ignore[union-attr]
+    operations.confirm(lease=lease, actor=_actor(organization), now=now)
     return _fresh(lease)
 
 
@@ -111,8 +111,11 @@ def paused(organization: Organization, now: datetime) -> Lease:
 
 
 def reclaiming(organization: Organization, now: datetime) -> Lease:
-    lease = active(organization, now)
-    operations.end(lease=lease, reason="returned", actor=_actor(organization), now=now)
+    return give_back(active(organization, now), now)
+
+
+def give_back(lease: Lease, now: datetime) -> Lease:
+    operations.end(lease=lease, reason="returned", actor=_actor(lease.organization), now=now)
     return _fresh(lease)
 
 
@@ -140,9 +143,7 @@ def failed(organization: Organization, now: datetime) -> Lease:
 
 
 def cancelled(organization: Organization, now: datetime) -> Lease:
-    lease = scheduled(organization, now)
-    operations.end(lease=lease, reason="returned", actor=_actor(organization), now=now)
-    return _fresh(lease)
+    return give_back(scheduled(organization, now), now)
 
 
 def expired(organization: Organization, now: datetime) -> Lease:

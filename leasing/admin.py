@@ -1,0 +1,173 @@
+"""The operator's view of leases. Staff look; the one thing to do here is to wipe a machine again."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+
+from accounts.clock import now
+from accounts.models import IllegalMove, Stale, User
+from leasing.models import Claim, Lease, LeaseKey, Machine, MachineTransition, Transition, WipeRecord
+from leasing.operations import wipe_again
+from leasing.tasks import nudge_sites
+
+
+class Readable:
+    """Shows rows and refuses to add, change or delete them."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+
+class Keys(Readable, TabularInline):  # type: ignore[misc]
+    """SSH keys of a lease."""
+
+    model = LeaseKey
+    extra = 0
+    fields = ("name", "fingerprint")
+
+
+class Machines(Readable, TabularInline):  # type: ignore[misc]
+    """Machines of a lease."""
+
+    model = Machine
+    extra = 0
+    show_change_link = True
+    fields = readonly_fields = ("public_id", "node", "state", "step", "detail", "state_since", "deadline")
+
+
+class Claims(Readable, TabularInline):  # type: ignore[misc]
+    """Claims of a lease."""
+
+    model = Claim
+    extra = 0
+    fields = ("node", "period", "released_at")
+
+
+class Changes(Readable, TabularInline):  # type: ignore[misc]
+    """Transitions of a lease."""
+
+    model = Transition
+    extra = 0
+    fields = ("seq", "old", "new", "at", "reason", "actor")
+
+
+class MachineChanges(Readable, TabularInline):  # type: ignore[misc]
+    """Transitions of a machine."""
+
+    model = MachineTransition
+    extra = 0
+    fields = Changes.fields
+
+
+class Wipes(Readable, TabularInline):  # type: ignore[misc]
+    """Wipe records of a machine."""
+
+    model = WipeRecord
+    extra = 0
+    show_change_link = True
+    fields = readonly_fields = ("public_id", "started_at", "completed_at", "method", "verified")
+
+
+@admin.register(Lease)
+class LeaseAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Leases, with everything that happened to them."""
+
+    list_display = ("public_id", "name", "organization", "state", "reason", "site", "node_count", "starts_at")
+    list_filter = ("state", "offer__plan", "offer__pool__provisioner", "offer__pool__site__region")
+    list_select_related = ("organization", "offer__pool__site", "offer__pool__node_type", "offer__plan")
+    search_fields = ("public_id", "name", "organization__name", "organization__public_id", "machines__node__name")
+    date_hierarchy = "created_at"
+    inlines = (Machines, Changes, Claims, Keys)
+
+    @admin.display(ordering="offer__pool__site__slug")
+    def site(self, lease: Lease) -> str:
+        """Where its nodes stand."""
+        return lease.offer.pool.site.slug
+
+
+@admin.register(Machine)
+class MachineAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Machines: what workers do on nodes, and what they said last."""
+
+    list_display = ("public_id", "node", "lease", "state", "step", "detail", "attempts", "deadline", "work_until")
+    list_filter = ("state", "node__pool__provisioner", "node__pool__site__region")
+    list_select_related = ("node", "lease")
+    search_fields = ("public_id", "lease__public_id", "node__name", "node__public_id")
+    inlines = (MachineChanges, Wipes)
+    actions = ("wipe_anew",)
+
+    def has_wipe_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change machines, by a group or as superuser."""
+        return bool(request.user.has_perm("leasing.change_machine"))
+
+    @admin.action(description="Wipe again", permissions=["wipe"])
+    def wipe_anew(self, request: HttpRequest, machines: QuerySet[Machine]) -> None:
+        """Send machines whose wipe failed to be wiped once more."""
+        assert isinstance(request.user, User)
+        actor = f"user:{request.user.public_id}"
+        for machine in machines.select_related("node", "lease__offer__plan"):
+            try:
+                wipe_again(machine=machine, actor=actor, now=now())
+            except (IllegalMove, Stale):
+                messages.error(request, f"{machine} was left alone: only one whose wipe failed can be wiped again.")
+            else:
+                messages.success(request, f"{machine} on {machine.node} is being wiped again.")
+        transaction.on_commit(nudge_sites, robust=True)
+
+
+@admin.register(Claim)
+class ClaimAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """The calendar: which node is taken when, and for whom."""
+
+    list_display = ("node", "begins", "ends", "lease", "released_at")
+    list_filter = (("released_at", admin.EmptyFieldListFilter), "node__pool__site__region")
+    list_select_related = ("node", "lease")
+    search_fields = ("node__name", "node__public_id", "lease__public_id")
+
+    @admin.display(ordering="period")
+    def begins(self, claim: Claim) -> datetime | None:
+        """From when the node is taken."""
+        begins: datetime | None = claim.period.lower
+        return begins
+
+    @admin.display(description="ends, cleaning included")
+    def ends(self, claim: Claim) -> datetime | None:
+        """Until when the node is taken."""
+        ends: datetime | None = claim.period.upper
+        return ends
+
+
+@admin.register(WipeRecord)
+class WipeRecordAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Proofs that nothing of a tenant is left."""
+
+    list_display = ("public_id", "node", "machine", "verified", "method", "started_at", "completed_at")
+    list_filter = ("verified", "node__pool__provisioner")
+    list_select_related = ("node", "machine")
+    search_fields = ("public_id", "node__name", "machine__public_id", "machine__lease__public_id")
+    date_hierarchy = "completed_at"
+
+
+@admin.register(Transition)
+class TransitionAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Every change of every lease's state."""
+
+    list_display = ("at", "lease", "old", "new", "reason", "actor")
+    list_filter = ("new", "reason")
+    list_select_related = ("lease",)
+    search_fields = ("lease__public_id", "actor")
+    date_hierarchy = "at"

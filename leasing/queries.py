@@ -53,7 +53,7 @@ def current_step(lease: Lease) -> str:
     working = [machine for machine in lease.machines.all() if machine.state in wanted]
     if lease.state == LeaseState.SCHEDULED or not working:
         return ""
-    return working[0].step or working[0].get_state_display()  # type: ignore[attr-defined]
+    return working[0].step or str(MachineState(working[0].state).label)
 
 
 def stages(lease: Lease) -> list[Stage]:

@@ -99,6 +99,12 @@ def progress(lease: Lease) -> str:
 
 
 @register.filter
+def machine_words(state: str) -> str:
+    """A machine's state in words: "preparing" -> "Being made ready"."""
+    return str(MachineState(state).label).capitalize()
+
+
+@register.filter
 def reason_words(code: str) -> str:
     """A reason code as a sentence; "" for one that says nothing to a customer."""
     return REASONS.get(code, "")

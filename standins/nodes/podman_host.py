@@ -98,7 +98,6 @@ class PodmanHost:
     def __enter__(self) -> Self:
         try:
             self._files()
-            self._network()
             self.boot()
             self._import_image()
         except BaseException:
@@ -114,6 +113,7 @@ class PodmanHost:
 
     def boot(self) -> None:
         """Starts the host and waits until its sshd answers."""
+        self._network()
         with (self.directory / "init.log").open("ab") as log:
             self.init = self._start(log)
         until = time.monotonic() + 10
@@ -138,10 +138,11 @@ class PodmanHost:
         )
 
     def power_off(self) -> None:
-        """Kills every process of the host at once, as a power failure does; its disks stay."""
+        """Kills every process of the host at once, and its network, as a power failure does; its disks stay."""
         if self.init:
             self.init.communicate(timeout=20)
             self.init = None
+        _unplug(self.name)
 
     def cut_off(self) -> None:
         """Drops every packet that reaches the host."""
@@ -237,10 +238,15 @@ def _number() -> tuple[int, IO[str]]:
 
 def _clear(name: str, parent: Path) -> None:
     """Removes a host's network and disks, whether or not its builder lived to do so."""
-    _run("ip", "netns", "delete", name, check=False)
-    _run("ip", "link", "delete", f"{name}a", check=False)
+    _unplug(name)
     for left in parent.glob(f"{name}-*"):
         shutil.rmtree(left, ignore_errors=True)
+
+
+def _unplug(name: str) -> None:
+    """Removes a host's network, if there is one."""
+    _run("ip", "netns", "delete", name, check=False)
+    _run("ip", "link", "delete", f"{name}a", check=False)
 
 
 def _cdi() -> dict[str, object]:

@@ -1,6 +1,6 @@
 """One offer: what it is, what it costs, and when it is free."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -69,24 +69,22 @@ def offer(request: HttpRequest, id: str) -> HttpResponse:
 
 def wish_of(criteria: Criteria) -> str:
     """Number of nodes and period as a query string, "" where nothing is said."""
-    said = {"nodes": str(criteria.nodes) if criteria.nodes > 1 else ""}
-    said |= {name: f"{at:%Y-%m-%dT%H:%M}" for name in ("starts_at", "ends_at") if (at := getattr(criteria, name))}
-    query = urlencode({name: value for name, value in said.items() if value})
+    nodes = {"nodes": str(criteria.nodes)} if criteria.nodes > 1 else {}
+    query = urlencode(nodes | _period(criteria.starts_at, criteria.ends_at))
     return f"?{query}" if query else ""
 
 
-def order_address(offer: Offer, criteria: Criteria, window: Window | None = None) -> str:
-    """Where this is ordered: from the window's start, or for the period asked for, where the plan has periods."""
-    said = {"offer": offer.public_id, "nodes": str(criteria.nodes)}
-    if offer.plan.kind == PlanKind.RESERVED:
-        starts_at, ends_at = (window.starts_at, None) if window else (criteria.starts_at, criteria.ends_at)
-        said |= {"starts_at": _zulu(starts_at)} if starts_at else {}
-        said |= {"ends_at": _zulu(ends_at)} if ends_at else {}
-    return f"{ORDER}?{urlencode(said)}"
+def order_address(offer: Offer, criteria: Criteria) -> str:
+    """Where this is ordered: for the period asked for, where the plan has periods."""
+    reserved = offer.plan.kind == PlanKind.RESERVED
+    period = _period(criteria.starts_at, criteria.ends_at) if reserved else {}
+    return f"{ORDER}?{urlencode({'offer': offer.public_id, 'nodes': str(criteria.nodes)} | period)}"
 
 
-def _zulu(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+def _period(starts_at: datetime | None, ends_at: datetime | None) -> dict[str, str]:
+    """What is said of a period, as the fields of forms take it: UTC, to the minute."""
+    said = {"starts_at": starts_at, "ends_at": ends_at}
+    return {name: f"{at.astimezone(UTC):%Y-%m-%dT%H:%M}" for name, at in said.items() if at}
 
 
 def _costs(row: OfferRow, criteria: Criteria) -> list[Cost]:
@@ -109,7 +107,7 @@ def _availability(offer: Offer, criteria: Criteria, now: datetime) -> dict[str, 
         "strip_until": until,
         "wanted_from": criteria.starts_at if criteria.ends_at else None,
         "wanted_until": criteria.ends_at,
-        "bookable": [(window, order_address(offer, criteria, window)) for window in _bookable(offer, windows, now)],
+        "bookable": [(window, _first_day(offer, criteria, window)) for window in _bookable(offer, windows, now)],
     }
 
 
@@ -126,3 +124,9 @@ def _bookable(offer: Offer, windows: list[Window], now: datetime) -> list[Window
         if end - start >= least:
             cut.append(Window(start, min(end, start + most)))
     return cut[:WINDOWS_SHOWN]
+
+
+def _first_day(offer: Offer, criteria: Criteria, window: Window) -> str:
+    """Where the window is ordered: a day of it, or all of a shorter one; the order's page asks how long."""
+    ends_at = min(window.ends_at, window.starts_at + timedelta(days=1))
+    return order_address(offer, replace(criteria, starts_at=window.starts_at, ends_at=ends_at))

@@ -38,7 +38,7 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "leases": every(2, "leasing.tasks.sweep"),
-        "usage": every(20, "billing.tasks.meter"),
+        "usage": every(5, "billing.tasks.meter"),
         "payments": every(5, "billing.tasks.settle"),
         "refunds": every(10, "billing.tasks.refunds"),
         "standing": every(15, "billing.tasks.enforce_standing"),

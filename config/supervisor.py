@@ -15,6 +15,8 @@ from config.output import Output
 from config.part import Part, Trouble
 
 TICK_SECONDS = 0.05
+LOOK_SECONDS = 0.25  # between two looks at a part that is not ready yet
+START_SECONDS = 180  # whatever is not ready by then never will be
 STEADY_SECONDS = 30  # a part that ran this long has recovered
 STOP_SECONDS = 20
 ATTEMPTS_TO_START = 4
@@ -30,7 +32,7 @@ class Unit:
         self.was_ready = False
         self.failures = 0
         self.since = 0.0
-        self.not_before = 0.0
+        self.not_before = 0.0  # when to start it, or to look at it again
         self.pipe = -1
         self.rest = b""
         self.stopping = False
@@ -80,8 +82,16 @@ class Supervisor:
                 self._start(unit)
         elif unit.process.poll() is not None:
             self._ended(unit)
-        elif not unit.ready and not unit.part.once and not unit.part.ready_line and unit.part.ready():
+        elif not unit.ready and now >= unit.not_before:
+            unit.not_before = now + LOOK_SECONDS
+            self._look(unit, now - unit.since)
+
+    def _look(self, unit: Unit, seconds: float) -> None:
+        """Whether a running part is ready by now; those with a last word or line tell by themselves."""
+        if not (unit.part.once or unit.part.ready_line) and unit.part.ready():
             self._mark_ready(unit)
+        elif seconds > START_SECONDS and not unit.was_ready:
+            raise Trouble(f"{unit.part.name} was not ready after {seconds:.0f} s; its last lines above say why.")
 
     def _start(self, unit: Unit) -> None:
         unit.pipe, write = os.pipe()

@@ -13,7 +13,7 @@ from django.apps import apps
 
 from config.celery import app
 
-COMMON = ("--quiet", "worker", "--loglevel", "info", "--without-gossip", "--without-mingle")
+COMMON = ("--quiet", "--skip-checks", "worker", "--loglevel", "info", "--without-gossip", "--without-mingle")
 CONCURRENCY = {"default": "2", "sites": "4"}
 
 

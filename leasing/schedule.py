@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db import transaction
-from django.db.models import DurationField, ExpressionWrapper, F, Q, Value
+from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 
 from accounts.models import IllegalMove, Stale
@@ -55,7 +55,9 @@ def deploy_pending(*, now: datetime) -> None:
 def end_due(*, now: datetime) -> None:
     """Leases whose period or guarantee is over, and paused ones whose time to be resumed is over."""
     running = Lease.objects.filter(state__in=RUNNING).annotate(last=Coalesce(F("ends_at"), F("guaranteed_until")))
-    over = running.filter(Q(last__lte=now) | Q(state=LeaseState.PAUSED, deadline__lte=now))
+    coming_back = Machine.objects.filter(lease=OuterRef("pk"), state=MachineState.RESUMING)
+    forgotten = Q(state=LeaseState.PAUSED, deadline__lte=now) & ~Exists(coming_back)
+    over = running.filter(Q(last__lte=now) | forgotten)
     _each(over, lambda lease: operations.end(lease=lease, reason=_why(lease, now), actor="system:leasing", now=now))
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.mixins import ListModelMixin
@@ -22,6 +23,7 @@ from billing.receipts import receipt
 from billing.serializers import NewLease, NewQuote, PricedLease, QuoteShown, ReceiptShown, UsageShown
 from leasing.models import Lease
 from leasing.operations import NodesTaken
+from leasing.tasks import nudge_sites
 from marketplace.models import Image
 from marketplace.queries import listed_offers
 
@@ -120,6 +122,7 @@ class Leases(ListModelMixin, LeaseView):
             raise problems.quote_used(error) from error
         except checkout.QuoteExpired as error:
             raise problems.quote_expired(error) from error
+        transaction.on_commit(nudge_sites, robust=True)
         return Response(self.get_serializer(self.get_queryset().get(pk=lease.pk)).data, status=201)
 
     def _resolved(self, values: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -17,6 +18,7 @@ from billing.models import Quote
 from billing.queries import wallet
 from leasing.models import Lease
 from leasing.operations import NodesTaken
+from leasing.tasks import nudge_sites
 from marketplace.models import Offer
 from marketplace.queries import Criteria, OfferRow, free_windows, listed_offers, offer_row
 
@@ -61,6 +63,7 @@ def order(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and wish.is_valid() and details.is_valid() and quote:
         lease = _place(request, quote, wish, details, moment)
         if lease:
+            transaction.on_commit(nudge_sites, robust=True)
             return redirect("lease", id=lease.public_id)
     elif request.method == "POST" and not quote:
         messages.info(request, "Check the price, then order.")

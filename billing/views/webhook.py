@@ -2,6 +2,7 @@
 
 import logging
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -10,6 +11,7 @@ from accounts.clock import now
 from billing import inbox
 from billing.payments import gateway
 from billing.payments.base import BadSignature
+from billing.tasks import settle
 
 MOST_BYTES = 256 * 1024
 log = logging.getLogger(__name__)
@@ -29,4 +31,5 @@ def stripe(request: HttpRequest) -> HttpResponse:
     except BadSignature as refusal:
         log.warning("refused a webhook: %s", refusal)
         return HttpResponse(f"Refused: {refusal}.", status=400, content_type="text/plain")
+    transaction.on_commit(settle.delay, robust=True)  # at once, where the sweep would do it in a few seconds
     return HttpResponse("Kept.", content_type="text/plain")

@@ -241,3 +241,15 @@ def test_transitions_are_append_only_in_the_database(acme: Organization, world: 
     lease = active(acme, factories.an_offer())
     with pytest.raises(ProgrammingError, match="Cannot update or delete"), transaction.atomic():
         lease.transitions.first().delete()  # type: ignore[union-attr]
+
+
+def test_a_lease_that_is_being_resumed_is_not_ended_under_its_tenants_hands(acme: Organization, world: World) -> None:
+    offer = factories.an_offer()
+    lease = active(acme, offer)
+    operations.pause(lease=lease, reason="out_of_funds", until=NOON + DAY, actor="system:billing", now=NOON + HOUR)
+    work_all(offer, now=NOON + HOUR)
+    operations.resume(lease=lease, actor="system:billing", now=NOON + DAY - timedelta(seconds=1))
+    schedule.run_due(now=NOON + DAY)
+    work_all(offer, now=NOON + DAY)
+    lease.refresh_from_db()
+    assert lease.state == LeaseState.ACTIVE

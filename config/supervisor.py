@@ -16,7 +16,7 @@ from config.part import Part, Trouble
 
 TICK_SECONDS = 0.05
 LOOK_SECONDS = 0.25  # between two looks at a part that is not ready yet
-START_SECONDS = 180  # whatever is not ready by then never will be
+START_SECONDS = 300  # whatever is not ready by then never will be
 STEADY_SECONDS = 30  # a part that ran this long has recovered
 STOP_SECONDS = 20
 ATTEMPTS_TO_START = 4

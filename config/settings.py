@@ -207,6 +207,12 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1/",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "LeaseState": "leasing.states.LeaseState",
+        "MachineState": "leasing.states.MachineState",
+        "PaymentState": "billing.models.PaymentState",
+        "RefundState": "billing.models.RefundState",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

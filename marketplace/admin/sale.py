@@ -33,7 +33,7 @@ class Rates(Fixed, TabularInline):  # type: ignore[misc]
     readonly_fields = ("price",)
     ordering = ("-starts_at",)
     extra = 1
-    max_num = None
+    hide_title = True
 
     @admin.display(description="price")
     def price(self, rate: Rate) -> str:
@@ -105,4 +105,7 @@ class RateAdmin(Fixed, ModelAdmin):  # type: ignore[misc]
 
 def per_node_hour(micros: int | None) -> str:
     """A price for people, to its last digit; a dash for none."""
-    return "–" if micros is None else f"{format_micros(micros, places=6)} per node-hour"
+    if micros is None:
+        return "–"
+    dollars, _, rest = format_micros(micros, places=6).partition(".")
+    return f"{dollars}.{rest.rstrip('0'):0<2} per node-hour"

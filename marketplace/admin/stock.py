@@ -59,7 +59,7 @@ class NodeTransitions(Fixed, TabularInline):  # type: ignore[misc]
     fields = readonly_fields = ("at", "old", "new", "reason", "actor")
     ordering = ("-seq",)
     extra = 0
-    per_page = 20
+    hide_title = True
 
     def has_add_permission(self, request: HttpRequest, obj: Node | None = None) -> bool:
         """Never: a move appends its row."""
@@ -80,6 +80,7 @@ class NodeAdmin(Kept, ModelAdmin):  # type: ignore[misc]
     )  # fmt: skip
     readonly_fields = ("public_id", "name", "pool", "state", "state_since", "deadline", "reason", "version")
     inlines = (NodeTransitions,)
+    ordering = ("name",)
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:

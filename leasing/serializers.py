@@ -52,7 +52,7 @@ class KeyShown(serializers.ModelSerializer[LeaseKey]):
 
 
 class LeaseShown(serializers.ModelSerializer[Lease]):
-    """A lease without its money. Read it from `leasing.queries.leases_of`: no statement is made for each row."""
+    """A lease, its machines and where to log in, without its money."""
 
     id = serializers.CharField(source="public_id", help_text="Such as ls_…")
     state = serializers.ChoiceField(choices=LeaseState.values)

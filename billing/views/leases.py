@@ -106,6 +106,7 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
         "machines": machines,
         "ready": [machine for machine in machines if machine.state == MachineState.READY],
         "wipes": list(wipe_records(found)),
+        "proven": all(machine.state == MachineState.WIPED for machine in machines if machine.touched_at),
         "history": _history(found),
         "cost_micros": reading.due_micros if reading else 0,
         "seconds": reading.seconds if reading else 0,

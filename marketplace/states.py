@@ -19,7 +19,9 @@ class NodeState(TextChoices):
 
 TRANSITIONS: Mapping[str, frozenset[str]] = {
     NodeState.ENROLLED: frozenset({NodeState.AVAILABLE, NodeState.WIPING, NodeState.QUARANTINED, NodeState.RETIRED}),
-    NodeState.AVAILABLE: frozenset({NodeState.DEPLOYING, NodeState.QUARANTINED, NodeState.MAINTENANCE, NodeState.RETIRED}),
+    NodeState.AVAILABLE: frozenset(
+        {NodeState.DEPLOYING, NodeState.QUARANTINED, NodeState.MAINTENANCE, NodeState.RETIRED}
+    ),
     NodeState.DEPLOYING: frozenset({NodeState.LEASED, NodeState.WIPING}),
     NodeState.LEASED: frozenset({NodeState.WIPING}),
     NodeState.WIPING: frozenset({NodeState.AVAILABLE, NodeState.WIPE_FAILED}),

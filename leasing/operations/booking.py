@@ -1,6 +1,7 @@
 """From an order to an agreement: hold, confirm, expire."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -77,22 +78,30 @@ def hold(
 
 
 def _lock_nodes(*, offer: Offer, nodes: int, starts_at: datetime, ends_at: datetime | None, now: datetime) -> list[int]:
-    """Ids of free nodes, locked. Raises NodesTaken."""
+    """Ids of free nodes, locked; for an open-ended lease rather those with nothing booked behind. Raises NodesTaken."""
+    if ends_at is None:
+        with suppress(calendar.TooFewNodes):
+            horizon = _guaranteed(offer.plan, starts_at)
+            return calendar.ids(calendar.lock_idle_nodes(pool=offer.pool, nodes=nodes, window=horizon, now=now))
     window = occupied(offer.plan, starts_at, ends_at)
     try:
-        calendars = calendar.lock_free_nodes(pool=offer.pool, nodes=nodes, window=window, now=now)
+        return calendar.ids(calendar.lock_free_nodes(pool=offer.pool, nodes=nodes, window=window, now=now))
     except calendar.TooFewNodes:
         windows = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
         raise NodesTaken(windows[:WINDOWS_SHOWN]) from None
-    return [row.pk for row in calendars]
 
 
 def _period(plan: Plan, *, node_ids: Sequence[int], starts_at: datetime, ends_at: datetime | None) -> Window:
     """What the claims take, cleaning included: to the agreed end, or as far as can be guaranteed."""
     if ends_at is not None:
         return occupied(plan, starts_at, ends_at)
-    wanted = starts_at + timedelta(seconds=plan.guarantee_seconds + plan.cleaning_seconds)
-    return Window(starts_at, calendar.reach_until(node_ids=node_ids, after=starts_at, wanted=wanted))
+    wanted = _guaranteed(plan, starts_at)
+    return Window(starts_at, calendar.reach_until(node_ids=node_ids, after=starts_at, wanted=wanted.ends_at))
+
+
+def _guaranteed(plan: Plan, starts_at: datetime) -> Window:
+    """The plan's whole horizon, with the cleaning behind it."""
+    return Window(starts_at, starts_at + timedelta(seconds=plan.guarantee_seconds + plan.cleaning_seconds))
 
 
 @transaction.atomic

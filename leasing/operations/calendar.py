@@ -57,6 +57,11 @@ def _take_all(rows: Iterable[NodeCalendar], nodes: int) -> list[NodeCalendar]:
     return taken
 
 
+def ids(calendars: Iterable[NodeCalendar]) -> list[int]:
+    """The nodes' ids."""
+    return [calendar.pk for calendar in calendars]
+
+
 def lock_nodes_of(lease: Lease) -> list[int]:
     """Lock the calendars of every node that the lease claims, ids ascending. Returns the node ids."""
     node_ids = sorted(Claim.objects.filter(lease=lease, released_at=None).values_list("node_id", flat=True))

@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
                 ('source', models.CharField(max_length=200)),
             ],
             options={
+                'verbose_name': 'GPU model',
                 'ordering': ['slug'],
             },
         ),

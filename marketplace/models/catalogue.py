@@ -20,6 +20,7 @@ class GPUModel(models.Model):
 
     class Meta:
         ordering = ["slug"]
+        verbose_name = "GPU model"
 
     def __str__(self) -> str:
         return self.name

@@ -102,6 +102,13 @@ def test_a_booking_ahead_limits_the_guarantee_of_a_lease_that_begins_now(acme: O
     assert lease.guaranteed_until == NOON + 2 * DAY - timedelta(minutes=15)
 
 
+def test_an_open_ended_lease_rather_takes_a_node_with_nothing_booked_behind(acme: Organization) -> None:
+    pool = factories.a_pool(nodes=2)
+    ahead = factories.an_offer(pool, factories.a_plan(PlanKind.RESERVED))
+    order(acme, ahead, starts_at=NOON + 2 * DAY, ends_at=NOON + 3 * DAY)
+    assert order(acme, factories.an_offer(pool)).guaranteed_until == NOON + 7 * DAY
+
+
 def test_the_exclusion_constraint_is_in_the_database(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT contype FROM pg_constraint WHERE conname = 'claim_no_overlap'")

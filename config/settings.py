@@ -6,6 +6,7 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from config import env
+from config.console import UNFOLD as UNFOLD  # the admin
 
 django_stubs_ext.monkeypatch()  # lets ModelAdmin[Lease] and its like be written at run time too
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -73,7 +74,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "config.middleware.admin_policy",
+    "config.middleware.policy_by_path",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -216,21 +217,3 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
-
-# -- The admin: django-unfold ----------------------------------------------------------------------------------------
-UNFOLD = {
-    "SITE_TITLE": "Gridlease operations",
-    "SITE_HEADER": "Gridlease",
-    "SITE_SUBHEADER": "Inventory and money",
-    "SITE_SYMBOL": "bolt",
-    "SITE_URL": "/",
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": True,
-    "COLORS": {
-        "primary": {
-            "50": "236 253 245", "100": "209 250 229", "200": "167 243 208", "300": "110 231 183",
-            "400": "52 211 153", "500": "16 185 129", "600": "5 150 105", "700": "4 120 87",
-            "800": "6 95 70", "900": "6 78 59", "950": "2 44 34",
-        }
-    },
-}  # fmt: skip

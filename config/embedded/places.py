@@ -29,14 +29,21 @@ def reachable(path: Path) -> bool:
 
 
 def home(state: Path) -> Path:
-    """The directory for the servers' files: `state`, or one under /var/tmp when their user cannot get there."""
+    """The directory for the servers' files: `state`, or one under /var/tmp when their user cannot get there.
+
+    A link in `state` tells where they are, and whose they are: without it they belong to a `state` that was removed.
+    """
     state.mkdir(parents=True, exist_ok=True)
     if server_user() is None:
         return state
     if reachable(state.parent):
         state.chmod(state.stat().st_mode | 0o011)
         return state
-    return _private(Path("/var/tmp"), state, mode=0o711)  # noqa: S108
+    elsewhere, link = _private(Path("/var/tmp"), state, mode=0o711), state / "servers"  # noqa: S108
+    if not link.is_symlink():
+        shutil.rmtree(elsewhere)
+        link.symlink_to(_private(elsewhere.parent, state, mode=0o711))
+    return elsewhere
 
 
 def owned_dir(path: Path) -> Path:

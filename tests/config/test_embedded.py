@@ -1,6 +1,7 @@
 """Where the embedded servers live, and which ports they may have."""
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -37,6 +38,18 @@ def test_servers_move_out_of_a_directory_their_user_cannot_reach(tmp_path: Path)
     assert moved.parent == Path("/var/tmp")
     assert places.reachable(moved)
     assert hidden.stat().st_mode & 0o777 == 0o700, "nobody's directories are opened for it"
+    assert places.home(hidden / "var") == moved, "the next start must find them again"
+    moved.rmdir()
+
+
+@as_root
+def test_removing_the_state_directory_starts_afresh_wherever_the_servers_are(tmp_path: Path) -> None:
+    hidden = tmp_path / "root-only"
+    hidden.mkdir(mode=0o700)
+    moved = places.home(hidden / "var")
+    (moved / "old").touch()
+    shutil.rmtree(hidden / "var")
+    assert list(places.home(hidden / "var").iterdir()) == []
     moved.rmdir()
 
 

@@ -1,0 +1,1 @@
+"""Formats of dates and numbers where no template says otherwise: the admin."""

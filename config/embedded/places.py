@@ -81,4 +81,5 @@ def _private(parent: Path, origin: Path, *, mode: int) -> Path:
     user = server_user()
     if path.is_symlink() or path.stat().st_uid not in {os.geteuid(), user.pw_uid if user else -1}:
         raise Trouble(f"{path} belongs to somebody else: remove it, or set STATE_DIR to a shorter path of your own.")
+    path.chmod(mode)  # whatever the umask made of it
     return path

@@ -7,6 +7,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
+from accounts.admin import Readable
 from billing.models import (
     Entry,
     GatewayEvent,
@@ -37,23 +38,7 @@ def dollars(field: str, words: str, *, cents: bool = False) -> Any:
     return column
 
 
-class ReadOnly:
-    """Rows that staff look at and never write: the code that owns them does."""
-
-    def has_add_permission(self, request: HttpRequest, *_: object) -> bool:
-        """Never."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Never."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Never."""
-        return False
-
-
-class EntryInline(ReadOnly, TabularInline):  # type: ignore[misc]
+class EntryInline(Readable, TabularInline):  # type: ignore[misc]
     """A posting's entries."""
 
     model = Entry
@@ -61,7 +46,7 @@ class EntryInline(ReadOnly, TabularInline):  # type: ignore[misc]
     extra = 0
 
 
-class InvoiceLineInline(ReadOnly, TabularInline):  # type: ignore[misc]
+class InvoiceLineInline(Readable, TabularInline):  # type: ignore[misc]
     """An invoice's lines."""
 
     model = InvoiceLine
@@ -70,7 +55,7 @@ class InvoiceLineInline(ReadOnly, TabularInline):  # type: ignore[misc]
 
 
 @admin.register(LedgerAccount)
-class LedgerAccountAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class LedgerAccountAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     """What each organization has, has used, has paid and was given."""
 
     list_display = ["organization", "kind", dollars("balance_micros", "balance")]
@@ -80,7 +65,7 @@ class LedgerAccountAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Posting)
-class PostingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class PostingAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     """Every movement of money."""
 
     list_display = ["public_id", "at", "organization", "kind", "amount", "memo"]
@@ -102,7 +87,7 @@ class PostingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Quote)
-class QuoteAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class QuoteAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     """Prices that were promised."""
 
     list_display = [
@@ -119,7 +104,7 @@ class QuoteAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Meter)
-class MeterAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class MeterAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     """How far each lease is charged."""
 
     list_display = [
@@ -143,7 +128,7 @@ class MeterAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Usage)
-class UsageAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class UsageAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     """What was charged, slice by slice."""
 
     list_display = ["lease", "from_at", "until_at", "seconds", "nodes", dollars("micros", "charge")]
@@ -153,7 +138,7 @@ class UsageAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class PaymentAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     """Top-ups; those with an error need a look."""
 
     list_display = [
@@ -172,7 +157,7 @@ class PaymentAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Refund)
-class RefundAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class RefundAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     """Money on its way back."""
 
     list_display = [
@@ -191,7 +176,7 @@ class RefundAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(GatewayEvent)
-class GatewayEventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class GatewayEventAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     """The processor's messages; those that are open with an error are tried again for three days."""
 
     list_display = [
@@ -209,7 +194,7 @@ class GatewayEventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class InvoiceAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     """Months on paper."""
 
     list_display = ["number", "organization", "period_start", dollars("total_cents", "total", cents=True), "issued_at"]
@@ -220,7 +205,7 @@ class InvoiceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Standing)
-class StandingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class StandingAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     """Whose wallet runs dry."""
 
     list_display = ["organization", "level", "since"]

@@ -1,19 +1,19 @@
 """From a wish to a lease: a quote that keeps its price, and an order that holds nodes and money in one transaction."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 
 import leasing.operations
-from accounts.models import Organization, SSHKey, User
+from accounts.models import Organization, User
 from accounts.operations import record
 from billing import operations
 from billing.models import Meter, Quote
 from billing.queries import wallet
 from leasing.models import Lease
-from marketplace.models import Image, Offer, Plan, PlanKind, Rate
+from leasing.operations import Setup
+from marketplace.models import Offer, Plan, PlanKind, Rate
 from marketplace.money import SECONDS_PER_HOUR, format_micros, price
 from marketplace.queries import MOST_NODES, current_rate
 
@@ -115,10 +115,7 @@ def place(
     actor: str,
     created_by: User | None,
     quote: Quote,
-    name: str,
-    ssh_keys: Sequence[SSHKey],
-    image: Image,
-    startup_script: str,
+    setup: Setup,
     now: datetime,
 ) -> Lease:
     """
@@ -143,10 +140,7 @@ def place(
         nodes=agreed.nodes,
         starts_at=now if agreed.ends_at is None else agreed.starts_at,
         ends_at=agreed.ends_at,
-        name=name,
-        ssh_keys=ssh_keys,
-        image=image,
-        startup_script=startup_script,
+        setup=setup,
         now=now,
     )
     _open_meter(agreed, lease)

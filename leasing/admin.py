@@ -1,7 +1,6 @@
 """The operator's view of leases. Staff look; the one thing to do here is to wipe a machine again."""
 
 from datetime import datetime
-from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
@@ -9,27 +8,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
+from accounts.admin import Readable
 from accounts.clock import now
 from accounts.models import IllegalMove, Stale, User
 from leasing.models import Claim, Lease, LeaseKey, Machine, MachineTransition, Transition, WipeRecord
 from leasing.operations import wipe_again
 from leasing.tasks import nudge_sites
-
-
-class Readable:
-    """Shows rows and refuses to add, change or delete them."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
 
 
 class Keys(Readable, TabularInline):  # type: ignore[misc]

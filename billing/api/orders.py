@@ -22,7 +22,7 @@ from billing.queries import priced_leases
 from billing.receipts import receipt
 from billing.serializers import NewLease, NewQuote, PricedLease, QuoteShown, ReceiptShown, UsageShown
 from leasing.models import Lease
-from leasing.operations import NodesTaken
+from leasing.operations import NodesTaken, Setup
 from leasing.tasks import nudge_sites
 from marketplace.models import Image
 from marketplace.queries import listed_offers
@@ -106,13 +106,15 @@ class Leases(ListModelMixin, LeaseView):
         """
         wanted = NewLease(data=request.data)
         wanted.is_valid(raise_exception=True)
+        quote, setup = self._resolved(wanted.validated_data)
         try:
             lease = checkout.place(
                 organization=self.principal.organization,
                 actor=self.principal.actor,
                 created_by=self.principal.user,
+                quote=quote,
+                setup=setup,
                 now=now(),
-                **self._resolved(wanted.validated_data),
             )
         except checkout.InsufficientFunds as error:
             raise problems.insufficient_funds(error) from error
@@ -125,7 +127,7 @@ class Leases(ListModelMixin, LeaseView):
         transaction.on_commit(nudge_sites, robust=True)
         return Response(self.get_serializer(self.get_queryset().get(pk=lease.pk)).data, status=201)
 
-    def _resolved(self, values: dict[str, Any]) -> dict[str, Any]:
+    def _resolved(self, values: dict[str, Any]) -> tuple[Quote, Setup]:
         """The order's ids as rows of this organization. Raises ValidationError, naming the field."""
         own = self.principal.organization
         quote = Quote.objects.filter(organization=own, public_id=values["quote"]).first()
@@ -138,7 +140,7 @@ class Leases(ListModelMixin, LeaseView):
             raise bad_field("ssh_keys", f"There is no SSH key {missing[0]}. GET ssh-keys lists yours.")
         if image is None:
             raise bad_field("image", "There is no such image. GET images lists them.")
-        return {**values, "quote": quote, "ssh_keys": keys, "image": image}
+        return quote, Setup(values["name"], keys, image, values["startup_script"])
 
 
 class OneLease(LeaseView):

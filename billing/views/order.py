@@ -17,7 +17,7 @@ from billing.forms import Details, Wish, cents_to_ask
 from billing.models import Quote
 from billing.queries import wallet
 from leasing.models import Lease
-from leasing.operations import NodesTaken
+from leasing.operations import NodesTaken, Setup
 from leasing.tasks import nudge_sites
 from marketplace.models import Offer
 from marketplace.queries import Criteria, OfferRow, free_windows, listed_offers, offer_row
@@ -90,8 +90,8 @@ def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, mom
             actor=principal.actor,
             created_by=principal.user,
             quote=quote,
+            setup=Setup(**details.cleaned_data),
             now=moment,
-            **details.cleaned_data,
         )
     except checkout.QuoteUsed as used:
         return used.lease

@@ -1,6 +1,6 @@
 """What can be done to leases. Locks have one order: node calendars ascending, the lease, its machines, their nodes."""
 
-from leasing.operations.booking import NodesTaken, confirm, expire, hold, rename
+from leasing.operations.booking import NodesTaken, Setup, confirm, expire, hold, rename
 from leasing.operations.ending import end, settle_end
 from leasing.operations.pausing import pause, paused, resume
 from leasing.operations.renewing import renew
@@ -9,6 +9,7 @@ from leasing.operations.wiping import record_wipe, wipe_again, wipe_failed
 
 __all__ = [
     "NodesTaken",
+    "Setup",
     "confirm",
     "deploy",
     "end",

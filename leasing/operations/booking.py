@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -18,6 +19,16 @@ from marketplace.queries import Window, free_windows, occupied
 HOLD_FOR = timedelta(minutes=10)
 WINDOWS_SHOWN = 3
 WINDOWS_AHEAD = timedelta(days=60)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the tenant wants to find: a name for people, the keys that are admitted, the image, a script run once."""
+
+    name: str
+    ssh_keys: Sequence[SSHKey]
+    image: Image
+    startup_script: str = ""
 
 
 class NodesTaken(Exception):
@@ -39,10 +50,7 @@ def hold(
     nodes: int,
     starts_at: datetime,
     ends_at: datetime | None,
-    name: str,
-    ssh_keys: Sequence[SSHKey],
-    image: Image,
-    startup_script: str,
+    setup: Setup,
     now: datetime,
 ) -> Lease:
     """
@@ -56,21 +64,22 @@ def hold(
         organization=organization,
         created_by=created_by,
         created_at=now,
-        name=name,
+        name=setup.name,
         offer=offer,
         rate=rate,
         node_count=nodes,
         starts_at=starts_at,
         ends_at=ends_at,
         guaranteed_until=period.ends_at - timedelta(seconds=offer.plan.cleaning_seconds),
-        image=image,
-        startup_script=startup_script,
+        image=setup.image,
+        startup_script=setup.startup_script,
         state=LeaseState.HELD,
         state_since=now,
         deadline=now + HOLD_FOR,
     )
     LeaseKey.objects.bulk_create(
-        LeaseKey(lease=lease, name=key.name, public_key=key.public_key, fingerprint=key.fingerprint) for key in ssh_keys
+        LeaseKey(lease=lease, name=key.name, public_key=key.public_key, fingerprint=key.fingerprint)
+        for key in setup.ssh_keys
     )
     calendar.claim(lease=lease, node_ids=node_ids, period=period)
     lease.begin(at=now, actor=actor)

@@ -6,12 +6,14 @@ from itertools import count
 from typing import Any
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from accounts.models import Organization
 from billing import checkout, operations
 from billing.models import AccountKind, Entry, LedgerAccount, Posting, Quote
 from billing.queries import Wallet, wallet
 from leasing.models import Lease
+from leasing.operations import Setup
 from leasing.provisioners import provisioner_for
 from leasing.provisioners.fake import Fake, World
 from marketplace.models import Offer, PlanKind
@@ -19,6 +21,8 @@ from marketplace.money import MICROS
 from tests import factories
 from tests.factories import HOUR, NOON
 from tests.leasing.conftest import work_all
+from tests.stripe_standin import KEY, SECRET, StripeStandin
+from tests.stripe_standin import running as standin
 
 SECOND = timedelta(seconds=1)
 _serial = count(1)
@@ -32,6 +36,22 @@ def world() -> Iterator[World]:
     fake.world.reset()
     yield fake.world
     fake.world.reset()
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeStandin]:
+    """The Stripe stand-in as a real process."""
+    with standin(tmp_path_factory.mktemp("stripe")) as started:
+        yield started
+
+
+@pytest.fixture
+def stripe(process: StripeStandin, settings: Settings) -> Iterator[StripeStandin]:
+    """The stand-in, which sends nothing unless the test wants it to."""
+    settings.STRIPE_API_KEY, settings.STRIPE_WEBHOOK_SECRET, settings.STRIPE_API_BASE = KEY, SECRET, process.url
+    process.webhook(None)
+    yield process
+    process.heal()
 
 
 @pytest.fixture
@@ -75,10 +95,7 @@ def place(quote: Quote, *, now: datetime = NOON, name: str = "training") -> Leas
         actor="user:us_tests",
         created_by=None,
         quote=quote,
-        name=name,
-        ssh_keys=[factories.a_key(quote.organization)],
-        image=factories.an_image(),
-        startup_script="",
+        setup=Setup(name, [factories.a_key(quote.organization)], factories.an_image()),
         now=now,
     )
 

@@ -1,11 +1,9 @@
 """Unused money goes back to the card it came from, once, whatever happens on the way."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 import stripe as sdk
-from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.clock import now
@@ -18,25 +16,10 @@ from marketplace.models import Offer
 from tests import factories
 from tests.billing.conftest import assert_books_balance, balance, give, running
 from tests.billing.stripe_world import arrived, paid
-from tests.stripe_standin import KEY, SECRET, StripeStandin
-from tests.stripe_standin import running as standin
+from tests.stripe_standin import KEY, StripeStandin
 from tests.together import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeStandin]:
-    with standin(tmp_path_factory.mktemp("stripe")) as started:
-        yield started
-
-
-@pytest.fixture
-def stripe(process: StripeStandin, settings: Settings) -> Iterator[StripeStandin]:
-    settings.STRIPE_API_KEY, settings.STRIPE_WEBHOOK_SECRET, settings.STRIPE_API_BASE = KEY, SECRET, process.url
-    process.webhook(None)
-    yield process
-    process.heal()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -22,25 +21,10 @@ from billing.settlement import BadAmount, CheckoutOver, PaymentMismatch
 from tests import factories
 from tests.billing.conftest import assert_books_balance, balance
 from tests.billing.stripe_world import a_payment, arrived, opened, paid, pay
-from tests.stripe_standin import KEY, SECRET, StripeStandin, running
+from tests.stripe_standin import SECRET, StripeStandin
 from tests.together import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeStandin]:
-    with running(tmp_path_factory.mktemp("stripe")) as started:
-        yield started
-
-
-@pytest.fixture
-def stripe(process: StripeStandin, settings: Settings) -> Iterator[StripeStandin]:
-    """The stand-in, which sends nothing unless the test wants it to."""
-    settings.STRIPE_API_KEY, settings.STRIPE_WEBHOOK_SECRET, settings.STRIPE_API_BASE = KEY, SECRET, process.url
-    process.webhook(None)
-    yield process
-    process.heal()
 
 
 @pytest.fixture

@@ -175,7 +175,7 @@ def test_the_gateway_comes_from_the_settings(settings: Any, standin: StripeStand
         configured_gateway()
 
 
-def body(kind: str = "checkout.session", livemode: bool = False, **metadata: str) -> bytes:
+def body(kind: str = "checkout.session", *, livemode: bool = False, **metadata: str) -> bytes:
     item = {"object": kind, "id": "cs_1", "metadata": metadata}
     event = {"object": "event", "id": "evt_1", "livemode": livemode, "created": 1_700_000_000, "data": {"object": item}}
     return json.dumps(event).encode()

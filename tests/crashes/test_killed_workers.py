@@ -72,10 +72,7 @@ def order(acme: Organization) -> Lease:
         nodes=1,
         starts_at=now,
         ends_at=None,
-        name="training",
-        ssh_keys=[factories.a_key(acme)],
-        image=factories.an_image(),
-        startup_script="",
+        setup=operations.Setup("training", [factories.a_key(acme)], factories.an_image()),
         now=now,
     )
     operations.confirm(lease=lease, actor="user:us_tests", now=now)

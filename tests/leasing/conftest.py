@@ -44,13 +44,11 @@ def hold(organization: Organization, offer: Offer, **wanted: Any) -> Lease:
         "nodes": 1,
         "starts_at": NOON,
         "ends_at": None,
-        "name": "training",
-        "ssh_keys": [factories.a_key(organization)],
-        "image": factories.an_image(),
-        "startup_script": "",
         "now": NOON,
     }
-    return operations.hold(**{**defaults, **wanted})
+    keys, image = [factories.a_key(organization)], factories.an_image()
+    setup = operations.Setup(wanted.pop("name", "training"), keys, image, wanted.pop("startup_script", ""))
+    return operations.hold(**{**defaults, "setup": setup, **wanted})
 
 
 def order(organization: Organization, offer: Offer, **wanted: Any) -> Lease:

@@ -3,7 +3,7 @@
 import ast
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import cache
 from pathlib import Path
 
@@ -121,10 +121,10 @@ def test_every_task_is_run_by_the_clock_or_sent_by_name() -> None:
     assert scheduled - own == set(), "scheduled, but there is no such task"
 
 
-RESTING: dict[str, set[str]] = {
+RESTING: Mapping[str, Set[str]] = {
     "lease": {LeaseState.SCHEDULED, LeaseState.ACTIVE, *LEASE_OVER},
     "machine": {MachineState.PENDING, MachineState.READY, MachineState.PAUSED, *MACHINE_AT_REST},
-    "node": set(nodes.NodeState) - {nodes.NodeState.DEPLOYING, nodes.NodeState.WIPING},
+    "node": {*nodes.NodeState} - {nodes.NodeState.DEPLOYING, nodes.NodeState.WIPING},
 }
 TABLES = [
     ("lease", LEASE_TRANSITIONS, LEASE_FAILED_TWIN),

@@ -5,6 +5,7 @@ import base64
 import hmac
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -30,6 +31,9 @@ HELP = """\
 
 With DATABASE_URL, REDIS_URL or STRIPE_API_KEY set, the embedded PostgreSQL, Valkey or Stripe stand-in is not started.
 State is kept in var/ (STATE_DIR): stop and remove it to start afresh. ./test runs every test."""
+
+
+NEEDED_BYTES = 500_000_000
 
 
 def main(arguments: list[str]) -> int:
@@ -61,6 +65,9 @@ def start(arguments: list[str]) -> int:
     held = environment.lock()
     if held is None:
         raise Trouble("Gridlease is running from this directory already: stop it first, or use ./run manage beside it.")
+    free = shutil.disk_usage(environment.state_dir()).free
+    if free < NEEDED_BYTES:
+        raise Trouble(f"The disk of {environment.state_dir()} has {free // 10**6} MB free; make it 500 MB at least.")
     began = time.monotonic()
     services = environment.everything(port=port)
     every = [*services.parts, *parts.application(services.env, port=port, below=services.parts)]

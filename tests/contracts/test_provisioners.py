@@ -53,7 +53,7 @@ def tenancy(bench: Bench, ana: Key) -> Iterator[Tenancy]:
 @pytest.fixture
 def customer(bench: Bench) -> OpenSSH:
     if not isinstance(bench, OpenSSH):
-        pytest.skip("a node in memory has no SSH server")
+        pytest.skip("not applicable: a node in memory has no SSH server")
     return bench
 
 

@@ -33,7 +33,7 @@ def main() -> int:
     store = Store(options.state)
     endpoint = Endpoint(options.webhook_url, options.webhook_secret or "", options.webhook_retry_seconds)
     try:
-        server = Server(options.port, lambda request: app.serve(request))
+        server = Server(options.port, lambda request: app.serve(request))  # noqa: PLW0108 - the app needs its port
     except OSError as busy:
         print(f"The Stripe stand-in cannot listen on 127.0.0.1:{options.port}: {busy.strerror}.", file=sys.stderr)
         return 1

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
@@ -10,6 +11,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from accounts.models import APIToken, Event, IdempotencyKey, Membership, Notice, Organization, SSHKey, User
 
 admin.site.unregister(Group)
+admin.site.unregister(Authenticator)  # a second factor is its owner's alone
 
 
 class Readable:

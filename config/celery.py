@@ -34,7 +34,12 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     broker_connection_retry_on_startup=True,
-    broker_transport_options={"visibility_timeout": 3600},  # longer than any task: else it is delivered twice
+    broker_transport_options={
+        "visibility_timeout": 3600,  # longer than any task: else it is delivered twice
+        "socket_timeout": 3,
+        "socket_connect_timeout": 2,
+    },
+    task_publish_retry=False,  # a message only speeds things up: a hung broker must not hold up an order
     timezone="UTC",
     beat_schedule={
         "leases": every(2, "leasing.tasks.sweep"),

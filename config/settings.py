@@ -36,6 +36,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": env.redis("REDIS_URL", 1),
         "KEY_PREFIX": "gridlease",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},  # a hung cache must not hang a request
     }
 }
 EMAIL_FILE_PATH = env.text("EMAIL_DIR", "")

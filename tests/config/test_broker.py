@@ -24,7 +24,7 @@ def hung() -> Iterator[str]:
 
 
 def test_a_message_to_a_hung_broker_fails_soon(hung: str) -> None:
-    sender = Celery("sender", broker=hung)
+    sender = Celery("sender", broker=hung, set_as_current=False)
     sender.conf.update({name: app.conf[name] for name in ("broker_transport_options", "task_publish_retry")})
     began = time.monotonic()
     with pytest.raises(OperationalError):

@@ -1,12 +1,12 @@
 """What time brings by itself. Each function finds its rows by state and time: a late or doubled run changes nothing."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db import transaction
-from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, Value
+from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from accounts.models import IllegalMove, Stale
@@ -48,7 +48,7 @@ def deploy_pending(*, now: datetime) -> None:
     """Machines of a starting lease whose node has just come back to stock."""
     pending = Machine.objects.filter(
         state=MachineState.PENDING, lease__state=LeaseState.PROVISIONING, node__state=NodeState.AVAILABLE
-    ).select_related("lease", "node")
+    ).select_related("lease")
     _each(pending, lambda machine: operations.deploy(machine=machine, deadline=machine.lease.deadline, now=now))
 
 
@@ -105,9 +105,9 @@ def _why(lease: Lease, now: datetime) -> str:
     return "period_over" if lease.ends_at else "guarantee_over"
 
 
-def _each(rows: Iterable[Row], act: Callable[[Row], Any]) -> None:
-    """One row's trouble does not stop the others; a row that somebody else moved is theirs."""
-    for row in list(rows)[:BATCH]:
+def _each(rows: QuerySet[Row], act: Callable[[Row], Any]) -> None:
+    """A batch; one row's trouble does not stop the others, and a row that somebody else moved is theirs."""
+    for row in rows.order_by("pk")[:BATCH]:
         try:
             act(row)
         except (Stale, IllegalMove) as moved:

@@ -58,6 +58,7 @@ def paused(*, machine: Machine, reason: str, now: datetime) -> None:
 @transaction.atomic
 def resume(*, lease: Lease, actor: str, now: datetime) -> None:
     """Start the paused machines again; the lease is active, and metered, once all of them answer."""
+    Lease.objects.select_for_update(of=("self",)).get(pk=lease.pk)  # else it could end between two of our reads
     for machine in lease.machines.filter(state=MachineState.PAUSED):
         machine.move_to(
             MachineState.RESUMING,

@@ -26,24 +26,26 @@ def start(*, lease: Lease, now: datetime) -> None:
     """
     deadline = now + timedelta(seconds=lease.offer.plan.start_deadline_seconds)
     lease.move_to(LeaseState.PROVISIONING, at=now, deadline=deadline)
-    for machine in lease.machines.filter(state=MachineState.PENDING).select_related("node").order_by("node_id"):
+    for machine in lease.machines.filter(state=MachineState.PENDING).order_by("node_id"):
         deploy(machine=machine, deadline=deadline, now=now)
 
 
+@transaction.atomic
 def deploy(*, machine: Machine, deadline: datetime | None, now: datetime) -> bool:
     """Hand a pending machine to the workers if its node is available; False if the node is not (yet)."""
-    if machine.node.state != NodeState.AVAILABLE:
+    Lease.objects.select_for_update(of=("self",)).get(pk=machine.lease_id)  # else it could end between two of our reads
+    fresh = Machine.objects.select_related("node").get(pk=machine.pk)
+    if (fresh.state, fresh.node.state) != (MachineState.PENDING, NodeState.AVAILABLE):
         return False
-    with transaction.atomic():
-        machine.move_to(
-            MachineState.PREPARING,
-            at=now,
-            deadline=deadline,
-            next_attempt_at=now,
-            touched_at=now,
-            step="waiting for the site's worker",
-        )
-        machine.node.move_to(NodeState.DEPLOYING, at=now, reason=machine.public_id)
+    fresh.move_to(
+        MachineState.PREPARING,
+        at=now,
+        deadline=deadline,
+        next_attempt_at=now,
+        touched_at=now,
+        step="waiting for the site's worker",
+    )
+    fresh.node.move_to(NodeState.DEPLOYING, at=now, reason=fresh.public_id)
     return True
 
 

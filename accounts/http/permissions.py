@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -18,6 +19,7 @@ class Allowed(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         """Whether the principal may; False for nobody, which becomes 401.
 
+        :raises MethodNotAllowed: 405, for a method that the view does not name
         :raises Problem: 403, naming the missing organization, role or scope
         """
         principal = find_principal(request)
@@ -26,7 +28,9 @@ class Allowed(BasePermission):
         if principal is None:
             raise _refusal("no_organization", "You belong to no organization. Create one in the browser.")
         method = "GET" if request.method in {"HEAD", "OPTIONS"} else request.method
-        action = view.required.get(method, "")
+        action = view.required.get(method)
+        if action is None:
+            raise MethodNotAllowed(str(request.method))
         if may(principal, action):
             return True
         log.warning("refused: %s wanted %s for %s %s", principal.actor, action, request.method, request.path)

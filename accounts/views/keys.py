@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import forms
@@ -62,5 +63,6 @@ def _added(request: HttpRequest, form: forms.NewSSHKey) -> SSHKey | None:
 
 def _next(request: HttpRequest) -> str:
     wanted = request.POST.get("next") or request.GET.get("next") or ""
-    here = {request.get_host()}
-    return wanted if url_has_allowed_host_and_scheme(wanted, here, require_https=request.is_secure()) else "ssh-keys"
+    # Without a host of its own, and no name of a view either: `redirect` would look that up.
+    safe = wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, None)
+    return wanted if safe else reverse("ssh-keys")

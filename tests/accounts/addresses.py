@@ -1,0 +1,93 @@
+"""Every address of the product, read from its URLconf, and the one table of who may open which.
+
+The table names the kind of each route of ours. What lies below /account/ and /admin/ belongs to packages and is one
+kind each. A route that is in no table fails `test_isolation.py` with what to do.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.views import View
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+SAFE = {"GET", "HEAD", "OPTIONS"}
+API = "api/v1/"
+BELOW = {"account/": "allauth", "admin/": "staff"}
+KINDS = {
+    # For everybody, and without anybody's data. `pay` is open to whoever has the address: one can only pay there.
+    "public": """
+        home catalogue offer pay healthz mailbox mailbox_letter
+        api_offers api_offer api_offer_windows api_sites api_gpu_models api_node_types api_images api_plans
+    """,
+    "schema": "schema docs",
+    "webhook": "stripe-webhook",
+    # For people who are logged in, of whatever organization or none.
+    "person": "organization-create settings",
+    # For members; what has an id belongs to one organization.
+    "member": """
+        leases lease lease_panel lease_return lease_rename receipt order
+        wallet top_up refund ledger payment payment_opening invoices invoice
+        ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
+        api_leases api_lease api_lease_usage api_lease_receipt
+        api_lease_transitions api_lease_return api_lease_rename api_lease_wipe_certificate
+        api_quotes api_quote api_wallet api_ledger api_invoices api_invoice_preview api_invoice
+        api_top_ups api_top_up api_refunds
+        api_ssh_keys api_ssh_key api_tokens api_token api_events api_organization
+    """,
+}
+KIND_OF = {name: kind for kind, names in KINDS.items() for name in names.split()}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One address: `path` as the URLconf writes it, and what answers there."""
+
+    name: str
+    path: str
+    view: Any
+
+    @property
+    def kind(self) -> str:
+        """Who may open it; empty if no table says so."""
+        return next((kind for start, kind in BELOW.items() if self.path.startswith(start)), KIND_OF.get(self.name, ""))
+
+    @property
+    def api(self) -> bool:
+        return self.path.startswith(API)
+
+    @property
+    def has_id(self) -> bool:
+        return "<" in self.path
+
+    @property
+    def methods(self) -> set[str]:
+        """The methods that an API route has a handler for."""
+        view: type[View] = self.view.cls
+        return {method for method in METHODS if hasattr(view, method.lower())} - {"HEAD", "OPTIONS"}
+
+    def address(self, id: str = "1") -> str:
+        """The path with `id` in each place of a parameter."""
+        plain = re.sub(r"\(\?P<\w+>[^)]*\)|<[^>]+>", id, self.path)
+        return "/" + re.sub(r"[$^\\]", "", plain)
+
+
+def _walk(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[Route]:
+    for entry in patterns:
+        path = before + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from _walk(entry.url_patterns, path)
+        else:
+            yield Route(entry.name or path, path, entry.callback)
+
+
+ROUTES = tuple(_walk(get_resolver().url_patterns))
+
+
+def routes(*kinds: str, api: bool | None = None, has_id: bool | None = None) -> list[Route]:
+    """The routes of these kinds; only those in the API or not, with an id or not, if that is said."""
+    return [
+        route for route in ROUTES if route.kind in kinds and api in (None, route.api) and has_id in (None, route.has_id)
+    ]

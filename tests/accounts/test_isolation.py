@@ -1,0 +1,273 @@
+"""Nobody sees or changes what is another organization's: each route with each method, read from the URLconf itself."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.apps import apps
+from django.test import Client
+from rest_framework.test import APIClient
+
+from accounts.clock import now
+from accounts.models import APIToken, Organization, User
+from accounts.operations import issue_token
+from billing import checkout, invoicing, settlement
+from billing.models import Invoice
+from leasing.provisioners import provisioner_for
+from leasing.provisioners.fake import Fake
+from tests import factories
+from tests.accounts.addresses import KIND_OF, METHODS, ROUTES, SAFE, Route, routes
+from tests.accounts.cast import a_browser, a_client, a_token
+from tests.leasing import stages
+
+pytestmark = pytest.mark.django_db
+APPS = {"accounts", "marketplace", "leasing", "billing"}
+READS = ("lease:read", "money:read", "org:read")
+MADE_UP = "zz_0000000000000000000000"
+NO_SUCH_PASSKEY = "987654321"
+
+Ids = Mapping[str, list[str]]
+
+
+@pytest.fixture
+def ids(acme: Organization, ada: User) -> Iterator[Ids]:
+    """The public ids of what Acme has, one row or more of each kind, by the word that its addresses begin with."""
+    fake, moment = provisioner_for("fake"), now()
+    assert isinstance(fake, Fake)
+    fake.world.reset()
+    ended, active = stages.ended(acme, moment), stages.active(acme, moment)
+    quote = checkout.quote(organization=acme, offer=active.offer, nodes=1, starts_at=None, ends_at=None, now=moment)
+    payment = settlement.request_top_up(
+        organization=acme, actor=f"user:{ada.public_id}", created_by=ada, amount_cents=5000, now=moment
+    )
+    payment.checkout_url = "https://checkout.stripe.com/c/pay/cs_tests"  # opened before: nobody asks the processor
+    payment.save()
+    a_token(acme, ada)
+    tokens = [token.public_id for token in APIToken.objects.filter(organization=acme)]
+    yield {
+        "leases": [active.public_id, ended.public_id],
+        "quotes": [quote.public_id],
+        "top-ups": [payment.public_id],
+        "invoices": [an_invoice(acme).public_id],
+        "ssh-keys": [factories.a_key(acme).public_id],
+        "tokens": tokens,
+        "api-tokens": tokens,
+    }
+    fake.world.reset()
+
+
+def an_invoice(organization: Organization) -> Invoice:
+    month = invoicing.previous_month(invoicing.month_of(now()))
+    return Invoice.objects.create(
+        organization=organization,
+        number="GL-TEST-1",
+        period_start=month,
+        period_end=invoicing.next_month(month),
+        issued_at=now(),
+        total_cents=0,
+    )
+
+
+def ids_for(route: Route, ids: Ids) -> list[str]:
+    """The real ids that fit into the route's address."""
+    word = route.path.removeprefix("api/v1/").split("/")[0]
+    assert word in ids, f"{route.path} has an id of a new kind: make a row of that kind in the fixture `ids` here"
+    return ids[word]
+
+
+def database() -> dict[str, list[dict[str, Any]]]:
+    """Every row of the product, and every second factor. When a token was last used is not looked at."""
+    own = [model for model in apps.get_models() if model._meta.app_label in APPS]
+    rows = {model.__name__: list(model._default_manager.order_by("pk").values()) for model in [*own, Authenticator]}
+    for token in rows["APIToken"]:
+        del token["last_used_at"]
+    return rows
+
+
+def call(client: Client, method: str, address: str) -> tuple[int, str]:
+    """Status and body of an answer; the body without the address itself and without the form's secret."""
+    data = {"name": "mine now"} if method == "POST" else {}
+    answer: Any = getattr(client, method.lower())(address, data)
+    body = answer.content.decode().replace(address, "ADDRESS")
+    body = re.sub(r"\b[A-Za-z0-9]{64}\b", "SECRET", body)
+    return answer.status_code, body
+
+
+@pytest.fixture
+def strangers(sam: User) -> dict[str, Client]:
+    """Sam of Stranger Ltd, who may do everything there: in a browser, by a script, and by a script with his session."""
+    with_session = APIClient()
+    with_session.force_login(sam)
+    script = a_client(a_token(sam.organizations.get(), sam))
+    return {"browser": a_browser(sam), "token": script, "session": with_session}
+
+
+def test_every_route_is_in_the_table_of_who_may_open_it() -> None:
+    unknown = [route.path for route in ROUTES if not route.kind]
+    assert unknown == [], f"say in KINDS of tests/accounts/addresses.py who may open {unknown}, by the route's name"
+    gone = set(KIND_OF) - {route.name for route in ROUTES}
+    assert gone == set(), f"no route has these names any more: remove {gone} from KINDS of tests/accounts/addresses.py"
+
+
+def test_public_routes_and_no_others_have_an_api_view_without_permissions() -> None:
+    for route in routes("public", "member", "person", "staff", api=True):
+        open_to_all = {"AllowAny"} == {permission.__name__ for permission in route.view.cls.permission_classes}
+        assert open_to_all == (route.kind == "public"), f"{route.path} is {route.kind} in tests/accounts/addresses.py"
+
+
+def test_the_api_answers_401_without_credentials_whatever_the_route_and_the_method(ids: Ids) -> None:
+    forged = a_client(f"gl_live_{'0' * 49}")
+    before, wrong = database(), []
+    for route in routes("member", api=True):
+        for one in ids_for(route, ids) if route.has_id else [""]:
+            for method in METHODS:
+                answers = [call(nobody, method, route.address(one)) for nobody in (APIClient(), forged)]
+                wrong += [(method, route.path, *answer) for answer in answers if answer[0] != 401]
+    assert wrong == []
+    assert database() == before
+
+
+def test_pages_send_whoever_is_not_logged_in_to_log_in_whatever_the_method(ids: Ids) -> None:
+    before, wrong = database(), []
+    for route in routes("member", "person", api=False):
+        for one in ids_for(route, ids) if route.has_id else [""]:
+            for method in METHODS:
+                answer: Any = getattr(Client(), method.lower())(route.address(one))
+                if not answer.headers.get("Location", "").startswith("/account/login/?next=/"):
+                    wrong.append((method, route.path, answer.status_code))
+    assert wrong == []
+    assert database() == before
+
+
+def test_the_owner_opens_every_address_that_is_refused_to_strangers(ids: Ids, acme: Organization, ada: User) -> None:
+    script, browser = a_client(a_token(acme, ada)), a_browser(ada)
+    for route in routes("member", has_id=True):
+        client, method = (script, "GET" if "GET" in route.methods else "POST") if route.api else (browser, "GET")
+        statuses = {call(client, method, route.address(one))[0] for one in ids_for(route, ids)}
+        assert 200 in statuses, f"{method} {route.path} answered {statuses}: the ids of these tests would prove nothing"
+
+
+@pytest.mark.parametrize("route", routes("member", has_id=True), ids=lambda route: route.name)
+def test_another_organizations_row_is_as_if_it_had_never_been(
+    route: Route, ids: Ids, strangers: dict[str, Client]
+) -> None:
+    callers = {"token", "session"} if route.api else {"browser"}
+    before = database()
+    for method in METHODS:
+        for who in callers:
+            client = strangers[who]
+            nothing = call(client, method, route.address(MADE_UP))
+            for one in ids_for(route, ids):
+                answer = call(client, method, route.address(one))
+                assert answer == nothing, f"{method} by {who} tells a row that is there from one that is not"
+                assert MADE_UP not in answer[1]
+            if not route.api or method in route.methods:
+                assert nothing[0] == 404, f"{method} by {who}: {nothing}"
+        assert database() == before, f"{method} changed something"
+
+
+def test_no_page_and_no_list_of_a_stranger_names_anything_of_acme(ids: Ids, strangers: dict[str, Client]) -> None:
+    secret = [one for ones in ids.values() for one in ones]
+    named = [(route.path, one) for route, body in own_answers(strangers) for one in secret if one in body]
+    assert named == []
+
+
+def own_answers(strangers: dict[str, Client]) -> Iterator[tuple[Route, str]]:
+    """What Sam reads at each address without an id."""
+    for route in routes("member", "person", "public", has_id=False):
+        status, body = call(strangers["token" if route.api else "browser"], "GET", route.address())
+        assert status in {200, 302, 404, 405}, f"{route.path} answered {status}"
+        yield route, body
+
+
+def test_another_organizations_ids_in_an_order_are_as_if_made_up(ids: Ids, strangers: dict[str, Client]) -> None:
+    stranger, before = strangers["token"], database()
+    real = {"quote": ids["quotes"][0], "name": "x", "ssh_keys": ids["ssh-keys"], "image": "base"}
+    bodies = (real, {**real, "quote": MADE_UP, "ssh_keys": [MADE_UP]})
+    real_ids, made_up = [
+        stranger.post("/api/v1/leases", body, headers={"Idempotency-Key": f"k{number}"})
+        for number, body in enumerate(bodies)
+    ]
+    assert (real_ids.status_code, real_ids.json()) == (400, made_up.json())
+    assert database() == before
+
+
+def test_a_token_that_may_only_read_reads_everything_and_changes_nothing(
+    ids: Ids, acme: Organization, ada: User
+) -> None:
+    reader = a_client(a_token(acme, ada, *READS))
+    before, wrong = database(), []
+    for route in routes("member", api=True):
+        for one in ids_for(route, ids) if route.has_id else [""]:
+            for method in sorted(route.methods):
+                status, body = call(reader, method, route.address(one))
+                refused = status == 403 and '"code":"scope_missing"' in body
+                if refused == (method in SAFE) or status == 401:
+                    wrong.append((method, route.path, status, body))
+    assert wrong == []
+    assert database() == before
+
+
+def test_a_method_that_an_api_route_does_not_have_is_405_for_every_token(acme: Organization, ada: User) -> None:
+    for scopes in ((), READS):
+        client = a_client(a_token(acme, ada, *scopes))
+        for route in routes("member", api=True):
+            for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - route.methods:
+                status, body = call(client, method, route.address())
+                assert (status, '"code":"method_not_allowed"' in body) == (405, True), f"{method} {route.path}: {body}"
+
+
+def test_another_persons_passkey_is_as_if_it_were_not_there(ada: User, sam: User) -> None:
+    passkey = Authenticator.objects.create(user=ada, type=Authenticator.Type.WEBAUTHN, data={"name": "Ada's"})
+    browser = a_browser(sam)
+    assert browser.post("/account/reauthenticate/", {"password": "correct horse battery"}).status_code == 302
+    found, before = routes("allauth", has_id=True), database()
+    for route in (route for route in found if "<int:pk>" in route.path):
+        for method in METHODS:
+            answer = call(browser, method, route.address(str(passkey.pk)))
+            assert answer == call(browser, method, route.address(NO_SUCH_PASSKEY)), f"{method} {route.path}"
+            assert answer[0] in ({404} if method in {"GET", "HEAD", "POST"} else {404, 405, 200})
+    assert database() == before
+
+
+def test_the_admin_opens_for_no_customer_whatever_the_address(ids: Ids, ada: User) -> None:
+    browser, before = a_browser(ada), database()
+    admin = [route for route in routes("staff") if route.name != "logout"]
+    assert len(admin) > 20
+    for route in admin:
+        for method in ("GET", "POST"):
+            status, _ = call(browser, method, route.address())
+            assert status in {302, 403, 404}, f"{method} {route.path} answered {status}"
+    assert database() == before
+
+
+def test_a_webhook_without_the_processors_signature_changes_nothing(ids: Ids) -> None:
+    before = database()
+    for route in routes("webhook"):
+        for method in METHODS:
+            assert call(Client(), method, route.address())[0] in {400, 405}
+    assert database() == before
+
+
+def test_a_revoked_token_opens_nothing(acme: Organization, ada: User) -> None:
+    token, text = issue_token(organization=acme, user=ada, name="old", scopes=READS, expires_at=None, now=now())
+    APIToken.objects.filter(pk=token.pk).update(revoked_at=now())
+    answers = {call(a_client(text), "GET", route.address())[0] for route in routes("member", api=True)}
+    assert answers == {401}
+
+
+def test_another_sites_form_changes_nothing_although_the_browser_is_logged_in(ids: Ids, ada: User) -> None:
+    browser, json = Client(enforce_csrf_checks=True), APIClient(enforce_csrf_checks=True)
+    for client in (browser, json):
+        client.force_login(ada)
+    before, wrong = database(), []
+    for route in routes("member", "person"):
+        for one in ids_for(route, ids) if route.has_id else [""]:
+            for method in set(METHODS) - SAFE:
+                client = json if route.api else browser
+                if (status := call(client, method, route.address(one))[0]) != 403:
+                    wrong.append((method, route.path, status))
+    assert wrong == []
+    assert database() == before

@@ -112,3 +112,5 @@ def _each(rows: QuerySet[Row], act: Callable[[Row], Any]) -> None:
             act(row)
         except (Stale, IllegalMove) as moved:
             log.info("left alone: %s", moved)
+        except Exception:
+            log.exception("the sweep could not work on %s", row)

@@ -84,11 +84,15 @@ def reach_until(*, node_ids: Sequence[int], after: datetime, wanted: datetime) -
 
 
 def set_end(*, claims: Iterable[Claim], ends_at: datetime) -> None:
-    """Move the end of claims whose nodes are locked; a claim that would be empty is released instead."""
+    """
+    Move the end of claims whose nodes are locked, at most to where the next claim begins: a lease that ends late must
+    not be kept from it by who booked behind. A claim that would be empty is released instead.
+    """
     changed = list(claims)
     for row in changed:
         if ends_at > row.period.lower:
-            row.period = DateTimeTZRange(row.period.lower, ends_at)
+            reach = reach_until(node_ids=[row.node_id], after=row.period.upper, wanted=ends_at)
+            row.period = DateTimeTZRange(row.period.lower, reach)
             row.save(update_fields=["period"])
         else:
             row.released_at = ends_at

@@ -5,9 +5,10 @@ import fcntl
 import os
 import resource
 import signal
+import subprocess
 import termios
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from shutil import which
 
@@ -23,11 +24,10 @@ LIMITS = {
 }
 
 
-# As root: a private view of the machine in which the tenant's user has a name, then its rights and no way to more.
-ENTER = (
-    'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && user=$2 && shift 2 && '
-    'exec setpriv --reuid "$user" --regid "$user" --clear-groups --no-new-privs --inh-caps=-all "$@"'
-)
+# As root: the tenant's rights and no way to more; before that, where the machine allows it, a private view of the
+# machine in which the tenant's user has a name.
+VIEW = ["/usr/bin/unshare", "--mount", "--propagation", "private"]
+NAMED = 'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && shift && exec "$@"'
 
 
 async def spawn(
@@ -94,9 +94,16 @@ def _as_tenant(state: State, record: Record, argv: Sequence[str]) -> Sequence[st
     """`argv` as the tenant's own user, where the node host has one to give."""
     if record.uid is None:
         return argv
-    names = str(state.home(record.machine).parent)
-    view = ["/usr/bin/unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", ENTER, "sh"]
-    return [*view, names, str(record.uid), *argv]
+    user, names = str(record.uid), str(state.home(record.machine).parent)
+    view = [*VIEW, "/bin/sh", "-c", NAMED, "sh", names] if private_views() else []
+    rights = ["--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs", "--inh-caps=-all"]
+    return [*view, "/usr/bin/setpriv", *rights, *argv]
+
+
+@cache
+def private_views() -> bool:
+    """Whether processes can be given a view of their own: not in a plain container or chroot. Asked once."""
+    return subprocess.run([*VIEW, "/bin/true"], capture_output=True, check=False).returncode == 0
 
 
 def _belongs(entry: Path, machine: str, uid: int | None) -> bool:

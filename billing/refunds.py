@@ -80,11 +80,14 @@ def send(*, refund: Refund, gateway: Gateway, now: datetime) -> None:
     Send one refund, or ask how far it is. Calls the processor: never in a transaction.
 
     :raises GatewayUnavailable: if the processor does not answer; nothing is lost, try again
+    :raises GatewayRefused: if it does not tell how far a sent one is: its money may be on the card already
     """
     try:
         answer = _ask(refund, gateway, now)
     except GatewayRefused as refusal:
-        answer = base.RefundState(reference=refund.reference or "", status="failed", reason=refusal.message)
+        if refund.reference:
+            raise
+        answer = base.RefundState(reference="", status="failed", reason=refusal.message)
     apply(refund=refund, answer=answer, now=now)
 
 

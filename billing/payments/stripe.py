@@ -161,10 +161,19 @@ class StripeGateway:
 
 @contextmanager
 def _our_errors() -> Iterator[None]:
-    """Stripe's exceptions as ours: the network, rate limits, a key in use and server errors pass; all else is final."""
+    """
+    Stripe's exceptions as ours: the network, rate limits, a key in use and server errors pass; so does an API key that
+    is not taken, which says nothing about the payment. All else is final.
+    """
     try:
         yield
-    except (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError) as passing:
+    except (
+        stripe.APIConnectionError,
+        stripe.RateLimitError,
+        stripe.APIError,
+        stripe.AuthenticationError,
+        stripe.PermissionError,
+    ) as passing:
         raise GatewayUnavailable(str(passing)) from passing
     except stripe.StripeError as final:
         code = final.code or getattr(final.error, "type", None) or type(final).__name__

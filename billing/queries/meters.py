@@ -75,9 +75,10 @@ class Reading:
 
     @property
     def runs_on_credit(self) -> bool:
-        """An on-demand lease that is running now: it draws on the wallet until somebody stops it."""
+        """An on-demand lease that runs now and costs something: it draws on the wallet until somebody stops it."""
         lease = self.meter.lease
-        return not self.over and lease.state == LeaseState.ACTIVE and lease.offer.plan.kind == PlanKind.ON_DEMAND
+        running = not self.over and lease.state == LeaseState.ACTIVE and self.micros_per_hour > 0
+        return running and lease.offer.plan.kind == PlanKind.ON_DEMAND
 
 
 def read(meter: Meter, *, at: datetime) -> Reading:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import stripe as sdk
+from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.clock import now
@@ -160,3 +161,32 @@ def test_a_refund_that_fails_days_later_comes_back_once(
     payment.refresh_from_db()
     assert payment.refunded_cents == 0
     assert_books_balance()
+
+
+def test_a_key_that_the_processor_no_longer_takes_creates_no_money(
+    stripe: StripeStandin, poor: Organization, settings: Settings
+) -> None:
+    payment = paid(stripe, poor, 2000)
+    ask(poor, 1000)
+    send()
+    Refund.objects.update(state=RefundState.SENT)  # on its way: the processor is asked again how far it is
+    ask(poor, 500)
+    settings.STRIPE_API_KEY = "sk_live_revoked"
+    send(after=timedelta(minutes=5))
+    assert not Refund.objects.filter(state=RefundState.FAILED).exists()
+    assert balance(poor) == 5_000_000
+    settings.STRIPE_API_KEY = KEY
+    send(after=timedelta(hours=1))
+    assert made_at(stripe, payment) == 2
+    assert_books_balance()
+
+
+def test_a_sent_refund_that_the_processor_does_not_find_is_left_for_a_person(
+    stripe: StripeStandin, poor: Organization
+) -> None:
+    paid(stripe, poor, 1000)
+    (refund,) = ask(poor, 1000)
+    Refund.objects.filter(pk=refund.pk).update(state=RefundState.SENT, reference="re_unknown")
+    failures = refunds.send_due(gateway=payments.gateway(), now=now())
+    assert set(failures) == {refund.public_id}
+    assert balance(poor) == 0

@@ -11,6 +11,7 @@ from leasing import schedule
 from leasing.models import Lease
 from leasing.states import LeaseState
 from marketplace.models import Offer
+from tests import factories
 from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, balance, funded, give, money, place, running
 from tests.leasing.conftest import work_all
 
@@ -140,3 +141,10 @@ def test_only_organizations_with_something_at_stake_are_looked_at(offer: Offer) 
     assert list(standing.at_stake()) == []
     running(acme, offer)
     assert list(standing.at_stake()) == [acme]
+
+
+def test_a_lease_that_costs_nothing_is_not_paused_for_an_empty_wallet() -> None:
+    penniless = funded(0)
+    lease = running(penniless, factories.an_offer(factories.a_pool(nodes=1), micros=0))
+    assert enforce(penniless, NOON + HOUR) == Level.FINE
+    assert state_of(lease) == LeaseState.ACTIVE

@@ -7,7 +7,7 @@ from django.db import transaction
 from accounts.operations import record
 from leasing.models import Claim, Lease
 from leasing.operations import calendar
-from leasing.states import LEASE_OVER, LeaseState
+from leasing.states import LEASE_OVER, SERVING, LeaseState
 
 
 @transaction.atomic
@@ -24,15 +24,20 @@ def renew(*, lease: Lease, now: datetime) -> bool:
     plan = lease.offer.plan
     cleaning = timedelta(seconds=plan.cleaning_seconds)
     wanted = now + timedelta(seconds=plan.guarantee_seconds) + cleaning
-    behind = lease.guaranteed_until + cleaning
-    reach = calendar.reach_until(node_ids=node_ids, after=behind, wanted=max(wanted, behind))
-    if reach > behind:
-        live = Claim.objects.filter(lease=lease, released_at=None, period__endswith=behind)
+    serving = lease.machines.filter(state__in=SERVING).values("node")
+    live = list(Claim.objects.filter(lease=lease, released_at=None, node__in=serving))
+    # As claimed, whatever the plan says of cleaning by now.
+    behind = min((claim.period.upper for claim in live), default=lease.guaranteed_until + cleaning)
+    in_use = [claim.node_id for claim in live]
+    reach = calendar.reach_until(node_ids=in_use, after=behind, wanted=max(wanted, behind))
+    until = max(reach - cleaning, lease.guaranteed_until)
+    grew = until > lease.guaranteed_until
+    if grew:
         calendar.set_end(claims=live, ends_at=reach)
-        Lease.objects.filter(pk=lease.pk).update(guaranteed_until=reach - cleaning, guarantee_notice_at=None)
+        Lease.objects.filter(pk=lease.pk).update(guaranteed_until=until, guarantee_notice_at=None)
     if reach < wanted and lease.guarantee_notice_at is None:
-        _tell(lease, until=reach - cleaning, now=now)
-    return reach > behind
+        _tell(lease, until=until, now=now)
+    return grew
 
 
 def _tell(lease: Lease, *, until: datetime, now: datetime) -> None:

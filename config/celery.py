@@ -50,7 +50,6 @@ app.conf.update(
         "invoices": every(3600, "billing.tasks.close_invoices"),
         "notices": every(10, "accounts.tasks.deliver_notices"),
         "retries": every(3600, "accounts.tasks.forget_idempotency_keys"),
-        "answers": every(3600, "accounts.tasks.forget_idempotency_keys"),
     },
 )
 app.autodiscover_tasks()

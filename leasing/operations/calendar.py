@@ -107,7 +107,12 @@ def release(*, lease: Lease, node_ids: Sequence[int], now: datetime) -> None:
 
 
 def refresh(node_ids: Sequence[int]) -> None:
-    """Write each node's `busy` anew from its live claims. The calendars must be locked."""
+    """
+    Write each node's `busy` anew from its live claims.
+
+    Locks the calendars that are not locked yet: only a statement begun after the wait sees what it waited for.
+    """
+    list(NodeCalendar.objects.filter(pk__in=node_ids).order_by("pk").select_for_update(no_key=True))
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -11,6 +11,7 @@ from accounts.operations import record
 from billing import operations
 from billing.models import Invoice, InvoiceCounter, InvoiceLine, Meter, Usage
 from billing.queries import open_readings
+from billing.queries.meters import LAG
 from leasing.models import Lease
 from marketplace.money import MICROS_PER_CENT, cents_of, format_micros
 
@@ -109,7 +110,7 @@ def _within(period: date) -> Q:
 
 def _check_ready(organization: Organization, period: date, now: datetime) -> None:
     end = datetime.combine(next_month(period), time(), UTC)
-    if now < end:
+    if now < end + LAG:
         raise PeriodNotReady(f"{period:%B %Y} is not over.")
     open_meters = Meter.objects.filter(lease__organization=organization, closed_at=None)
     begun = open_meters.filter(lease__transitions__new="active", lease__transitions__at__lt=end)

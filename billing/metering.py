@@ -9,13 +9,10 @@ from django.db.models import Q
 from billing import operations
 from billing.models import AccountKind, Meter, PostingKind, Usage
 from billing.queries import Reading, read, readable
-from billing.queries.meters import OVER
+from billing.queries.meters import LAG, OVER
 from leasing.models import Lease
 from leasing.states import LeaseState
 
-# A transition commits a moment after its own time. A running lease is charged only up to where nothing can still
-# arrive; should something arrive later than that, the next slice corrects it.
-LAG = timedelta(seconds=60)
 HOUR = timedelta(hours=1)
 
 

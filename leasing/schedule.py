@@ -88,12 +88,13 @@ def renew_due(*, now: datetime) -> None:
 def _overdue(machine: Machine, *, now: datetime) -> None:
     """Fence whoever still works on it, then move it to its failed twin."""
     calendar.lock_nodes_of(machine.lease)
-    Lease.objects.select_for_update().get(pk=machine.lease_id)
+    lease = Lease.objects.select_for_update(of=("self",)).get(pk=machine.lease_id)
     rows = Machine.objects.select_for_update(of=("self",)).select_related(
         "node", "lease__offer__plan", "lease__organization"
     )
     late = rows.filter(pk=machine.pk, state=machine.state, version=machine.version).first()
-    if late is None:
+    deadline = late.deadline or lease.deadline if late else None
+    if late is None or deadline is None or deadline > now:  # the replacement of a sibling has extended it
         return
     Machine.objects.filter(pk=late.pk).update(work_epoch=F("work_epoch") + 1, work_until=None)
     give_up(machine=late, reason=f"{late.state}_deadline", now=now)

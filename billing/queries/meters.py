@@ -14,6 +14,9 @@ from leasing.states import LEASE_OVER, METERED, LeaseState
 from marketplace.models import PlanKind
 from marketplace.money import price
 
+# A transition commits a moment after its own time. A running lease is charged only up to where nothing can still
+# arrive; should something arrive later than that, the next slice corrects it.
+LAG = timedelta(seconds=60)
 # The meter has stopped for good: nothing leads back from these to `active`.
 OVER = LEASE_OVER | {LeaseState.RECLAIMING}
 

@@ -64,9 +64,27 @@ def ids(calendars: Iterable[NodeCalendar]) -> list[int]:
 
 def lock_nodes_of(lease: Lease) -> list[int]:
     """Lock the calendars of every node that the lease claims, ids ascending. Returns the node ids."""
-    node_ids = sorted(Claim.objects.filter(lease=lease, released_at=None).values_list("node_id", flat=True))
+    while True:
+        with suppress(ClaimsChanged):
+            return _lock_claimed(lease)
+
+
+class ClaimsChanged(Exception):
+    """The lease was given another node while we waited for its nodes."""
+
+
+@transaction.atomic
+def _lock_claimed(lease: Lease) -> list[int]:
+    """Raises ClaimsChanged with nothing locked: a node added afterwards would be locked out of order."""
+    node_ids = _claimed(lease)
     list(NodeCalendar.objects.filter(pk__in=node_ids).order_by("pk").select_for_update(no_key=True))
+    if _claimed(lease) != node_ids:
+        raise ClaimsChanged
     return node_ids
+
+
+def _claimed(lease: Lease) -> list[int]:
+    return sorted(Claim.objects.filter(lease=lease, released_at=None).values_list("node_id", flat=True))
 
 
 def claim(*, lease: Lease, node_ids: Sequence[int], period: Window) -> None:

@@ -54,7 +54,7 @@ def test_a_lease_over_midnight_is_split_to_the_second(acme: Organization, offer:
     march = invoicing.close(organization=acme, period=MARCH, now=IN_APRIL)
     end(lease=lease, reason="returned", actor="user:us_tests", now=IN_APRIL)
     metering.meter(lease=lease, upto=IN_APRIL, now=IN_APRIL)
-    april = invoicing.close(organization=acme, period=APRIL, now=datetime(2026, 5, 1, tzinfo=UTC))
+    april = invoicing.close(organization=acme, period=APRIL, now=datetime(2026, 5, 1, 0, 5, tzinfo=UTC))
     assert march and april
     assert march.lines.get().seconds == 3600
     assert april.lines.get().seconds == 300
@@ -67,6 +67,13 @@ def test_a_month_is_not_closed_before_it_is_over_and_metered(acme: Organization,
         invoicing.close(organization=acme, period=MARCH, now=LAST_HOUR)
     with pytest.raises(PeriodNotReady, match="not metered"):
         invoicing.close(organization=acme, period=MARCH, now=IN_APRIL)
+
+
+def test_a_month_stays_open_while_a_start_in_its_last_second_can_still_arrive(acme: Organization, offer: Offer) -> None:
+    lease = running(acme, offer, now=LAST_HOUR)
+    metering.meter(lease=lease, upto=LAST_HOUR + HOUR, now=IN_APRIL)
+    with pytest.raises(PeriodNotReady, match="not over"):
+        invoicing.close(organization=acme, period=MARCH, now=LAST_HOUR + HOUR + 59 * SECOND)
 
 
 def test_a_month_without_use_has_no_invoice(acme: Organization) -> None:

@@ -11,6 +11,7 @@ from accounts.models import Organization
 from billing import metering
 from billing.models import AccountKind, Meter, Posting, PostingKind, Usage
 from billing.queries import cost_so_far
+from billing.queries.meters import LAG
 from leasing.models import Lease
 from leasing.operations import end, fail_start, pause
 from leasing.states import LeaseState
@@ -127,9 +128,9 @@ def test_an_end_that_committed_late_is_corrected_when_the_meter_closes(acme: Org
 def test_only_leases_with_something_to_meter_are_due(acme: Organization, offer: Offer) -> None:
     lease = running(acme, offer)
     place(a_quote(acme, offer))  # still being made ready
-    assert metering.due(now=NOON + HOUR + 2 * metering.LAG) == [lease]
+    assert metering.due(now=NOON + HOUR + 2 * LAG) == [lease]
     meter(lease, NOON + HOUR)
-    assert metering.due(now=NOON + HOUR + 2 * metering.LAG) == []
+    assert metering.due(now=NOON + HOUR + 2 * LAG) == []
     give_back(lease, NOON + HOUR + SECOND)
     assert metering.due(now=NOON + HOUR + 2 * SECOND) == [lease]
 

@@ -97,6 +97,17 @@ def test_a_second_failure_fails_the_lease_and_frees_both_nodes(acme: Organizatio
     assert notice and notice["title"] == "training could not be started"
 
 
+def test_two_late_machines_of_one_lease_are_not_both_given_up_once_the_first_is_replaced(
+    acme: Organization, world: World
+) -> None:
+    offer = factories.an_offer(factories.a_pool(nodes=3))
+    lease = order(acme, offer, nodes=2)
+    schedule.run_due(now=NOON + timedelta(minutes=10))
+    lease.refresh_from_db()
+    assert (lease.state, lease.replacements) == (LeaseState.PROVISIONING, 1)
+    assert lease.machines.filter(state=MachineState.PREPARING).count() == 2
+
+
 def test_a_start_past_its_deadline_fails_without_a_worker(acme: Organization, world: World) -> None:
     lease = order(acme, factories.an_offer())
     schedule.run_due(now=NOON + timedelta(minutes=10))

@@ -180,13 +180,18 @@ def give_up(*, machine: Machine, reason: str, now: datetime) -> None:
 
 
 def _lock_mine(machine: Machine) -> Machine | None:
-    """The machine's row, locked in the house's order, if this worker still holds it in the state it was taken in."""
+    """The machine, locked, if this worker still holds it in the state it was taken in."""
+    return lock(machine, work_epoch=machine.work_epoch, state=machine.state)
+
+
+def lock(machine: Machine, **as_read: object) -> Machine | None:
+    """The machine's row, locked in the house's order and read anew; None if it is no longer `as_read`."""
     calendar.lock_nodes_of(machine.lease)
     Lease.objects.select_for_update(of=("self",)).get(pk=machine.lease_id)
     rows = Machine.objects.select_for_update(of=("self",)).select_related(
         "node", "lease__offer__plan", "lease__organization"
     )
-    return rows.filter(pk=machine.pk, work_epoch=machine.work_epoch, state=machine.state).first()
+    return rows.filter(pk=machine.pk, **as_read).first()
 
 
 def _let_go(machine: Machine) -> None:

@@ -7,7 +7,7 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 
 from accounts.models import Organization
 from leasing.models import Lease, Machine, WipeRecord
-from leasing.states import LEASE_OVER, MACHINE_FAILED_TWIN, SERVING, LeaseState, MachineState
+from leasing.states import LEASE_OVER, MACHINE_FAILED_TWIN, LeaseState, MachineState
 from marketplace.models import Site
 
 
@@ -37,12 +37,6 @@ def leases_of(organization: Organization) -> QuerySet[Lease]:
 def running(organization: Organization) -> QuerySet[Lease]:
     """The organization's leases that are not over."""
     return leases_of(organization).exclude(state__in=LEASE_OVER)
-
-
-def serving_machines(lease: Lease) -> list[Machine]:
-    """The machines that serve the lease now; for one that is over, those that served it last."""
-    machines = list(lease.machines.all())
-    return [m for m in machines if m.state in SERVING] or [m for m in machines if m.host]
 
 
 def current_step(lease: Lease) -> str:

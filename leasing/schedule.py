@@ -12,8 +12,7 @@ from django.db.models.functions import Coalesce
 from accounts.models import IllegalMove, Stale
 from leasing import operations
 from leasing.models import Lease, Machine
-from leasing.operations import calendar
-from leasing.provisioning import give_up
+from leasing.provisioning import give_up, lock
 from leasing.states import MACHINE_FAILED_TWIN, LeaseState, MachineState
 from marketplace.states import NodeState
 
@@ -87,13 +86,8 @@ def renew_due(*, now: datetime) -> None:
 @transaction.atomic
 def _overdue(machine: Machine, *, now: datetime) -> None:
     """Fence whoever still works on it, then move it to its failed twin."""
-    calendar.lock_nodes_of(machine.lease)
-    lease = Lease.objects.select_for_update(of=("self",)).get(pk=machine.lease_id)
-    rows = Machine.objects.select_for_update(of=("self",)).select_related(
-        "node", "lease__offer__plan", "lease__organization"
-    )
-    late = rows.filter(pk=machine.pk, state=machine.state, version=machine.version).first()
-    deadline = late.deadline or lease.deadline if late else None
+    late = lock(machine, state=machine.state, version=machine.version)
+    deadline = late.deadline or late.lease.deadline if late else None
     if late is None or deadline is None or deadline > now:  # the replacement of a sibling has extended it
         return
     Machine.objects.filter(pk=late.pk).update(work_epoch=F("work_epoch") + 1, work_until=None)

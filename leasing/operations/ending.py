@@ -54,12 +54,7 @@ def _cancel(lease: Lease, *, node_ids: list[int], reason: str, actor: str, now: 
 def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:
     deadline = now + timedelta(seconds=lease.offer.plan.cleaning_seconds)
     lease.move_to(LeaseState.RECLAIMING, at=now, reason=reason, actor=actor, deadline=deadline)
-    for machine in lease.machines.filter(state__in=SERVING).select_related("node").order_by("node_id"):
-        if machine.state == MachineState.PENDING:
-            machine.move_to(MachineState.WITHDRAWN, at=now, reason=reason, actor=actor)
-            calendar.release(lease=lease, node_ids=[machine.node_id], now=now)
-        else:
-            to_wiping(machine=machine, lease=lease, reason=reason, now=now)
+    let_go_of_machines(lease=lease, reason=reason, actor=actor, now=now)
     record(
         organization=lease.organization,
         kind="lease.reclaiming",
@@ -77,14 +72,29 @@ def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:
     settle_end(lease=lease, now=now)
 
 
-def to_wiping(*, machine: Machine, lease: Lease, reason: str, now: datetime) -> None:
+def let_go_of_machines(*, lease: Lease, reason: str, actor: str, now: datetime) -> None:
+    """Let go of every machine that serves the lease. The calendars must be locked."""
+    for machine in lease.machines.filter(state__in=SERVING).select_related("node").order_by("node_id"):
+        let_go_of(machine=machine, lease=lease, reason=reason, actor=actor, now=now)
+
+
+def let_go_of(*, machine: Machine, lease: Lease, reason: str, actor: str, now: datetime) -> None:
     """
-    Hand a touched machine to the workers to be wiped; its claim shrinks to the cleaning time.
+    Withdraw a machine on whose node nothing was done yet, and free the node; hand any other to the workers to be wiped.
 
     The calendars must be locked.
 
     :raises Stale: if the machine was moved meanwhile
     """
+    if machine.state == MachineState.PENDING:
+        machine.move_to(MachineState.WITHDRAWN, at=now, reason=reason, actor=actor)
+        calendar.release(lease=lease, node_ids=[machine.node_id], now=now)
+    else:
+        _to_wiping(machine=machine, lease=lease, reason=reason, now=now)
+
+
+def _to_wiping(*, machine: Machine, lease: Lease, reason: str, now: datetime) -> None:
+    """Hand a touched machine to the workers to be wiped; its claim shrinks to the cleaning time."""
     deadline = now + timedelta(seconds=lease.offer.plan.cleaning_seconds)
     machine.move_to(
         MachineState.WIPING,

@@ -8,12 +8,13 @@ from django.db import transaction
 from accounts.operations import record
 from leasing.models import Lease, Machine
 from leasing.operations import calendar
-from leasing.operations.ending import to_wiping
+from leasing.operations.ending import let_go_of, let_go_of_machines
 from leasing.states import SERVING, LeaseState, MachineState
 from marketplace.models import Node
 from marketplace.queries import Window
 from marketplace.states import NodeState
 
+ACTOR = "system:leasing"
 REPLACEMENTS = 1  # a failed machine is replaced once in a lease's start; then the start has failed
 
 
@@ -86,7 +87,7 @@ def _activate(lease: Lease, *, now: datetime) -> None:
         organization=lease.organization,
         kind="lease.resumed" if resumed else "lease.active",
         subject=lease.public_id,
-        actor="system:leasing",
+        actor=ACTOR,
         at=now,
         data={"name": lease.name},
         notice={
@@ -108,11 +109,7 @@ def fail_start(*, machine: Machine, reason: str, now: datetime) -> None:
     period = Window(now, machine.lease.last_moment + timedelta(seconds=machine.lease.offer.plan.cleaning_seconds))
     spare = _lock_replacement(machine.lease, period=period, now=now)
     lease = Lease.objects.select_for_update().get(pk=machine.lease_id)
-    if machine.state == MachineState.PENDING:
-        machine.move_to(MachineState.WITHDRAWN, at=now, reason=reason)
-        calendar.release(lease=lease, node_ids=[machine.node_id], now=now)
-    else:
-        to_wiping(machine=machine, lease=lease, reason=reason, now=now)
+    let_go_of(machine=machine, lease=lease, reason=reason, actor=ACTOR, now=now)
     if lease.state != LeaseState.PROVISIONING:
         return
     if spare is not None and lease.replacements < REPLACEMENTS:
@@ -136,14 +133,14 @@ def _replace(lease: Lease, *, node: Node, period: Window, failed: Machine, now: 
     calendar.claim(lease=lease, node_ids=[node.pk], period=period)
     Lease.objects.filter(pk=lease.pk).update(replacements=lease.replacements + 1, deadline=deadline)
     machine = Machine.objects.create(lease=lease, node=node, state=MachineState.PENDING, state_since=now)
-    machine.begin(at=now, actor="system:leasing")
+    machine.begin(at=now, actor=ACTOR)
     lease.machines.filter(state=MachineState.PREPARING).update(deadline=deadline)
     deploy(machine=machine, deadline=deadline, now=now)
     record(
         organization=lease.organization,
         kind="lease.replaced",
         subject=lease.public_id,
-        actor="system:leasing",
+        actor=ACTOR,
         at=now,
         data={"machine": machine.public_id, "instead_of": failed.public_id, "reason": failed.reason},
     )
@@ -151,17 +148,12 @@ def _replace(lease: Lease, *, node: Node, period: Window, failed: Machine, now: 
 
 def _fail(lease: Lease, *, reason: str, now: datetime) -> None:
     lease.move_to(LeaseState.FAILED, at=now, reason=reason)
-    for other in lease.machines.filter(state__in=SERVING).select_related("node").order_by("node_id"):
-        if other.state == MachineState.PENDING:
-            other.move_to(MachineState.WITHDRAWN, at=now, reason=reason)
-            calendar.release(lease=lease, node_ids=[other.node_id], now=now)
-        else:
-            to_wiping(machine=other, lease=lease, reason=reason, now=now)
+    let_go_of_machines(lease=lease, reason=reason, actor=ACTOR, now=now)
     record(
         organization=lease.organization,
         kind="lease.failed",
         subject=lease.public_id,
-        actor="system:leasing",
+        actor=ACTOR,
         at=now,
         data={"name": lease.name, "reason": reason},
         notice={

@@ -1,6 +1,6 @@
 """Makes the virtual environment from the hashed lock, then runs a module in it. Standard library only.
 
-    python3 config/bootstrap.py MODULE [ARGUMENT …]
+python3 config/bootstrap.py MODULE [ARGUMENT …]
 """
 
 import errno

@@ -1,7 +1,7 @@
 """A Celery worker: for the work that needs no site, or for sites, from inside whose networks their nodes are reached.
 
-    python -m config.worker default
-    python -m config.worker sites [SLUG …]      without slugs, every site there is
+python -m config.worker default
+python -m config.worker sites [SLUG …]      without slugs, every site there is
 """
 
 import sys

@@ -1,23 +1,15 @@
-"""
-Work on machines: take one (a short transaction), act on its host (none), apply the result if still mine (a short one).
-
-A worker that dies leaves a row whose `work_until` passes; the next one takes it with a higher epoch, looks at the host,
-and goes on. A worker that only slept writes nothing: its epoch is old, here and on the host.
-"""
+"""What a site's worker does on the machines of leases: prepare, service, pause, resume, wipe. See `working` for how."""
 
 import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from accounts import clock, failpoints
-from leasing import operations
+from leasing import operations, working
 from leasing.models import Lease, Machine
 from leasing.operations import calendar
 from leasing.provisioners import provisioner_for
@@ -27,10 +19,8 @@ from marketplace.models import Site
 
 log = logging.getLogger(__name__)
 
-WORK_FOR = timedelta(seconds=60)  # a holder that has not renewed for so long is taken to be dead
-RENEW_EVERY = 20.0  # seconds
+failpoints.register("machine.taken", "machine.acted", "machine.applied")
 START_ATTEMPTS = 5  # then the start has failed on this node, without waiting for the deadline
-LONGEST_PAUSE = 30  # seconds between two attempts
 
 
 class NotReady(ProvisionerError):
@@ -50,21 +40,20 @@ Outcome = Endpoint | Wiped | None
 
 def due(*, now: datetime) -> Q:
     """The machines that somebody may take now."""
-    free = Q(work_until=None) | Q(work_until__lte=now)
-    return free & Q(state__in=sorted(MACHINE_FAILED_TWIN), next_attempt_at__lte=now)
+    return working.free(now=now) & Q(state__in=sorted(MACHINE_FAILED_TWIN))
 
 
-@transaction.atomic
 def take(*, site: Site, now: datetime) -> Machine | None:
-    """The longest waiting machine at the site, for this worker alone until `now` + 60 s (renewed while it acts)."""
-    waiting = Machine.objects.filter(due(now=now), node__pool__site=site).order_by("next_attempt_at")
-    machine = waiting.select_for_update(skip_locked=True, of=("self",), no_key=True).first()
+    """The longest waiting machine at the site, for this worker alone."""
+    machine = working.take(Machine.objects.filter(due(now=now), node__pool__site=site), now=now)
     if machine is None:
         return None
-    Machine.objects.filter(pk=machine.pk).update(work_epoch=F("work_epoch") + 1, work_until=now + WORK_FOR)
-    return Machine.objects.select_related("node__pool__node_type__gpu_model", "lease__image", "lease__offer__plan").get(
-        pk=machine.pk
-    )
+    return _whole(Machine.objects.filter(pk=machine.pk)).get()
+
+
+def _whole(machines: QuerySet[Machine]) -> QuerySet[Machine]:
+    """With all that acting on them needs."""
+    return machines.select_related("node__pool__node_type__gpu_model", "lease__image", "lease__offer__plan")
 
 
 def work(*, site: Site) -> bool:
@@ -74,7 +63,7 @@ def work(*, site: Site) -> bool:
         return False
     failpoints.reached("machine.taken")
     try:
-        with _renewed(machine):
+        with working.renewed(machine):
             outcome = act(machine)
         failpoints.reached("machine.acted")
     except ProvisionerError as error:
@@ -101,12 +90,12 @@ def act(machine: Machine) -> Outcome:
     if machine.state == MachineState.PAUSING:
         provisioner.pause(host, tenancy)
         return None
-    note(machine, "starting your machine")
+    working.note(machine, "starting your machine")
     resuming = machine.state == MachineState.RESUMING
     endpoint = provisioner.resume(host, tenancy) if resuming else provisioner.prepare(host, tenancy)
-    note(machine, "checking its health")
+    working.note(machine, "checking its health")
     _must_be_healthy(provisioner.check(host, tenancy))
-    note(machine, "proving your SSH path")
+    working.note(machine, "proving your SSH path")
     provisioner.reach(endpoint)
     return endpoint
 
@@ -124,7 +113,7 @@ def _wipe(machine: Machine, host: Host) -> Wiped:
     Machine.objects.filter(pk=machine.pk, work_epoch=machine.work_epoch, access_ended_at=None).update(
         access_ended_at=started_at
     )
-    note(machine, "wiping and verifying")
+    working.note(machine, "wiping and verifying")
     return Wiped(provisioner.wipe(host, machine.public_id, machine.work_epoch), started_at)
 
 
@@ -149,7 +138,7 @@ def apply(*, machine: Machine, outcome: Outcome, now: datetime) -> bool:
         operations.machine_ready(
             machine=mine, host=outcome.host, port=outcome.port, user=outcome.user, host_key=outcome.host_key, now=now
         )
-    _let_go(mine)
+    working.let_go(mine)
     return True
 
 
@@ -159,13 +148,10 @@ def apply_error(*, machine: Machine, error: ProvisionerError, now: datetime) -> 
     mine = _lock_mine(machine)
     if mine is None:
         return False
-    attempts = mine.attempts + 1
-    pause = timedelta(seconds=min(2**attempts, LONGEST_PAUSE))
-    Machine.objects.filter(pk=mine.pk).update(attempts=attempts, detail=str(error)[:300], next_attempt_at=now + pause)
-    mine.detail = str(error)[:300]
+    attempts = working.again_later(mine, error=error, now=now)
     if error.permanent or (mine.state == MachineState.PREPARING and attempts >= START_ATTEMPTS):
         give_up(machine=mine, reason="host_failed", now=now)
-    _let_go(mine)
+    working.let_go(mine)
     return True
 
 
@@ -192,35 +178,6 @@ def lock(machine: Machine, **as_read: object) -> Machine | None:
         "node", "lease__offer__plan", "lease__organization"
     )
     return rows.filter(pk=machine.pk, **as_read).first()
-
-
-def _let_go(machine: Machine) -> None:
-    Machine.objects.filter(pk=machine.pk).update(work_until=None)
-
-
-def note(machine: Machine, step: str) -> None:
-    """Tell the customer what is being done, if the machine is still this worker's."""
-    Machine.objects.filter(pk=machine.pk, work_epoch=machine.work_epoch).update(step=step)
-
-
-@contextmanager
-def _renewed(machine: Machine) -> Iterator[None]:
-    """Keep the machine for this worker while it acts."""
-    done = threading.Event()
-
-    def renew() -> None:
-        while not done.wait(RENEW_EVERY):
-            held = Machine.objects.filter(pk=machine.pk, work_epoch=machine.work_epoch)
-            held.update(work_until=clock.now() + WORK_FOR)
-        connection.close()
-
-    thread = threading.Thread(target=renew, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def host_of(machine: Machine) -> Host:

@@ -47,6 +47,7 @@ class MachineState(TextChoices):
     PENDING = "pending", "waiting for its start"  # nothing was done on the node yet
     PREPARING = "preparing", "being made ready"
     READY = "ready", "ready"  # health check passed and the customer's own SSH path answered
+    SERVICING = "servicing", "being serviced"  # keys, deadline or a break-fix; the lease goes on
     PAUSING = "pausing", "being paused"
     PAUSED = "paused", "paused"  # tenant stopped; data, keys and address kept
     RESUMING = "resuming", "being resumed"
@@ -59,7 +60,8 @@ class MachineState(TextChoices):
 MACHINE_TRANSITIONS: Mapping[str, frozenset[str]] = {
     MachineState.PENDING: frozenset({MachineState.PREPARING, MachineState.WITHDRAWN}),
     MachineState.PREPARING: frozenset({MachineState.READY, MachineState.WIPING}),
-    MachineState.READY: frozenset({MachineState.PAUSING, MachineState.WIPING}),
+    MachineState.READY: frozenset({MachineState.SERVICING, MachineState.PAUSING, MachineState.WIPING}),
+    MachineState.SERVICING: frozenset({MachineState.READY, MachineState.PAUSING, MachineState.WIPING}),
     MachineState.PAUSING: frozenset({MachineState.PAUSED, MachineState.WIPING}),
     MachineState.PAUSED: frozenset({MachineState.RESUMING, MachineState.WIPING}),
     MachineState.RESUMING: frozenset({MachineState.READY, MachineState.PAUSED, MachineState.WIPING}),
@@ -72,6 +74,7 @@ MACHINE_TRANSITIONS: Mapping[str, frozenset[str]] = {
 # A worker acts on these; each has a deadline, and this is what it becomes when the deadline passes.
 MACHINE_FAILED_TWIN: Mapping[str, str] = {
     MachineState.PREPARING: MachineState.WIPING,
+    MachineState.SERVICING: MachineState.READY,  # what was not done is told; looks at its health say how it is
     MachineState.PAUSING: MachineState.PAUSED,
     MachineState.RESUMING: MachineState.PAUSED,
     MachineState.WIPING: MachineState.WIPE_FAILED,
@@ -84,8 +87,34 @@ SERVING = frozenset(
         MachineState.PENDING,
         MachineState.PREPARING,
         MachineState.READY,
+        MachineState.SERVICING,
         MachineState.PAUSING,
         MachineState.PAUSED,
         MachineState.RESUMING,
     }
 )
+IN_HANDS = frozenset({MachineState.READY, MachineState.SERVICING})  # the tenant is on it, or may be
+
+
+class EnrolmentState(TextChoices):
+    REACHING = "reaching", "being reached"  # first login; the host key is pinned and the operator's key admitted
+    INSPECTING = "inspecting", "being inspected"  # its parts are read and matched to a node type
+    MEASURING = "measuring", "being measured"  # burn-in against the type's targets
+    PASSED = "passed", "passed"  # the node is in stock
+    FAILED = "failed", "failed"  # `detail` says why; nothing of a new host is kept but this row
+    WITHDRAWN = "withdrawn", "withdrawn"  # called off by staff
+
+
+ENROLMENT_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    EnrolmentState.REACHING: frozenset({EnrolmentState.INSPECTING, EnrolmentState.FAILED, EnrolmentState.WITHDRAWN}),
+    EnrolmentState.INSPECTING: frozenset({EnrolmentState.MEASURING, EnrolmentState.FAILED, EnrolmentState.WITHDRAWN}),
+    EnrolmentState.MEASURING: frozenset({EnrolmentState.PASSED, EnrolmentState.FAILED, EnrolmentState.WITHDRAWN}),
+    EnrolmentState.PASSED: frozenset(),
+    EnrolmentState.FAILED: frozenset(),
+    EnrolmentState.WITHDRAWN: frozenset(),
+}
+ENROLMENT_FAILED_TWIN: Mapping[str, str] = {
+    EnrolmentState.REACHING: EnrolmentState.FAILED,
+    EnrolmentState.INSPECTING: EnrolmentState.FAILED,
+    EnrolmentState.MEASURING: EnrolmentState.FAILED,
+}

@@ -1,8 +1,39 @@
 """Everything `leasing` keeps: agreements, the periods they take, the machines that serve them, and wipe records."""
 
 from leasing.models.claim import Claim
-from leasing.models.lease import Lease, LeaseKey, Transition
+from leasing.models.enrolment import Enrolment, EnrolmentTransition, Inspection
+from leasing.models.health import NodeHealth, Outage, OutageCause
+from leasing.models.lease import (
+    ENVIRONMENT_BYTES,
+    ENVIRONMENT_PURPOSE,
+    STARTUP_SCRIPT_BYTES,
+    Lease,
+    LeaseKey,
+    OnFailure,
+    Transition,
+)
 from leasing.models.machine import Machine, MachineTransition
+from leasing.models.maintenance import Maintenance, MaintenanceState
 from leasing.models.wipe import WipeRecord
 
-__all__ = ["Claim", "Lease", "LeaseKey", "Machine", "MachineTransition", "Transition", "WipeRecord"]
+__all__ = [
+    "ENVIRONMENT_BYTES",
+    "ENVIRONMENT_PURPOSE",
+    "STARTUP_SCRIPT_BYTES",
+    "Claim",
+    "Enrolment",
+    "EnrolmentTransition",
+    "Inspection",
+    "Lease",
+    "LeaseKey",
+    "Machine",
+    "MachineTransition",
+    "Maintenance",
+    "MaintenanceState",
+    "NodeHealth",
+    "OnFailure",
+    "Outage",
+    "OutageCause",
+    "Transition",
+    "WipeRecord",
+]

@@ -14,6 +14,13 @@ from leasing.states import LEASE_OVER, LEASE_TRANSITIONS, LeaseState
 from marketplace.models import Image, Offer, Rate
 
 STARTUP_SCRIPT_BYTES = 16 * 1024
+ENVIRONMENT_BYTES = 16 * 1024  # names and values together
+ENVIRONMENT_PURPOSE = "lease environment"
+
+
+class OnFailure(models.TextChoices):
+    ASK = "ask", "tell me, and wait for my choice"
+    SWAP = "swap", "swap to an equal node at the site at once (what was on the failed one is lost)"
 
 
 class Lease(Stateful):
@@ -37,6 +44,16 @@ class Lease(Stateful):
     )
     image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="+")
     startup_script = models.TextField(blank=True)
+    environment = models.TextField(
+        blank=True, editable=False, help_text="The customer's variables as JSON, sealed: secrets may be among them."
+    )
+    environment_names = models.JSONField(default=list, help_text="Their names, which may be shown.")
+    on_failure = models.CharField(
+        max_length=8, choices=OnFailure, default=OnFailure.ASK, help_text="What happens when a node fails mid-lease."
+    )
+    setup_version = models.PositiveIntegerField(
+        default=1, help_text="Raised when keys or the deadline change; hosts follow."
+    )
     replacements = models.PositiveSmallIntegerField(
         default=0, help_text="Machines replaced after a failed start; at most one."
     )
@@ -70,7 +87,7 @@ class Lease(Stateful):
 
 
 class LeaseKey(models.Model):
-    """An SSH key that the lease admits, as it was when the lease was ordered."""
+    """An SSH key that the lease admits, as it was when it was added. Removing one removes the row; events keep it."""
 
     lease = models.ForeignKey(Lease, on_delete=models.PROTECT, related_name="keys")
     name = models.CharField(max_length=80)

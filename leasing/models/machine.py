@@ -4,27 +4,21 @@ import pgtrigger
 from django.db import models
 
 from accounts.ids import PublicIdField
-from accounts.models import Stateful, TransitionRow
+from accounts.models import TransitionRow
 from leasing.models.lease import Lease
+from leasing.models.work import Worked
 from leasing.states import MACHINE_FAILED_TWIN, MACHINE_TRANSITIONS, MachineState
 from marketplace.models import Node
 
 
-class Machine(Stateful):
-    """
-    Everything on the host is named after `public_id`.
-
-    A worker that takes it raises `work_epoch`; only the holder of the newest epoch may write a result, here and on the
-    host.
-    """
+class Machine(Worked):
+    """Everything on the host is named after `public_id`. `step` is in the customer's words."""
 
     TRANSITIONS = MACHINE_TRANSITIONS
 
     public_id = PublicIdField(prefix="mc")
     lease = models.ForeignKey(Lease, on_delete=models.PROTECT, related_name="machines")
     node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="machines")
-    step = models.CharField(max_length=60, blank=True, help_text="What is being done, in the customer's words.")
-    detail = models.CharField(max_length=300, blank=True, help_text="What the last attempt said, for staff.")
     touched_at = models.DateTimeField(
         null=True, blank=True, help_text="When work on the node began: from then on it needs a wipe."
     )
@@ -33,10 +27,14 @@ class Machine(Stateful):
     port = models.PositiveIntegerField(null=True, blank=True)
     user = models.CharField(max_length=32, blank=True)
     host_key = models.TextField(blank=True, help_text="The tenant endpoint's own public key, new with each lease.")
-    work_epoch = models.PositiveIntegerField(default=0)
-    work_until = models.DateTimeField(null=True, blank=True, help_text="Until when the holder has it for itself.")
-    next_attempt_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
+    service = models.CharField(
+        max_length=12, blank=True, help_text="While it is serviced: refresh, or one of provisioners.base.Service."
+    )
+    setup_applied = models.PositiveIntegerField(
+        default=0, help_text="The lease's `setup_version` (keys, deadline) that the host has."
+    )
+    setup_taken = models.PositiveIntegerField(default=0, help_text="The one that the worker at work on it has read.")
+    boot_id = models.CharField(max_length=40, blank=True, help_text="The host's, when the machine became ready.")
 
     class Meta:
         indexes = [

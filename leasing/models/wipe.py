@@ -23,6 +23,9 @@ class WipeRecord(models.Model):
     completed_at = models.DateTimeField()
     method = models.CharField(max_length=120, help_text="How the tenant's data was made unreadable.")
     checks = models.JSONField(help_text='[{"name", "passed", "detail"}] in the order they were made.')
+    devices = models.JSONField(
+        default=list, help_text='[{"kind": "disk" or "gpu", "name", "serial", "size"}]: what the node is made of now.'
+    )
     verified = models.BooleanField(help_text="True only if every check passed.")
 
     class Meta:

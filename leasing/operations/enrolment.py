@@ -59,6 +59,7 @@ def enrol(
     pool, _ = Pool.objects.get_or_create(site=site, node_type=node_type, provisioner=provisioner)
     node = _existing(name, pool, reach) or _new(name, pool, reach, now)
     if node.state == NodeState.ENROLLED:
+        node.move_to(NodeState.VERIFYING, at=now, reason="enrolled", actor=actor)
         node.move_to(NodeState.AVAILABLE, at=now, reason="enrolled", actor=actor)
         data = {"name": name, "site": site.slug, "node_type": node_type.slug, "address": reach.address}
         record(organization=None, kind="node.enrolled", subject=node.public_id, actor=actor, at=now, data=data)

@@ -1,9 +1,11 @@
-"""What a provisioner does for a lease, in eight verbs, and the words in which it answers."""
+"""What a provisioner does for a lease, in nine verbs; what an inspector asks of a host, in five; and their words."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
+
+from leasing.inspection.inventory import Inventory
 
 Observation = Literal["absent", "running", "paused", "partial"]
 FactValue = str | int | float | None
@@ -43,6 +45,12 @@ class HostUnfit(ProvisionerError):
     permanent = True
 
 
+class CredentialsRefused(ProvisionerError):
+    """The host does not admit us with what we have; nothing was changed on it."""
+
+    permanent = True
+
+
 @dataclass(frozen=True, kw_only=True)
 class Host:
     """A node as it is reached: `host_key` is the pinned OpenSSH public key line ("ssh-ed25519 AAAA…"),
@@ -62,7 +70,11 @@ class Host:
 @dataclass(frozen=True, kw_only=True)
 class Tenancy:
     """One machine's tenant as wanted. Everything on the host is named after `machine_id`; `epoch` fences:
-    a host that has seen a higher one refuses. `ssh_keys` are public key lines; an empty `image_digest` pins nothing."""
+    a host that has seen a higher one refuses. `ssh_keys` are public key lines; an empty `image_digest` pins nothing.
+
+    `environment` are the customer's variables, secrets among them: they never reach a log, a command line or a listing.
+    `seconds_left` is until when the tenant may be on the host without hearing from us again: the host counts them on a
+    clock that nobody sets, and then takes access away by itself. None: it never does."""
 
     machine_id: str
     epoch: int
@@ -71,6 +83,8 @@ class Tenancy:
     image_digest: str = ""
     startup_script: str = ""
     label: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    seconds_left: int | None = None
 
     @property
     def script(self) -> str:
@@ -124,6 +138,83 @@ class WipeProof:
         return bool(self.checks) and all(check.passed for check in self.checks)
 
 
+Service = Literal["power_cycle", "gpu_reset", "rebuild", "rebuild_all"]
+"""What break-fix can do to a running tenancy: stop it hard and start it again; reset its GPUs (its processes end);
+make its system anew from the image and keep /scratch; the same with a new, empty /scratch."""
+
+Log = Literal["startup", "console"]
+"""What the startup script printed; what the tenancy's first process and the kernel of its container printed."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What opens a host the first time: a password, or the text of an OpenSSH private key. With neither, the operator's
+    own key is admitted already. Neither is ever logged."""
+
+    user: str
+    password: str = field(default="", repr=False)
+    private_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class GPUReading:
+    """One GPU at one moment. Numbers that the driver does not tell are None. `energy_mj` counts millijoules since the
+    driver was loaded; `xid` is the code of the newest Xid error since the last reading, 0 for none; `ecc_uncorrected`
+    counts since the driver was loaded. `lost` says that it is listed but does not answer: it fell off the bus."""
+
+    index: int
+    uuid: str
+    utilization: int | None = None  # per cent
+    memory_mib: int | None = None
+    temperature_c: int | None = None
+    power_mw: int | None = None
+    energy_mj: int | None = None
+    xid: int = 0
+    ecc_uncorrected: int | None = None
+    lost: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One look at one node from its site. `at` is when the site's worker heard it, aware, UTC. `reached` says whether
+    the host itself answered; only then are the other fields meaningful. `boot_id` is the kernel's, new at each boot.
+    `tenancy` is what the host holds and runs (seen from the host, not by the tenant's own word)."""
+
+    node_id: str
+    at: datetime
+    reached: bool
+    detail: str = ""
+    boot_id: str = ""
+    tenancy: Observation = "absent"
+    gpus: tuple[GPUReading, ...] = ()
+
+
+class Inspector(Protocol):
+    """Looks at hosts, before they are nodes and afterwards. Changes nothing on them but what `adopt` says.
+
+    All raise ProvisionerError subclasses: Unreachable, HostKeyMismatch, CredentialsRefused, HostUnfit.
+    """
+
+    def adopt(self, *, address: str, port: int, fingerprint: str, credentials: Credentials, operator_key: str) -> str:
+        """Logs in with the credentials and ensures that the operator's key (path of the private file) is admitted for
+        that user from now on. Returns the host's public key line, to be pinned. With a `fingerprint` ("SHA256:…") any
+        other host key raises HostKeyMismatch before the credentials are sent."""
+
+    def inspect(self, host: Host) -> Inventory:
+        """What the host is made of. Raises HostUnfit, with the package to install, where it lacks what a node needs
+        (podman, a container runtime, the NVIDIA container toolkit where there are GPUs, disk space)."""
+
+    def measure(self, host: Host) -> Mapping[str, float]:
+        """Burn-in: each of `marketplace.models.Measure` that this host can measure, in the measure's unit. Minutes."""
+
+    def log(self, host: Host, machine_id: str, log: Log) -> str:
+        """The newest 64 KiB of a tenancy's log, as UTF-8 with what is not text replaced; "" where there is none."""
+
+    async def watch(self, hosts: Sequence[Host], push: Callable[[Reading], None], *, every: float) -> None:
+        """Until cancelled: one Reading of each host every `every` seconds, over connections that are kept. A host that
+        cannot be reached gets a Reading that says so at each turn, and is tried again; nothing is raised for it."""
+
+
 class Provisioner(Protocol):
     """Makes a node ready for one tenant at a time and wipes it afterwards.
 
@@ -132,7 +223,8 @@ class Provisioner(Protocol):
     """
 
     def prepare(self, host: Host, tenancy: Tenancy) -> Endpoint:
-        """Ensures that the tenancy runs, with exactly its keys; the startup script is executed once in its life."""
+        """Ensures that the tenancy runs, with exactly its keys and until its deadline; the startup script is executed
+        once in its life. Repeated on a running tenancy it changes keys and deadline, and nothing else."""
 
     def check(self, host: Host, tenancy: Tenancy) -> Health:
         """Looks at the running tenancy from the operator's side; changes nothing."""
@@ -154,3 +246,7 @@ class Provisioner(Protocol):
 
     def observe(self, host: Host, machine_id: str) -> Observation:
         """What is on the host under this name; changes nothing."""
+
+    def service(self, host: Host, tenancy: Tenancy, what: Service) -> Endpoint:
+        """Break-fix on a prepared tenancy; afterwards it runs, at the same endpoint with the same keys and host key.
+        After `rebuild` and `rebuild_all` the startup script is executed once more."""

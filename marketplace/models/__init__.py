@@ -1,7 +1,7 @@
 """Everything `marketplace` keeps: places, machines, prices."""
 
 from marketplace.models.calendar import NodeCalendar, TimeMultiRangeField
-from marketplace.models.catalogue import GPUModel, Image, NodeType
+from marketplace.models.catalogue import GPUModel, Image, Measure, NodeType, Target
 from marketplace.models.node import Node, NodeTransition, Pool, Provisioner
 from marketplace.models.offer import Offer, Plan, PlanKind, Rate
 from marketplace.models.place import GridZone, Region, Site
@@ -10,6 +10,7 @@ __all__ = [
     "GPUModel",
     "GridZone",
     "Image",
+    "Measure",
     "Node",
     "NodeCalendar",
     "NodeTransition",
@@ -22,5 +23,6 @@ __all__ = [
     "Rate",
     "Region",
     "Site",
+    "Target",
     "TimeMultiRangeField",
 ]

@@ -59,6 +59,44 @@ class NodeType(models.Model):
         return self.gpu_count * self.gpu_model.memory_gb if self.gpu_model else 0
 
 
+class Measure(models.TextChoices):
+    """What a burn-in measures on a node; each has one unit, and more is better."""
+
+    GPU_MEMORY_BANDWIDTH = "gpu_memory_bandwidth", "GPU memory bandwidth, GB/s (slowest GPU)"
+    MATMUL = "matmul", "matrix product, FP16 TFLOP/s (slowest GPU)"
+    DISK_WRITE = "disk_write", "disk, sequential write, MB/s"
+    DISK_READ = "disk_read", "disk, sequential read, MB/s"
+    NETWORK = "network", "network link, Gbit/s"
+
+
+class Target(models.Model):
+    """What a node of a type must reach in its burn-in before it is offered: no less than the tolerance below."""
+
+    node_type = models.ForeignKey(NodeType, on_delete=models.CASCADE, related_name="targets")
+    measure = models.CharField(max_length=24, choices=Measure)
+    value = models.PositiveIntegerField(help_text="In the measure's unit.")
+    tolerance_percent = models.PositiveSmallIntegerField(
+        default=5, help_text="NVIDIA's Requirements for AI Clouds (BM01) ask for 5 %."
+    )
+
+    class Meta:
+        ordering = ["node_type", "measure"]
+        constraints = [
+            models.UniqueConstraint(fields=["node_type", "measure"], name="target_once"),
+            models.CheckConstraint(
+                condition=models.Q(value__gte=1, tolerance_percent__lt=100), name="target_can_be_missed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.node_type.slug} {self.measure} {self.value}"
+
+    @property
+    def least(self) -> float:
+        """The least that passes, in the measure's unit."""
+        return self.value * (100 - self.tolerance_percent) / 100
+
+
 class Image(models.Model):
     """A system image that a tenant may start with. It contains an SSH server."""
 

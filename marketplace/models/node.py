@@ -7,7 +7,7 @@ from accounts.ids import PublicIdField
 from accounts.models import Stateful, TransitionRow
 from marketplace.models.catalogue import NodeType
 from marketplace.models.place import Site
-from marketplace.states import TRANSITIONS, NodeState
+from marketplace.states import AFTER_LEASE, TRANSITIONS, NodeState
 
 
 class Provisioner(models.TextChoices):
@@ -53,6 +53,21 @@ class Node(Stateful):
     port = models.PositiveIntegerField(default=22)
     user = models.CharField(max_length=32, default="root")
     host_key = models.TextField(blank=True, help_text="The host's pinned OpenSSH public key.")
+    bmc_address = models.CharField(
+        max_length=255, blank=True, help_text="Redfish service of the node, such as https://10.4.1.17; empty for none."
+    )
+    bmc_user = models.CharField(max_length=64, blank=True)
+    bmc_password = models.TextField(blank=True, editable=False, help_text="Sealed (accounts.seal).")
+    cordoned_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it takes no new lease; the one that it has goes on."
+    )
+    cordon_reason = models.CharField(max_length=200, blank=True)
+    after_lease = models.CharField(
+        max_length=20,
+        blank=True,
+        choices=[(state.value, state.label) for state in AFTER_LEASE],
+        help_text="Where it goes once its last tenant is wiped, instead of back into stock.",
+    )
 
     class Meta:
         indexes = [models.Index(fields=["pool", "state", "id"], name="node_pool_state")]

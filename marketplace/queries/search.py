@@ -156,7 +156,8 @@ def _counts(
 ) -> dict[tuple[int, int], tuple[int, int]]:
     """By pool and plan: how many nodes are free for the whole window, and how many there are. One query."""
     free = {f"free_{plan.pk}": Count("pk", filter=_is_free(plan, criteria, now)) for plan in plans}
-    stock = NodeCalendar.objects.filter(pool__in=pools, node__state__in=IN_STOCK).order_by().values("pool_id")
+    in_stock = NodeCalendar.objects.filter(pool__in=pools, node__state__in=IN_STOCK, node__cordoned_at=None)
+    stock = in_stock.order_by().values("pool_id")
     counted = stock.annotate(total=Count("pk"), **free).values_list("pool_id", "total", *free)
     return {(row[0], plan.pk): (row[2 + n], row[1]) for row in counted for n, plan in enumerate(plans)}
 

@@ -50,9 +50,10 @@ def aligned(plan: Plan, moment: datetime) -> datetime:
 
 
 def is_free(*, window: Window, now: datetime) -> Q:
-    """Of calendars: no claim touches `window`; where it begins now, the node is ready now."""
+    """Of calendars: no claim touches `window`, and no cordon is on the node; one that begins now needs a ready node."""
     states = IN_STOCK if window.starts_at > now else frozenset({NodeState.AVAILABLE})
-    return Q(node__state__in=states) & ~Q(busy__overlaps=DateTimeTZRange(window.starts_at, window.ends_at))
+    on_offer = Q(node__state__in=states, node__cordoned_at=None)
+    return on_offer & ~Q(busy__overlaps=DateTimeTZRange(window.starts_at, window.ends_at))
 
 
 def free_nodes(*, window: Window, now: datetime) -> QuerySet[NodeCalendar]:
@@ -92,7 +93,7 @@ Busy = tuple[str, Iterable[DateTimeTZRange]]  # a node's state, and when it is c
 
 
 def _stock(pools: Collection[int]) -> Mapping[int, Sequence[Busy]]:
-    calendars = NodeCalendar.objects.filter(pool__in=pools, node__state__in=IN_STOCK)
+    calendars = NodeCalendar.objects.filter(pool__in=pools, node__state__in=IN_STOCK, node__cordoned_at=None)
     stock: dict[int, list[Busy]] = defaultdict(list)
     for pool, state, busy in calendars.values_list("pool_id", "node__state", "busy"):
         stock[pool].append((state, busy))

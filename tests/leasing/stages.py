@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from accounts.models import Organization
 from billing.models import Meter
-from leasing import operations, provisioning, schedule
+from leasing import operations, provisioning, schedule, working
 from leasing.models import Lease
 from leasing.provisioners import provisioner_for
 from leasing.provisioners.base import ProvisionerError
@@ -66,7 +66,7 @@ def provisioning_two(organization: Organization, now: datetime) -> Lease:
     provisioning.apply(machine=first, outcome=provisioning.act(first), now=now)
     second = provisioning.take(site=offer.pool.site, now=now)
     assert second is not None
-    provisioning.note(second, "checking its health")
+    working.note(second, "checking its health")
     return _fresh(lease)
 
 

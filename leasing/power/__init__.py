@@ -1,0 +1,1 @@
+"""Power and boot source of hosts, through Redfish."""

@@ -1,0 +1,1 @@
+"""What nodes report about themselves: kept packed by time, rolled up by minute and hour."""

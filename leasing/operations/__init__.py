@@ -2,12 +2,15 @@
 
 from leasing.operations.booking import NodesTaken, Setup, confirm, expire, hold, rename
 from leasing.operations.ending import end, settle_end
-from leasing.operations.pausing import pause, paused, resume
+from leasing.operations.failing import NoEqualNode, swap
+from leasing.operations.pausing import pause, pause_again, paused, resume
 from leasing.operations.renewing import renew
+from leasing.operations.servicing import service, service_failed
 from leasing.operations.starting import deploy, fail_start, machine_ready, start
 from leasing.operations.wiping import record_wipe, wipe_again, wipe_failed
 
 __all__ = [
+    "NoEqualNode",
     "NodesTaken",
     "Setup",
     "confirm",
@@ -18,13 +21,17 @@ __all__ = [
     "hold",
     "machine_ready",
     "pause",
+    "pause_again",
     "paused",
     "record_wipe",
     "rename",
     "renew",
     "resume",
+    "service",
+    "service_failed",
     "settle_end",
     "start",
+    "swap",
     "wipe_again",
     "wipe_failed",
 ]

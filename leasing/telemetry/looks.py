@@ -32,8 +32,9 @@ LOOKS = """
 # So that every look is an update of a locked row: a node's first look then counts like any other, also when two
 # workers have it at once.
 MEET = f"""
-INSERT INTO leasing_nodehealth (node_id, seen_at, boot_id, cause, detail, last_good_at, bad_looks, good_looks)
-SELECT node_id, '-infinity', '', '', '', NULL, 0, 0 FROM ({LOOKS}) AS look
+INSERT INTO leasing_nodehealth (node_id, seen_at, boot_id, cause, detail, last_good_at, history, bad_looks,
+       good_looks)
+SELECT node_id, '-infinity', '', '', '', NULL, 0, 0, 0 FROM ({LOOKS}) AS look
  WHERE NOT EXISTS (SELECT FROM leasing_nodehealth AS known WHERE known.node_id = look.node_id)
  ORDER BY node_id
     ON CONFLICT DO NOTHING
@@ -52,6 +53,7 @@ WITH look AS ({LOOKS}), old AS MATERIALIZED (
            detail = left(look.detail, 200),
            boot_id = CASE look.boot_id WHEN '' THEN old.boot_id ELSE look.boot_id END,
            last_good_at = CASE look.cause WHEN '' THEN look.at ELSE old.last_good_at END,
+           history = (old.history * 2 + CASE look.cause WHEN '' THEN 0 ELSE 1 END) & 31,
            good_looks = CASE look.cause WHEN '' THEN old.good_looks + 1 ELSE 0 END,
            bad_looks = CASE look.cause WHEN '' THEN 0 ELSE old.bad_looks + 1 END
       FROM old JOIN look USING (node_id)

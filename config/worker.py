@@ -16,6 +16,7 @@ from typing import NoReturn
 import django
 from celery.platforms import SecurityWarning
 from django.apps import apps
+from django.conf import settings
 
 from config.celery import app
 
@@ -39,7 +40,7 @@ def watch(slugs: list[str]) -> NoReturn:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print("watch ready.", flush=True)
     with suppress(KeyboardInterrupt):
-        asyncio.run(import_module("leasing.watching").Watch(slugs).run())
+        asyncio.run(import_module("leasing.watching").Watch(slugs, every=settings.WATCH_EVERY).run())
     sys.exit(0)
 
 

@@ -26,7 +26,6 @@ from leasing.telemetry.looks import upsert_health
 from marketplace.models import Node, Provisioner
 from marketplace.states import NodeState
 
-EVERY = 15.0  # seconds between two looks at a node
 UNSEEN = (NodeState.ENROLLED, NodeState.RETIRED)
 CALLED_AT = 3  # bad looks of the last five
 CALLED = [history for history in range(32) if history.bit_count() >= CALLED_AT]

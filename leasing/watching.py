@@ -19,7 +19,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from accounts import clock, failpoints
 from leasing import health
-from leasing.health import EVERY, Eyed, Look, nodes_of
+from leasing.health import Eyed, Look, nodes_of
 from leasing.provisioners import inspector_for
 from leasing.provisioners.base import Host, Reading
 
@@ -46,7 +46,7 @@ class Group:
 class Watch:
     """Looks at the nodes of some sites (of all, without any) until it is cancelled."""
 
-    def __init__(self, slugs: Sequence[str], *, every: float = EVERY) -> None:
+    def __init__(self, slugs: Sequence[str], *, every: float) -> None:
         self.slugs, self.every = slugs, every
         self.nodes: dict[str, Eyed] = {}
         self.heard: dict[str, Reading] = {}

@@ -28,6 +28,7 @@ from leasing.provisioners.base import (
 from leasing.provisioners.fake import Fake, Machine, World
 from leasing.provisioners.podman import Podman
 from leasing.provisioners.sandbox import Sandbox
+from leasing.provisioners.sandbox.command import command
 from standins.nodes.podman_host import PodmanHost, podman_host
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -191,6 +192,7 @@ class SandboxBench(OpenSSH):
         self.operator = operator
         self.state = folder / "nodes"
         self.provisioner: Provisioner = Sandbox()
+        self.inspector = inspector_for("sandbox")
         self.process: subprocess.Popen[str] | None = None
         self.host = _host("sandbox", "127.0.0.1", 0, "", operator.path)
         self.start()
@@ -219,6 +221,19 @@ class SandboxBench(OpenSSH):
         folder = self.state / "tenancies" / tenancy.machine_id
         folder.mkdir(parents=True)
         (folder / ".record.json.new").write_text('{"machine":')
+
+    def breaks(self, what: str, **how: int) -> None:
+        """See `standins.nodes.faults`."""
+        command(self.host, "break", what=what, **how)
+
+    def lose_gpu(self, index: int) -> None:
+        self.breaks("gpu_lost", gpu=index)
+
+    def report_xid(self, index: int, code: int) -> None:
+        self.breaks("xid", gpu=index, code=code)
+
+    def mend(self) -> None:
+        self.breaks("mend")
 
 
 class PodmanBench(OpenSSH):

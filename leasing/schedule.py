@@ -11,13 +11,16 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import IllegalMove, Stale
 from leasing import operations
-from leasing.models import Lease, Machine
+from leasing.models import Lease, Machine, Maintenance, MaintenanceState
+from leasing.operations.maintaining import begin_maintenance, remind_of_maintenance
+from leasing.operations.upkeep import settle_drain
 from leasing.provisioning import give_up, lock
 from leasing.states import MACHINE_FAILED_TWIN, LeaseState, MachineState
+from marketplace.models import Node
 from marketplace.states import NodeState
 
 log = logging.getLogger(__name__)
-Row = TypeVar("Row", Lease, Machine)
+Row = TypeVar("Row", Lease, Machine, Maintenance, Node)
 
 BATCH = 500
 RUNNING = (LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED)
@@ -25,7 +28,11 @@ RUNNING = (LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED)
 
 def run_due(*, now: datetime) -> None:
     """Everything whose time has come, once."""
-    for step in (expire_holds, start_due, deploy_pending, end_due, give_up_overdue, settle_overdue, renew_due):
+    steps = (
+        expire_holds, start_due, deploy_pending, end_due, give_up_overdue, settle_overdue, renew_due,
+        settle_drains, maintenance_due,
+    )  # fmt: skip
+    for step in steps:
         step(now=now)
 
 
@@ -81,6 +88,22 @@ def renew_due(*, now: datetime) -> None:
     )
     due = open_ended.annotate(margin=margin).filter(guaranteed_until__lt=Value(now) + F("margin"))
     _each(due, lambda lease: operations.renew(lease=lease, now=now))
+
+
+def settle_drains(*, now: datetime) -> None:
+    """Drained nodes whose last booking has gone in another way than by a wipe."""
+    drained = Node.objects.filter(state=NodeState.AVAILABLE).exclude(after_lease="")
+    _each(drained, lambda node: settle_drain(node=node, now=now))
+
+
+def maintenance_due(*, now: datetime) -> None:
+    """Planned work whose time has come, and a word to staff about work that should be done by now."""
+    begun = Maintenance.objects.filter(state=MaintenanceState.PLANNED, starts_at__lte=now)
+    _each(begun, lambda work: begin_maintenance(maintenance=work, actor="system:leasing", now=now))
+    late = Maintenance.objects.filter(
+        state__in=[MaintenanceState.PLANNED, MaintenanceState.UNDER_WAY], ends_at__lte=now
+    )
+    _each(late, lambda work: remind_of_maintenance(maintenance=work, now=now))
 
 
 @transaction.atomic

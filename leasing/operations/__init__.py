@@ -4,12 +4,25 @@ from leasing.operations.booking import NodesTaken, Setup, confirm, expire, hold,
 from leasing.operations.ending import end, settle_end
 from leasing.operations.pausing import pause, paused, resume
 from leasing.operations.renewing import renew
+from leasing.operations.setup import (
+    BadEnvironment,
+    SetupRefused,
+    add_key,
+    check_environment,
+    choose_on_failure,
+    remove_key,
+)
 from leasing.operations.starting import deploy, fail_start, machine_ready, start
 from leasing.operations.wiping import record_wipe, wipe_again, wipe_failed
 
 __all__ = [
+    "BadEnvironment",
     "NodesTaken",
     "Setup",
+    "SetupRefused",
+    "add_key",
+    "check_environment",
+    "choose_on_failure",
     "confirm",
     "deploy",
     "end",
@@ -20,6 +33,7 @@ __all__ = [
     "pause",
     "paused",
     "record_wipe",
+    "remove_key",
     "rename",
     "renew",
     "resume",

@@ -13,10 +13,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from leasing.provisioners.base import Endpoint, FactValue, Host, Provisioner, Tenancy, Unreachable
+from leasing.provisioners import inspector_for
+from leasing.provisioners.base import (
+    Endpoint,
+    FactValue,
+    Health,
+    Host,
+    Inspector,
+    Provisioner,
+    Tenancy,
+    Unreachable,
+    WipeProof,
+)
 from leasing.provisioners.fake import Fake, Machine, World
 from leasing.provisioners.podman import Podman
 from leasing.provisioners.sandbox import Sandbox
+from leasing.provisioners.sandbox.command import command
 from standins.nodes.podman_host import PodmanHost, podman_host
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,20 +57,39 @@ def make_key(folder: Path, name: str) -> Key:
 
 
 class Bench(Protocol):
-    """A node and a customer in front of it."""
+    """A node, a customer in front of it, and somebody who can break it. `scratch` is the folder that a rebuild keeps,
+    as a path that `write` and `read` take."""
 
     kind: str
     provisioner: Provisioner
+    inspector: Inspector
     host: Host
     image: str
+    scratch: str
 
     def admits(self, endpoint: Endpoint, key: Key) -> bool: ...
     def write(self, endpoint: Endpoint, key: Key, name: str, text: str) -> None: ...
     def read(self, endpoint: Endpoint, key: Key, name: str) -> str: ...
-    def startup_runs(self, endpoint: Endpoint, key: Key) -> int: ...
+    def variable(self, endpoint: Endpoint, key: Key, name: str) -> str:
+        """What the customer's session has under this name; "" when it has not."""
+        ...
+
+    def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
+        """How often the startup script has run in the tenancy's present system."""
+        ...
+
     def cut_off(self) -> None: ...
     def join_again(self) -> None: ...
     def half_make(self, tenancy: Tenancy) -> None: ...
+    def lose_gpu(self, index: int) -> None:
+        """A GPU falls off the bus, until `mend`."""
+        ...
+
+    def report_xid(self, index: int, code: int) -> None:
+        """The driver reports an error of a GPU, once."""
+        ...
+
+    def mend(self) -> None: ...
 
 
 class OpenSSH:
@@ -101,6 +132,9 @@ class OpenSSH:
     def read(self, endpoint: Endpoint, key: Key, name: str) -> str:
         return self.run(endpoint, key, f"cat {name} 2>/dev/null || true")
 
+    def variable(self, endpoint: Endpoint, key: Key, name: str) -> str:
+        return self.run(endpoint, key, f'printf %s "${{{name}-}}"')
+
     def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
         wait_until(lambda: self.read(endpoint, key, "runs") != "")
         return self.read(endpoint, key, "runs").count("run")
@@ -111,6 +145,7 @@ class FakeBench:
 
     kind = "fake"
     image = "any"
+    scratch = "scratch"
 
     def __init__(self) -> None:
         self.world = World()
@@ -150,12 +185,14 @@ class SandboxBench(OpenSSH):
 
     kind = "sandbox"
     image = "any"
+    scratch = "scratch"
 
     def __init__(self, folder: Path, operator: Key) -> None:
         super().__init__(folder)
         self.operator = operator
         self.state = folder / "nodes"
         self.provisioner: Provisioner = Sandbox()
+        self.inspector = inspector_for("sandbox")
         self.process: subprocess.Popen[str] | None = None
         self.host = _host("sandbox", "127.0.0.1", 0, "", operator.path)
         self.start()
@@ -185,14 +222,29 @@ class SandboxBench(OpenSSH):
         folder.mkdir(parents=True)
         (folder / ".record.json.new").write_text('{"machine":')
 
+    def breaks(self, what: str, **how: int) -> None:
+        """See `standins.nodes.faults`."""
+        command(self.host, "break", what=what, **how)
+
+    def lose_gpu(self, index: int) -> None:
+        self.breaks("gpu_lost", gpu=index)
+
+    def report_xid(self, index: int, code: int) -> None:
+        self.breaks("xid", gpu=index, code=code)
+
+    def mend(self) -> None:
+        self.breaks("mend")
+
 
 class PodmanBench(OpenSSH):
     """A real host: sshd and podman in namespaces of their own."""
 
     kind = "podman"
+    scratch = "/scratch"
 
     def __init__(self, folder: Path, built: PodmanHost) -> None:
         super().__init__(folder)
+        self.inspector = inspector_for("podman")
         self.built = built
         self.image = built.image
         self.provisioner: Provisioner = Podman()
@@ -213,6 +265,27 @@ class PodmanBench(OpenSSH):
             "gocryptfs -q -nosyslog -passfile key cipher plain >/dev/null 2>&1 && "
             "echo gocryptfs > method && echo 1 > plain/disk"
         )
+
+
+class live_session:
+    """An SSH session that has begun: its command has printed its first line."""
+
+    def __init__(self, argv: list[str]) -> None:
+        self.argv = argv
+
+    def __enter__(self) -> subprocess.Popen[str]:
+        self.process = subprocess.Popen(self.argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        assert self.process.stdout
+        assert self.process.stdout.readline() == "up\n"
+        return self.process
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def failed(found: Health | WipeProof) -> list[str]:
+    return [f"{check.name}: {check.detail}" for check in found.checks if not check.passed]
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from leasing.operations.booking import NodesTaken, Setup, confirm, expire, hold, rename
 from leasing.operations.ending import end, settle_end
-from leasing.operations.pausing import pause, paused, resume
+from leasing.operations.failing import NoEqualNode, swap
+from leasing.operations.pausing import pause, pause_again, paused, resume
 from leasing.operations.renewing import renew
+from leasing.operations.servicing import service, service_failed
 from leasing.operations.setup import (
     BadEnvironment,
     SetupRefused,
@@ -17,6 +19,7 @@ from leasing.operations.wiping import record_wipe, wipe_again, wipe_failed
 
 __all__ = [
     "BadEnvironment",
+    "NoEqualNode",
     "NodesTaken",
     "Setup",
     "SetupRefused",
@@ -31,14 +34,18 @@ __all__ = [
     "hold",
     "machine_ready",
     "pause",
+    "pause_again",
     "paused",
     "record_wipe",
     "remove_key",
     "rename",
     "renew",
     "resume",
+    "service",
+    "service_failed",
     "settle_end",
     "start",
+    "swap",
     "wipe_again",
     "wipe_failed",
 ]

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import F
 
 from accounts.operations import record
 from leasing.models import Claim, Lease
@@ -34,7 +35,8 @@ def renew(*, lease: Lease, now: datetime) -> bool:
     grew = until > lease.guaranteed_until
     if grew:
         calendar.set_end(claims=live, ends_at=reach)
-        Lease.objects.filter(pk=lease.pk).update(guaranteed_until=until, guarantee_notice_at=None)
+        changed = {"guaranteed_until": until, "guarantee_notice_at": None, "setup_version": F("setup_version") + 1}
+        Lease.objects.filter(pk=lease.pk).update(**changed)  # hosts learn of the new deadline by the version
     if reach < wanted and lease.guarantee_notice_at is None:
         _tell(lease, until=until, now=now)
     return grew

@@ -10,8 +10,8 @@ from accounts.http.serializers import StrictSerializer
 from billing.models import Entry, Invoice, InvoiceLine, Meter, Payment, Quote, Refund, Usage
 from billing.queries import Reading, read
 from billing.settlement import pay_url
-from leasing.models import Lease
-from leasing.models.lease import STARTUP_SCRIPT_BYTES
+from leasing.models import ENVIRONMENT_BYTES, STARTUP_SCRIPT_BYTES, Lease, OnFailure
+from leasing.operations import BadEnvironment, check_environment
 from leasing.serializers import LONGEST_NAME, LeaseShown
 from marketplace.queries import MOST_NODES
 
@@ -71,12 +71,32 @@ class NewLease(StrictSerializer):
         trim_whitespace=False,
         help_text="Runs once as root; 16 KiB at most.",
     )
+    environment = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, trim_whitespace=False),
+        required=False,
+        default=dict,
+        help_text=f"Variables by name, secrets among them; {ENVIRONMENT_BYTES // 1024} KiB at most together. Values "
+        "are stored encrypted and never shown again.",
+    )
+    on_failure = serializers.ChoiceField(
+        choices=OnFailure.choices,
+        default=OnFailure.ASK,
+        help_text="When a node fails: `ask` you and wait, or `swap` it for an equal one at once.",
+    )
 
     def validate_startup_script(self, text: str) -> str:
         """At most 16 KiB of UTF-8."""
         if len(text.encode()) > STARTUP_SCRIPT_BYTES:
             raise serializers.ValidationError(f"At most {STARTUP_SCRIPT_BYTES} bytes; let it fetch more.")
         return text
+
+    def validate_environment(self, variables: dict[str, str]) -> dict[str, str]:
+        """As a host can set them. A refusal names the variable, never its value."""
+        try:
+            check_environment(variables)
+        except BadEnvironment as error:
+            raise serializers.ValidationError(str(error)) from error
+        return variables
 
 
 class PricedLease(LeaseShown):

@@ -6,13 +6,26 @@ from leasing.operations.failing import NoEqualNode, swap
 from leasing.operations.pausing import pause, pause_again, paused, resume
 from leasing.operations.renewing import renew
 from leasing.operations.servicing import service, service_failed
+from leasing.operations.setup import (
+    BadEnvironment,
+    SetupRefused,
+    add_key,
+    check_environment,
+    choose_on_failure,
+    remove_key,
+)
 from leasing.operations.starting import deploy, fail_start, machine_ready, start
 from leasing.operations.wiping import record_wipe, wipe_again, wipe_failed
 
 __all__ = [
+    "BadEnvironment",
     "NoEqualNode",
     "NodesTaken",
     "Setup",
+    "SetupRefused",
+    "add_key",
+    "check_environment",
+    "choose_on_failure",
     "confirm",
     "deploy",
     "end",
@@ -24,6 +37,7 @@ __all__ = [
     "pause_again",
     "paused",
     "record_wipe",
+    "remove_key",
     "rename",
     "renew",
     "resume",

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts import clock, failpoints
-from leasing import operations, working
+from leasing import operations, powering, working
 from leasing.models import Lease, Machine
 from leasing.operations import calendar
 from leasing.provisioners import provisioner_for
@@ -108,6 +108,7 @@ def _must_be_healthy(health: Health) -> None:
 
 def _wipe(machine: Machine, host: Host) -> Wiped:
     provisioner = provisioner_for(machine.node.pool.provisioner)
+    powering.switch_on_again(machine)
     provisioner.revoke(host, machine.public_id, machine.work_epoch)
     started_at = clock.now()
     Machine.objects.filter(pk=machine.pk, work_epoch=machine.work_epoch, access_ended_at=None).update(

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from accounts import clock
-from leasing import provisioning, schedule
+from leasing import containing, provisioning, schedule
 from leasing.queries import sites_with_work
 from marketplace.models import Site
 
@@ -22,6 +22,7 @@ def sweep(**_: object) -> None:
 def work_site(*, site: str, **_: object) -> None:
     """Work on the machines of one site until none is due. Served by workers inside that site's network."""
     place = Site.objects.get(slug=site)
+    containing.contain_due(site=place, now=clock.now())
     while provisioning.work(site=place):
         pass
 

@@ -10,7 +10,7 @@ from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterR
 from django.db.models.functions import Coalesce
 
 from accounts.models import IllegalMove, Stale
-from leasing import operations
+from leasing import enrolling, operations
 from leasing.models import Lease, Machine
 from leasing.provisioning import give_up, lock
 from leasing.states import MACHINE_FAILED_TWIN, LeaseState, MachineState
@@ -27,6 +27,8 @@ def run_due(*, now: datetime) -> None:
     """Everything whose time has come, once."""
     for step in (expire_holds, start_due, deploy_pending, end_due, give_up_overdue, settle_overdue, renew_due):
         step(now=now)
+    enrolling.give_up_overdue(now=now)
+    enrolling.verify_idle(now=now)
 
 
 def expire_holds(*, now: datetime) -> None:

@@ -174,6 +174,13 @@ def test_all_nodes_of_a_host_are_watched_over_one_connection_and_a_silent_one_is
         watch.hears(lambda reading: reading.node_id == node.host.node_id and reading.reached)
 
 
+def test_a_host_key_that_cannot_be_read_does_not_end_the_watch_of_others(node: SandboxBench) -> None:
+    broken = replace(node.host, node_id="nd_broken", host_key="nonsense")
+    with Watch(node.inspector, broken, node.host) as watch:
+        assert not watch.hears(lambda reading: reading.node_id == "nd_broken").reached
+        assert watch.hears(lambda reading: reading.node_id == node.host.node_id).reached
+
+
 def connections(port: int) -> int:
     """How many TCP connections lead to the port now: those whose far end it is, established."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]

@@ -47,6 +47,7 @@ class Drain(Reason):
 class PlanWork(forms.ModelForm[Maintenance]):
     """A window of work on a node."""
 
+    kind = forms.ChoiceField(choices=[("", "Choose one"), *Maintenance.Kind.choices])
     starts_at = moment("From (UTC)", "The node must be free from here to the end.")
     ends_at = moment(
         "Until (UTC)", "When you are done earlier, finish it earlier: the rest of the window is free then."
@@ -71,8 +72,12 @@ class FleetFilter(forms.Form):
     q = forms.CharField(
         label="Name, id or address", required=False, widget=forms.TextInput(attrs={"type": "search"}), max_length=80
     )
-    site = forms.ModelChoiceField(Site.objects.order_by("name"), required=False, to_field_name="slug")
-    node_type = forms.ModelChoiceField(NodeType.objects.order_by("name"), required=False, to_field_name="slug")
+    site = forms.ModelChoiceField(
+        Site.objects.order_by("name"), required=False, to_field_name="slug", empty_label="Any"
+    )
+    node_type = forms.ModelChoiceField(
+        NodeType.objects.order_by("name"), required=False, to_field_name="slug", empty_label="Any"
+    )
     state = forms.ChoiceField(required=False, choices=[("", "Any"), *NodeState.choices], error_messages=NOT_LISTED)
     counted = forms.ChoiceField(
         label="Counted as",

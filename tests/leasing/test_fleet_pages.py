@@ -365,3 +365,5 @@ def test_several_nodes_are_cordoned_drained_and_verified_from_their_list(staff: 
     assert "was left alone" in act(staff, "drain_nodes", node, reason="Old.")
     assert "is quarantined." in act(staff, "quarantine_nodes", node, reason="Odd.")
     assert "is being verified." in act(staff, "verify_nodes", node)
+    in_the_admin = staff.get(f"/admin/marketplace/node/{node.pk}/change/").content.decode()
+    assert f'href="/operations/fleet/nodes/{node.public_id}/"' in in_the_admin

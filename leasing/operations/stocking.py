@@ -33,7 +33,7 @@ def put_on_sale(pool: Pool, plan: Plan, micros_per_node_hour: int | None, now: d
 
 
 @transaction.atomic
-def retire(*, node: Node, actor: str, now: datetime) -> None:
+def retire(*, node: Node, actor: str, now: datetime, reason: str = "") -> None:
     """
     Take a node out of stock for good. Its name is free again; a pool without nodes is no longer on sale.
 
@@ -47,7 +47,8 @@ def retire(*, node: Node, actor: str, now: datetime) -> None:
         raise NodeInUse(f"{node} is {node.state} or booked. End its lease first, and wait for the wipe.")
     name = node.name
     node.move_to(NodeState.RETIRED, at=now, actor=actor, name=f"{name[:50]} {node.public_id}")
-    record(organization=None, kind="node.retired", subject=node.public_id, actor=actor, at=now, data={"name": name})
+    data = {"name": name, "reason": reason}
+    record(organization=None, kind="node.retired", subject=node.public_id, actor=actor, at=now, data=data)
     if not Node.objects.filter(~Q(state=NodeState.RETIRED), pool=node.pool).exists():
         Offer.objects.filter(pool=node.pool).update(listed=False)
 

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from accounts import clock
-from leasing import provisioning, schedule
+from leasing import logs, provisioning, schedule
 from leasing.queries import sites_with_work
 from marketplace.models import Site
 
@@ -15,19 +15,26 @@ def sweep(**_: object) -> None:
     """What time brings by itself, then a nudge to the workers of every site where a machine waits."""
     now = clock.now()
     schedule.run_due(now=now)
+    logs.forget(now=now)
     nudge_sites()
 
 
 @shared_task
 def work_site(*, site: str, **_: object) -> None:
-    """Work on the machines of one site until none is due. Served by workers inside that site's network."""
+    """
+    Read the logs that were asked for at one site, then work on its machines until none is due. Served by workers inside
+    that site's network.
+    """
     place = Site.objects.get(slug=site)
+    logs.read_asked(site=place)
     while provisioning.work(site=place):
         pass
 
 
 def nudge_sites() -> None:
-    """Send each site with due machines as many messages as it has machines, at most four."""
+    """Send each site with due machines as many messages as it has machines, at most four; one for logs."""
     for site, machines in sites_with_work(now=clock.now()):
         for _ in range(min(machines, PER_SITE)):
             work_site.apply_async(kwargs={"site": site.slug}, queue=site.queue)
+    for site in logs.sites_asked():
+        work_site.apply_async(kwargs={"site": site.slug}, queue=site.queue)

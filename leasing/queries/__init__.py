@@ -28,7 +28,10 @@ def leases_of(organization: Organization) -> QuerySet[Lease]:
             "offer__plan", "offer__pool__site", "offer__pool__node_type__gpu_model", "rate", "image", "created_by"
         )
         .prefetch_related(
-            "keys", "transitions", Prefetch("machines", Machine.objects.select_related("node").order_by("pk"))
+            "keys",
+            "transitions",
+            Prefetch("machines", Machine.objects.select_related("node").order_by("pk")),
+            "machines__outages",
         )
         .order_by("-pk")
     )

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts import clock, failpoints
-from leasing import operations, working
+from leasing import operations, powering, working
 from leasing.hosts import devices_of, fence_of, host_of, same_parts, tenancy_of
 from leasing.inspection.inventory import Inventory
 from leasing.models import Lease, Machine
@@ -119,6 +119,7 @@ def _must_be_healthy(health: Health) -> None:
 
 def _wipe(machine: Machine, host: Host) -> Wiped:
     provisioner = provisioner_for(machine.node.pool.provisioner)
+    powering.switch_on_again(machine)
     provisioner.revoke(host, machine.public_id, fence_of(machine))
     failpoints.reached("machine.revoked")
     started_at = clock.now()

@@ -13,15 +13,26 @@ from django.db.models.functions import Coalesce
 from accounts.models import IllegalMove, Stale
 from leasing import operations
 from leasing.health import CALLED
-from leasing.models import Lease, Machine, OnFailure, Outage, OutageCause
+from leasing.models import (
+    Lease,
+    Machine,
+    Maintenance,
+    MaintenanceState,
+    OnFailure,
+    Outage,
+    OutageCause,
+)
 from leasing.operations import NoEqualNode, outages
+from leasing.operations.maintaining import begin_maintenance, remind_of_maintenance
 from leasing.operations.servicing import REFRESH
+from leasing.operations.upkeep import settle_drain
 from leasing.provisioning import give_up, lock
 from leasing.states import MACHINE_FAILED_TWIN, LeaseState, MachineState
+from marketplace.models import Node
 from marketplace.states import NodeState
 
 log = logging.getLogger(__name__)
-Row = TypeVar("Row", Lease, Machine, Outage)
+Row = TypeVar("Row", Lease, Machine, Maintenance, Node, Outage)
 
 ACTOR = "system:leasing"
 BATCH = 500
@@ -90,6 +101,22 @@ def renew_due(*, now: datetime) -> None:
     _each(due, lambda lease: operations.renew(lease=lease, now=now))
 
 
+def settle_drains(*, now: datetime) -> None:
+    """Drained nodes whose last booking has gone in another way than by a wipe."""
+    drained = Node.objects.filter(state=NodeState.AVAILABLE).exclude(after_lease="")
+    _each(drained, lambda node: settle_drain(node=node, now=now))
+
+
+def maintenance_due(*, now: datetime) -> None:
+    """Planned work whose time has come, and a word to staff about work that should be done by now."""
+    begun = Maintenance.objects.filter(state=MaintenanceState.PLANNED, starts_at__lte=now)
+    _each(begun, lambda work: begin_maintenance(maintenance=work, actor="system:leasing", now=now))
+    late = Maintenance.objects.filter(
+        state__in=[MaintenanceState.PLANNED, MaintenanceState.UNDER_WAY], ends_at__lte=now
+    )
+    _each(late, lambda work: remind_of_maintenance(maintenance=work, now=now))
+
+
 @transaction.atomic
 def _overdue(machine: Machine, *, now: datetime) -> None:
     """Fence whoever still works on it, then move it to its failed twin."""
@@ -140,6 +167,8 @@ STEPS = (
     swap_down,
     refresh_machines,
     pause_again,
+    settle_drains,
+    maintenance_due,
 )
 
 

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from accounts import clock
-from leasing import logs, provisioning, schedule
+from leasing import containing, logs, provisioning, schedule
 from leasing.queries import sites_with_work
 from marketplace.models import Site
 
@@ -27,6 +27,7 @@ def work_site(*, site: str, **_: object) -> None:
     """
     place = Site.objects.get(slug=site)
     logs.read_asked(site=place)
+    containing.contain_due(site=place, now=clock.now())
     while provisioning.work(site=place):
         pass
 

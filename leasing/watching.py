@@ -170,8 +170,3 @@ async def _greets(host: str, port: int) -> bool:
     finally:
         if writer is not None:
             writer.close()
-
-
-def run(slugs: Sequence[str]) -> None:
-    """Watch until the process is told to stop."""
-    asyncio.run(Watch(slugs).run())

@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from leasing.provisioners import inspector_for
@@ -25,7 +26,7 @@ from leasing.provisioners.base import (
     Unreachable,
     WipeProof,
 )
-from leasing.provisioners.fake import Fake, Machine, World
+from leasing.provisioners.fake import Fake, FakeInspector, Machine, World
 from leasing.provisioners.podman import Podman
 from leasing.provisioners.sandbox import Sandbox
 from leasing.provisioners.sandbox.command import command
@@ -148,14 +149,17 @@ class FakeBench:
     scratch = "scratch"
 
     def __init__(self) -> None:
-        self.world = World()
+        self.world = World(clock=time.monotonic, shell=_printed)
         self.provisioner: Provisioner = Fake(self.world)
+        self.inspector: Inspector = FakeInspector(self.world)
         self.host = _host("fake", "10.0.0.1", 22, "ssh-ed25519 pinned", "/nowhere")
+        self.world.keys_at[self.host.address] = self.host.host_key
 
     def _machine(self, endpoint: Endpoint) -> Machine:
         return next(machine for machine in self.world.machines.values() if machine.endpoint == endpoint)
 
     def admits(self, endpoint: Endpoint, key: Key) -> bool:
+        self.world.expire()
         found = [machine for machine in self.world.machines.values() if machine.endpoint == endpoint]
         return bool(found) and found[0].state == "running" and key.line in found[0].admits
 
@@ -164,6 +168,9 @@ class FakeBench:
 
     def read(self, endpoint: Endpoint, key: Key, name: str) -> str:
         return self._machine(endpoint).files.get(name, "")
+
+    def variable(self, endpoint: Endpoint, key: Key, name: str) -> str:
+        return self._machine(endpoint).environment.get(name, "")
 
     def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
         return self._machine(endpoint).startup_runs
@@ -178,6 +185,27 @@ class FakeBench:
         self.world.half_way = 1
         with suppress(Unreachable):
             self.provisioner.prepare(self.host, tenancy)
+
+    def lose_gpu(self, index: int) -> None:
+        self.world.lost_gpus.setdefault(self.host.node_id, set()).add(index)
+
+    def report_xid(self, index: int, code: int) -> None:
+        self.world.xids.setdefault(self.host.node_id, {})[index] = code
+
+    def mend(self) -> None:
+        self.world.lost_gpus.clear()
+
+
+def _printed(script: str, environment: Mapping[str, str]) -> str:
+    """What the script prints when it really runs, in a folder that is thrown away."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "startup.sh"
+        path.write_text(script)
+        argv = ["/bin/sh", str(path)]
+        output = subprocess.run(
+            argv, cwd=folder, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        return output.stdout.decode()
 
 
 class SandboxBench(OpenSSH):

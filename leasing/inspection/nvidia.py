@@ -75,15 +75,17 @@ def _gpu(index: int, node: xml.Element, driver: str, nvlinks: int | None) -> GPU
 
 
 def _uncorrected(node: xml.Element) -> int | None:
-    """Uncorrected errors since the driver was loaded, and in the GPU's whole life where the driver tells: the larger.
+    """
+    Uncorrected errors since the driver was loaded. Those of the GPU's whole life count only where the driver tells no
+    others: rows that were remapped since are sound again.
 
     Before Turing they are called double-bit errors; newer drivers count SRAM by parity and SEC-DED.
     """
-    counts = []
     for since in ("volatile", "aggregate"):
         told = [_number(node, f"ecc_errors/{since}/{name}") for name in _UNCORRECTED]
-        counts.append([count for count in told if count is not None])
-    return max((sum(count) for count in counts if count), default=None)
+        if counts := [count for count in told if count is not None]:
+            return sum(counts)
+    return None
 
 
 _UNCORRECTED = (

@@ -1,6 +1,7 @@
 """What can be done to leases. Locks have one order: node calendars ascending, the lease, its machines, their nodes."""
 
 from leasing.operations.booking import NodesTaken, Setup, confirm, expire, hold, rename
+from leasing.operations.containment import contained, not_contained
 from leasing.operations.ending import end, settle_end
 from leasing.operations.failing import NoEqualNode, swap
 from leasing.operations.pausing import pause, pause_again, paused, resume
@@ -27,12 +28,14 @@ __all__ = [
     "check_environment",
     "choose_on_failure",
     "confirm",
+    "contained",
     "deploy",
     "end",
     "expire",
     "fail_start",
     "hold",
     "machine_ready",
+    "not_contained",
     "pause",
     "pause_again",
     "paused",

@@ -1,10 +1,15 @@
 """What is asked of a node's management controller (BMC): power and boot source, and how it says no."""
 
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 PowerState = Literal["on", "off", "changing"]
 BootSource = Literal["network", "disk", "other"]
 """From where a host starts: PXE on its first network card, its first disk, or whatever the controller calls else."""
+
+Ours = Callable[[], bool]
+"""Whether who switches may still do so. Asked right before each command: a controller knows no epochs, and a worker
+that slept must not switch off the next tenant's host."""
 
 WITHIN = 120.0  # seconds in which a host must have changed its power state
 
@@ -19,6 +24,13 @@ class PowerUnreachable(PowerError):
 
 class PowerRefused(PowerError):
     """It refuses our login, or shows another certificate than the one that is trusted: trying again cannot help."""
+
+
+class Overtaken(PowerError):
+    """Somebody else has taken the work over meanwhile; the controller was told nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("Another worker has taken over; the BMC was told nothing.")
 
 
 class Power(Protocol):

@@ -3,7 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from leasing.power.base import WITHIN, BootSource, PowerError, PowerRefused, PowerState, PowerUnreachable
+from leasing.power.base import (
+    WITHIN,
+    BootSource,
+    Ours,
+    Overtaken,
+    PowerError,
+    PowerRefused,
+    PowerState,
+    PowerUnreachable,
+)
 
 REFUSED = "wrong"  # every other password is right
 
@@ -32,8 +41,8 @@ BOARDS: dict[str, Board] = {}
 class FakePower:
     """Serves the shared `BOARDS`."""
 
-    def __init__(self, *, address: str, user: str, password: str) -> None:
-        self.address, self._refused = address, password == REFUSED
+    def __init__(self, *, address: str, user: str, password: str, ours: Ours = lambda: True) -> None:
+        self.address, self._refused, self._ours = address, password == REFUSED, ours
 
     def state(self) -> PowerState:
         """What the board has."""
@@ -47,7 +56,7 @@ class FakePower:
         """At once, too."""
         board = self._board()
         if grace and board.state == "on":
-            board.tell("GracefulShutdown", "off")
+            self._tell(board, "GracefulShutdown", "off")
         self._reach("off", "ForceOff", within)
 
     def cycle(self, *, within: float = WITHIN) -> None:
@@ -71,10 +80,15 @@ class FakePower:
             raise PowerRefused(f"The BMC at {self.address} refuses the login: scripted.")
         return board
 
+    def _tell(self, board: Board, word: str, state: PowerState) -> None:
+        if not self._ours():
+            raise Overtaken
+        board.tell(word, state)
+
     def _reach(self, wanted: PowerState, word: str, within: float) -> None:
         board = self._board()
         if board.state != wanted:
-            board.tell(word, wanted)
+            self._tell(board, word, wanted)
         if board.state != wanted:
             raise PowerError(
                 f"The BMC at {self.address} took {word}, but the host is not {wanted} after {within:.0f} s."

@@ -13,7 +13,16 @@ from requests.adapters import HTTPAdapter
 from sushy import connector, exceptions
 from sushy.auth import BasicAuth
 
-from leasing.power.base import WITHIN, BootSource, PowerError, PowerRefused, PowerState, PowerUnreachable
+from leasing.power.base import (
+    WITHIN,
+    BootSource,
+    Ours,
+    Overtaken,
+    PowerError,
+    PowerRefused,
+    PowerState,
+    PowerUnreachable,
+)
 
 TIMEOUT = 15.0  # seconds for one answer; a controller is slow, but not slower
 CONNECT_TIMEOUT = 5.0
@@ -33,7 +42,9 @@ class Redfish:
     names the system, for controllers that have several.
     """
 
-    def __init__(self, *, address: str, user: str, password: str, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, *, address: str, user: str, password: str, timeout: float = TIMEOUT, ours: Ours = lambda: True
+    ) -> None:
         """`timeout` is in seconds, for one answer. Raises PowerError for an address that is none."""
         parts = urlsplit(address if "://" in address else f"https://{address}")
         pinned = re.fullmatch(r"(?:sha256:((?:[0-9a-fA-F]{2}:?){32}))?", parts.fragment)
@@ -43,7 +54,7 @@ class Redfish:
             )
         self.place = f"https://{parts.netloc.rpartition('@')[2]}"
         self._system_path, self._fingerprint = parts.path.rstrip("/") or None, pinned[1]
-        self._user, self._password, self._timeout = user, password, timeout
+        self._user, self._password, self._timeout, self._ours = user, password, timeout, ours
 
     def state(self) -> PowerState:
         """One look."""
@@ -117,7 +128,14 @@ class Redfish:
             raise PowerUnreachable(
                 f"The BMC at {self.place} has a fault of its own: HTTP {error.status_code}."
             ) from error
-        except (exceptions.SushyError, requests.RequestException, ValueError, AttributeError) as error:
+        except (
+            exceptions.SushyError,
+            requests.RequestException,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as error:
             raise PowerError(f"The BMC at {self.place} answers what cannot be used: {str(error)[:200]}") from error
 
     def _off(self, system: Any, *, grace: float = 0.0, within: float) -> None:
@@ -132,6 +150,8 @@ class Redfish:
         """Asks for the wanted state if it is not there, and looks until it is; the controller may fail meanwhile."""
         if _state(system) == wanted:
             return
+        if not self._ours():
+            raise Overtaken
         system.reset_system(how)
         ends, pause = time.monotonic() + within, FIRST_LOOK
         while (left := ends - time.monotonic()) > 0:

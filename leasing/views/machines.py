@@ -81,7 +81,9 @@ FIXES = {
         danger=True,
     ),
 }
-NO_SPARE = "No equal node is free for the rest of the lease. Nothing is charged for this one while it is down; try later."
+NO_SPARE = (
+    "No equal node is free for the rest of the lease. Nothing is charged for this one while it is down; try later."
+)
 CHANGED = "The machine has changed meanwhile, and nothing was done. Look at it again."
 
 

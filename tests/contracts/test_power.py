@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pytest
 
-from leasing.power.base import Power, PowerError, PowerRefused, PowerUnreachable
+from leasing.power.base import Ours, Overtaken, Power, PowerError, PowerRefused, PowerUnreachable
 from leasing.power.fake import BOARDS, Board, FakePower, silent
 from leasing.power.redfish import Redfish
 from tests.redfish import BMC, PASSWORD, USER, running
@@ -19,7 +19,7 @@ SOON = 1.0  # seconds
 class Rack(Protocol):
     """A host that is on, and what can be wrong with its controller."""
 
-    def power(self, password: str = PASSWORD) -> Power: ...
+    def power(self, password: str = PASSWORD, ours: Ours = lambda: True) -> Power: ...
 
     def said(self) -> list[str]: ...
 
@@ -34,8 +34,8 @@ class FakeRack:
     def __init__(self) -> None:
         self.board = BOARDS["https://fake"] = Board()
 
-    def power(self, password: str = PASSWORD) -> Power:
-        return FakePower(address="https://fake", user=USER, password=password)
+    def power(self, password: str = PASSWORD, ours: Ours = lambda: True) -> Power:
+        return FakePower(address="https://fake", user=USER, password=password, ours=ours)
 
     def said(self) -> list[str]:
         said, self.board.said = self.board.said, []
@@ -59,8 +59,8 @@ class RedfishRack:
         self.power().on()
         bmc.said()
 
-    def power(self, password: str = PASSWORD) -> Power:
-        return Redfish(address=self.bmc.address, user=USER, password=password, timeout=SOON)
+    def power(self, password: str = PASSWORD, ours: Ours = lambda: True) -> Power:
+        return Redfish(address=self.bmc.address, user=USER, password=password, timeout=SOON, ours=ours)
 
     def said(self) -> list[str]:
         return self.bmc.said()
@@ -139,6 +139,13 @@ def test_it_starts_from_the_network_or_from_its_disk(rack: Rack) -> None:
     assert rack.power().boot_source() == "network"
     rack.power().boot_from("disk", once=False)
     assert rack.power().boot_source() == "disk"
+
+
+@pytest.mark.parametrize("verb", [lambda p: p.off(), lambda p: p.off(grace=SOON), lambda p: p.cycle()])
+def test_who_was_overtaken_switches_nothing(rack: Rack, verb: Callable[[Power], object]) -> None:
+    with pytest.raises(Overtaken):
+        verb(rack.power(ours=lambda: False))
+    assert (rack.power().state(), rack.said()) == ("on", [])
 
 
 VERBS: list[Callable[[Power], object]] = [

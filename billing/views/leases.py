@@ -18,9 +18,9 @@ from accounts.access import may, principal_of
 from accounts.clock import now
 from accounts.queries import actor_names
 from accounts.views import allowed
-from billing.queries import Reading, priced_leases, read, readable
+from billing.queries import Reading, priced_leases, read
 from leasing.models import Lease, Outage, Transition
-from leasing.queries import leases_of, running, wipe_records
+from leasing.queries import wipe_records
 from leasing.queries.machines import has_spare, keys_applied, troubles
 from leasing.states import IN_HANDS, LEASE_OVER, MACHINE_FAILED_TWIN, LeaseState, MachineState
 
@@ -57,7 +57,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Trouble:
-    """An outage that the tenant was told of and that goes on, and whether another node is taking the machine's place."""
+    """An outage that the tenant was told of and that goes on, and whether another node is taking its place."""
 
     outage: Outage
     replaced: bool
@@ -68,9 +68,10 @@ def leases(request: HttpRequest) -> HttpResponse:
     """The organization's leases: those that run, then those that are over, page by page."""
     organization = principal_of(request).organization
     pages, first = PastLeases(), "cursor" not in request.GET
-    past = pages.read(leases_of(organization).filter(state__in=LEASE_OVER), request)
+    mine = priced_leases(organization=organization)
+    past = pages.read(mine.filter(state__in=LEASE_OVER), request)
     context = {
-        "running": _rows(running(organization)) if first else [],
+        "running": _rows(mine.exclude(state__in=LEASE_OVER)) if first else [],
         "past": _rows(past),
         "first": first,
         "previous": pages.get_previous_link(),
@@ -101,10 +102,8 @@ def _find(request: HttpRequest, id: str) -> Lease:
 
 
 def _rows(found: Iterable[Lease]) -> list[Row]:
-    moment, shown = now(), list(found)
-    meters = {meter.lease_id: meter for meter in readable().filter(lease__in=shown)} if shown else {}
-    readings = {key: read(meter, at=moment) for key, meter in meters.items()}
-    return [_row(lease, readings.get(lease.pk)) for lease in shown]
+    moment = now()
+    return [_row(lease, _reading(lease, moment)) for lease in found]
 
 
 def _row(lease: Lease, reading: Reading | None) -> Row:

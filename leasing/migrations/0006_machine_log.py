@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leasing', '0003_machines_that_can_be_trusted'),
+        ('leasing', '0005_containment'),
     ]
 
     operations = [

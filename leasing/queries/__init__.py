@@ -7,7 +7,7 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 
 from accounts.models import Organization
 from leasing.models import Lease, Machine, WipeRecord
-from leasing.states import LEASE_OVER, MACHINE_FAILED_TWIN, WORKED_ON, LeaseState, MachineState
+from leasing.states import MACHINE_FAILED_TWIN, WORKED_ON, LeaseState, MachineState
 from marketplace.models import Site
 
 
@@ -35,11 +35,6 @@ def leases_of(organization: Organization) -> QuerySet[Lease]:
         )
         .order_by("-pk")
     )
-
-
-def running(organization: Organization) -> QuerySet[Lease]:
-    """The organization's leases that are not over."""
-    return leases_of(organization).exclude(state__in=LEASE_OVER)
 
 
 def current_step(lease: Lease) -> str:

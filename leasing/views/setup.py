@@ -38,7 +38,10 @@ def lease_keys(request: HttpRequest, id: str) -> HttpResponse:
 def lease_key_remove(request: HttpRequest, id: str) -> HttpResponse:
     """Ask, then admit a key (`key`: its fingerprint) no longer. Of the last one the question says what that means."""
     lease = _find(request, id)
-    key = get_object_or_404(lease.keys.all(), fingerprint=(request.POST or request.GET).get("key", ""))
+    key = lease.keys.filter(fingerprint=(request.POST or request.GET).get("key", "")).first()
+    if key is None:
+        messages.info(request, "The lease does not admit this key.")
+        return redirect("lease_keys", id=id)
     last = lease.keys.count() == 1
     if request.method != "POST":
         return render(request, "leasing/key_remove.html", {"lease": lease, "key": key, "last": last})

@@ -68,10 +68,8 @@ def same_parts(machine: Machine, found: Inventory) -> list[Check]:
     wrong = differences_between(Inventory.of(known.inventory) if known else found, found)
     seen = f"{len(found.disks)} disks and {len(found.gpus)} GPUs"
     same = "none missing, none new, none read-only" if known else "none read-only; it was never inspected before"
-    detail = (
-        "; ".join(f"{row['part']}: {row['promised']} before, {row['found']} now" for row in wrong) or f"{seen}: {same}"
-    )
-    return [Check("inventory", not wrong, detail)]
+    changes = "; ".join(f"{row['part']}: {row['promised']} before, {row['found']} now" for row in wrong)
+    return [Check("inventory", not wrong, changes or f"{seen}: {same}")]
 
 
 def devices_of(found: Inventory) -> list[dict[str, str]]:

@@ -71,7 +71,7 @@ def work(*, site: Site) -> bool:
     failpoints.reached("machine.taken")
     try:
         with working.renewed(machine):
-            outcome = act(machine)
+            outcome = act(machine, now=clock.now())
         failpoints.reached("machine.acted")
     except ProvisionerError as error:
         log.warning("%s %s on %s: %s", machine, machine.state, machine.node, error)
@@ -84,14 +84,14 @@ def work(*, site: Site) -> bool:
     return True
 
 
-def act(machine: Machine) -> Outcome:
+def act(machine: Machine, *, now: datetime) -> Outcome:
     """
     Do on the host what the machine's state asks for. Safe to repeat; no transaction is open.
 
     :raises ProvisionerError: with one sentence for staff
     """
     provisioner = provisioner_for(machine.node.pool.provisioner)
-    host, tenancy = host_of(machine.node), tenancy_of(machine, now=clock.now())
+    host, tenancy = host_of(machine.node), tenancy_of(machine, now=now)
     if machine.state == MachineState.WIPING:
         return _wipe(machine, host)
     if machine.state == MachineState.PAUSING:
@@ -99,6 +99,9 @@ def act(machine: Machine) -> Outcome:
         return None
     if machine.state == MachineState.RESUMING:
         endpoint = provisioner.resume(host, tenancy)
+    elif machine.service == "power_cycle" and machine.node.bmc_address:
+        powering.restart_host(machine, host, machine.deadline or now)
+        endpoint = provisioner.prepare(host, tenancy)
     elif machine.state == MachineState.SERVICING and machine.service != REFRESH:
         endpoint = provisioner.service(host, tenancy, cast(Service, machine.service))
     else:

@@ -87,7 +87,7 @@ def test_a_setup_that_changes_while_a_worker_is_at_it_is_brought_again(machine: 
     schedule.refresh_machines(now=LATER)
     taken = provisioning.take(site=machine.lease.offer.pool.site, now=LATER)
     assert taken is not None
-    outcome = provisioning.act(taken)
+    outcome = provisioning.act(taken, now=LATER)
     Lease.objects.update(setup_version=3)  # a key was taken away after the worker had read them
     provisioning.apply(machine=taken, outcome=outcome, now=LATER)
     assert Machine.objects.get().setup_applied == 2

@@ -129,4 +129,4 @@ def cost_so_far(*, lease: Lease, now: datetime) -> int:
 
 def priced_leases(*, organization: Organization) -> QuerySet[Lease]:
     """The organization's leases, newest first, with all that is shown of them and the meters that `read` needs."""
-    return leases_of(organization).select_related("meter").prefetch_related("machines__outages")
+    return leases_of(organization).select_related("meter")

@@ -49,7 +49,10 @@ class Outage(models.Model):
 
     class Meta:
         ordering = ["began_at"]
-        indexes = [models.Index(fields=["machine", "began_at"], name="outage_of_machine")]
+        indexes = [
+            models.Index(fields=["machine", "began_at"], name="outage_of_machine"),
+            models.Index(fields=["recorded_at"], name="outage_recorded"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["machine"], condition=models.Q(ended_at=None), name="outage_one_open"),
             models.CheckConstraint(

@@ -156,7 +156,7 @@ def expire(*, lease: Lease, now: datetime) -> None:
     :raises Stale: if it was confirmed meanwhile
     """
     node_ids = calendar.lock_nodes_of(lease)
-    lease.move_to(LeaseState.EXPIRED, at=now, reason="hold_expired")
+    lease.move_to(LeaseState.EXPIRED, at=now, reason="hold_expired", environment="")
     calendar.release(lease=lease, node_ids=node_ids, now=now)
 
 

@@ -38,7 +38,7 @@ def end(*, lease: Lease, reason: str, actor: str, now: datetime) -> Lease:
 
 
 def _cancel(lease: Lease, *, node_ids: list[int], reason: str, actor: str, now: datetime) -> None:
-    lease.move_to(LeaseState.CANCELLED, at=now, reason=reason, actor=actor)
+    lease.move_to(LeaseState.CANCELLED, at=now, reason=reason, actor=actor, environment="")
     for machine in lease.machines.filter(state=MachineState.PENDING):
         machine.move_to(MachineState.WITHDRAWN, at=now, reason=reason, actor=actor)
     calendar.release(lease=lease, node_ids=node_ids, now=now)
@@ -121,7 +121,7 @@ def settle_end(*, lease: Lease, now: datetime) -> None:
         return
     late = lease.deadline is not None and lease.deadline <= now
     if late or not lease.machines.exclude(state__in=MACHINE_AT_REST).exists():
-        lease.move_to(LeaseState.ENDED, at=now, reason=lease.reason)
+        lease.move_to(LeaseState.ENDED, at=now, reason=lease.reason, environment="")  # its secrets are forgotten
         record(
             organization=lease.organization,
             kind="lease.ended",

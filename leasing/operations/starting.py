@@ -155,7 +155,7 @@ def _replace(lease: Lease, *, node: Node, period: Window, failed: Machine, now: 
 
 
 def _fail(lease: Lease, *, reason: str, now: datetime) -> None:
-    lease.move_to(LeaseState.FAILED, at=now, reason=reason)
+    lease.move_to(LeaseState.FAILED, at=now, reason=reason, environment="")
     let_go_of_machines(lease=lease, reason=reason, actor=ACTOR, now=now)
     record(
         organization=lease.organization,

@@ -1,14 +1,26 @@
 """What the API of this app reads and shows. What a lease costs is added above, in billing."""
 
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.http.serializers import StrictSerializer
-from leasing.models import Lease, LeaseKey, Machine, Transition, WipeRecord
+from leasing.models import (
+    Lease,
+    LeaseKey,
+    Machine,
+    MachineLog,
+    OnFailure,
+    Outage,
+    OutageCause,
+    Transition,
+    WipeRecord,
+)
 from leasing.queries import current_step
-from leasing.states import LeaseState, MachineState
+from leasing.queries.machines import keys_applied, troubles
+from leasing.states import IN_HANDS, LeaseState, MachineState
 
 LONGEST_NAME = 80
 
@@ -29,7 +41,7 @@ class MachineShown(serializers.ModelSerializer[Machine]):
     node = serializers.CharField(source="node.name")
     state = serializers.ChoiceField(choices=MachineState.values)
     step = serializers.CharField(help_text="What is being done on it now, in words; empty when nothing is.")
-    ssh = serializers.SerializerMethodField(help_text="Present while the machine is ready, else null.")
+    ssh = serializers.SerializerMethodField(help_text="Present while the machine is in your hands, else null.")
 
     class Meta:
         model = Machine
@@ -39,7 +51,7 @@ class MachineShown(serializers.ModelSerializer[Machine]):
     @extend_schema_field(SSHShown(allow_null=True))
     def get_ssh(self, machine: Machine) -> dict[str, Any] | None:
         """Where to log in, once health check and SSH path are proven."""
-        return dict(SSHShown(machine).data) if machine.state == MachineState.READY else None
+        return dict(SSHShown(machine).data) if machine.state in IN_HANDS else None
 
 
 class KeyShown(serializers.ModelSerializer[LeaseKey]):
@@ -69,6 +81,16 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
     ends_at = serializers.DateTimeField(allow_null=True, help_text="Null: until it is given back.")
     image = serializers.CharField(source="image.slug")
     ssh_keys = KeyShown(source="keys", many=True)
+    ssh_keys_applied = serializers.SerializerMethodField(
+        help_text="False while machines that run do not admit exactly these keys yet."
+    )
+    environment_names = serializers.ListField(
+        child=serializers.CharField(), help_text="Of the variables that are set; values are never shown."
+    )
+    on_failure = serializers.ChoiceField(choices=OnFailure.choices, help_text="What happens when a node fails.")
+    degraded = serializers.SerializerMethodField(help_text="True while a machine is down; nothing is charged for it.")
+    degraded_since = serializers.SerializerMethodField(help_text="Since when; null while all serve.")
+    degraded_cause = serializers.SerializerMethodField(help_text="What is wrong; null while all serve.")
     micros_per_node_hour = serializers.IntegerField(source="rate.micros_per_node_hour")
     machines = MachineShown(many=True)
 
@@ -96,6 +118,12 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
             "image",
             "startup_script",
             "ssh_keys",
+            "ssh_keys_applied",
+            "environment_names",
+            "on_failure",
+            "degraded",
+            "degraded_since",
+            "degraded_cause",
             "micros_per_node_hour",
             "machines",
         ]
@@ -104,6 +132,74 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
     def get_step(self, lease: Lease) -> str:
         """What is being done for the customer right now."""
         return current_step(lease)
+
+    def get_ssh_keys_applied(self, lease: Lease) -> bool:
+        """Whether the machines have caught up with the keys."""
+        return keys_applied(lease)
+
+    def get_degraded(self, lease: Lease) -> bool:
+        """Whether a machine is down."""
+        return bool(troubles(lease))
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_degraded_since(self, lease: Lease) -> datetime | None:
+        """When the first one that is down stopped serving."""
+        return next((outage.began_at for outage in troubles(lease)), None)
+
+    @extend_schema_field(serializers.ChoiceField(choices=OutageCause.values, allow_null=True))
+    def get_degraded_cause(self, lease: Lease) -> str | None:
+        """Why."""
+        return next((outage.cause for outage in troubles(lease)), None)
+
+
+class NewLeaseKey(StrictSerializer):
+    """A key to admit."""
+
+    ssh_key = serializers.CharField(help_text="One of yours, such as sk_…")
+
+
+class NewOnFailure(StrictSerializer):
+    """What to do when a node fails."""
+
+    on_failure = serializers.ChoiceField(choices=OnFailure.choices)
+
+
+class Rebuild(StrictSerializer):
+    """What to keep."""
+
+    keep_scratch = serializers.BooleanField(help_text="False: /scratch is emptied too. It has no default: say it.")
+
+
+class OutageShown(serializers.ModelSerializer[Outage]):
+    """A stretch in which a machine did not serve you. It is not charged, whether it was called or not."""
+
+    id = serializers.CharField(source="public_id", help_text="Such as ou_…")
+    machine = serializers.CharField(source="machine.public_id")
+    node = serializers.CharField(source="machine.node.name")
+    began_at = serializers.DateTimeField(help_text="The last look that found nothing wrong.")
+    ended_at = serializers.DateTimeField(allow_null=True, help_text="Null while it goes on.")
+    cause = serializers.ChoiceField(choices=OutageCause.choices)
+    called_at = serializers.DateTimeField(allow_null=True, help_text="When you were told; null for one that was short.")
+    evidence = serializers.JSONField(help_text="What the first looks saw, and on which path.")
+
+    class Meta:
+        model = Outage
+        fields = ["id", "machine", "node", "began_at", "ended_at", "cause", "called_at", "evidence"]
+        read_only_fields = fields
+
+
+class MachineLogShown(serializers.ModelSerializer[MachineLog]):
+    """A log of a machine, at most its last 64 KiB."""
+
+    machine = serializers.CharField(source="machine.public_id")
+    log = serializers.ChoiceField(choices=MachineLog.Kind.choices)
+    failed = serializers.BooleanField(help_text="True: the host did not answer, and the text is what it said before.")
+    read_at = serializers.DateTimeField(allow_null=True, help_text="Null until the host has answered.")
+
+    class Meta:
+        model = MachineLog
+        fields = ["machine", "log", "text", "failed", "asked_at", "read_at"]
+        read_only_fields = fields
 
 
 class NewName(StrictSerializer):

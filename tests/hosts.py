@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from leasing.provisioners import inspector_for
@@ -25,9 +26,10 @@ from leasing.provisioners.base import (
     Unreachable,
     WipeProof,
 )
-from leasing.provisioners.fake import Fake, Machine, World
+from leasing.provisioners.fake import Fake, FakeInspector, Machine, World
 from leasing.provisioners.podman import Podman
 from leasing.provisioners.sandbox import Sandbox
+from leasing.provisioners.sandbox.command import command
 from standins.nodes.podman_host import PodmanHost, podman_host
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,14 +149,17 @@ class FakeBench:
     scratch = "scratch"
 
     def __init__(self) -> None:
-        self.world = World()
+        self.world = World(clock=time.monotonic, shell=_printed)
         self.provisioner: Provisioner = Fake(self.world)
+        self.inspector: Inspector = FakeInspector(self.world)
         self.host = _host("fake", "10.0.0.1", 22, "ssh-ed25519 pinned", "/nowhere")
+        self.world.keys_at[self.host.address] = self.host.host_key
 
     def _machine(self, endpoint: Endpoint) -> Machine:
         return next(machine for machine in self.world.machines.values() if machine.endpoint == endpoint)
 
     def admits(self, endpoint: Endpoint, key: Key) -> bool:
+        self.world.expire()
         found = [machine for machine in self.world.machines.values() if machine.endpoint == endpoint]
         return bool(found) and found[0].state == "running" and key.line in found[0].admits
 
@@ -163,6 +168,9 @@ class FakeBench:
 
     def read(self, endpoint: Endpoint, key: Key, name: str) -> str:
         return self._machine(endpoint).files.get(name, "")
+
+    def variable(self, endpoint: Endpoint, key: Key, name: str) -> str:
+        return self._machine(endpoint).environment.get(name, "")
 
     def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
         return self._machine(endpoint).startup_runs
@@ -178,6 +186,27 @@ class FakeBench:
         with suppress(Unreachable):
             self.provisioner.prepare(self.host, tenancy)
 
+    def lose_gpu(self, index: int) -> None:
+        self.world.lost_gpus.setdefault(self.host.node_id, set()).add(index)
+
+    def report_xid(self, index: int, code: int) -> None:
+        self.world.xids.setdefault(self.host.node_id, {})[index] = code
+
+    def mend(self) -> None:
+        self.world.lost_gpus.clear()
+
+
+def _printed(script: str, environment: Mapping[str, str]) -> str:
+    """What the script prints when it really runs, in a folder that is thrown away."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "startup.sh"
+        path.write_text(script)
+        argv = ["/bin/sh", str(path)]
+        output = subprocess.run(
+            argv, cwd=folder, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        return output.stdout.decode()
+
 
 class SandboxBench(OpenSSH):
     """A simulated node of a real sandbox node host, which is a process of its own."""
@@ -191,6 +220,7 @@ class SandboxBench(OpenSSH):
         self.operator = operator
         self.state = folder / "nodes"
         self.provisioner: Provisioner = Sandbox()
+        self.inspector = inspector_for("sandbox")
         self.process: subprocess.Popen[str] | None = None
         self.host = _host("sandbox", "127.0.0.1", 0, "", operator.path)
         self.start()
@@ -219,6 +249,19 @@ class SandboxBench(OpenSSH):
         folder = self.state / "tenancies" / tenancy.machine_id
         folder.mkdir(parents=True)
         (folder / ".record.json.new").write_text('{"machine":')
+
+    def breaks(self, what: str, **how: int) -> None:
+        """See `standins.nodes.faults`."""
+        command(self.host, "break", what=what, **how)
+
+    def lose_gpu(self, index: int) -> None:
+        self.breaks("gpu_lost", gpu=index)
+
+    def report_xid(self, index: int, code: int) -> None:
+        self.breaks("xid", gpu=index, code=code)
+
+    def mend(self) -> None:
+        self.breaks("mend")
 
 
 class PodmanBench(OpenSSH):

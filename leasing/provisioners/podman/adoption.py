@@ -67,7 +67,8 @@ async def _adopt(
     except asyncssh.PermissionDenied as error:
         raise HostUnfit(
             f"{place} does not admit the operator's key for user {credentials.user!r} although it was added to "
-            "~/.ssh/authorized_keys; look at AuthorizedKeysFile and PermitRootLogin in its sshd_config, and at who may write to the home."
+            "~/.ssh/authorized_keys; look at AuthorizedKeysFile and PermitRootLogin in its sshd_config, and at who may "
+            "write to the home."
         ) from error
 
 

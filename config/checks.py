@@ -29,6 +29,8 @@ TOOLS = {
     "sshd": "openssh-server",
     "ssh": "openssh-client",
     "busybox": "busybox-static",
+    "jq": "jq",
+    "openssl": "openssl",
     "gocryptfs": "gocryptfs",
     "git": "git",
 }

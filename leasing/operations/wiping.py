@@ -20,6 +20,7 @@ def record_wipe(
     machine: Machine,
     method: str,
     checks: Sequence[dict[str, str | bool]],
+    devices: Sequence[dict[str, str]] = (),
     verified: bool,
     started_at: datetime,
     completed_at: datetime,
@@ -38,6 +39,7 @@ def record_wipe(
         completed_at=completed_at,
         method=method,
         checks=list(checks),
+        devices=list(devices),
         verified=verified,
     )
     if not verified:

@@ -21,6 +21,7 @@ KINDS = {
     "public": """
         home catalogue offer pay healthz mailbox mailbox_letter
         api_offers api_offer api_offer_windows api_sites api_gpu_models api_node_types api_images api_plans
+        api_certificate_keys
     """,
     "schema": "schema docs",
     "webhook": "stripe-webhook",
@@ -33,6 +34,8 @@ KINDS = {
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
         api_leases api_lease api_lease_usage api_lease_receipt
         api_lease_transitions api_lease_return api_lease_rename api_lease_wipe_certificate
+        lease_wipe_certificate_json lease_wipe_certificate_pdf
+        api_lease_wipe_certificate_json api_lease_wipe_certificate_pdf
         api_quotes api_quote api_wallet api_ledger api_invoices api_invoice_preview api_invoice
         api_top_ups api_top_up api_refunds
         api_ssh_keys api_ssh_key api_tokens api_token api_events api_organization

@@ -44,6 +44,17 @@ def may(principal: Principal, action: str) -> bool:
     return action in ROLE_ACTIONS.get(principal.role, frozenset()) and action in principal.scopes
 
 
+def may_operate(user: object, permission: str) -> bool:
+    """Whether somebody is staff of the operator and may do `permission`, such as "leasing.change_machine"."""
+    return isinstance(user, User) and user.is_staff and user.has_perm(permission)
+
+
+def operator_of(request: HttpRequest | Request) -> str:
+    """How events name the member of staff behind a request that a guard let through, such as "user:us_…"."""
+    assert isinstance(request.user, User)
+    return f"user:{request.user.public_id}"
+
+
 def principal_of(request: HttpRequest | Request) -> Principal:
     """The principal behind a page or API request.
 

@@ -32,6 +32,7 @@ TOOLS = {
     "jq": "jq",
     "openssl": "openssl",
     "gocryptfs": "gocryptfs",
+    "fusermount3": "fuse3",
     "git": "git",
 }
 PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"

@@ -63,7 +63,7 @@ MACHINE_TRANSITIONS: Mapping[str, frozenset[str]] = {
     MachineState.READY: frozenset({MachineState.SERVICING, MachineState.PAUSING, MachineState.WIPING}),
     MachineState.SERVICING: frozenset({MachineState.READY, MachineState.PAUSING, MachineState.WIPING}),
     MachineState.PAUSING: frozenset({MachineState.PAUSED, MachineState.WIPING}),
-    MachineState.PAUSED: frozenset({MachineState.RESUMING, MachineState.WIPING}),
+    MachineState.PAUSED: frozenset({MachineState.PAUSING, MachineState.RESUMING, MachineState.WIPING}),
     MachineState.RESUMING: frozenset({MachineState.READY, MachineState.PAUSED, MachineState.WIPING}),
     MachineState.WIPING: frozenset({MachineState.WIPED, MachineState.WIPE_FAILED}),
     MachineState.WIPED: frozenset(),

@@ -5,6 +5,7 @@ from celery import shared_task
 from accounts import clock
 from leasing import containing, provisioning, schedule
 from leasing.queries import sites_with_work
+from leasing.telemetry.house import keep_house
 from marketplace.models import Site
 
 PER_SITE = 4  # messages sent to one site's queue in one sweep
@@ -25,6 +26,12 @@ def work_site(*, site: str, **_: object) -> None:
     containing.contain_due(site=place, now=clock.now())
     while provisioning.work(site=place):
         pass
+
+
+@shared_task
+def keep_telemetry(**_: object) -> None:
+    """Roll up, pack and forget what nodes reported."""
+    keep_house(now=clock.now())
 
 
 def nudge_sites() -> None:

@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
-from accounts.access import find_principal, may, principal_of
+from accounts.access import find_principal, may, may_operate, principal_of
 from accounts.models import User
 
 Page = Callable[..., HttpResponse]
@@ -50,6 +50,28 @@ def allowed(action: str) -> Callable[[Page], Page]:
     return guard
 
 
+def operator_allowed(permission: str) -> Callable[[Page], Page]:
+    """Only for staff who may do `permission`, such as "leasing.change_machine", and only with a second factor.
+
+    Visitors are sent to log in, staff without a second factor to set one up; everybody else gets 403.
+    """
+
+    def guard(page: Page) -> Page:
+        @wraps(page)
+        def guarded(request: HttpRequest, **captured: str) -> HttpResponse:
+            if not isinstance(request.user, User):
+                return _to_login(request)
+            if not may_operate(request.user, permission):
+                raise PermissionDenied(f"This page is for the operator's staff who hold the permission {permission}.")
+            if not is_mfa_enabled(request.user):
+                return _to_second_factor(request)
+            return page(request, **captured)
+
+        return guarded
+
+    return guard
+
+
 def staff_second_factor(get_response: Handler) -> Handler:
     """Middleware: staff open the admin only once they have set up an authenticator or a passkey."""
 
@@ -57,11 +79,15 @@ def staff_second_factor(get_response: Handler) -> Handler:
         user = request.user
         in_admin = request.path_info.startswith(reverse("admin:index"))
         if in_admin and isinstance(user, User) and user.is_staff and not is_mfa_enabled(user):
-            messages.warning(request, "Set up a second factor first: the admin opens only with one.")
-            return redirect("mfa_index")
+            return _to_second_factor(request)
         return get_response(request)
 
     return middleware
+
+
+def _to_second_factor(request: HttpRequest) -> HttpResponse:
+    messages.warning(request, "Set up a second factor first: the operator's pages open only with one.")
+    return redirect("mfa_index")
 
 
 def _to_login(request: HttpRequest) -> HttpResponse:

@@ -19,6 +19,9 @@ class Machine(Worked):
     public_id = PublicIdField(prefix="mc")
     lease = models.ForeignKey(Lease, on_delete=models.PROTECT, related_name="machines")
     node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="machines")
+    replaces = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="successor", help_text="In a swap."
+    )
     touched_at = models.DateTimeField(
         null=True, blank=True, help_text="When work on the node began: from then on it needs a wipe."
     )

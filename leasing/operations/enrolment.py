@@ -123,3 +123,14 @@ def _on_sale(pool: Pool, plan: Plan, micros_per_node_hour: int | None, now: date
     if micros_per_node_hour is not None and (newest is None or newest.micros_per_node_hour != micros_per_node_hour):
         Rate.objects.create(offer=offer, starts_at=now, micros_per_node_hour=micros_per_node_hour)
     return offer
+
+
+@transaction.atomic
+def verify_again(*, node: Node, actor: str, now: datetime) -> None:
+    """
+    Let a known node prove itself again before it is offered.
+
+    :raises IllegalMove: if its state does not lead to verification
+    """
+    node.move_to(NodeState.VERIFYING, at=now, actor=actor)
+    record(organization=None, kind="node.verifying", subject=node.public_id, actor=actor, at=now)

@@ -10,6 +10,7 @@ from accounts.operations import record
 from leasing.models import Lease, Machine, WipeRecord
 from leasing.operations import calendar
 from leasing.operations.ending import settle_end
+from leasing.operations.upkeep import settle_drain
 from leasing.states import MachineState
 from marketplace.states import NodeState
 
@@ -52,6 +53,7 @@ def record_wipe(
     machine.node.move_to(NodeState.AVAILABLE, at=completed_at, reason=wiped.public_id)
     if machine.node_id in node_ids:
         calendar.release(lease=lease, node_ids=[machine.node_id], now=completed_at)
+        settle_drain(node=machine.node, now=completed_at)
     settle_end(lease=lease, now=completed_at)
     return wiped
 

@@ -1,10 +1,16 @@
-"""The admin's door."""
+"""The operator's doors: the admin, and the pages for the machine room."""
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
-from django.test import Client
+from django.contrib.auth.models import AnonymousUser, Permission
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 
 from accounts.models import User
+from accounts.views import operator_allowed
 
 pytestmark = pytest.mark.django_db
 
@@ -43,3 +49,40 @@ def test_no_page_outside_the_admin_may_run_inline_or_evaluated_code(client: Clie
     policy = client.get("/account/login/")["Content-Security-Policy"]
     assert "script-src 'self';" in policy + ";"
     assert "unsafe" not in policy
+
+
+@operator_allowed("leasing.change_machine")
+def guarded(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("come in")
+
+
+def ask(rf: RequestFactory, user: User | AnonymousUser) -> HttpResponse:
+    """What an operator's page answers to somebody."""
+    request = rf.get("/operations/fleet/")
+    request.user = user
+    SessionMiddleware(lambda _: HttpResponse()).process_request(request)
+    MessageMiddleware(lambda _: HttpResponse()).process_request(request)
+    return guarded(request)
+
+
+def test_an_operators_page_opens_for_staff_who_may_and_have_a_second_factor(rf: RequestFactory, staff: User) -> None:
+    without = ask(rf, staff)
+    assert (without.status_code, without["Location"]) == (302, "/account/2fa/")
+    TOTP.activate(staff, generate_totp_secret())
+    assert ask(rf, staff).content == b"come in"
+
+
+def test_an_operators_page_sends_a_visitor_to_log_in_and_back(rf: RequestFactory) -> None:
+    assert ask(rf, AnonymousUser())["Location"] == "/account/login/?next=/operations/fleet/"
+
+
+def test_an_operators_page_refuses_customers_and_staff_without_its_permission(rf: RequestFactory, staff: User) -> None:
+    clerk = User.objects.create_user("clerk@example.com", is_staff=True)
+    customer = User.objects.create_user("customer@example.com")
+    former = User.objects.create_user("former@example.com", is_staff=False, is_superuser=True)
+    for user in (clerk, customer, former):
+        TOTP.activate(user, generate_totp_secret())
+        with pytest.raises(PermissionDenied, match=r"leasing\.change_machine"):
+            ask(rf, user)
+    clerk.user_permissions.add(Permission.objects.get(codename="change_machine"))
+    assert ask(rf, User.objects.get(pk=clerk.pk)).content == b"come in"

@@ -63,7 +63,7 @@ def work_all(offer: Offer, *, now: datetime) -> None:
     """Do all work that is due at `now` at the offer's site, as a worker would."""
     while (machine := provisioning.take(site=offer.pool.site, now=now)) is not None:
         try:
-            outcome = provisioning.act(machine)
+            outcome = provisioning.act(machine, now=now)
         except ProvisionerError as error:
             provisioning.apply_error(machine=machine, error=error, now=now)
         else:

@@ -10,6 +10,7 @@ from accounts import seal
 from accounts.clock import now as database_now
 from accounts.models import Event, Organization
 from leasing import containing, operations, powering, provisioning, schedule
+from leasing.hosts import host_of
 from leasing.models import Lease, Machine
 from leasing.power import BMC_PURPOSE, PowerRefused, power_of
 from leasing.power.fake import BOARDS, Board, silent
@@ -288,7 +289,7 @@ def test_a_host_is_restarted_and_awaited(
             world.cut_off.clear()
 
     monkeypatch.setattr("leasing.powering.time.sleep", look_again)
-    powering.restart_host(machine, provisioning.host_of(machine), database_now() + HOUR)
+    powering.restart_host(machine, host_of(machine.node), database_now() + HOUR)
     assert (board.said, len(looks), board.state) == (["ForceOff", "On"], 3, "on")
 
 
@@ -296,12 +297,10 @@ def test_a_host_that_does_not_come_back_is_given_up_at_the_deadline(lease: Lease
     machine = provisioning._whole(lease.machines.all()).get()
     world.cut_off.add(machine.node.public_id)
     with pytest.raises(Unreachable, match="cannot be reached"):
-        powering.restart_host(machine, provisioning.host_of(machine), NOON)
+        powering.restart_host(machine, host_of(machine.node), NOON)
     board.broken = PowerRefused("It refuses: scripted.")
     with pytest.raises(Unreachable, match="It refuses"):
-        powering.restart_host(machine, provisioning.host_of(machine), NOON)
+        powering.restart_host(machine, host_of(machine.node), NOON)
     Node.objects.update(bmc_address="")
     with pytest.raises(HostUnfit, match="has no BMC"):
-        powering.restart_host(
-            provisioning._whole(lease.machines.all()).get(), provisioning.host_of(machine), database_now()
-        )
+        powering.restart_host(provisioning._whole(lease.machines.all()).get(), host_of(machine.node), database_now())

@@ -1,6 +1,7 @@
 """
 A site's processes are killed at every registered failpoint, once each, in a whole life of a node: lease, looks,
-break-fix, changed keys, return, wipe. New processes finish the work, and what must always hold holds.
+break-fix, changed keys, return, wipe; or in that of one which is lost at its return. New processes finish the work, and
+what must always hold holds.
 
 A failpoint that is registered anywhere is visited without a new test; one that no life passes fails its test.
 """
@@ -12,21 +13,26 @@ import pytest
 from django.conf import LazySettings
 from django.db.models import F
 
-from accounts import clock, failpoints
+from accounts import clock, failpoints, seal
 from accounts.models import Organization
 from billing.invariants import broken
 from config.celery import app
-from leasing import operations, provisioning, watching
+from leasing import containing, operations, provisioning, watching
+from leasing.hosts import host_of
 from leasing.models import Claim, Lease, Machine, NodeHealth, WipeRecord
+from leasing.power import BMC_PURPOSE
+from leasing.provisioners.sandbox.command import command
 from leasing.states import LeaseState, MachineState
 from marketplace.models import Node, Provisioner
 from marketplace.queries import current_rate
 from marketplace.states import NodeState
 from tests import factories
 from tests.crashes.life import Site, site
+from tests.redfish import BMC, PASSWORD, USER, running
 from tests.sandbox_host import sandbox_host
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
+assert containing
 assert provisioning
 assert watching
 
@@ -76,13 +82,32 @@ def live(at: Site, lease: Lease) -> None:
     at.wait(lambda: Node.objects.get().state == NodeState.AVAILABLE, "the node back in stock")
 
 
+def be_lost(at: Site, lease: Lease, bmc: BMC) -> None:
+    """From the order to a host that is silent when its lease ends, loses its power, and is wiped in the end."""
+    at.wait(lambda: the_machine().state == MachineState.READY, "a ready machine")
+    password = seal.seal(PASSWORD, purpose=BMC_PURPOSE)
+    Node.objects.update(bmc_address=bmc.address, bmc_user=USER, bmc_password=password)
+    command(host_of(the_machine().node), "break", what="silence")
+    operations.end(lease=lease, reason="returned", actor="user:us_tests", now=clock.now())
+    Machine.objects.update(deadline=clock.now())
+    at.wait(lambda: the_machine().contained_at, "a node without power")
+    command(host_of(the_machine().node), "break", what="mend")
+    operations.wipe_again(machine=the_machine(), actor="user:us_staff", now=clock.now())
+    at.wait(lambda: Node.objects.get().state == NodeState.AVAILABLE, "the node back in stock")
+    assert bmc.said() == ["ForceOff", "On"]
+
+
 @pytest.mark.parametrize("place", sorted(failpoints.REGISTERED))
 def test_a_site_killed_at_any_failpoint_goes_on_and_nothing_is_doubled_or_lost(
-    place: str, host: dict[str, str]
+    place: str, host: dict[str, str], tmp_path: Path
 ) -> None:
     lease = order(factories.an_organization())
     with site(host, place) as at:
-        live(at, lease)
+        if place.startswith("containment."):
+            with running(tmp_path / "bmc") as bmc:
+                be_lost(at, lease, bmc)
+        else:
+            live(at, lease)
         assert at.died >= 1, f"no life passes {place}"
     assert list(broken(now=clock.now())) == []
     lease.refresh_from_db()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 
-from accounts import clock, failpoints
-from accounts.models import Event, Organization
+from accounts import clock, failpoints, seal
+from accounts.models import Organization
 from billing.invariants import broken
 from config.celery import app
 from leasing import containing, enrolling, operations, provisioning, watching
@@ -20,6 +20,7 @@ from leasing.hosts import host_of
 from leasing.models import Claim, Lease, Machine, NodeHealth, WipeRecord
 from leasing.operations.asked import Asked
 from leasing.operations.enrolment import request
+from leasing.power import BMC_PURPOSE
 from leasing.provisioners.sandbox.command import command
 from leasing.states import LeaseState, MachineState
 from marketplace.models import Node, Offer, Provisioner
@@ -27,6 +28,7 @@ from marketplace.queries import current_rate
 from marketplace.states import NodeState
 from tests import factories
 from tests.crashes.life import Site, site
+from tests.redfish import BMC, PASSWORD, USER, running
 from tests.sandbox_host import sandbox_host
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
@@ -43,7 +45,7 @@ def host(tmp_path: Path, settings: LazySettings) -> Iterator[dict[str, str]]:
         yield env
 
 
-def live(at: Site, acme: Organization) -> Lease:
+def live(at: Site, acme: Organization, bmc: BMC) -> Lease:
     """A life, whatever is killed meanwhile: enrolled, leased, looked at, serviced, silent when returned, wiped."""
     enrol()
     at.wait(lambda: Node.objects.filter(state=NodeState.AVAILABLE).exists(), "a node in stock")
@@ -52,13 +54,16 @@ def live(at: Site, acme: Organization) -> Lease:
     at.wait(lambda: NodeHealth.objects.filter(cause="", good_looks__gte=1).exists(), "a good look")
     operations.service(machine=the_machine(), what="power_cycle", actor="user:us_tests", now=clock.now())
     at.wait(lambda: the_machine().state == MachineState.READY, "the end of the power cycle")
+    password = seal.seal(PASSWORD, purpose=BMC_PURPOSE)
+    Node.objects.update(bmc_address=bmc.address, bmc_user=USER, bmc_password=password)
     breaks("silence")
     operations.end(lease=lease, reason="returned", actor="user:us_tests", now=clock.now())
     Machine.objects.update(deadline=clock.now())
-    at.wait(lambda: Event.objects.filter(kind="node.not_contained").exists(), "the alarm that a node is out of reach")
+    at.wait(lambda: the_machine().contained_at, "a node without power")
     breaks("mend")
     operations.wipe_again(machine=the_machine(), actor="user:us_tests", now=clock.now())
     at.wait(lambda: Node.objects.get().state == NodeState.AVAILABLE, "the node back in stock")
+    assert bmc.said() == ["ForceOff", "On"]
     return lease
 
 
@@ -104,10 +109,10 @@ def breaks(what: str) -> None:
 
 @pytest.mark.parametrize("place", sorted(failpoints.REGISTERED))
 def test_a_site_killed_at_any_failpoint_goes_on_and_nothing_is_doubled_or_lost(
-    place: str, host: dict[str, str]
+    place: str, host: dict[str, str], tmp_path: Path
 ) -> None:
-    with site(host, place) as at:
-        lease = live(at, factories.an_organization())
+    with running(tmp_path / "bmc") as bmc, site(host, place) as at:
+        lease = live(at, factories.an_organization(), bmc)
         assert at.died >= 1, f"no life passes {place}"
     assert list(broken(now=clock.now())) == []
     lease.refresh_from_db()

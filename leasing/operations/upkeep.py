@@ -86,8 +86,8 @@ def _mark(*, node: Node, to: str, reason: str, actor: str, now: datetime) -> Non
 def settle_drain(*, node: Node, now: datetime) -> bool:
     """Move a drained node on once it is clean and no lease has claimed it any more. True if it moved."""
     node = calendar.lock_node(node)
-    to = node.after_lease
-    if not to or node.state != NodeState.AVAILABLE or bookings(node, now=now).exists():
+    to, under_way = node.after_lease, Maintenance.objects.filter(node=node, state=MaintenanceState.UNDER_WAY)
+    if not to or node.state != NodeState.AVAILABLE or bookings(node, now=now).exists() or under_way.exists():
         return False
     drained: dict[str, Any] = {"cordoned_at": None, "cordon_reason": "", "after_lease": ""}
     if to == NodeState.RETIRED:

@@ -6,14 +6,31 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.admin import Readable
 from accounts.clock import now
 from accounts.models import IllegalMove, Stale, User
-from leasing.models import Claim, Lease, LeaseKey, Machine, MachineTransition, Transition, WipeRecord
+from leasing.models import (
+    Claim,
+    Enrolment,
+    EnrolmentTransition,
+    Inspection,
+    Lease,
+    LeaseKey,
+    Machine,
+    MachineTransition,
+    Transition,
+    WipeRecord,
+)
 from leasing.operations import wipe_again
+from leasing.operations.enrolment import NodeInUse, verify_again
 from leasing.tasks import nudge_sites
+from marketplace.admin import NodeAdmin
+from marketplace.models import Node
 
 
 class Keys(Readable, TabularInline):  # type: ignore[misc]
@@ -155,3 +172,66 @@ class TransitionAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_select_related = ("lease",)
     search_fields = ("lease__public_id", "actor")
     date_hierarchy = "at"
+
+
+class EnrolmentChanges(Readable, TabularInline):  # type: ignore[misc]
+    """Transitions of an enrolment."""
+
+    model = EnrolmentTransition
+    extra = 0
+    fields = Changes.fields
+
+
+@admin.register(Enrolment)
+class EnrolmentAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Hosts on their way to becoming nodes. What can be done with one is on its page."""
+
+    list_display = ("public_id", "name", "site", "state", "reason", "step", "detail", "created_at", "page")
+    list_filter = ("state", "reason", "provisioner", "site__region")
+    list_select_related = ("site",)
+    search_fields = ("public_id", "name", "address", "node__public_id")
+    date_hierarchy = "created_at"
+    inlines = (EnrolmentChanges,)
+
+    @admin.display(description="page")
+    def page(self, enrolment: Enrolment) -> SafeString:
+        """Where it is shown as it goes on."""
+        return format_html('<a href="{}">Open</a>', reverse("enrolment", args=[enrolment.public_id]))
+
+
+@admin.register(Inspection)
+class InspectionAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """What hosts were made of, and what they reached."""
+
+    list_display = ("at", "node", "enrolment", "passed")
+    list_filter = ("passed", "enrolment__site__region")
+    list_select_related = ("node", "enrolment")
+    search_fields = ("node__name", "node__public_id", "enrolment__public_id")
+    date_hierarchy = "at"
+
+
+admin.site.unregister(Node)
+
+
+@admin.register(Node)
+class VerifiedNodeAdmin(NodeAdmin):
+    """Machines, which can be sent to prove themselves again."""
+
+    actions = ("verify",)
+
+    def has_verify_permission(self, request: HttpRequest) -> bool:
+        """Whoever may enrol hosts."""
+        return bool(request.user.has_perm("leasing.add_enrolment"))
+
+    @admin.action(description="Verify again", permissions=["verify"])
+    def verify(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
+        """Take nodes out of stock until they have passed their verification anew."""
+        assert isinstance(request.user, User)
+        for node in nodes:
+            try:
+                verify_again(node=node, actor=f"user:{request.user.public_id}", now=now())
+            except (IllegalMove, Stale, NodeInUse) as error:
+                messages.error(request, f"{node} was left alone. {error}")
+            else:
+                messages.success(request, f"{node} is being verified.")
+        transaction.on_commit(nudge_sites, robust=True)

@@ -24,6 +24,11 @@ KINDS = {
     """,
     "schema": "schema docs",
     "webhook": "stripe-webhook",
+    # For the operator's staff who hold a permission and have a second factor.
+    "operator": """
+        enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
+        api_operations_enrolments api_operations_enrolment api_operations_withdraw
+    """,
     # For people who are logged in, of whatever organization or none.
     "person": "organization-create settings",
     # For members; what has an id belongs to one organization.

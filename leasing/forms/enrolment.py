@@ -34,7 +34,12 @@ class BySlug(forms.ModelChoiceField[Any]):
 class NewEnrolment(forms.Form):
     """A host's address, the way in for the first time, and how it is to be sold."""
 
-    site = BySlug(Site.objects.order_by("name"), to_field_name="slug", help_text="Its worker must reach the host.")
+    site = BySlug(
+        Site.objects.order_by("name"),
+        to_field_name="slug",
+        empty_label="Choose one",
+        help_text="Its worker must reach the host.",
+    )
     name = forms.CharField(
         label="Node's name",
         max_length=60,
@@ -43,7 +48,6 @@ class NewEnrolment(forms.Form):
     )
     provisioner = forms.ChoiceField(label="Kind of host", choices=KINDS, initial=Provisioner.PODMAN)
     address = forms.CharField(
-        required=False,
         max_length=255,
         help_text="IP address or host name. A simulated node has none.",
         widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "none", "autocomplete": "off"}),
@@ -87,7 +91,7 @@ class NewEnrolment(forms.Form):
         empty_label="Whatever it turns out to be",
         help_text="Another host than this type is refused, with every difference.",
     )
-    plan = BySlug(Plan.objects.all(), to_field_name="slug", help_text="On which it is offered first.")
+    plan = BySlug(Plan.objects.all(), to_field_name="slug", empty_label=None, help_text="On which it is offered first.")
     dollars = forms.DecimalField(
         label="US dollars per node-hour",
         required=False,
@@ -112,6 +116,10 @@ class NewEnrolment(forms.Form):
         help_text="Kept, sealed.",
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["address"].required = self["provisioner"].value() != Provisioner.SANDBOX
 
     def clean_port(self) -> int:
         """22 for none."""

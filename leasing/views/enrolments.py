@@ -24,10 +24,14 @@ from leasing.operations.enrolment import withdraw
 from leasing.queries.enrolments import enrolments, figures_compared, parts_compared, steps
 from leasing.states import ENROLMENT_FAILED_TWIN, EnrolmentState
 from leasing.tasks import nudge_sites
+from marketplace.models import Provisioner
 
 PERMISSION = "leasing.add_enrolment"
 PER_PAGE = 50
 POLL_SECONDS = 2
+EXAMPLE = """site,name,address,node_type,dollars,password
+macon,macon-h100x8-9001,10.4.0.17,h100x8,19.20,first-login
+macon,macon-h100x8-9002,10.4.0.18,h100x8,,first-login"""
 
 
 @operator_allowed(PERMISSION)
@@ -65,7 +69,7 @@ def enrolment_file(request: HttpRequest) -> HttpResponse:
             transaction.on_commit(nudge_sites, robust=True)
             messages.success(request, f"{len(taken)} host{'s are' if len(taken) > 1 else ' is'} being enrolled.")
             return redirect("enrolments")
-    context = {"form": form, "errors": errors, "columns": COLUMNS}
+    context = {"form": form, "errors": errors, "columns": COLUMNS, "example": EXAMPLE}
     return render(request, "leasing/enrolment_file.html", context)
 
 
@@ -107,17 +111,20 @@ def _find(id: str) -> Enrolment:
 def _shown(found: Enrolment) -> dict[str, Any]:
     seen: Inspection | None = getattr(found, "inspection", None)
     kind = found.node_type or found.wanted_type
-    inventory = Inventory.of(seen.inventory) if seen else None
+    inventory, label = Inventory.of(seen.inventory) if seen else None, EnrolmentState(found.state).label
     return {
         "enrolment": found,
-        "label": EnrolmentState(found.state).label,
+        "label": label,
+        "words": label.capitalize(),
+        "doing": (found.step or label).capitalize(),
+        "simulated": found.provisioner == Provisioner.SANDBOX,
         "now": now(),
         "going": found.state in ENROLMENT_FAILED_TWIN,
         "kind": kind,
         "steps": steps(found),
         "inventory": inventory,
         "parts": parts_compared(found, inventory, kind) if inventory and kind else _untyped(found),
-        "figures": figures_compared(seen, kind) if seen and kind else [],
+        "figures": figures_compared(seen, kind) if seen and seen.measures and kind else [],
         "history": _history(found),
         "poll_seconds": POLL_SECONDS if found.state in ENROLMENT_FAILED_TWIN else 0,
         "mark": _mark(found),

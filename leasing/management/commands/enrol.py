@@ -125,7 +125,11 @@ def _make_node_type(options: dict[str, Any]) -> None:
     missing = [f"--{name.replace('_', '-')}" for name in ("node_type", *figures) if not options[name]]
     if missing:
         raise CommandError(f"A new node type also needs {', '.join(missing)}.")
-    words = {"name": f"CPU only, {options['vcpus']} vCPU{'s' if options['vcpus'] > 1 else ''}", "cpu": "as enrolled", "gpu_count": 0}
+    words = {
+        "name": f"CPU only, {options['vcpus']} vCPU{'s' if options['vcpus'] > 1 else ''}",
+        "cpu": "as enrolled",
+        "gpu_count": 0,
+    }
     made = {**words, **{figure: options[figure] for figure in figures}}
     NodeType.objects.get_or_create(slug=options["node_type"], defaults=made)
 

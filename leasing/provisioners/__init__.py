@@ -1,4 +1,4 @@
-"""Provisioners by kind. A driver is imported when first asked for: SSH has no place in the web process."""
+"""Provisioners and inspectors by kind, imported when first asked for: SSH has no place in the web process."""
 
 from functools import cache
 from importlib import import_module
@@ -11,24 +11,25 @@ PROVISIONERS = {
     "podman": "leasing.provisioners.podman.Podman",
     "fake": "leasing.provisioners.fake.Fake",
 }
-
-
-@cache
-def provisioner_for(kind: str) -> Provisioner:
-    """The driver of a pool's provisioner kind. Raises KeyError for a kind that does not exist."""
-    module, _, name = PROVISIONERS[kind].rpartition(".")
-    return cast(Provisioner, getattr(import_module(module), name)())
-
-
 INSPECTORS = {
-    "podman": "leasing.provisioners.podman.PodmanInspector",
     "sandbox": "leasing.provisioners.sandbox.SandboxInspector",
+    "podman": "leasing.provisioners.podman.PodmanInspector",
     "fake": "leasing.provisioners.fake.FakeInspector",
 }
 
 
 @cache
+def provisioner_for(kind: str) -> Provisioner:
+    """The driver of a pool's provisioner kind. Raises KeyError for a kind that does not exist."""
+    return cast(Provisioner, _made(PROVISIONERS[kind]))
+
+
+@cache
 def inspector_for(kind: str) -> Inspector:
-    """Who looks at hosts of a provisioner kind. Raises KeyError for a kind that does not exist."""
-    module, _, name = INSPECTORS[kind].rpartition(".")
-    return cast(Inspector, getattr(import_module(module), name)())
+    """Who looks at hosts of this kind. Raises KeyError for a kind that does not exist."""
+    return cast(Inspector, _made(INSPECTORS[kind]))
+
+
+def _made(path: str) -> object:
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)()

@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import capfirst
 from django.views.decorators.cache import never_cache
 
 from accounts.access import operator_of
@@ -115,8 +116,8 @@ def _shown(found: Enrolment) -> dict[str, Any]:
     return {
         "enrolment": found,
         "label": label,
-        "words": label.capitalize(),
-        "doing": (found.step or label).capitalize(),
+        "words": capfirst(label),
+        "doing": capfirst(found.step or label),
         "simulated": found.provisioner == Provisioner.SANDBOX,
         "now": now(),
         "going": found.state in ENROLMENT_FAILED_TWIN,

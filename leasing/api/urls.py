@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leasing.api import fleet, machines, setup
+from leasing.api import enrolments, fleet, machines, setup
 from leasing.api.certificates import CertificateKeys, SignedCertificate, WipeCertificate, WipeCertificatePDF
 from leasing.api.leases import Rename, Return, Transitions
 
@@ -43,4 +43,7 @@ urlpatterns = [
     ),
     path("leases/<str:id>/wipe-certificate.pdf", WipeCertificatePDF.as_view(), name="api_lease_wipe_certificate_pdf"),
     path("certificate-keys", CertificateKeys.as_view(), name="api_certificate_keys"),
+    path("operations/enrolments", enrolments.Enrolments.as_view(), name="api_operations_enrolments"),
+    path("operations/enrolments/<str:id>", enrolments.OneEnrolment.as_view(), name="api_operations_enrolment"),
+    path("operations/enrolments/<str:id>/withdraw", enrolments.Withdraw.as_view(), name="api_operations_withdraw"),
 ]

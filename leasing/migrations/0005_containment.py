@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leasing', '0003_machines_that_can_be_trusted'),
+        ('leasing', '0004_telemetry'),
         ('marketplace', '0002_machines_that_can_be_trusted'),
     ]
 

@@ -11,17 +11,9 @@ from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterR
 from django.db.models.functions import Coalesce
 
 from accounts.models import IllegalMove, Stale
-from leasing import operations
+from leasing import enrolling, operations
 from leasing.health import CALLED
-from leasing.models import (
-    Lease,
-    Machine,
-    Maintenance,
-    MaintenanceState,
-    OnFailure,
-    Outage,
-    OutageCause,
-)
+from leasing.models import Lease, Machine, Maintenance, MaintenanceState, OnFailure, Outage, OutageCause
 from leasing.operations import NoEqualNode, outages
 from leasing.operations.maintaining import begin_maintenance, remind_of_maintenance
 from leasing.operations.servicing import REFRESH
@@ -169,6 +161,8 @@ STEPS = (
     pause_again,
     settle_drains,
     maintenance_due,
+    enrolling.give_up_overdue,
+    enrolling.verify_idle,
 )
 
 

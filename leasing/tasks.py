@@ -3,8 +3,9 @@
 from celery import shared_task
 
 from accounts import clock
-from leasing import containing, logs, provisioning, schedule
+from leasing import containing, enrolling, logs, provisioning, schedule
 from leasing.queries import sites_with_work
+from leasing.queries.enrolments import sites_enrolling
 from leasing.telemetry.house import keep_house
 from marketplace.models import Site
 
@@ -23,13 +24,13 @@ def sweep(**_: object) -> None:
 @shared_task
 def work_site(*, site: str, **_: object) -> None:
     """
-    Read the logs that were asked for at one site, then work on its machines until none is due. Served by workers inside
-    that site's network.
+    Read the logs that were asked for at one site, then work on its machines and enrolments until none is due. Served by
+    workers inside that site's network.
     """
     place = Site.objects.get(slug=site)
     logs.read_asked(site=place)
     containing.contain_due(site=place, now=clock.now())
-    while provisioning.work(site=place):
+    while provisioning.work(site=place) or enrolling.work(site=place):
         pass
 
 
@@ -40,9 +41,10 @@ def keep_telemetry(**_: object) -> None:
 
 
 def nudge_sites() -> None:
-    """Send each site with due machines as many messages as it has machines, at most four; one for logs."""
-    for site, machines in sites_with_work(now=clock.now()):
-        for _ in range(min(machines, PER_SITE)):
+    """Send each site with due work as many messages as there is work, at most four of a kind; one for logs."""
+    now = clock.now()
+    for site, waiting in [*sites_with_work(now=now), *sites_enrolling(now=now)]:
+        for _ in range(min(waiting, PER_SITE)):
             work_site.apply_async(kwargs={"site": site.slug}, queue=site.queue)
     for site in logs.sites_asked():
         work_site.apply_async(kwargs={"site": site.slug}, queue=site.queue)

@@ -2,13 +2,20 @@
 
 from django.urls import path
 
-from leasing.views import leases, machines, setup
+from leasing.views import fleet, leases, machines, maintenance, setup, upkeep
 
 MACHINE = "leases/<str:id>/machines/<str:machine>"
 
 urlpatterns = [
     path("leases/<str:id>/return/", leases.lease_return, name="lease_return"),
     path("leases/<str:id>/rename/", leases.lease_rename, name="lease_rename"),
+    path("operations/fleet/", fleet.fleet_capacity, name="fleet"),
+    path("operations/fleet/nodes/", fleet.fleet_nodes, name="fleet_nodes"),
+    path("operations/fleet/nodes/<str:id>/", fleet.fleet_node, name="fleet_node"),
+    path("operations/fleet/nodes/<str:id>/plan/", maintenance.fleet_plan, name="fleet_plan"),
+    path("operations/fleet/nodes/<str:id>/<str:what>/", upkeep.fleet_change, name="fleet_change"),
+    path("operations/fleet/maintenance/", fleet.fleet_maintenance, name="fleet_maintenance"),
+    path("operations/fleet/maintenance/<str:id>/<str:what>/", maintenance.fleet_work, name="fleet_work"),
     path("leases/<str:id>/keys/", setup.lease_keys, name="lease_keys"),
     path("leases/<str:id>/keys/remove/", setup.lease_key_remove, name="lease_key_remove"),
     path("leases/<str:id>/on-failure/", setup.lease_on_failure, name="lease_on_failure"),

@@ -15,13 +15,15 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from accounts import clock, failpoints
 from leasing import health
 from leasing.health import Eyed, Look, nodes_of
 from leasing.provisioners import inspector_for
 from leasing.provisioners.base import Host, Reading
+from leasing.telemetry import samples
+from leasing.telemetry.partitions import SLOT, floor
 
 log = logging.getLogger(__name__)
 failpoints.register("looks.taken", "looks.written")
@@ -33,6 +35,14 @@ SILENT_AFTER = 2  # turns without a word about a node; then it was not reached
 PATHS_AT_ONCE = 256
 PATH_SECONDS = 5.0
 SKEW = timedelta(seconds=5)  # a clock that is further off is reported; the database's counts
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One look at every node, and the samples that are new in it, all of one 15-second slot."""
+
+    looks: list[Look]
+    samples: list[Reading]
 
 
 @dataclass(frozen=True)
@@ -51,30 +61,43 @@ class Watch:
         self.nodes: dict[str, Eyed] = {}
         self.heard: dict[str, Reading] = {}
         self.groups: dict[Place, Group] = {}
-        self.unwritten: deque[list[Look]] = deque(maxlen=KEPT)
+        self.unwritten: deque[Turn] = deque(maxlen=KEPT)
+        self.news = asyncio.Event()
         self.offset = timedelta()  # of the database's clock from this one
         self.database = ThreadPoolExecutor(1)  # one thread, one connection
 
     async def run(self) -> None:
-        """Look, write, again."""
+        """Look, and beside it write: a database that hangs holds up no look."""
+        await self.refresh()
+        beside = [asyncio.create_task(self._refresh_for_ever()), asyncio.create_task(self._write_for_ever())]
         try:
             while True:
-                await self.refresh()
                 await asyncio.sleep(self.every - datetime.now(UTC).timestamp() % self.every)
                 await self.turn()
         finally:
-            for group in self.groups.values():
-                group.task.cancel()
+            for task in [*beside, *(group.task for group in self.groups.values())]:
+                task.cancel()
+            self.database.submit(_hang_up)
             self.database.shutdown(wait=False)
+
+    async def _refresh_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self.every)
+            await self.refresh()
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            await self.news.wait()
+            self.news.clear()
+            await self.write()
 
     async def refresh(self) -> None:
         """Look up which nodes there are, and set the clock by the database's. Without an answer all stays as it is."""
-        before = datetime.now(UTC)
-        found = await self._ask(lambda: (nodes_of(self.slugs), clock.now()))
+        found = await self._ask(lambda: (nodes_of(self.slugs), datetime.now(UTC), clock.now()))
         if found is None:
             return
-        self.nodes, now = found
-        self.offset = now - before
+        self.nodes, asked, now = found
+        self.offset = now - asked
         if abs(self.offset) > SKEW:
             log.warning("This clock is %s off the database's, which counts.", self.offset)
         self._regroup()
@@ -102,10 +125,13 @@ class Watch:
         eyed = list(self.nodes.values())
         paths = await _paths([row.endpoint for row in eyed])
         looks = [Look(row.watched, self._newest(row, now), path) for row, path in zip(eyed, paths, strict=True)]
+        fresh = now - timedelta(seconds=self.every)
+        slot = floor(now, SLOT)
         if looks:
-            self.unwritten.append(looks)
+            read = [replace(look.reading, at=slot) for look in looks if look.reading.at > fresh]
+            self.unwritten.append(Turn(looks, read))
         failpoints.reached("looks.taken")
-        await self.write()
+        self.news.set()
 
     def _newest(self, eyed: Eyed, now: datetime) -> Reading:
         node_id = eyed.host.node_id
@@ -117,24 +143,36 @@ class Watch:
     async def write(self) -> None:
         """Write the turns that are not written yet, oldest first, as far as the database takes them."""
         while self.unwritten:
-            looks = self.unwritten[0]
-            if await self._ask(partial(_write, looks)) is None:
+            turn = self.unwritten.popleft()
+            if await self._ask(partial(_write, turn)) is None:
+                self.unwritten.appendleft(turn)
                 return
-            self.unwritten.popleft()
 
     async def _ask(self, question: Callable[[], T]) -> T | None:
         """The answer from the database; None while it does not answer."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self.database, question)
-        except (DatabaseError, InterfaceError) as error:
+        except (OperationalError, InterfaceError) as error:
             log.warning("The database does not answer; %d turns are kept: %s", len(self.unwritten), error)
-            await asyncio.get_running_loop().run_in_executor(self.database, connection.close)
+            await asyncio.get_running_loop().run_in_executor(self.database, _hang_up)
             return None
 
 
-def _write(looks: Sequence[Look]) -> bool:
-    health.write(looks, now=clock.now())
-    failpoints.reached("looks.written")
+def _hang_up() -> None:
+    """Close this thread's connection; the next question opens another."""
+    connection.close()
+
+
+def _write(turn: Turn) -> bool:
+    """Write a turn, whole or in part: all of it may be written again. What the database refuses for good is dropped."""
+    try:
+        health.write(turn.looks, now=clock.now())
+        failpoints.reached("looks.written")
+        samples.write(turn.samples)
+    except (OperationalError, InterfaceError):
+        raise
+    except DatabaseError:
+        log.exception("The database refuses a turn of %d looks.", len(turn.looks))
     return True
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leasing.api import machines, setup
+from leasing.api import fleet, machines, setup
 from leasing.api.leases import Rename, Return, Transitions, WipeCertificate
 
 MACHINE = "leases/<str:id>/machines/<str:machine>"
@@ -12,6 +12,18 @@ urlpatterns = [
     path("leases/<str:id>/return", Return.as_view(), name="api_lease_return"),
     path("leases/<str:id>/rename", Rename.as_view(), name="api_lease_rename"),
     path("leases/<str:id>/wipe-certificate", WipeCertificate.as_view(), name="api_lease_wipe_certificate"),
+    path("operations/capacity", fleet.Capacity.as_view(), name="api_operations_capacity"),
+    path("operations/nodes", fleet.Nodes.as_view(), name="api_operations_nodes"),
+    path("operations/nodes/<str:id>", fleet.OneNode.as_view(), name="api_operations_node"),
+    path("operations/nodes/<str:id>/cordon", fleet.Cordon.as_view(), name="api_operations_cordon"),
+    path("operations/nodes/<str:id>/uncordon", fleet.Uncordon.as_view(), name="api_operations_uncordon"),
+    path("operations/nodes/<str:id>/drain", fleet.Drain.as_view(), name="api_operations_drain"),
+    path("operations/nodes/<str:id>/quarantine", fleet.Quarantine.as_view(), name="api_operations_quarantine"),
+    path("operations/nodes/<str:id>/verify", fleet.Verify.as_view(), name="api_operations_verify"),
+    path("operations/nodes/<str:id>/maintenance", fleet.NodeMaintenance.as_view(), name="api_operations_work"),
+    path("operations/maintenance/<str:id>/finish", fleet.Finish.as_view(), name="api_operations_finish"),
+    path("operations/maintenance/<str:id>/cancel", fleet.Cancel.as_view(), name="api_operations_cancel"),
+    path("operations/maintenance/<str:id>/extend", fleet.Extend.as_view(), name="api_operations_extend"),
     path("leases/<str:id>/ssh-keys", setup.LeaseKeys.as_view(), name="api_lease_ssh_keys"),
     path("leases/<str:id>/ssh-keys/<path:key>", setup.OneLeaseKey.as_view(), name="api_lease_ssh_key"),
     path("leases/<str:id>/on-failure", setup.OnNodeFailure.as_view(), name="api_lease_on_failure"),

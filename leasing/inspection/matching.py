@@ -62,7 +62,7 @@ def is_model(gpu: GPU, node_type: NodeType) -> bool:
     Whether the driver's name of the GPU means the catalogue's model.
 
     The words that remain without maker, family and memory must be the same: "NVIDIA H100 80GB HBM3" and "H100 SXM"
-    leave h100, while A10 is not A10G and RTX 4080 SUPER not RTX 4080. Drivers name PCIe and NVL boards, and not always SXM:
+    leave h100, while A10 is not A10G and RTX 4080 SUPER not RTX 4080. Drivers name PCIe and NVL boards, not always SXM:
     a promised PCIe must be named, and a promised SXM must not be named a board. Memory is compared by its figure.
     """
     model = node_type.gpu_model

@@ -8,17 +8,18 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from accounts.models import IllegalMove
+from accounts.models import IllegalMove, Stale
 from accounts.operations import record
 from leasing.models import Claim, Maintenance, MaintenanceState
 from leasing.operations import calendar
-from leasing.operations.enrolment import retire, verify_again
-from leasing.operations.maintaining import cancel_maintenance, finish_maintenance
+from leasing.operations.enrolment import NodeInUse, retire, verify_again
+from leasing.operations.maintaining import NotOpen, cancel_maintenance, finish_maintenance
 from leasing.operations.rebooking import rebook
 from marketplace.models import Node
 from marketplace.states import AFTER_LEASE, IN_STOCK, NodeState
 
 ACTOR = "system:leasing"
+REFUSALS = (IllegalMove, Stale, NodeInUse, NotOpen)  # each is a sentence that says why not, and what instead
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def settle_drain(*, node: Node, now: datetime) -> bool:
         for planned in Maintenance.objects.filter(node=node, state=MaintenanceState.PLANNED):
             cancel_maintenance(maintenance=planned, actor=ACTOR, now=now)
         Node.objects.filter(pk=node.pk).update(**drained)
-        retire(node=node, actor=ACTOR, now=now)
+        retire(node=node, actor=ACTOR, now=now, reason=node.cordon_reason)
     else:
         node.move_to(to, at=now, reason="drained", actor=ACTOR, **drained)
         _record(node, "node.drained", actor=ACTOR, now=now, to=to)

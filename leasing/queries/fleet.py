@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import groupby
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from accounts.models import Event
 from leasing.models import Claim, Inspection, Lease, Machine, Maintenance, MaintenanceState, NodeHealth, Outage
 from leasing.states import MACHINE_AT_REST, MachineState
-from marketplace.models import Node, NodeTransition
+from marketplace.models import Node, NodeTransition, NodeType, Site
 from marketplace.queries import HORIZON, Window
 from marketplace.states import IN_STOCK, NodeState
 
@@ -66,13 +66,23 @@ class NodeSheet:
     transitions: list[NodeTransition]  # newest first
 
 
-def capacity() -> list[Capacity]:
-    """Every pool, by site and node type. Retired nodes are not counted anywhere. One query."""
+def capacity(*, site: Site | None = None) -> list[Capacity]:
+    """Every pool (of the site), by site and node type. Retired nodes are not counted anywhere. One query."""
     nodes = Node.objects.exclude(state=NodeState.RETIRED).annotate(booked=BOOKED)
+    if site:
+        nodes = nodes.filter(pool__site=site)
     counted = {name: Count("pk", filter=which) for name, (_, which) in COUNTS.items()}
     pools = nodes.order_by().values(*POOL).annotate(**counted)
-    rows: Iterable[Any] = pools.order_by(*POOL).values_list(*POOL, *COUNTS)
-    return [Capacity(*row[: len(POOL)], dict(zip(COUNTS, row[len(POOL) :], strict=True))) for row in rows]
+    return [
+        Capacity(site, site_slug, kind, kind_slug, provisioner, dict(zip(COUNTS, counts, strict=True)))
+        for site, site_slug, kind, kind_slug, provisioner, *counts in pools.order_by(*POOL).values_list(*POOL, *COUNTS)
+    ]
+
+
+def by_site(pools: Iterable[Capacity]) -> list[Capacity]:
+    """The pools of each site together, as one row without a type. They come by site."""
+    together = [(site, list(group)) for site, group in groupby(pools, key=lambda row: (row.site, row.site_slug))]
+    return [Capacity(name, slug, f"{len(rows)} pools", "", "", totals(rows)) for (name, slug), rows in together]
 
 
 def totals(rows: Iterable[Capacity]) -> dict[str, int]:
@@ -81,18 +91,31 @@ def totals(rows: Iterable[Capacity]) -> dict[str, int]:
     return {name: sum(row.counts[name] for row in shown) for name in COUNTS}
 
 
-def fleet(*, counted: str = "", **filters: Any) -> QuerySet[Node]:
+def fleet(
+    *,
+    q: str = "",
+    counted: str = "",
+    state: str = "",
+    site: Site | None = None,
+    node_type: NodeType | None = None,
+    provisioner: str = "",
+    retired: bool = False,
+) -> QuerySet[Node]:
     """
-    Nodes by name, with what a list shows of them; retired ones only if their state is asked for.
+    Nodes by name, with what a list shows of them; retired ones if `retired`, or if their state is asked for.
 
-    `counted` is a name of COUNTS: the nodes that it counts. `filters` are lookups of Node.
+    `q` is part of a name, an address or an id; `counted` a name of COUNTS: the nodes that it counts.
     """
-    nodes = Node.objects.select_related("pool__site", "pool__node_type", "health").annotate(booked=BOOKED)
-    if filters.get("state") != NodeState.RETIRED:
-        nodes = nodes.exclude(state=NodeState.RETIRED)
+    lookups = {"state": state, "pool__site": site, "pool__node_type": node_type, "pool__provisioner": provisioner}
+    wanted = Q(**{name: value for name, value in lookups.items() if value})
     if counted:
-        nodes = nodes.filter(COUNTS[counted][1])
-    return nodes.filter(**filters).order_by("name")
+        wanted &= COUNTS[counted][1]
+    if q:
+        wanted &= Q(name__icontains=q) | Q(address__icontains=q) | Q(public_id=q)
+    if not retired and state != NodeState.RETIRED:
+        wanted &= ~Q(state=NodeState.RETIRED)
+    nodes = Node.objects.select_related("pool__site", "pool__node_type", "health").annotate(booked=BOOKED)
+    return nodes.filter(wanted).order_by("name")
 
 
 def node_sheet(node: Node, *, now: datetime) -> NodeSheet:

@@ -8,6 +8,7 @@ from standins.nodes.faults import Faults
 Facts = dict[str, Any]
 DRIVER = "SIMULATED"
 LARGEST_DISK_GB = 7680
+CARDS, CARD_GBPS = 8, 400.0  # network cards: enough for any node type
 ABOVE = 1.01  # a simulated burn-in reaches 1 % more than what is promised
 
 # A part of the model's name: power in W, memory bandwidth in GB/s, FP16 TFLOP/s. The first that is found counts.
@@ -75,7 +76,7 @@ def inventory(node: str, facts: Facts, faults: Faults) -> dict[str, Any]:
         "free_gb": int(facts.get("nvme_gb") or 0),
         "gpus": [_gpu(node, facts, index) for index in range(gpu_count(facts)) if index not in lost],
         "disks": [_disk(node, name, size) for name, size in _disk_sizes(int(facts.get("nvme_gb") or 0)).items()],
-        "nics": [{"name": "eth0", "mac": _mac(node), "gbps": 100.0}],
+        "nics": [{"name": f"eth{at}", "mac": _mac(node, at), "gbps": CARD_GBPS} for at in range(CARDS)],
     }
 
 
@@ -84,7 +85,7 @@ def measures(facts: Facts) -> dict[str, float]:
     none, so that a simulated node always passes."""
     _, bandwidth, tflops = model_figures(facts)
     gpus = {"gpu_memory_bandwidth": bandwidth, "matmul": tflops} if gpu_count(facts) else {}
-    promised = gpus | {"disk_write": 4000, "disk_read": 6500, "network": 100}
+    promised = gpus | {"disk_write": 4000, "disk_read": 6500, "network": CARDS * CARD_GBPS}
     return {name: round(float(facts.get(name) or value) * ABOVE, 2) for name, value in promised.items()}
 
 
@@ -117,7 +118,7 @@ def _disk(node: str, name: str, size_gb: int) -> dict[str, Any]:
     return {"name": name, "serial": serial(node, name), "model": "SIMULATED NVMe", "size_gb": size_gb, "kind": "nvme"}
 
 
-def _mac(node: str) -> str:
+def _mac(node: str, card: int) -> str:
     """A locally administered address, which no real card has."""
-    digest = hashlib.sha256(node.encode()).digest()
+    digest = hashlib.sha256(f"{node} eth{card}".encode()).digest()
     return ":".join(f"{byte:02x}" for byte in (2, *digest[:5]))

@@ -24,6 +24,13 @@ KINDS = {
     """,
     "schema": "schema docs",
     "webhook": "stripe-webhook",
+    # For the operator's staff who hold a permission and have a second factor.
+    "operator": """
+        fleet fleet_nodes fleet_node fleet_plan fleet_change fleet_maintenance fleet_work
+        api_operations_capacity api_operations_nodes api_operations_node api_operations_cordon api_operations_uncordon
+        api_operations_drain api_operations_quarantine api_operations_verify api_operations_work
+        api_operations_finish api_operations_cancel api_operations_extend
+    """,
     # For people who are logged in, of whatever organization or none.
     "person": "organization-create settings",
     # For members; what has an id belongs to one organization.

@@ -117,7 +117,7 @@ def test_every_route_is_in_the_table_of_who_may_open_it() -> None:
 
 
 def test_public_routes_and_no_others_have_an_api_view_without_permissions() -> None:
-    for route in routes("public", "member", "person", "staff", api=True):
+    for route in routes("public", "member", "person", "staff", "operator", api=True):
         open_to_all = {"AllowAny"} == {permission.__name__ for permission in route.view.cls.permission_classes}
         assert open_to_all == (route.kind == "public"), f"{route.path} is {route.kind} in tests/accounts/addresses.py"
 
@@ -249,6 +249,20 @@ def test_the_admin_opens_for_no_customer_whatever_the_address(ids: Ids, ada: Use
         for method in ("GET", "POST"):
             status, _ = call(browser, method, route.address())
             assert status in {302, 403, 404}, f"{method} {route.path} answered {status}"
+    assert database() == before
+
+
+def test_the_operators_pages_and_api_open_for_no_customer_and_no_token(ids: Ids, acme: Organization, ada: User) -> None:
+    with_session, script, browser = APIClient(), a_client(a_token(acme, ada)), a_browser(ada)
+    with_session.force_login(ada)
+    before = database()
+    assert len(routes("operator")) > 10
+    for route in routes("operator"):
+        for client in (with_session, script) if route.api else (browser,):
+            for method in ("GET", "POST"):
+                status, _ = call(client, method, route.address())
+                assert status == 403, f"{method} {route.path} answered {status}"
+        assert call(Client(), "GET", route.address())[0] == (401 if route.api else 302), route.path
     assert database() == before
 
 

@@ -12,7 +12,7 @@ from leasing.models import Lease
 from leasing.provisioners import provisioner_for
 from leasing.provisioners.base import ProvisionerError
 from leasing.provisioners.fake import Fake, World
-from marketplace.models import Offer
+from marketplace.models import Node, Offer
 from marketplace.queries import current_rate
 from tests import factories
 from tests.factories import NOON
@@ -31,6 +31,17 @@ def world() -> Iterator[World]:
 @pytest.fixture
 def acme(db: None) -> Organization:
     return factories.an_organization()
+
+
+@pytest.fixture
+def offer(db: None) -> Offer:
+    """On demand, one node."""
+    return factories.an_offer()
+
+
+@pytest.fixture
+def node(offer: Offer) -> Node:
+    return offer.pool.nodes.get()
 
 
 def hold(organization: Organization, offer: Offer, **wanted: Any) -> Lease:

@@ -138,7 +138,7 @@ def promised(host: Host) -> Inventory:
             for index in range(int(facts.get("gpu_count") or 0))
         ),
         disks=(Disk("nvme0n1", f"D{node}", "in memory", int(facts.get("nvme_gb") or 0), "nvme"),),
-        nics=(NIC("eth0", "02:00:00:00:00:01", 100.0),),
+        nics=(NIC("eth0", "02:00:00:00:00:01", 3200.0),),
     )
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import asyncssh
 
 from leasing.provisioners.base import GPUReading, Host, Reading
-from leasing.provisioners.ssh import connection, in_our_words
+from leasing.provisioners.ssh import FAILURES, explained, pinned
 
 PIECE = 1 << 20  # bytes
 TURN_SECONDS = 10.0  # a turn has this time, or the whole interval if that is longer
@@ -45,22 +45,26 @@ class Watch:
     async def _turn(self, *, seconds: float) -> None:
         """One Reading of each host, whatever happens."""
         unheard = {host.node_id: host for host in self.hosts}
-        trouble: OSError | asyncssh.Error | None = None
+        trouble: Exception | None = None
         try:
             async with asyncio.timeout(seconds):
                 process = self.process or await self._call()
                 await self._listen(process, unheard)
-        except (OSError, asyncssh.Error) as error:
+        except FAILURES as error:
             trouble = error
             await self._hang_up()
         at = datetime.now(UTC)
         for node_id, host in unheard.items():
-            detail = str(in_our_words(host, trouble, timeout=seconds)) if trouble else SILENT
+            detail = str(explained(host, trouble)) if trouble else SILENT
             self.push(Reading(node_id, at, reached=False, detail=detail))
 
     async def _call(self) -> asyncssh.SSHClientProcess[bytes]:
         """Connects, and says which nodes are watched."""
-        connected = await self.line.enter_async_context(connection(self.hosts[0]))
+        host = self.hosts[0]
+        asked = asyncssh.connect(
+            host.address, host.port, username=host.user, client_keys=[host.identity], **pinned(host.host_key)
+        )
+        connected = await self.line.enter_async_context(asked)
         self.line.callback(connected.abort)  # a peer that is gone takes no farewell
         self.process = await connected.create_process("watch", encoding=None)
         self.process.stdin.write(b"".join(_nodes(self.hosts)))

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from accounts.models import Organization, SSHKey
+from leasing.forms import POLICIES
 from leasing.models import ENVIRONMENT_BYTES, STARTUP_SCRIPT_BYTES, OnFailure
 from leasing.operations import BadEnvironment, check_environment
 from marketplace.models import Image, Plan, PlanKind
@@ -81,11 +82,11 @@ class Details(forms.Form):
             attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off", "placeholder": "HF_TOKEN=hf_…"}
         ),
         help_text=f"One NAME=value on each line, {ENVIRONMENT_BYTES // 1024} KiB at most. Set for logins and for the "
-        "startup script. Values are stored encrypted and never shown again, to nobody.",
+        "startup script. Values are stored encrypted and never shown again, to anybody.",
     )
     on_failure = forms.ChoiceField(
         label="If a node fails",
-        choices=OnFailure.choices,
+        choices=POLICIES,
         initial=OnFailure.ASK,
         required=False,
         widget=forms.RadioSelect,

@@ -7,6 +7,8 @@ from django import forms
 from accounts.models import SSHKey
 from leasing.models import Lease, OnFailure
 
+POLICIES = [(policy.value, f"{policy.label[:1].upper()}{policy.label[1:]}") for policy in OnFailure]
+
 
 class NewName(forms.ModelForm[Lease]):
     """Another name for a lease."""
@@ -42,7 +44,7 @@ class Policy(forms.Form):
 
     on_failure = forms.ChoiceField(
         label="If a node fails",
-        choices=OnFailure.choices,
+        choices=POLICIES,
         widget=forms.RadioSelect,
         help_text="While a node is down nothing is charged for it.",
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -18,6 +19,7 @@ from leasing.models import Machine, MachineLog
 from leasing.operations import NoEqualNode, service, swap
 from leasing.provisioners.base import Log
 from leasing.queries.machines import HAS_LOGS, events_of, machine_of, outages_of, possible
+from leasing.states import SERVING
 from leasing.tasks import nudge_sites
 
 
@@ -99,8 +101,8 @@ def machine(request: HttpRequest, id: str, machine: str) -> HttpResponse:
         "fixes": [(fix, why_not[fix.what]) for fix in FIXES.values()],
         "has_logs": found.state in HAS_LOGS,
         "outages": outages_of(found.lease).filter(machine=found),
-        "events": events_of(found.lease).filter(data__machine=found.public_id),
-        "may_write": may(principal_of(request), "lease:write"),
+        "events": events_of(found.lease).filter(Q(data__machine=found.public_id) | Q(data__instead_of=found.public_id)),
+        "may_fix": may(principal_of(request), "lease:write") and (found.state in SERVING or not why_not["swap"]),
     }
     return render(request, "leasing/machine.html", context)
 
@@ -115,6 +117,8 @@ def machine_fix(request: HttpRequest, id: str, machine: str, what: str) -> HttpR
         return render(request, "leasing/machine_fix.html", {"machine": found, "lease": found.lease, "fix": fix})
     else:
         _do(request, found, fix)
+        if what == "swap":
+            return redirect("lease", id=id)  # where the new machine is
     return redirect("machine", id=id, machine=machine)
 
 

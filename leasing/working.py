@@ -32,7 +32,7 @@ def free(*, now: datetime) -> Q:
 @transaction.atomic
 def take(rows: QuerySet[Row], *, now: datetime) -> Row | None:
     """The longest waiting of the rows, for this worker alone until `now` + 60 s (renewed while it acts)."""
-    row = rows.order_by("next_attempt_at").select_for_update(skip_locked=True, of=("self",), no_key=True).first()
+    row = rows.order_by("next_attempt_at", "pk").select_for_update(skip_locked=True, of=("self",), no_key=True).first()
     if row is None:
         return None
     every(row).update(work_epoch=F("work_epoch") + 1, work_until=now + WORK_FOR)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,8 +124,10 @@ class OpenSSH:
         )
         return done.stdout
 
-    def admits(self, endpoint: Endpoint, key: Key) -> bool:
-        return subprocess.run(self.command(endpoint, key, "true"), capture_output=True, check=False).returncode == 0
+    def admits(self, endpoint: Endpoint, key: Key, *, inside: Sequence[str] = ()) -> bool:
+        """Whether the key opens the machine, from here or from `inside` another network."""
+        argv = [*inside, *self.command(endpoint, key, "true")]
+        return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
     def write(self, endpoint: Endpoint, key: Key, name: str, text: str) -> None:
         self.run(endpoint, key, f"printf %s '{text}' > {name}")

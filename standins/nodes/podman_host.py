@@ -108,6 +108,11 @@ class PodmanHost:
         return f"10.77.{self.number}.2"
 
     @property
+    def gateway(self) -> str:
+        """This machine's end of the line to the host."""
+        return f"10.77.{self.number}.1"
+
+    @property
     def name(self) -> str:
         """Of its network namespace and interfaces."""
         return f"glhost{self.number}"
@@ -241,7 +246,7 @@ class PodmanHost:
         """A namespace and a pair of interfaces, of which one end stays here."""
         _run("ip", "netns", "add", self.name)
         _run("ip", "link", "add", f"{self.name}a", "type", "veth", "peer", "name", f"{self.name}b", "netns", self.name)
-        _run("ip", "address", "add", f"10.77.{self.number}.1/24", "dev", f"{self.name}a")
+        _run("ip", "address", "add", f"{self.gateway}/24", "dev", f"{self.name}a")
         _run("ip", "link", "set", f"{self.name}a", "up")
         self.inside("ip", "address", "add", f"{self.address}/24", "dev", f"{self.name}b")
         self.inside("ip", "link", "set", f"{self.name}b", "up")

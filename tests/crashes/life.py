@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -26,20 +26,23 @@ WATCH = ["config.worker", "watch", "macon"]
 def environment(host: dict[str, str]) -> dict[str, str]:
     """A site's process reads the tests' own database and looks at its nodes twice a second."""
     database = os.environ["DATABASE_URL"].replace("/postgres?", f"/{connection.settings_dict['NAME']}?")
-    return host | {"DATABASE_URL": database, "WATCH_EVERY": "1"}
+    return {**os.environ, "DATABASE_URL": database, "WATCH_EVERY": "1", **host}
 
 
 class Site:
-    """One Celery worker and one watcher of a site. The first ones die at `failpoint`; those that follow do not."""
+    """One Celery worker and one watcher of a site, started by way of `inside`. The first ones die at `failpoint`; those
+    that follow do not."""
 
-    def __init__(self, host: dict[str, str], failpoint: str) -> None:
+    def __init__(self, host: dict[str, str], failpoint: str, inside: Sequence[str] = ()) -> None:
         self.environment = environment(host)
+        self.inside = inside
         self.died = 0
         self.processes = {name: self._start(name, {"FAILPOINTS": failpoint}) for name in ("worker", "watch")}
 
     def _start(self, name: str, extra: dict[str, str]) -> subprocess.Popen[bytes]:
         module = CELERY if name == "worker" else WATCH
-        return subprocess.Popen([sys.executable, "-m", *module], cwd=ROOT, env=self.environment | extra)
+        argv = [*self.inside, sys.executable, "-m", *module]
+        return subprocess.Popen(argv, cwd=ROOT, env=self.environment | extra)
 
     def tend(self) -> None:
         """What beat does, and a new process for one that was killed: its rows are free, its messages are lost."""
@@ -77,9 +80,9 @@ def _forget_holders() -> None:
 
 
 @contextmanager
-def site(host: dict[str, str], failpoint: str) -> Iterator[Site]:
+def site(host: dict[str, str], failpoint: str = "", inside: Sequence[str] = ()) -> Iterator[Site]:
     """A site's processes, of which the first die at the failpoint."""
-    running = Site(host, failpoint)
+    running = Site(host, failpoint, inside)
     try:
         yield running
     finally:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leasing.views import certificates, enrolments, fleet, leases, machines, maintenance, setup, upkeep
+from leasing.views import certificates, enrolments, fleet, leases, machines, maintenance, setup, telemetry, upkeep
 
 MACHINE = "leases/<str:id>/machines/<str:machine>"
 
@@ -34,4 +34,5 @@ urlpatterns = [
     path("operations/enrolments/<str:id>/", enrolments.enrolment, name="enrolment"),
     path("operations/enrolments/<str:id>/panel/", enrolments.enrolment_panel, name="enrolment_panel"),
     path("operations/enrolments/<str:id>/withdraw/", enrolments.enrolment_withdraw, name="enrolment_withdraw"),
+    path("leases/<str:id>/telemetry/", telemetry.lease_telemetry, name="lease_telemetry"),
 ]

@@ -5,6 +5,7 @@ from django.urls import path
 from leasing.api import enrolments, fleet, machines, setup
 from leasing.api.certificates import CertificateKeys, SignedCertificate, WipeCertificate, WipeCertificatePDF
 from leasing.api.leases import Rename, Return, Transitions
+from leasing.api.telemetry import Telemetry
 
 MACHINE = "leases/<str:id>/machines/<str:machine>"
 
@@ -46,4 +47,5 @@ urlpatterns = [
     path("operations/enrolments", enrolments.Enrolments.as_view(), name="api_operations_enrolments"),
     path("operations/enrolments/<str:id>", enrolments.OneEnrolment.as_view(), name="api_operations_enrolment"),
     path("operations/enrolments/<str:id>/withdraw", enrolments.Withdraw.as_view(), name="api_operations_withdraw"),
+    path("leases/<str:id>/telemetry", Telemetry.as_view(), name="api_lease_telemetry"),
 ]

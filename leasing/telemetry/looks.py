@@ -41,6 +41,7 @@ SELECT node_id, '-infinity', '', '', '', NULL, 0, 0, 0 FROM ({LOOKS}) AS look
 """
 
 # The rows are locked in the order of their nodes before any is written: two calls wait for each other, never in a ring.
+# A node without a row comes back with a `was` of NULL.
 UPSERT = f"""
 WITH look AS ({LOOKS}), old AS MATERIALIZED (
     SELECT health.* FROM leasing_nodehealth AS health JOIN look USING (node_id)
@@ -60,7 +61,10 @@ WITH look AS ({LOOKS}), old AS MATERIALIZED (
      WHERE health.node_id = old.node_id
  RETURNING health.node_id, look.at, look.cause, old.cause AS was, old.last_good_at
 )
-SELECT * FROM written WHERE (cause = '') <> (was = '') ORDER BY node_id
+SELECT * FROM written WHERE (cause = '') <> (was = '')
+ UNION ALL
+SELECT node_id, at, cause, NULL, NULL FROM look
+ WHERE NOT EXISTS (SELECT FROM leasing_nodehealth AS known WHERE known.node_id = look.node_id)
 """
 
 
@@ -78,6 +82,11 @@ def upsert_health(looks: Iterable[Look]) -> list[Turn]:
     names = ("node_ids", "times", "causes", "details", "boots")
     arrays = {name: list(column) for name, column in zip(names, columns, strict=True)}
     with connection.cursor() as cursor:
-        cursor.execute(MEET, arrays)
         cursor.execute(UPSERT, arrays)
-        return [Turn(*row) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+        known = [row for row in rows if row[3] is not None]
+        if len(known) < len(rows):
+            cursor.execute(MEET, arrays)
+            cursor.execute(UPSERT, arrays)  # what was written just now is not newer than itself
+            known += cursor.fetchall()
+    return sorted(Turn(*row) for row in known)

@@ -25,7 +25,7 @@ def pack(columns: Sequence[Column]) -> bytes:
     """Columns of equal length as bytes."""
     rows = len(columns[0])
     head = bytes([VERSION, len(columns)]) + rows.to_bytes(4, "little")
-    return head + zlib.compress(b"".join(map(_pack_column, columns)), 9)
+    return head + zlib.compress(b"".join(map(_pack_column, columns)))
 
 
 def unpack(body: bytes) -> list[list[int | None]]:

@@ -51,6 +51,11 @@ KINDS = {
         api_machine_startup_log api_machine_console_log
         lease_wipe_certificate_json lease_wipe_certificate_pdf
         api_lease_wipe_certificate_json api_lease_wipe_certificate_pdf
+        leases lease lease_panel lease_return lease_rename lease_telemetry receipt order
+        wallet top_up refund ledger payment payment_opening invoices invoice
+        ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
+        api_leases api_lease api_lease_usage api_lease_receipt
+        api_lease_transitions api_lease_return api_lease_rename api_lease_wipe_certificate api_lease_telemetry
         api_quotes api_quote api_wallet api_ledger api_invoices api_invoice_preview api_invoice
         api_top_ups api_top_up api_refunds
         api_ssh_keys api_ssh_key api_tokens api_token api_events api_organization

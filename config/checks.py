@@ -30,6 +30,7 @@ TOOLS = {
     "ssh": "openssh-client",
     "busybox": "busybox-static",
     "gocryptfs": "gocryptfs",
+    "fusermount3": "fuse3",
     "git": "git",
 }
 PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"

@@ -10,7 +10,7 @@ from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterR
 from django.db.models.functions import Coalesce
 
 from accounts.models import IllegalMove, Stale
-from leasing import operations
+from leasing import enrolling, operations
 from leasing.models import Lease, Machine, Maintenance, MaintenanceState
 from leasing.operations.maintaining import begin_maintenance, remind_of_maintenance
 from leasing.operations.upkeep import settle_drain
@@ -34,6 +34,8 @@ def run_due(*, now: datetime) -> None:
     )  # fmt: skip
     for step in steps:
         step(now=now)
+    enrolling.give_up_overdue(now=now)
+    enrolling.verify_idle(now=now)
 
 
 def expire_holds(*, now: datetime) -> None:

@@ -3,8 +3,9 @@
 from celery import shared_task
 
 from accounts import clock
-from leasing import provisioning, schedule
+from leasing import enrolling, provisioning, schedule
 from leasing.queries import sites_with_work
+from leasing.queries.enrolments import sites_enrolling
 from marketplace.models import Site
 
 PER_SITE = 4  # messages sent to one site's queue in one sweep
@@ -20,14 +21,15 @@ def sweep(**_: object) -> None:
 
 @shared_task
 def work_site(*, site: str, **_: object) -> None:
-    """Work on the machines of one site until none is due. Served by workers inside that site's network."""
+    """Work on one site's machines and enrolments until none is due. Served by workers inside that site's network."""
     place = Site.objects.get(slug=site)
-    while provisioning.work(site=place):
+    while provisioning.work(site=place) or enrolling.work(site=place):
         pass
 
 
 def nudge_sites() -> None:
-    """Send each site with due machines as many messages as it has machines, at most four."""
-    for site, machines in sites_with_work(now=clock.now()):
-        for _ in range(min(machines, PER_SITE)):
+    """Send each site with due work as many messages as there is work, at most four for machines and for enrolments."""
+    now = clock.now()
+    for site, waiting in [*sites_with_work(now=now), *sites_enrolling(now=now)]:
+        for _ in range(min(waiting, PER_SITE)):
             work_site.apply_async(kwargs={"site": site.slug}, queue=site.queue)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leasing.views import fleet, leases, maintenance, upkeep
+from leasing.views import enrolments, fleet, leases, maintenance, upkeep
 
 urlpatterns = [
     path("leases/<str:id>/return/", leases.lease_return, name="lease_return"),
@@ -14,4 +14,10 @@ urlpatterns = [
     path("operations/fleet/nodes/<str:id>/<str:what>/", upkeep.fleet_change, name="fleet_change"),
     path("operations/fleet/maintenance/", fleet.fleet_maintenance, name="fleet_maintenance"),
     path("operations/fleet/maintenance/<str:id>/<str:what>/", maintenance.fleet_work, name="fleet_work"),
+    path("operations/enrolments/", enrolments.enrolment_list, name="enrolments"),
+    path("operations/enrolments/new/", enrolments.enrolment_new, name="enrolment_new"),
+    path("operations/enrolments/file/", enrolments.enrolment_file, name="enrolment_file"),
+    path("operations/enrolments/<str:id>/", enrolments.enrolment, name="enrolment"),
+    path("operations/enrolments/<str:id>/panel/", enrolments.enrolment_panel, name="enrolment_panel"),
+    path("operations/enrolments/<str:id>/withdraw/", enrolments.enrolment_withdraw, name="enrolment_withdraw"),
 ]

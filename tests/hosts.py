@@ -7,16 +7,29 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from leasing.provisioners.base import Endpoint, FactValue, Host, Provisioner, Tenancy, Unreachable
-from leasing.provisioners.fake import Fake, Machine, World
+from leasing.provisioners import inspector_for
+from leasing.provisioners.base import (
+    Endpoint,
+    FactValue,
+    Health,
+    Host,
+    Inspector,
+    Provisioner,
+    Tenancy,
+    Unreachable,
+    WipeProof,
+)
+from leasing.provisioners.fake import Fake, FakeInspector, Machine, World
 from leasing.provisioners.podman import Podman
 from leasing.provisioners.sandbox import Sandbox
+from leasing.provisioners.sandbox.command import command
 from standins.nodes.podman_host import PodmanHost, podman_host
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,20 +58,39 @@ def make_key(folder: Path, name: str) -> Key:
 
 
 class Bench(Protocol):
-    """A node and a customer in front of it."""
+    """A node, a customer in front of it, and somebody who can break it. `scratch` is the folder that a rebuild keeps,
+    as a path that `write` and `read` take."""
 
     kind: str
     provisioner: Provisioner
+    inspector: Inspector
     host: Host
     image: str
+    scratch: str
 
     def admits(self, endpoint: Endpoint, key: Key) -> bool: ...
     def write(self, endpoint: Endpoint, key: Key, name: str, text: str) -> None: ...
     def read(self, endpoint: Endpoint, key: Key, name: str) -> str: ...
-    def startup_runs(self, endpoint: Endpoint, key: Key) -> int: ...
+    def variable(self, endpoint: Endpoint, key: Key, name: str) -> str:
+        """What the customer's session has under this name; "" when it has not."""
+        ...
+
+    def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
+        """How often the startup script has run in the tenancy's present system."""
+        ...
+
     def cut_off(self) -> None: ...
     def join_again(self) -> None: ...
     def half_make(self, tenancy: Tenancy) -> None: ...
+    def lose_gpu(self, index: int) -> None:
+        """A GPU falls off the bus, until `mend`."""
+        ...
+
+    def report_xid(self, index: int, code: int) -> None:
+        """The driver reports an error of a GPU, once."""
+        ...
+
+    def mend(self) -> None: ...
 
 
 class OpenSSH:
@@ -101,6 +133,9 @@ class OpenSSH:
     def read(self, endpoint: Endpoint, key: Key, name: str) -> str:
         return self.run(endpoint, key, f"cat {name} 2>/dev/null || true")
 
+    def variable(self, endpoint: Endpoint, key: Key, name: str) -> str:
+        return self.run(endpoint, key, f'printf %s "${{{name}-}}"')
+
     def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
         wait_until(lambda: self.read(endpoint, key, "runs") != "")
         return self.read(endpoint, key, "runs").count("run")
@@ -111,16 +146,20 @@ class FakeBench:
 
     kind = "fake"
     image = "any"
+    scratch = "scratch"
 
     def __init__(self) -> None:
-        self.world = World()
+        self.world = World(clock=time.monotonic, shell=_printed)
         self.provisioner: Provisioner = Fake(self.world)
+        self.inspector: Inspector = FakeInspector(self.world)
         self.host = _host("fake", "10.0.0.1", 22, "ssh-ed25519 pinned", "/nowhere")
+        self.world.keys_at[self.host.address] = self.host.host_key
 
     def _machine(self, endpoint: Endpoint) -> Machine:
         return next(machine for machine in self.world.machines.values() if machine.endpoint == endpoint)
 
     def admits(self, endpoint: Endpoint, key: Key) -> bool:
+        self.world.expire()
         found = [machine for machine in self.world.machines.values() if machine.endpoint == endpoint]
         return bool(found) and found[0].state == "running" and key.line in found[0].admits
 
@@ -129,6 +168,9 @@ class FakeBench:
 
     def read(self, endpoint: Endpoint, key: Key, name: str) -> str:
         return self._machine(endpoint).files.get(name, "")
+
+    def variable(self, endpoint: Endpoint, key: Key, name: str) -> str:
+        return self._machine(endpoint).environment.get(name, "")
 
     def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
         return self._machine(endpoint).startup_runs
@@ -144,18 +186,41 @@ class FakeBench:
         with suppress(Unreachable):
             self.provisioner.prepare(self.host, tenancy)
 
+    def lose_gpu(self, index: int) -> None:
+        self.world.lost_gpus.setdefault(self.host.node_id, set()).add(index)
+
+    def report_xid(self, index: int, code: int) -> None:
+        self.world.xids.setdefault(self.host.node_id, {})[index] = code
+
+    def mend(self) -> None:
+        self.world.lost_gpus.clear()
+
+
+def _printed(script: str, environment: Mapping[str, str]) -> str:
+    """What the script prints when it really runs, in a folder that is thrown away."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "startup.sh"
+        path.write_text(script)
+        argv = ["/bin/sh", str(path)]
+        output = subprocess.run(
+            argv, cwd=folder, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        return output.stdout.decode()
+
 
 class SandboxBench(OpenSSH):
     """A simulated node of a real sandbox node host, which is a process of its own."""
 
     kind = "sandbox"
     image = "any"
+    scratch = "scratch"
 
     def __init__(self, folder: Path, operator: Key) -> None:
         super().__init__(folder)
         self.operator = operator
         self.state = folder / "nodes"
         self.provisioner: Provisioner = Sandbox()
+        self.inspector = inspector_for("sandbox")
         self.process: subprocess.Popen[str] | None = None
         self.host = _host("sandbox", "127.0.0.1", 0, "", operator.path)
         self.start()
@@ -185,18 +250,42 @@ class SandboxBench(OpenSSH):
         folder.mkdir(parents=True)
         (folder / ".record.json.new").write_text('{"machine":')
 
+    def breaks(self, what: str, **how: int) -> None:
+        """See `standins.nodes.faults`."""
+        command(self.host, "break", what=what, **how)
+
+    def lose_gpu(self, index: int) -> None:
+        self.breaks("gpu_lost", gpu=index)
+
+    def report_xid(self, index: int, code: int) -> None:
+        self.breaks("xid", gpu=index, code=code)
+
+    def mend(self) -> None:
+        self.breaks("mend")
+
 
 class PodmanBench(OpenSSH):
     """A real host: sshd and podman in namespaces of their own."""
 
     kind = "podman"
+    scratch = "/scratch"
 
     def __init__(self, folder: Path, built: PodmanHost) -> None:
         super().__init__(folder)
+        self.inspector = inspector_for("podman")
         self.built = built
         self.image = built.image
         self.provisioner: Provisioner = Podman()
         self.host = _host("podman", built.address, built.port, built.host_key, built.identity)
+
+    def lose_gpu(self, index: int) -> None:
+        self.built.gpus.lose(index)
+
+    def report_xid(self, index: int, code: int) -> None:
+        self.built.gpus.report_xid(index, code)
+
+    def mend(self) -> None:
+        self.built.gpus.mend()
 
     def cut_off(self) -> None:
         self.built.cut_off()
@@ -213,6 +302,27 @@ class PodmanBench(OpenSSH):
             "gocryptfs -q -nosyslog -passfile key cipher plain >/dev/null 2>&1 && "
             "echo gocryptfs > method && echo 1 > plain/disk"
         )
+
+
+class live_session:
+    """An SSH session that has begun: its command has printed its first line."""
+
+    def __init__(self, argv: list[str]) -> None:
+        self.argv = argv
+
+    def __enter__(self) -> subprocess.Popen[str]:
+        self.process = subprocess.Popen(self.argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        assert self.process.stdout
+        assert self.process.stdout.readline() == "up\n"
+        return self.process
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def failed(found: Health | WipeProof) -> list[str]:
+    return [f"{check.name}: {check.detail}" for check in found.checks if not check.passed]
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leasing.api import fleet
+from leasing.api import enrolments, fleet
 from leasing.api.leases import Rename, Return, Transitions, WipeCertificate
 
 urlpatterns = [
@@ -22,4 +22,7 @@ urlpatterns = [
     path("operations/maintenance/<str:id>/finish", fleet.Finish.as_view(), name="api_operations_finish"),
     path("operations/maintenance/<str:id>/cancel", fleet.Cancel.as_view(), name="api_operations_cancel"),
     path("operations/maintenance/<str:id>/extend", fleet.Extend.as_view(), name="api_operations_extend"),
+    path("operations/enrolments", enrolments.Enrolments.as_view(), name="api_operations_enrolments"),
+    path("operations/enrolments/<str:id>", enrolments.OneEnrolment.as_view(), name="api_operations_enrolment"),
+    path("operations/enrolments/<str:id>/withdraw", enrolments.Withdraw.as_view(), name="api_operations_withdraw"),
 ]

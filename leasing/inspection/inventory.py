@@ -11,7 +11,8 @@ from typing import Any
 class GPU:
     """One GPU. `memory_mib` is the driver's figure, a little below the maker's. None: the driver does not tell.
 
-    `remap_pending` waits for a reset; `remap_failed` means that the GPU must be replaced."""
+    `remap_pending` waits for a reset; `remap_failed` means that the GPU must be replaced. `lost` says that it is listed
+    but does not answer: it fell off the bus."""
 
     index: int
     uuid: str
@@ -26,6 +27,7 @@ class GPU:
     remap_failed: bool | None = None
     mig: bool = False
     nvlinks: int | None = None  # active links
+    lost: bool = False
 
 
 @dataclass(frozen=True)

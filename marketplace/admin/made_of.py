@@ -3,10 +3,10 @@
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 
 from marketplace.admin.rules import Referenced, SetOnce
-from marketplace.models import GPUModel, GridZone, Image, NodeType, Site
+from marketplace.models import GPUModel, GridZone, Image, NodeType, Site, Target
 from marketplace.states import IN_STOCK
 
 
@@ -56,6 +56,15 @@ class GPUModelAdmin(Referenced, SetOnce, ModelAdmin):  # type: ignore[misc]
     set_once = ("slug",)
 
 
+class Targets(TabularInline):  # type: ignore[misc]
+    """What nodes of a type must reach in their burn-in."""
+
+    model = Target
+    fields = ("measure", "value", "tolerance_percent")
+    extra = 0
+    hide_title = True
+
+
 @admin.register(NodeType)
 class NodeTypeAdmin(Referenced, SetOnce, ModelAdmin):  # type: ignore[misc]
     """Whole machines as they are sold."""
@@ -66,6 +75,7 @@ class NodeTypeAdmin(Referenced, SetOnce, ModelAdmin):  # type: ignore[misc]
     search_fields = ("slug", "name", "gpu_model__name")
     autocomplete_fields = ("gpu_model",)
     set_once = ("slug",)
+    inlines = (Targets,)
 
 
 @admin.register(Image)

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from marketplace.catalogue.read import DATA, Catalogue, read
-from marketplace.catalogue.rows import StockRow
+from marketplace.catalogue.rows import StockRow, TargetRow
 from marketplace.catalogue.write import Summary, add, upsert
 from marketplace.models import (
     GPUModel,
@@ -26,6 +26,7 @@ from marketplace.models import (
     Pool,
     Rate,
     Site,
+    Target,
 )
 from marketplace.states import NodeState
 
@@ -52,6 +53,7 @@ def load(*, now: datetime, node_limit: int | None = None, folder: Path = DATA) -
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
     sites, types = _load_sites_and_types(catalogue, summary)
+    _load_targets(catalogue.targets, types, summary)
     pools = _load_pools(catalogue.stock, sites, types, summary)
     _load_nodes(pools, now, node_limit, summary)
     plans = upsert(Plan, "slug", map(asdict, catalogue.plans), summary)
@@ -66,6 +68,24 @@ def _load_sites_and_types(catalogue: Catalogue, summary: Summary) -> tuple[dict[
     sites = (_refer(asdict(row), grid_zone=zones) for row in catalogue.sites)
     types = (_refer(asdict(row), gpu_model=gpus) for row in catalogue.node_types)
     return upsert(Site, "slug", sites, summary), upsert(NodeType, "slug", types, summary)
+
+
+def _load_targets(rows: Sequence[TargetRow], types: Mapping[str, NodeType], summary: Summary) -> None:
+    found = {(target.node_type_id, target.measure): target for target in Target.objects.all()}
+    new: dict[tuple[int, str], Target] = {}
+    changed: list[Target] = []
+    for row in rows:
+        key, figures = (types[row.node_type].pk, row.measure), (row.value, row.tolerance_percent)
+        target = found.get(key) or Target(node_type_id=key[0], measure=key[1])
+        if (target.value, target.tolerance_percent) == figures:
+            continue
+        target.value, target.tolerance_percent = figures
+        changed += [target] if key in found else []
+        new |= {} if key in found else {key: target}
+    add(new, summary)
+    if changed:
+        Target.objects.bulk_update(changed, ["value", "tolerance_percent"])
+        summary.changed["target"] += len(changed)
 
 
 def _refer(values: dict[str, Any], **targets: Mapping[str, Model]) -> dict[str, Any]:

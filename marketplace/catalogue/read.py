@@ -15,6 +15,7 @@ from marketplace.catalogue.rows import (
     PlanRow,
     SiteRow,
     StockRow,
+    TargetRow,
 )
 
 DATA = Path(__file__).parent / "data"
@@ -29,6 +30,7 @@ class Catalogue:
     sites: Sequence[SiteRow]
     gpu_models: Sequence[GPUModelRow]
     node_types: Sequence[NodeTypeRow]
+    targets: Sequence[TargetRow]
     images: Sequence[ImageRow]
     plans: Sequence[PlanRow]
     stock: Sequence[StockRow]
@@ -53,6 +55,13 @@ def read(*, folder: Path = DATA) -> Catalogue:
         key=("slug",),
         gpu_model=[m.slug for m in models],
     )
+    targets = typed_rows(
+        TargetRow,
+        "targets.csv",
+        csv_rows(folder, "targets.csv"),
+        key=("node_type", "measure"),
+        node_type=[t.slug for t in types],
+    )
     images = typed_rows(ImageRow, "images.csv", csv_rows(folder, "images.csv"), key=("slug",))
     plans = typed_rows(PlanRow, "plans.toml", toml_rows(folder, "plans.toml", "plan"), key=("slug",))
     if missing := set(PLANS).difference(plan.slug for plan in plans):
@@ -66,7 +75,7 @@ def read(*, folder: Path = DATA) -> Catalogue:
         node_type=[t.slug for t in types],
     )
     _check_power(sites, types, stock)
-    return Catalogue(zones, sites, models, types, images, plans, stock)
+    return Catalogue(zones, sites, models, types, targets, images, plans, stock)
 
 
 def _check_power(sites: Sequence[SiteRow], types: Sequence[NodeTypeRow], stock: Sequence[StockRow]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from zoneinfo import available_timezones
 
 from marketplace.catalogue.limits import between, choice, pattern, short_name, text
-from marketplace.models import PlanKind, Provisioner, Region, Site
+from marketplace.models import Measure, PlanKind, Provisioner, Region, Site
 
 PLANS = ("on_demand", "reserved")  # each has a column of prices in stock.csv
 
@@ -69,6 +69,17 @@ class NodeTypeRow:
     nvme_gb: int = between(100, 1_000_000)
     network_gbps: int = between(1, 12_800)
     power_w: int = between(100, 30_000)
+
+
+@dataclass(frozen=True)
+class TargetRow:
+    """targets.csv: the least that a node of a type reaches in its burn-in; `value` in the measure's unit."""
+
+    node_type: str = text(40)  # a slug of node_types.csv
+    measure: str = choice(Measure.values)
+    value: int = between(1, 1_000_000)
+    tolerance_percent: int = between(0, 99)
+    source: str = text(200)  # for whoever edits the file; it is not loaded
 
 
 @dataclass(frozen=True)

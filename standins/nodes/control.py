@@ -1,4 +1,4 @@
-"""The operator's door of the sandbox node host: one key, one JSON command per exec, no shell."""
+"""The operator's door of the sandbox node host: one key, one JSON command per exec (or `watch`), no shell."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ import asyncssh
 
 from standins.nodes.host import NodeHost
 from standins.nodes.state import Refused, State, host_key, public_line
+from standins.nodes.watching import watch
 
 log = logging.getLogger(__name__)
 
@@ -17,11 +18,14 @@ log = logging.getLogger(__name__)
 async def run(*, address: str, port: int, directory: Path, authorized_key: Path, tenant_address: str) -> None:
     """Serves until SIGTERM or Ctrl-C; prints "ready HOST PORT KEY" (the host key to pin) when it is up."""
     host = NodeHost(State(directory), tenant_address)
-    await host.start()
+    await host.tenancies.start()
     key = host_key(directory / "host_key")
 
     async def command(process: asyncssh.SSHServerProcess[bytes]) -> None:
-        process.stdout.write(await answer(host, process.command or "", await process.stdin.read()))
+        if process.command == "watch":
+            await watch(host, process)
+        else:
+            process.stdout.write(await answer(host, process.command or "", await process.stdin.read()))
         process.exit(0)
 
     listener = await asyncssh.listen(

@@ -1,25 +1,34 @@
-"""Making a tenancy's files: its record and port, home, canary, GPU report, and the one start of its script."""
+"""Making a tenancy's files: its record and port, home, canaries, variables, GPU report, and the start of its script."""
 
 import os
 import random
+import re
 import secrets
 import socket
 from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from standins.nodes import gpu
-from standins.nodes.processes import SHELL, spawn
+from standins.nodes.processes import MARK, SHELL, spawn
 from standins.nodes.state import FIRST_UID, USER, Record, Refused, State, write
+from standins.nodes.wiping import write_canary
 
 PORTS = range(20000, 30000)  # below the kernel's own range, so that a stopped tenancy's port is still free later
+SCRATCH = "scratch"  # in the home: what a rebuild leaves
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 START = 'umask 077; cat > startup.sh; chmod 700 startup.sh; exec "$@" > startup.log 2>&1 < /dev/null'
 
 
 def begin(state: State, request: dict[str, Any], address: str) -> Record:
-    """A new record with a port of its own. Raises Refused while the node holds another tenancy."""
+    """A new record with a port of its own. Raises Refused while the node holds another tenancy, and for variables that
+    cannot be: before anything is written."""
+    for name in request["environment"]:
+        if not VARIABLE.fullmatch(name) or name == MARK:
+            raise Refused("HostUnfit", f"A variable cannot be named {name!r}: letters, digits and _ only.")
     records = state.records()
-    other = next((record for record in records if record.node == request["node"]), None)
+    other = state.held_by(request["node"])
     if other:
         raise Refused("HostUnfit", f"Node {request['node']} still holds {other.machine}; it must be wiped first.")
     port = _free_port(address, {record.port for record in records})
@@ -35,18 +44,20 @@ def begin(state: State, request: dict[str, Any], address: str) -> Record:
     return record
 
 
-def furnish(state: State, record: Record) -> None:
-    """The home, the canary and the GPU report; what is there already stays."""
+def furnish(state: State, record: Record, variables: dict[str, str], lost: list[int]) -> None:
+    """The home with its scratch, the customer's variables, the GPU report and the canaries; what is there stays."""
     home = state.home(record.machine)
     home.parent.mkdir(mode=0o711, exist_ok=True)
     home.parent.chmod(0o711)
-    if not home.with_name("canary").exists():
-        write(home.with_name("canary"), record.canary)
-    home.mkdir(mode=0o700, exist_ok=True)
+    write_canary(home.parent, "start", record.canary)
+    for folder in (home, home / SCRATCH):
+        _give(folder, record.uid)
     if record.uid is not None:
-        os.chown(home, record.uid, record.uid)
         _name_user(home, record.uid)
-    gpu.install(state.tools(record.machine), record.node, record.facts)
+    write_canary(home.parent, "middle", record.canary)
+    _keep_variables(state.environment(record.machine), variables, record.uid)
+    gpu.install(state.tools(record.machine), record.node, record.facts, lost)
+    write_canary(home.parent, "end", record.canary)
 
 
 async def first_start(state: State, record: Record, script: str) -> None:
@@ -61,6 +72,22 @@ async def first_start(state: State, record: Record, script: str) -> None:
     assert child.stdin
     child.stdin.write(script.encode())
     child.stdin.close()
+
+
+def _give(folder: Path, uid: int | None) -> None:
+    """A folder for the tenant alone. What the tenant has put in its place is left: it could be a link to anywhere."""
+    if not os.path.lexists(folder):
+        folder.mkdir(mode=0o700)
+        if uid is not None:
+            os.chown(folder, uid, uid, follow_symlinks=False)
+
+
+def _keep_variables(path: Path, variables: dict[str, str], uid: int | None) -> None:
+    """Writes the customer's variables down for a shell, once, readable by the tenant alone."""
+    if variables and not path.exists():
+        write(path, "".join(f"export {name}={quote(value)}\n" for name, value in sorted(variables.items())))
+    if uid is not None and path.exists():
+        os.chown(path, uid, uid)
 
 
 def _name_user(home: Path, uid: int) -> None:

@@ -29,6 +29,9 @@ LIMITS = {
 VIEW = ["/usr/bin/unshare", "--mount", "--propagation", "private"]
 NAMED = 'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && shift && exec "$@"'
 
+# The customer's variables are read after the tenant's rights are taken on: a loader's variable must not reach root.
+WITH_VARIABLES = '. "$0" && exec "$@"'
+
 
 async def spawn(
     state: State,
@@ -45,14 +48,14 @@ async def spawn(
         stdout=streams[1],
         stderr=streams[2],
         cwd=state.home(record.machine),
-        env=environment(state, record) | ({"TERM": terminal} if terminal else {}),
+        env=surroundings(state, record) | ({"TERM": terminal} if terminal else {}),
         start_new_session=True,
         preexec_fn=partial(_enter, terminal=bool(terminal), own_user=record.uid is not None),
     )
 
 
-def environment(state: State, record: Record) -> dict[str, str]:
-    """All that the tenant's processes inherit."""
+def surroundings(state: State, record: Record) -> dict[str, str]:
+    """All that the tenant's processes inherit besides the customer's own variables."""
     return {
         "HOME": str(state.home(record.machine)),
         "PATH": f"{state.tools(record.machine)}:/usr/local/bin:/usr/bin:/bin",
@@ -91,7 +94,10 @@ def hit(pid: int, number: int, *, group: bool = False) -> None:
 
 
 def _as_tenant(state: State, record: Record, argv: Sequence[str]) -> Sequence[str]:
-    """`argv` as the tenant's own user, where the node host has one to give."""
+    """`argv` with the customer's variables, as the tenant's own user, where the node host has one to give."""
+    variables = state.environment(record.machine)
+    if variables.exists():
+        argv = ["/bin/sh", "-c", WITH_VARIABLES, str(variables), *argv]
     if record.uid is None:
         return argv
     user, names = str(record.uid), str(state.home(record.machine).parent)

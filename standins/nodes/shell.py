@@ -19,7 +19,7 @@ CHUNK = 32768
 SFTP_SERVERS = ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server")
 MOTD = """\
 *** SIMULATED NODE: there is no GPU behind it; nvidia-smi reports what the node type would have. ***
-This home is thrown away and overwritten when you return the machine.
+This home is thrown away and overwritten when you return the machine; a rebuild keeps ~/scratch alone.
 """
 
 Session = asyncssh.SSHServerProcess[bytes]

@@ -4,7 +4,9 @@ DIR/host_key                       the host key of the control door
 DIR/fences/MACHINE                 the highest epoch obeyed for the machine; outlives the tenancy
 DIR/tenancies/MACHINE/record.json  the tenancy; written last, so a directory without it is a half-made one
 DIR/tenancies/MACHINE/host_key     the tenancy's own host key
-HOMES/MACHINE/home, HOMES/MACHINE/bin
+DIR/tenancies/MACHINE/console.log  what happened to the tenancy
+DIR/faults/NODE                    what a test broke on the node, and how often it has booted
+HOMES/MACHINE/home, HOMES/MACHINE/bin, HOMES/MACHINE/environment and the canaries
 """
 
 import fcntl
@@ -35,7 +37,8 @@ class Refused(Exception):
 
 @dataclass(kw_only=True)
 class Record:
-    """One tenancy as it is kept. `uid` is the user its processes run as, or null for the node host's own user."""
+    """One tenancy as it is kept. `uid` is the user its processes run as, or null for the node host's own user;
+    `deadline` is when access ends by itself, in seconds since 1970, or null for never."""
 
     machine: str
     node: str
@@ -47,6 +50,7 @@ class Record:
     started: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     label: str = ""
+    deadline: float | None = None
 
 
 class State:
@@ -54,7 +58,7 @@ class State:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for folder in (root, root / "fences", root / "tenancies"):
+        for folder in (root, root / "fences", root / "tenancies", root / "faults"):
             folder.mkdir(parents=True, exist_ok=True)
         self.lock = (root / "lock").open("w")
         try:
@@ -70,15 +74,19 @@ class State:
 
     def tenancy(self, machine: str) -> Path:
         """The private directory of a machine. Raises Refused for a name that is none."""
-        return self.root / "tenancies" / _named(machine)
+        return self.root / "tenancies" / named(machine)
 
     def home(self, machine: str) -> Path:
         """The tenant's home."""
-        return self.homes / _named(machine) / "home"
+        return self.homes / named(machine) / "home"
 
     def tools(self, machine: str) -> Path:
         """Programs put first in the tenant's PATH."""
-        return self.homes / _named(machine) / "bin"
+        return self.homes / named(machine) / "bin"
+
+    def environment(self, machine: str) -> Path:
+        """The customer's variables as a shell reads them: for the tenant's user alone."""
+        return self.homes / named(machine) / "environment"
 
     def load(self, machine: str) -> Record | None:
         """The machine's record, or None when there is none."""
@@ -96,9 +104,13 @@ class State:
         found = (self.load(path.name) for path in sorted((self.root / "tenancies").iterdir()))
         return [record for record in found if record]
 
+    def held_by(self, node: str) -> Record | None:
+        """The one tenancy of a node, if it holds one."""
+        return next((record for record in self.records() if record.node == node), None)
+
     def fence(self, machine: str, epoch: int) -> None:
         """Remembers the highest epoch; raises Refused("StaleEpoch") for a lower one."""
-        path = self.root / "fences" / _named(machine)
+        path = self.root / "fences" / named(machine)
         newest = int(path.read_text()) if path.exists() else epoch
         if epoch < newest:
             raise Refused("StaleEpoch", f"{machine}: epoch {epoch} is older than {newest}, already obeyed here.")
@@ -128,7 +140,8 @@ def write(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def _named(machine: str) -> str:
+def named(machine: str) -> str:
+    """The name of a machine or a node, if it is one. Raises Refused: names are parts of paths."""
     if not MACHINE.fullmatch(machine):
         raise Refused("HostUnfit", f"{machine!r} is not the name of a machine.")
     return machine

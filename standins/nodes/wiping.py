@@ -1,11 +1,13 @@
 """Destroying a tenancy's files, and looking for them afterwards."""
 
+import hashlib
 import os
 import shutil
 import socket
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+from standins.nodes.state import write
 
 ZEROS = bytes(1 << 20)
 METHOD = "simulated node: processes killed, every file overwritten with zeros in place and deleted, host key destroyed"
@@ -14,29 +16,57 @@ NOTHING = "simulated node: nothing was there under this name; looked again"
 Row = tuple[str, bool, str]
 
 
-@dataclass
-class Canary:
-    """A secret written when the tenancy began, held open over the wipe to see that its very blocks were overwritten."""
+PLACES = ("start", "middle", "end")
 
-    path: Path
-    secret: bytes
-    descriptor: int | None = None
 
-    def hold(self) -> None:
-        """Opens it, if it is there."""
-        if self.path.exists():
-            self.descriptor = os.open(self.path, os.O_RDONLY)
+def secret_at(place: str, secret: str) -> bytes:
+    """What the canary at a place says; `secret` is the tenancy's own."""
+    return hashlib.sha256(f"{place} {secret}".encode()).hexdigest().encode()
 
-    def verdict(self) -> Row:
-        """Whether it can still be read, by its name or through the open file."""
-        if self.path.exists():
-            return "canary", False, "the canary is still there"
-        if self.descriptor is None:
-            return "canary", True, "no canary was left to read"
-        seen = os.pread(self.descriptor, len(self.secret) or 1, 0)
-        os.close(self.descriptor)
-        survived = seen == self.secret
-        return "canary", not survived, "read back unchanged" if survived else "gone, and its blocks read back as zeros"
+
+def write_canary(folder: Path, place: str, secret: str) -> None:
+    """Leaves a canary in the folder, once in the life of the tenancy."""
+    path = folder / f"canary-{place}"
+    if not path.exists():
+        write(path, secret_at(place, secret).decode())
+
+
+class Canaries:
+    """The secrets written first, between and last when the tenancy began. They are held open over the wipe, to see that
+    their very blocks were overwritten. A half-made tenancy, or one half wiped, has fewer, and the verdicts say so."""
+
+    def __init__(self, folder: Path, secret: str) -> None:
+        self.secrets = {place: secret_at(place, secret) for place in PLACES}
+        paths = {place: folder / f"canary-{place}" for place in PLACES}
+        self.open = {place: os.open(path, os.O_RDONLY) for place, path in paths.items() if path.exists()}
+        self.before = [place for place in self.open if self._readable(place)]
+
+    def verdicts(self) -> list[Row]:
+        """Whether each can still be read through the open file; to be asked once, after the wipe."""
+        before = f"{len(self.before)} of {len(PLACES)} canaries were readable before"
+        left = [place for place in self.before if self._readable(place)]
+        for descriptor in self.open.values():
+            os.close(descriptor)
+        return [
+            (f"canary {place}", place not in left, f"{before}, this one is {'still' if place in left else 'not now'}")
+            for place in PLACES
+        ]
+
+    def _readable(self, place: str) -> bool:
+        secret = self.secrets[place]
+        return os.pread(self.open[place], len(secret), 0) == secret
+
+
+def clear(home: Path, *, keep: str) -> None:
+    """Overwrites and removes all that is in the home but one entry."""
+    for entry in home.iterdir():
+        if entry.name == keep:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            destroy(entry)
+        else:
+            _overwrite(entry)
+            entry.unlink()
 
 
 def destroy(folder: Path) -> None:

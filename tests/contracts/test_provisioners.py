@@ -1,64 +1,15 @@
 """What every provisioner promises: one suite on a node in memory, a simulated node, and a real host with podman."""
 
-import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 import pytest
 
-from leasing.provisioners.base import Health, HostKeyMismatch, HostUnfit, StaleEpoch, Tenancy, Unreachable, WipeProof
-from standins.nodes.podman_host import why_not
-from tests.hosts import Bench, Key, OpenSSH, bench_of, make_key
+from leasing.provisioners.base import HostKeyMismatch, HostUnfit, StaleEpoch, Tenancy, Unreachable
+from tests.hosts import Bench, Key, OpenSSH, failed, live_session
 
 STARTUP = "#!/bin/sh\r\necho run >> runs\r\n"
-LAST_EPOCH = 1000
-numbers = count(1)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("provisioners")
-
-
-@pytest.fixture(scope="module")
-def ana(folder: Path) -> Key:
-    return make_key(folder, "ana")
-
-
-@pytest.fixture(scope="module")
-def boris(folder: Path) -> Key:
-    return make_key(folder, "boris")
-
-
-@pytest.fixture(scope="module", params=["fake", "sandbox", "podman"])
-def bench(request: pytest.FixtureRequest, folder: Path) -> Iterator[Bench]:
-    if request.param == "podman" and why_not() and os.environ.get("CI") != "true":
-        pytest.skip(why_not())
-    place = folder / request.param
-    place.mkdir()
-    with bench_of(request.param, place, make_key(place, "operator")) as up:
-        yield up
-
-
-@pytest.fixture
-def tenancy(bench: Bench, ana: Key) -> Iterator[Tenancy]:
-    machine = f"mc_{bench.kind}{next(numbers)}"
-    yield Tenancy(machine_id=machine, epoch=5, ssh_keys=(ana.line,), image=bench.image, label="training 1")
-    assert bench.provisioner.wipe(bench.host, machine, LAST_EPOCH).verified
-
-
-@pytest.fixture
-def customer(bench: Bench) -> OpenSSH:
-    if not isinstance(bench, OpenSSH):
-        pytest.skip("not applicable: a node in memory has no SSH server")
-    return bench
-
-
-def failed(found: Health | WipeProof) -> list[str]:
-    return [f"{check.name}: {check.detail}" for check in found.checks if not check.passed]
 
 
 def test_preparing_twice_gives_one_tenancy_at_one_address(bench: Bench, tenancy: Tenancy) -> None:
@@ -277,20 +228,3 @@ def test_another_host_key_at_the_tenants_address_is_noticed(bench: Bench, tenanc
     endpoint = bench.provisioner.prepare(bench.host, tenancy)
     with pytest.raises((HostKeyMismatch, Unreachable)):
         bench.provisioner.reach(replace(endpoint, host_key=" ".join(boris.line.split()[:2])))
-
-
-class live_session:
-    """An SSH session that has begun: its command has printed its first line."""
-
-    def __init__(self, argv: list[str]) -> None:
-        self.argv = argv
-
-    def __enter__(self) -> subprocess.Popen[str]:
-        self.process = subprocess.Popen(self.argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
-        assert self.process.stdout
-        assert self.process.stdout.readline() == "up\n"
-        return self.process
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()

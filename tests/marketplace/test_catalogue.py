@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from marketplace.catalogue import BadCatalogue, Catalogue, CatalogueShrunk, load, read
 from marketplace.catalogue.read import DATA
-from marketplace.models import Node, NodeCalendar, NodeTransition, Offer, Pool, Rate, Region, Site
+from marketplace.models import Node, NodeCalendar, NodeTransition, Offer, Pool, Rate, Region, Site, Target
 from marketplace.states import NodeState
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -111,6 +111,9 @@ def test_a_gpu_hour_costs_what_the_market_asks(files: Catalogue) -> None:
             'kind = "leased"',
             r"plans.toml, plan 2: kind: 'leased' must be one of on_demand, reserved",
         ),
+        ("targets.csv", "h100x8,matmul,675,5", "h100x8,beauty,675,5", r"measure: 'beauty' must be one of disk_read"),
+        ("targets.csv", "h100x8,matmul,675,5", "h100x8,matmul,675,100", r"tolerance_percent: '100' must be between 0"),
+        ("targets.csv", "h100x8,matmul,675,5", "h100,matmul,675,5", r"node_type: there is no 'h100'"),
         ("plans.toml", 'kind = "reserved"', "kind = reserved", r"plans.toml, the whole file: not TOML"),
     ],
 )
@@ -165,6 +168,26 @@ def test_a_corrected_figure_is_corrected_in_place(folder: Path) -> None:
     assert (summary.added, summary.changed) == ({}, {"site": 1})
     macon.refresh_from_db()
     assert macon.power_kw == 52_000
+
+
+def test_every_node_type_has_targets_that_its_gpus_can_reach(files: Catalogue) -> None:
+    gpus = {model.slug: model for model in files.gpu_models}
+    wanted = {(row.node_type, row.measure): row.value for row in files.targets}
+    for node_type in files.node_types:
+        gpu = gpus[node_type.gpu_model]
+        assert 0.7 <= wanted[node_type.slug, "gpu_memory_bandwidth"] / gpu.bandwidth_gbs <= 0.9
+        assert 0.4 <= wanted[node_type.slug, "matmul"] / gpu.fp16_tflops <= 0.8
+        assert {"disk_write", "disk_read", "network"} <= {measure for slug, measure in wanted if slug == node_type.slug}
+
+
+@pytest.mark.django_db
+def test_a_corrected_target_is_corrected_in_place(folder: Path) -> None:
+    load(now=NOW, node_limit=1)
+    edit(folder, "targets.csv", "h100x8,matmul,675,5", "h100x8,matmul,700,3")
+    summary = load(now=LATER, node_limit=1, folder=folder)
+    assert (summary.added, summary.changed) == ({}, {"target": 1})
+    target = Target.objects.get(node_type__slug="h100x8", measure="matmul")
+    assert (target.value, target.tolerance_percent, target.least) == (700, 3, 679.0)
 
 
 @pytest.mark.django_db

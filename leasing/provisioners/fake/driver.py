@@ -1,93 +1,24 @@
-"""A provisioner in memory, for tests: it keeps every promise of the contract, and breaks those that a test scripts."""
+"""The fake nodes' provisioner: what it does is a change in the world."""
 
-import os
-from base64 import b64encode
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import RLock
 
 from leasing.provisioners.base import (
     Check,
     Endpoint,
     Health,
     Host,
-    HostKeyMismatch,
     HostUnfit,
     ImageMissing,
     Observation,
-    ProvisionerError,
-    StaleEpoch,
+    Service,
     Tenancy,
     Unreachable,
     WipeProof,
 )
+from leasing.provisioners.fake.world import WORLD, Machine, World, new_host_key
 
-
-@dataclass
-class Machine:
-    """A tenancy on a fake node. `files` stands for its disk, `admits` for its authorized keys."""
-
-    node_id: str
-    endpoint: Endpoint
-    state: Observation = "partial"
-    admits: tuple[str, ...] = ()
-    files: dict[str, str] = field(default_factory=dict)
-    startup_runs: int = 0
-
-
-@dataclass
-class World:
-    """All fake nodes of this process, and what shall go wrong on them.
-
-    Before any verb raises its scripted error it has done nothing; `half_way` makes prepare die after its first half.
-    """
-
-    machines: dict[str, Machine] = field(default_factory=dict)
-    epochs: dict[str, int] = field(default_factory=dict)
-    host_keys: dict[str, str] = field(default_factory=dict)
-    images_missing: set[str] = field(default_factory=set)
-    cut_off: set[str] = field(default_factory=set)
-    path_blocked: set[str] = field(default_factory=set)
-    sick: dict[str, str] = field(default_factory=dict)
-    failures: dict[str, list[Exception]] = field(default_factory=dict)
-    lying_wipes: int = 0
-    half_way: int = 0
-    calls: Counter[str] = field(default_factory=Counter)
-    lock: RLock = field(default_factory=RLock)
-
-    def fail(self, verb: str, *, times: int = 1, error: Exception | None = None) -> None:
-        """The next `times` calls of `verb` ("prepare", "wipe", …) raise `error`, by default a passing one."""
-        scripted = error or ProvisionerError(f"Scripted failure of {verb}.")
-        self.failures.setdefault(verb, []).extend([scripted] * times)
-
-    def enter(self, verb: str, host: Host) -> None:
-        """Counts the call and raises what is scripted for it."""
-        self.calls[verb] += 1
-        if host.node_id in self.cut_off:
-            raise Unreachable(f"Node {host.node_id} ({host.address}:{host.port}) cannot be reached: scripted.")
-        if self.host_keys.setdefault(host.node_id, host.host_key) != host.host_key:
-            raise HostKeyMismatch(f"Node {host.node_id} answers with a host key that is not the pinned one.")
-        if self.failures.get(verb):
-            raise self.failures[verb].pop(0)
-
-    def fence(self, machine_id: str, epoch: int) -> None:
-        """Remembers the highest epoch and refuses a lower one."""
-        newest = self.epochs.get(machine_id, epoch)
-        if epoch < newest:
-            raise StaleEpoch(f"{machine_id}: epoch {epoch} is older than {newest}, which this node has obeyed.")
-        self.epochs[machine_id] = epoch
-
-    def reset(self) -> None:
-        """Forgets every node, tenancy and script; for the start of a test."""
-        fresh = World()
-        for name in vars(self):
-            if name != "lock":
-                setattr(self, name, getattr(fresh, name))
-
-
-WORLD = World()
+SCRATCH = "scratch/"
 
 
 class Fake:
@@ -102,11 +33,10 @@ class Fake:
             self._enter("prepare", host, tenancy.machine_id, tenancy.epoch)
             if tenancy.image in self.world.images_missing:
                 raise ImageMissing(f"Node {host.node_id} does not have image {tenancy.image!r}.")
-            machine = self._machine(host, tenancy.machine_id)
+            machine = self._machine(host, tenancy)
             if self.world.half_way:
                 self.world.half_way -= 1
                 raise Unreachable(f"Node {host.node_id} broke off the command.")
-            machine.startup_runs = 1 if tenancy.startup_script else 0
             return self._open(machine, tenancy)
 
     def check(self, host: Host, tenancy: Tenancy) -> Health:
@@ -120,7 +50,7 @@ class Fake:
 
     def reach(self, endpoint: Endpoint, *, timeout: float = 10.0) -> None:
         """The endpoint answers while its tenancy runs and the path is not blocked."""
-        self.world.calls["reach"] += 1
+        self.world.knock("reach", "", "")
         found = [machine for machine in self.world.machines.values() if machine.endpoint == endpoint]
         if not found or found[0].state != "running" or found[0].node_id in self.world.path_blocked:
             raise Unreachable(f"The machine's own SSH at {endpoint.host}:{endpoint.port} cannot be reached.")
@@ -129,7 +59,9 @@ class Fake:
         """Stops the tenancy and keeps everything."""
         with self.world.lock:
             self._enter("pause", host, tenancy.machine_id, tenancy.epoch)
-            self._existing(host, tenancy.machine_id).state = "paused"
+            machine = self._existing(host, tenancy.machine_id)
+            machine.state = "paused"
+            _note(machine, "paused")
 
     def resume(self, host: Host, tenancy: Tenancy) -> Endpoint:
         """Opens the same endpoint again."""
@@ -144,6 +76,7 @@ class Fake:
             machine = self.world.machines.get(machine_id)
             if machine:
                 machine.admits, machine.state = (), "paused"
+                _note(machine, "access was taken away")
 
     def wipe(self, host: Host, machine_id: str, epoch: int) -> WipeProof:
         """Forgets the machine; a lying wipe forgets nothing and its check says so."""
@@ -160,26 +93,43 @@ class Fake:
 
     def observe(self, host: Host, machine_id: str) -> Observation:
         """What the world holds."""
-        self.world.enter("observe", host)
-        machine = self.world.machines.get(machine_id)
-        return machine.state if machine else "absent"
+        with self.world.lock:
+            self.world.enter("observe", host)
+            machine = self.world.machines.get(machine_id)
+            return machine.state if machine else "absent"
+
+    def service(self, host: Host, tenancy: Tenancy, what: Service) -> Endpoint:
+        """Drops the files that are to be made anew, all or all but scratch/, and opens the machine."""
+        with self.world.lock:
+            self._enter("service", host, tenancy.machine_id, tenancy.epoch)
+            machine = self._existing(host, tenancy.machine_id)
+            if what in {"rebuild", "rebuild_all"}:
+                kept = (SCRATCH,) if what == "rebuild" else ()
+                machine.files = {name: text for name, text in machine.files.items() if name.startswith(kept)}
+                machine.startup_runs = 0
+            _note(machine, what)
+            return self._open(machine, tenancy)
 
     def _enter(self, verb: str, host: Host, machine_id: str, epoch: int) -> None:
         self.world.enter(verb, host)
         self.world.fence(machine_id, epoch)
 
-    def _machine(self, host: Host, machine_id: str) -> Machine:
+    def _machine(self, host: Host, tenancy: Tenancy) -> Machine:
         """The machine under this name, made if absent; refuses a second tenant on a node."""
         others = [name for name, other in self.world.machines.items() if other.node_id == host.node_id]
-        if any(name != machine_id for name in others):
+        if any(name != tenancy.machine_id for name in others):
             raise HostUnfit(f"Node {host.node_id} still holds {others[0]}; it must be wiped first.")
+        for name in tenancy.environment:
+            if not (name.isidentifier() and name.isascii()):
+                raise HostUnfit(f"A variable cannot be named {name!r}: letters, digits and _ only.")
         endpoint = Endpoint(
             host=host.address,
             port=20000 + len(self.world.epochs),
             user="gpu",
-            host_key=_host_key(),
+            host_key=new_host_key(),
         )
-        return self.world.machines.setdefault(machine_id, Machine(host.node_id, endpoint))
+        new = Machine(host.node_id, endpoint, environment=dict(tenancy.environment))
+        return self.world.machines.setdefault(tenancy.machine_id, new)
 
     def _existing(self, host: Host, machine_id: str) -> Machine:
         machine = self.world.machines.get(machine_id)
@@ -187,16 +137,21 @@ class Fake:
             raise HostUnfit(f"Node {host.node_id} holds nothing named {machine_id}.")
         return machine
 
-    @staticmethod
-    def _open(machine: Machine, tenancy: Tenancy) -> Endpoint:
+    def _open(self, machine: Machine, tenancy: Tenancy) -> Endpoint:
+        """Runs the script if it has not run yet, and lets the tenant in until the deadline."""
+        if tenancy.startup_script and not machine.startup_runs:
+            machine.startup_runs = 1
+            machine.logs["startup"] = self.world.shell(tenancy.script, machine.environment)
+        left = tenancy.seconds_left
+        machine.deadline = None if left is None else self.world.seconds() + left
         machine.admits, machine.state = tenancy.ssh_keys, "running"
+        _note(machine, "opened")
         return machine.endpoint
+
+
+def _note(machine: Machine, text: str) -> None:
+    machine.logs["console"] = machine.logs.get("console", "") + f"in memory: {text}\n"
 
 
 def _gpus(facts: Mapping[str, object]) -> str:
     return f"{facts.get('gpu_count', 0)} x {facts.get('gpu_model', 'no GPU')}"
-
-
-def _host_key() -> str:
-    """A new public key line of the right shape, to which no private key exists."""
-    return "ssh-ed25519 " + b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0 " + os.urandom(32)).decode()

@@ -236,7 +236,11 @@ class FleetAdmin(NodeAdmin):
     """Nodes, with what staff does to several at once. All else is on the page of each, under Fleet."""
 
     action_form = WithReason
-    actions = ("cordon_nodes", "uncordon_nodes", "drain_nodes", "quarantine_nodes", "verify_nodes")
+    actions = ("cordon_nodes", "uncordon_nodes", "drain_nodes", "quarantine_nodes", "verify")
+
+    def has_verify_permission(self, request: HttpRequest) -> bool:
+        """Whoever may enrol hosts."""
+        return bool(request.user.has_perm("leasing.add_enrolment"))
 
     def get_view_on_site_url(self, obj: Node | None = None) -> str | None:
         """The node's page under Fleet."""
@@ -262,8 +266,8 @@ class FleetAdmin(NodeAdmin):
         """Take them out of stock at once."""
         self._do(request, nodes, quarantine, "is quarantined.", reason=True)
 
-    @admin.action(description="Verify again", permissions=["change"])
-    def verify_nodes(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
+    @admin.action(description="Verify again", permissions=["verify"])
+    def verify(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
         """Let them prove themselves again."""
         self._do(request, nodes, release_from_quarantine, "is being verified.")
         transaction.on_commit(nudge_sites, robust=True)

@@ -71,7 +71,7 @@ def ids(calendars: Iterable[NodeCalendar]) -> list[int]:
 def lock_node(node: Node) -> Node:
     """Lock one node's calendar. Returns the node as it is then."""
     NodeCalendar.objects.select_for_update(no_key=True).get(pk=node.pk)
-    return Node.objects.select_related("pool").get(pk=node.pk)
+    return Node.objects.select_related("pool__site", "pool__node_type").get(pk=node.pk)
 
 
 def lock_nodes_of(lease: Lease) -> list[int]:

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from accounts.models import IllegalMove
 from accounts.operations import record
 from accounts.seal import seal
 from leasing.inspection.inventory import Inventory
 from leasing.inspection.matching import Difference
-from leasing.models import Claim, Enrolment, Inspection
+from leasing.models import Enrolment, Inspection
+from leasing.operations import calendar
 from leasing.operations.asked import Asked, BadEnrolment, check, check_free, no_price
 from leasing.operations.stocking import NodeInUse, keep_image, price_of, put_on_sale, retire
 from leasing.states import ENROLMENT_FAILED_TWIN, EnrolmentState
@@ -94,11 +94,11 @@ def verify_again(*, node: Node, actor: str, now: datetime) -> Enrolment:
     :raises IllegalMove: if its state does not lead to verification
     :raises NodeInUse: if it is in stock and booked before a verification would be over
     """
-    node = _lock_node(node.pk)
+    node = calendar.lock_node(node)
     if node.state not in VERIFIABLE:
         raise IllegalMove(node, NodeState.VERIFYING)
     soon = Window(now, now + VERIFICATION_TAKES)
-    if node.state == NodeState.AVAILABLE and _claimed(node, soon):
+    if node.state == NodeState.AVAILABLE and calendar.claims_in(node=node, window=soon):
         raise NodeInUse(
             f"{node} is booked within the next {VERIFICATION_TAKES.seconds // 60} minutes. Verify it later."
         )
@@ -147,8 +147,8 @@ def withdraw(*, enrolment: Enrolment, actor: str, now: datetime) -> None:
 
 def lock(enrolment: Enrolment, **as_read: object) -> Enrolment | None:
     """The enrolment's row, locked behind its node's calendar or its site, and read anew; None if not `as_read`."""
-    if enrolment.node_id:
-        _lock_node(enrolment.node_id)
+    if enrolment.node:
+        calendar.lock_node(enrolment.node)
     else:
         Site.objects.select_for_update(no_key=True).get(pk=enrolment.site_id)
     rows = Enrolment.objects.select_for_update(of=("self",)).select_related(
@@ -308,16 +308,6 @@ def _quarantine(enrolment: Enrolment, *, reason: str, actor: str, now: datetime)
     node.move_to(NodeState.QUARANTINED, at=now, reason=reason, actor=actor)
     data = {"enrolment": enrolment.public_id, "reason": reason, "detail": enrolment.detail}
     record(organization=None, kind="node.quarantined", subject=node.public_id, actor=actor, at=now, data=data)
-
-
-def _lock_node(pk: int) -> Node:
-    NodeCalendar.objects.select_for_update(no_key=True).get(pk=pk)
-    return Node.objects.select_related("pool__site", "pool__node_type").get(pk=pk)
-
-
-def _claimed(node: Node, window: Window) -> bool:
-    taken = DateTimeTZRange(window.starts_at, window.ends_at)
-    return Claim.objects.filter(node=node, released_at=None, period__overlap=taken).exists()
 
 
 def _record(enrolment: Enrolment, kind: str, *, actor: str, now: datetime, **data: str) -> None:

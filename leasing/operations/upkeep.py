@@ -10,11 +10,13 @@ from django.db.models import QuerySet
 
 from accounts.models import IllegalMove, Stale
 from accounts.operations import record
-from leasing.models import Claim, Maintenance, MaintenanceState
+from leasing.models import Claim, Enrolment, Maintenance, MaintenanceState
 from leasing.operations import calendar
-from leasing.operations.enrolment import NodeInUse, retire, verify_again
+from leasing.operations.enrolment import verify_again, withdraw
 from leasing.operations.maintaining import NotOpen, cancel_maintenance, finish_maintenance
 from leasing.operations.rebooking import rebook
+from leasing.operations.stocking import NodeInUse, retire
+from leasing.states import ENROLMENT_FAILED_TWIN
 from marketplace.models import Node
 from marketplace.states import AFTER_LEASE, IN_STOCK, NodeState
 
@@ -123,9 +125,14 @@ def quarantine(*, node: Node, reason: str, actor: str, now: datetime, code: str 
 @transaction.atomic
 def _quarantine(*, node: Node, code: str, reason: str, actor: str, now: datetime) -> None:
     node = calendar.lock_node(node)
-    if node.state != NodeState.QUARANTINED:
+    if node.state == NodeState.QUARANTINED:
+        return
+    under_way = Enrolment.objects.filter(node=node, state__in=sorted(ENROLMENT_FAILED_TWIN)).first()
+    if under_way:  # to call a verification off is to quarantine its node
+        withdraw(enrolment=under_way, actor=actor, now=now)
+    else:
         node.move_to(NodeState.QUARANTINED, at=now, reason=code, actor=actor)
-        _record(node, "node.quarantined", actor=actor, now=now, reason=reason)
+    _record(node, "node.quarantined", actor=actor, now=now, reason=reason)
 
 
 @transaction.atomic

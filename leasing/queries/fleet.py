@@ -9,6 +9,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import Event
+from leasing.inspection.inventory import Inventory
 from leasing.models import Claim, Inspection, Lease, Machine, Maintenance, MaintenanceState, NodeHealth, Outage
 from leasing.states import MACHINE_AT_REST, MachineState
 from marketplace.models import Node, NodeTransition, NodeType, Site
@@ -60,6 +61,7 @@ class NodeSheet:
     claims: list[Claim]  # of the next 60 days
     free: list[Window]  # between them
     inspection: Inspection | None  # the newest
+    parts: Inventory | None  # that it found
     maintenance: list[Maintenance]  # latest first
     outages: list[Outage]  # open ones
     events: list[Event]  # newest first
@@ -121,13 +123,15 @@ def fleet(
 def node_sheet(node: Node, *, now: datetime) -> NodeSheet:
     """All that is known of one node. A fixed number of queries."""
     claims = _claims(node, Window(now, now + HORIZON))
+    inspection = Inspection.objects.filter(node=node).select_related("enrolment").order_by("-at").first()
     return NodeSheet(
         node=node,
         health=NodeHealth.objects.filter(node=node).first(),
         machine=_machine_on(node),
         claims=claims,
         free=gaps(claims, Window(now, now + HORIZON)),
-        inspection=Inspection.objects.filter(node=node).order_by("-at").first(),
+        inspection=inspection,
+        parts=Inventory.of(inspection.inventory) if inspection else None,
         maintenance=list(Maintenance.objects.filter(node=node).order_by("-starts_at")[:NEWEST]),
         outages=list(Outage.objects.filter(machine__node=node, ended_at=None).select_related("machine__lease")),
         events=list(Event.objects.filter(subject=node.public_id).order_by("-at", "-pk")[:NEWEST]),

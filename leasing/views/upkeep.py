@@ -18,7 +18,7 @@ from accounts.views import operator_allowed
 from leasing.access import MAY_CHANGE
 from leasing.forms.upkeep import Drain, Reason, Sure
 from leasing.operations import wipe_again
-from leasing.operations.enrolment import retire
+from leasing.operations.stocking import retire
 from leasing.operations.upkeep import (
     REFUSALS,
     Cleared,

@@ -13,7 +13,8 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.models import Event, Organization, User
-from leasing.models import Maintenance, NodeHealth
+from leasing.inspection.inventory import GPU, Disk, Inventory
+from leasing.models import Inspection, Maintenance, NodeHealth
 from leasing.operations.upkeep import cordon, quarantine
 from leasing.provisioners.fake import World
 from leasing.queries.fleet import COUNTS, capacity
@@ -39,7 +40,7 @@ def a_member_of_staff(*permissions: str) -> User:
 
 @pytest.fixture
 def pat(db: None) -> User:
-    return a_member_of_staff("view_node", "change_node")
+    return a_member_of_staff("view_node", "change_node", "add_enrolment")
 
 
 @pytest.fixture
@@ -164,6 +165,20 @@ def test_the_page_of_a_node_says_who_is_on_it_what_is_booked_and_never_its_secre
     for words in (lease.public_id, acme.name, "https://10.4.1.17", "A fan is replaced.", "The next 60 days"):
         assert words in said
     assert b"sealed-secret" not in answer.content
+
+
+def test_the_page_of_a_node_lists_its_parts_and_what_is_wrong_with_them(staff: Browser, node: Node) -> None:
+    address = f"/operations/fleet/nodes/{node.public_id}/"
+    assert "It was not inspected yet." in text(staff.get(address))
+    do(staff, node, "verify")
+    gpus = (GPU(3, "GPU-1", "H100", "1650123", memory_mib=81_559, remap_failed=True),)
+    disks = (Disk("nvme1n1", "S6CKNT", "PM1743", 15_360, "nvme", read_only=True),)
+    parts = Inventory("macon-1", "6.8", "b", "2 × Xeon", 224, 2015, 27_800, gpus, disks).as_json()
+    enrolment = node.enrolments.get()
+    Inspection.objects.create(enrolment=enrolment, node=node, at=now(), inventory=parts, passed=False)
+    said = text(staff.get(address))
+    for words in ("Did not pass", "GPU 3 must be replaced.", "Read-only nvme1n1", "1650123", "81559 MiB", "224 vCPUs"):
+        assert words in said
 
 
 def test_the_list_takes_the_same_statements_for_one_node_and_for_many(
@@ -364,6 +379,6 @@ def test_several_nodes_are_cordoned_drained_and_verified_from_their_list(staff: 
     assert "is being drained." in act(staff, "drain_nodes", node, reason="Old.")
     assert "was left alone" in act(staff, "drain_nodes", node, reason="Old.")
     assert "is quarantined." in act(staff, "quarantine_nodes", node, reason="Odd.")
-    assert "is being verified." in act(staff, "verify_nodes", node)
+    assert "is being verified." in act(staff, "verify", node)
     in_the_admin = staff.get(f"/admin/marketplace/node/{node.pk}/change/").content.decode()
     assert f'href="/operations/fleet/nodes/{node.public_id}/"' in in_the_admin

@@ -9,7 +9,7 @@ from leasing.operations import NodesTaken
 from leasing.operations.rebooking import rebook
 from leasing.operations.upkeep import cordon, drain, quarantine, release_from_quarantine, uncordon
 from leasing.provisioners.fake import World
-from leasing.states import LeaseState, MachineState
+from leasing.states import EnrolmentState, LeaseState, MachineState
 from marketplace.models import Node, NodeCalendar, Offer
 from marketplace.states import NodeState
 from tests import factories
@@ -196,3 +196,10 @@ def test_a_node_that_somebody_is_on_is_not_quarantined(
         by_staff(quarantine, node, reason="x")
     with pytest.raises(IllegalMove, match="is leased"):
         by_staff(release_from_quarantine, node)
+
+
+def test_a_node_that_is_being_verified_is_quarantined_and_its_verification_called_off(node: Node) -> None:
+    by_staff(release_from_quarantine, node)
+    by_staff(quarantine, node, reason="Smoke.")
+    assert (node.state, node.enrolments.get().state) == (NodeState.QUARANTINED, EnrolmentState.WITHDRAWN)
+    assert Event.objects.filter(kind="node.quarantined", data__reason="Smoke.").exists()

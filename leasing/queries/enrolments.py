@@ -38,7 +38,7 @@ class Comparison:
 
 def enrolments() -> QuerySet[Enrolment]:
     """All of them, newest first, with everything that a page or an answer shows."""
-    parts = ("site", "node", "plan", "wanted_type__gpu_model", "node_type__gpu_model", "inspection")
+    parts = ("site", "node__pool", "plan", "wanted_type__gpu_model", "node_type__gpu_model", "inspection")
     return Enrolment.objects.select_related(*parts).prefetch_related("transitions").order_by("-pk")
 
 

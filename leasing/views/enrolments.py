@@ -25,7 +25,7 @@ from leasing.operations.enrolment import withdraw
 from leasing.queries.enrolments import enrolments, figures_compared, parts_compared, steps
 from leasing.states import ENROLMENT_FAILED_TWIN, EnrolmentState
 from leasing.tasks import nudge_sites
-from marketplace.models import Provisioner
+from marketplace.models import Offer, Provisioner
 
 PERMISSION = "leasing.add_enrolment"
 PER_PAGE = 50
@@ -126,6 +126,7 @@ def _shown(found: Enrolment) -> dict[str, Any]:
         "inventory": inventory,
         "parts": parts_compared(found, inventory, kind) if inventory and kind else _untyped(found),
         "figures": figures_compared(seen, kind) if seen and seen.measures and kind else [],
+        "offer": Offer.objects.filter(pool=found.node.pool, plan=found.plan).first() if found.node else None,
         "history": _history(found),
         "poll_seconds": POLL_SECONDS if found.state in ENROLMENT_FAILED_TWIN else 0,
         "mark": _mark(found),

@@ -50,7 +50,16 @@ class InvoiceLineInline(Readable, TabularInline):  # type: ignore[misc]
     """An invoice's lines."""
 
     model = InvoiceLine
-    fields = ["lease", "description", "seconds", "nodes", "micros_per_node_hour", "micros", "cents"]
+    fields = [
+        "lease",
+        "description",
+        "seconds",
+        "nodes",
+        "outage_node_seconds",
+        "micros_per_node_hour",
+        "micros",
+        "cents",
+    ]
     extra = 0
 
 
@@ -112,6 +121,7 @@ class MeterAdmin(Readable, ModelAdmin):  # type: ignore[misc]
         "organization",
         "nodes",
         "seconds",
+        "outage_node_seconds",
         dollars("charged_micros", "charged"),
         dollars("hold_micros", "hold"),
         "metered_until",
@@ -131,7 +141,15 @@ class MeterAdmin(Readable, ModelAdmin):  # type: ignore[misc]
 class UsageAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     """What was charged, slice by slice."""
 
-    list_display = ["lease", "from_at", "until_at", "seconds", "nodes", dollars("micros", "charge")]
+    list_display = [
+        "lease",
+        "from_at",
+        "until_at",
+        "seconds",
+        "nodes",
+        "outage_node_seconds",
+        dollars("micros", "charge"),
+    ]
     list_filter = ["from_at"]
     search_fields = ["lease__public_id", "lease__name"]
     list_select_related = ["lease"]

@@ -5,7 +5,9 @@ from typing import Any
 from django import forms
 
 from accounts.models import Organization, SSHKey
-from leasing.models.lease import STARTUP_SCRIPT_BYTES
+from leasing.forms import POLICIES
+from leasing.models import ENVIRONMENT_BYTES, STARTUP_SCRIPT_BYTES, OnFailure
+from leasing.operations import BadEnvironment, check_environment
 from marketplace.models import Image, Plan, PlanKind
 from marketplace.money import MICROS_PER_CENT
 from marketplace.queries import MOST_NODES, Window
@@ -72,6 +74,24 @@ class Details(forms.Form):
         widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "placeholder": "#!/bin/sh"}),
         help_text="Runs once as root when the node is ready. 16 KiB at most.",
     )
+    environment = forms.CharField(
+        label="Environment variables and secrets",
+        required=False,
+        strip=False,
+        widget=forms.Textarea(
+            attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off", "placeholder": "HF_TOKEN=hf_…"}
+        ),
+        help_text=f"One NAME=value on each line, {ENVIRONMENT_BYTES // 1024} KiB at most. Set for logins and for the "
+        "startup script. Values are stored encrypted and never shown again, to anybody.",
+    )
+    on_failure = forms.ChoiceField(
+        label="If a node fails",
+        choices=POLICIES,
+        initial=OnFailure.ASK,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text="While a node is down nothing is charged for it. You can change this later.",
+    )
 
     def __init__(self, data: Any, *, organization: Organization) -> None:
         """Offers the organization's keys, all of them chosen."""
@@ -89,6 +109,29 @@ class Details(forms.Form):
         if size > STARTUP_SCRIPT_BYTES:
             raise forms.ValidationError(f"At most {STARTUP_SCRIPT_BYTES} bytes, not {size}. Let it fetch more.")
         return text
+
+    def clean_on_failure(self) -> str:
+        """Asking is the choice of who makes none."""
+        return self.cleaned_data["on_failure"] or OnFailure.ASK
+
+    def clean_environment(self) -> dict[str, str]:
+        """The lines as variables. What is wrong is said by line and name: a value is nobody's to read."""
+        variables: dict[str, str] = {}
+        for number, line in enumerate(str(self.cleaned_data["environment"]).splitlines(), start=1):
+            name, given, value = line.partition("=")
+            name = name.strip()
+            if not line.strip():
+                continue
+            if not given:
+                raise forms.ValidationError(f"Line {number} has no “=”. Write NAME=value.")
+            if name in variables:
+                raise forms.ValidationError(f"Line {number} sets {name[:40]} a second time. Keep one of them.")
+            variables[name] = value
+        try:
+            check_environment(variables)
+        except BadEnvironment as error:
+            raise forms.ValidationError(str(error)) from error
+        return variables
 
 
 def dollars(label: str, **limits: Any) -> forms.DecimalField:

@@ -1,6 +1,7 @@
 """Monthly invoices: one line for each lease, rounded to cents once, numbered without gaps."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
 from django.db import transaction
@@ -22,6 +23,23 @@ ACTOR = "system:billing"
 
 class PeriodNotReady(Exception):
     """The month is not over, or a lease is not metered to its end yet. Try again later."""
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a lease used in a stretch of time."""
+
+    seconds: int
+    outage_node_seconds: int
+    micros: int
+
+    def and_of(self, line: InvoiceLine) -> "Used":
+        """Together with what a line says already."""
+        return Used(
+            self.seconds + line.seconds,
+            self.outage_node_seconds + line.outage_node_seconds,
+            self.micros + line.micros,
+        )
 
 
 def month_of(moment: datetime) -> date:
@@ -84,23 +102,27 @@ def preview(*, organization: Organization, now: datetime) -> tuple[InvoiceLine, 
     """The running month's lines if it ended at `now`, unsaved: posted usage and what is not posted yet."""
     lines = {line.lease_id: line for line in posted_lines(organization=organization, period=month_of(now))}
     for reading in open_readings(organization, at=now):
-        seconds = reading.seconds - reading.meter.seconds
-        if seconds:
-            line = lines.setdefault(reading.meter.lease_id, _line(reading.meter.lease, reading.meter, 0, 0))
-            lines[reading.meter.lease_id] = _line(
-                line.lease, reading.meter, line.seconds + seconds, line.micros + reading.accrued_micros
-            )
+        meter = reading.meter
+        used = Used(
+            reading.seconds - meter.seconds,
+            reading.outage_seconds - meter.outage_node_seconds,
+            reading.accrued_micros,
+        )
+        if used.seconds or used.outage_node_seconds:
+            posted = lines.get(meter.lease_id)
+            lines[meter.lease_id] = _line(meter.lease, meter, used.and_of(posted) if posted else used)
     return tuple(lines[key] for key in sorted(lines))
 
 
 def posted_lines(*, organization: Organization, period: date) -> Sequence[InvoiceLine]:
     """Unsaved lines of a month, by lease in the order in which they were ordered."""
     usage = Usage.objects.filter(_within(period), lease__organization=organization)
-    sums = usage.values("lease").annotate(seconds_sum=Sum("seconds"), micros_sum=Sum("micros")).order_by("lease")
+    rows = list(
+        usage.values_list("lease").annotate(Sum("seconds"), Sum("outage_node_seconds"), Sum("micros")).order_by("lease")
+    )
     meters = Meter.objects.select_related("lease__offer__pool__node_type", "lease__offer__pool__site")
-    by_lease = {meter.lease_id: meter for meter in meters.filter(lease__in=[row["lease"] for row in sums])}
-    rows = [(by_lease[row["lease"]], row["seconds_sum"], row["micros_sum"]) for row in sums]
-    return [_line(meter.lease, meter, seconds, micros) for meter, seconds, micros in rows]
+    by_lease = {meter.lease_id: meter for meter in meters.filter(lease__in=[row[0] for row in rows])}
+    return [_line(by_lease[lease].lease, by_lease[lease], Used(*sums)) for lease, *sums in rows]
 
 
 def _within(period: date) -> Q:
@@ -119,16 +141,17 @@ def _check_ready(organization: Organization, period: date, now: datetime) -> Non
         raise PeriodNotReady(f"A lease is not metered to the end of {period:%B %Y} yet.")
 
 
-def _line(lease: Lease, meter: Meter, seconds: int, micros: int) -> InvoiceLine:
+def _line(lease: Lease, meter: Meter, used: Used) -> InvoiceLine:
     pool = lease.offer.pool
     return InvoiceLine(
         lease=lease,
         description=f"{lease.name}: {meter.nodes} × {pool.node_type.name} in {pool.site.name}"[:200],
-        seconds=seconds,
+        seconds=used.seconds,
+        outage_node_seconds=used.outage_node_seconds,
         nodes=meter.nodes,
         micros_per_node_hour=meter.micros_per_node_hour,
-        micros=micros,
-        cents=cents_of(micros),
+        micros=used.micros,
+        cents=cents_of(used.micros),
     )
 
 

@@ -1,13 +1,16 @@
 """The receipt of a lease: what it was, what it cost, and why."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 
 from billing.models import Usage
 from billing.queries import Reading, read, readable
-from leasing.models import Lease
+from billing.queries.meters import lost_node_seconds
+from leasing.models import Lease, Outage
 from leasing.states import LeaseState
+from marketplace.money import price
 
 WHY_NOTHING = {
     LeaseState.HELD: "The order is not confirmed yet. Nothing is charged.",
@@ -27,11 +30,30 @@ class Line:
     day: date
     seconds: int
     micros: int
+    outage_node_seconds: int = 0
+
+
+@dataclass(frozen=True)
+class Credit:
+    """One outage on the receipt: when it was and why, how much of it the meter would have charged, what that saved."""
+
+    outage: Outage
+    node: str
+    node_seconds: int
+    saved_micros: int
+
+    @property
+    def cause(self) -> str:
+        """In words."""
+        return str(self.outage.get_cause_display())
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a lease cost up to `at`. Seconds are billable seconds; amounts are micro-dollars; times are UTC."""
+    """
+    What a lease cost up to `at`: `seconds` × `nodes` - `outage_node_seconds` at its rate. Amounts are micro-dollars;
+    times are UTC. The credits sum to the outage's node-seconds, and to what they would have cost.
+    """
 
     lease: Lease
     state: str
@@ -45,6 +67,8 @@ class Receipt:
     final: bool
     explanation: str
     lines: tuple[Line, ...]
+    outage_node_seconds: int = 0
+    credits: tuple[Credit, ...] = ()
 
 
 def receipt(*, lease: Lease, now: datetime) -> Receipt:
@@ -68,6 +92,8 @@ def receipt(*, lease: Lease, now: datetime) -> Receipt:
         final=reading.over,
         explanation=_explanation(reading),
         lines=_lines(reading, now),
+        outage_node_seconds=reading.outage_seconds,
+        credits=tuple(_credits(reading)),
     )
 
 
@@ -77,15 +103,41 @@ def _explanation(reading: Reading) -> str:
     one = reading.meter.nodes == 1
     what, they = ("1 node", "it was") if one else (f"{reading.meter.nodes} nodes", "they were")
     until = f"until {they} given back, pauses left out" if reading.over else "so far"
-    return f"{reading.seconds:,} s of {what}, from when {they} ready {until}."
+    less = f", less {reading.outage_seconds:,} node-seconds of outages" if reading.outage_seconds else ""
+    return f"{reading.seconds:,} s of {what}, from when {they} ready {until}{less}."
+
+
+def _credits(reading: Reading) -> Iterator[Credit]:
+    """The outages one after another, each with what the charge falls by when it is taken off after those before it."""
+    whole, rate = reading.seconds * reading.meter.nodes, reading.meter.micros_per_node_hour
+    off, charge = 0, price(micros_per_node_hour=rate, seconds=whole)
+    for place, loss in enumerate(reading.losses, start=1):
+        before, off = off, lost_node_seconds(reading.losses[:place], most=whole)
+        fallen = price(micros_per_node_hour=rate, seconds=whole - off)
+        yield Credit(loss.outage, loss.machine.node.name, off - before, charge - fallen)
+        charge = fallen
 
 
 def _lines(reading: Reading, now: datetime) -> tuple[Line, ...]:
     """Posted usage by day, and behind it what is not posted yet."""
-    posted = Usage.objects.filter(lease=reading.meter.lease).order_by("from_at")
-    rows = [(usage.from_at.date(), usage.seconds, usage.micros) for usage in posted]
-    begin = reading.meter.metered_until or (reading.spans[0].since if reading.spans else now)
-    rows.append((begin.date(), reading.seconds - reading.meter.seconds, reading.accrued_micros))
-    days = [(day, list(same)) for day, same in groupby(rows, key=lambda row: row[0])]
-    lines = [Line(day, sum(row[1] for row in same), sum(row[2] for row in same)) for day, same in days]
-    return tuple(line for line in lines if line.seconds or line.micros)
+    meter = reading.meter
+    posted = Usage.objects.filter(lease=meter.lease).order_by("from_at")
+    rows = [Line(row.from_at.date(), row.seconds, row.micros, row.outage_node_seconds) for row in posted]
+    begin = meter.metered_until or (reading.spans[0].since if reading.spans else now)
+    outage = reading.outage_seconds - meter.outage_node_seconds
+    rows.append(Line(begin.date(), reading.seconds - meter.seconds, reading.accrued_micros, outage))
+    days = [(day, list(same)) for day, same in groupby(sorted(rows, key=_day), key=_day)]
+    lines = [
+        Line(
+            day,
+            sum(row.seconds for row in same),
+            sum(row.micros for row in same),
+            sum(row.outage_node_seconds for row in same),
+        )
+        for day, same in days
+    ]
+    return tuple(line for line in lines if line.seconds or line.outage_node_seconds)
+
+
+def _day(line: Line) -> date:
+    return line.day

@@ -10,8 +10,8 @@ from accounts.http.serializers import StrictSerializer
 from billing.models import Entry, Invoice, InvoiceLine, Meter, Payment, Quote, Refund, Usage
 from billing.queries import Reading, read
 from billing.settlement import pay_url
-from leasing.models import Lease
-from leasing.models.lease import STARTUP_SCRIPT_BYTES
+from leasing.models import ENVIRONMENT_BYTES, STARTUP_SCRIPT_BYTES, Lease, OnFailure
+from leasing.operations import BadEnvironment, check_environment
 from leasing.serializers import LONGEST_NAME, LeaseShown
 from marketplace.queries import MOST_NODES
 
@@ -71,6 +71,18 @@ class NewLease(StrictSerializer):
         trim_whitespace=False,
         help_text="Runs once as root; 16 KiB at most.",
     )
+    environment = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, trim_whitespace=False),
+        required=False,
+        default=dict,
+        help_text=f"Variables by name, secrets among them; {ENVIRONMENT_BYTES // 1024} KiB at most together. Values "
+        "are stored encrypted and never shown again.",
+    )
+    on_failure = serializers.ChoiceField(
+        choices=OnFailure.choices,
+        default=OnFailure.ASK,
+        help_text="When a node fails: `ask` you and wait, or `swap` it for an equal one at once.",
+    )
 
     def validate_startup_script(self, text: str) -> str:
         """At most 16 KiB of UTF-8."""
@@ -78,16 +90,27 @@ class NewLease(StrictSerializer):
             raise serializers.ValidationError(f"At most {STARTUP_SCRIPT_BYTES} bytes; let it fetch more.")
         return text
 
+    def validate_environment(self, variables: dict[str, str]) -> dict[str, str]:
+        """As a host can set them. A refusal names the variable, never its value."""
+        try:
+            check_environment(variables)
+        except BadEnvironment as error:
+            raise serializers.ValidationError(str(error)) from error
+        return variables
+
 
 class PricedLease(LeaseShown):
     """A lease with its money. Read it from `billing.queries.priced_leases`; `now` comes with the context."""
 
     charged_micros = serializers.SerializerMethodField(help_text="Cost up to now, to the second.")
-    billed_seconds = serializers.SerializerMethodField(help_text="Whole seconds charged up to now.")
+    billed_seconds = serializers.SerializerMethodField(help_text="Whole seconds that the meter ran up to now.")
+    outage_node_seconds = serializers.SerializerMethodField(
+        help_text="In outages, and not charged: charged are billed_seconds × nodes less these."
+    )
     held_micros = serializers.SerializerMethodField(help_text="Still kept aside for it in the wallet.")
 
     class Meta(LeaseShown.Meta):
-        fields = [*LeaseShown.Meta.fields, "charged_micros", "billed_seconds", "held_micros"]
+        fields = [*LeaseShown.Meta.fields, "charged_micros", "billed_seconds", "outage_node_seconds", "held_micros"]
         read_only_fields = fields
 
     def get_charged_micros(self, lease: Lease) -> int:
@@ -97,6 +120,10 @@ class PricedLease(LeaseShown):
     def get_billed_seconds(self, lease: Lease) -> int:
         """For how long."""
         return reading.seconds if (reading := self._reading(lease)) else 0
+
+    def get_outage_node_seconds(self, lease: Lease) -> int:
+        """How much of it no node served."""
+        return reading.outage_seconds if (reading := self._reading(lease)) else 0
 
     def get_held_micros(self, lease: Lease) -> int:
         """What it may still use without asking."""
@@ -109,11 +136,14 @@ class PricedLease(LeaseShown):
 
 
 class UsageShown(serializers.ModelSerializer[Usage]):
-    """Billable seconds in a slice of time, at most one UTC hour. Negative where a late fact corrects earlier slices."""
+    """
+    Use in a slice of time, at most one UTC hour: seconds × nodes - outage_node_seconds are charged. Negative where a
+    late fact corrects earlier slices.
+    """
 
     class Meta:
         model = Usage
-        fields = ["from_at", "until_at", "seconds", "nodes", "micros_per_node_hour", "micros"]
+        fields = ["from_at", "until_at", "seconds", "nodes", "outage_node_seconds", "micros_per_node_hour", "micros"]
         read_only_fields = fields
 
 
@@ -122,7 +152,20 @@ class ReceiptLine(serializers.Serializer[Any]):
 
     day = serializers.DateField()
     seconds = serializers.IntegerField()
+    outage_node_seconds = serializers.IntegerField()
     micros = serializers.IntegerField()
+
+
+class CreditShown(serializers.Serializer[Any]):
+    """One outage, and what it took off the bill."""
+
+    outage = serializers.CharField(source="outage.public_id", help_text="Such as ou_…")
+    node = serializers.CharField()
+    cause = serializers.CharField(help_text="In words.")
+    began_at = serializers.DateTimeField(source="outage.began_at")
+    ended_at = serializers.DateTimeField(source="outage.ended_at", allow_null=True, help_text="Null: it goes on.")
+    node_seconds = serializers.IntegerField(help_text="That would have been charged.")
+    saved_micros = serializers.IntegerField()
 
 
 class ReceiptShown(serializers.Serializer[Any]):
@@ -138,9 +181,11 @@ class ReceiptShown(serializers.Serializer[Any]):
     ended_at = serializers.DateTimeField(allow_null=True, help_text="When the meter stopped.")
     seconds = serializers.IntegerField()
     nodes = serializers.IntegerField()
+    outage_node_seconds = serializers.IntegerField(help_text="Charged are seconds × nodes less these.")
     micros_per_node_hour = serializers.IntegerField()
     charged_micros = serializers.IntegerField()
     lines = ReceiptLine(many=True)
+    outages = CreditShown(source="credits", many=True)
 
 
 class WalletShown(serializers.Serializer[Any]):
@@ -183,7 +228,16 @@ class InvoiceLineShown(serializers.ModelSerializer[InvoiceLine]):
 
     class Meta:
         model = InvoiceLine
-        fields = ["lease", "description", "seconds", "nodes", "micros_per_node_hour", "micros", "cents"]
+        fields = [
+            "lease",
+            "description",
+            "seconds",
+            "nodes",
+            "outage_node_seconds",
+            "micros_per_node_hour",
+            "micros",
+            "cents",
+        ]
         read_only_fields = fields
 
 

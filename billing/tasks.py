@@ -17,11 +17,12 @@ log = logging.getLogger(__name__)
 
 @shared_task
 def meter(**_: object) -> None:
-    """Charge running leases up to the last full hour, and close the meters of those that are over."""
+    """Charge running leases up to the last full hour, close the meters of those that are over, and settle late news."""
     for_each(
         metering.due(now=clock.now()),
         lambda lease: metering.meter(lease=lease, upto=metering.slice_end(clock.now()), now=clock.now()),
     )
+    for_each(metering.corrections_due(now=clock.now()), lambda lease: metering.correct(lease=lease, now=clock.now()))
 
 
 @shared_task

@@ -43,6 +43,7 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "leases": every(2, "leasing.tasks.sweep"),
+        "telemetry": every(60, "leasing.tasks.keep_telemetry"),
         "usage": every(5, "billing.tasks.meter"),
         "payments": every(5, "billing.tasks.settle"),
         "refunds": every(10, "billing.tasks.refunds"),

@@ -1,15 +1,22 @@
 """A Celery worker: for the work that needs no site, or for sites, from inside whose networks their nodes are reached.
 
-python -m config.worker default
-python -m config.worker sites [SLUG …]      without slugs, every site there is
+    python -m config.worker default
+    python -m config.worker sites [SLUG …]      without slugs, every site there is
+    python -m config.worker watch [SLUG …]      looks at the sites' nodes: not a Celery worker, but a process beside it
 """
 
+import asyncio
+import signal
 import sys
 import warnings
+from contextlib import suppress
+from importlib import import_module
+from typing import NoReturn
 
 import django
 from celery.platforms import SecurityWarning
 from django.apps import apps
+from django.conf import settings
 
 from config.celery import app
 
@@ -27,12 +34,24 @@ def queues(slugs: list[str]) -> list[str]:
     return [f"site.{slug}" for slug in slugs or known]
 
 
+def watch(slugs: list[str]) -> NoReturn:
+    """Look at the nodes of the sites until told to stop."""
+    queues(slugs)  # refuses a name that no site has
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    print("watch ready.", flush=True)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(import_module("leasing.watching").Watch(slugs, every=settings.WATCH_EVERY).run())
+    sys.exit(0)
+
+
 def main() -> None:
     """Run until told to stop."""
     warnings.simplefilter("ignore", SecurityWarning)  # it is about pickle, which config.celery does not accept
     kind, *slugs = sys.argv[1:] or [""]
+    if kind == "watch":
+        watch(slugs)
     if kind not in CONCURRENCY:
-        sys.exit("Say which worker: default, or sites [SLUG …].")
+        sys.exit("Say which worker: default, sites [SLUG …], or watch [SLUG …].")
     served = ["default"] if kind == "default" else queues(slugs)
     name = f"--hostname={kind}@%h"
     app.worker_main([*COMMON, name, "--concurrency", CONCURRENCY[kind], "--queues", ",".join(served)])

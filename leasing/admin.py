@@ -1,19 +1,43 @@
-"""The operator's view of leases. Staff look; the one thing to do here is to wipe a machine again."""
+"""The operator's view of leases, where staff look and wipe again; and what is done to nodes from their list."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import ActionForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
+from accounts.access import operator_of
 from accounts.admin import Readable
 from accounts.clock import now
 from accounts.models import IllegalMove, Stale, User
-from leasing.models import Claim, Lease, LeaseKey, Machine, MachineTransition, Transition, WipeRecord
+from leasing.models import (
+    Claim,
+    Enrolment,
+    EnrolmentTransition,
+    Inspection,
+    Lease,
+    LeaseKey,
+    Machine,
+    MachineTransition,
+    Transition,
+    WipeRecord,
+)
 from leasing.operations import wipe_again
+from leasing.operations.upkeep import REFUSALS, cordon, drain, quarantine, release_from_quarantine, uncordon
 from leasing.tasks import nudge_sites
+from marketplace.admin import NodeAdmin
+from marketplace.models import Node
+from marketplace.states import NodeState
 
 
 class Keys(Readable, TabularInline):  # type: ignore[misc]
@@ -155,3 +179,114 @@ class TransitionAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_select_related = ("lease",)
     search_fields = ("lease__public_id", "actor")
     date_hierarchy = "at"
+
+
+class EnrolmentChanges(Readable, TabularInline):  # type: ignore[misc]
+    """Transitions of an enrolment."""
+
+    model = EnrolmentTransition
+    extra = 0
+    fields = Changes.fields
+
+
+@admin.register(Enrolment)
+class EnrolmentAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Hosts on their way to becoming nodes. What can be done with one is on its page."""
+
+    list_display = ("public_id", "name", "site", "state", "reason", "step", "detail", "created_at", "page")
+    list_filter = ("state", "reason", "provisioner", "site__region")
+    list_select_related = ("site",)
+    search_fields = ("public_id", "name", "address", "node__public_id")
+    date_hierarchy = "created_at"
+    inlines = (EnrolmentChanges,)
+
+    @admin.display(description="page")
+    def page(self, enrolment: Enrolment) -> SafeString:
+        """Where it is shown as it goes on."""
+        return format_html('<a href="{}">Open</a>', reverse("enrolment", args=[enrolment.public_id]))
+
+
+@admin.register(Inspection)
+class InspectionAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """What hosts were made of, and what they reached."""
+
+    list_display = ("at", "node", "enrolment", "passed")
+    list_filter = ("passed", "enrolment__site__region")
+    list_select_related = ("node", "enrolment")
+    search_fields = ("node__name", "node__public_id", "enrolment__public_id")
+    date_hierarchy = "at"
+
+
+class WithReason(ActionForm):  # type: ignore[misc]
+    """Which action, and why."""
+
+    reason = forms.CharField(
+        label="",
+        required=False,
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Why", "aria-label": "Why"}),
+    )
+
+
+admin.site.unregister(Node)
+
+
+@admin.register(Node)
+class FleetAdmin(NodeAdmin):
+    """Nodes, with what staff does to several at once. All else is on the page of each, under Fleet."""
+
+    action_form = WithReason
+    actions = ("cordon_nodes", "uncordon_nodes", "drain_nodes", "quarantine_nodes", "verify_nodes")
+
+    def get_view_on_site_url(self, obj: Node | None = None) -> str | None:
+        """The node's page under Fleet."""
+        return reverse("fleet_node", args=[obj.public_id]) if obj else None
+
+    @admin.action(description="Cordon: no new lease", permissions=["change"])
+    def cordon_nodes(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
+        """Offer them no more."""
+        self._do(request, nodes, cordon, "is cordoned.", reason=True)
+
+    @admin.action(description="Uncordon", permissions=["change"])
+    def uncordon_nodes(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
+        """Offer them again."""
+        self._do(request, nodes, uncordon, "is not cordoned.")
+
+    @admin.action(description="Drain, then maintenance", permissions=["change"])
+    def drain_nodes(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
+        """Take them out of stock after their last tenants."""
+        self._do(request, nodes, drain, "is being drained.", reason=True, to=NodeState.MAINTENANCE)
+
+    @admin.action(description="Quarantine", permissions=["change"])
+    def quarantine_nodes(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
+        """Take them out of stock at once."""
+        self._do(request, nodes, quarantine, "is quarantined.", reason=True)
+
+    @admin.action(description="Verify again", permissions=["change"])
+    def verify_nodes(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
+        """Let them prove themselves again."""
+        self._do(request, nodes, release_from_quarantine, "is being verified.")
+        transaction.on_commit(nudge_sites, robust=True)
+
+    def _do(
+        self,
+        request: HttpRequest,
+        nodes: QuerySet[Node],
+        act: Callable[..., Any],
+        done: str,
+        *,
+        reason: bool = False,
+        **wanted: Any,
+    ) -> None:
+        why = request.POST.get("reason", "").strip()
+        if reason and not why:
+            messages.error(request, "Say why, in the field beside the action. Nothing was done.")
+            return
+        words = {"reason": why[:200]} if reason else {}
+        for node in nodes.order_by("pk"):
+            try:
+                act(node=node, actor=operator_of(request), now=now(), **words, **wanted)
+            except REFUSALS as refused:
+                messages.error(request, f"{node} was left alone: {refused}")
+            else:
+                messages.success(request, f"{node} {done}")

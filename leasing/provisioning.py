@@ -3,24 +3,28 @@
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts import clock, failpoints
-from leasing import operations, working
+from leasing import operations, powering, working
+from leasing.hosts import devices_of, fence_of, host_of, same_parts, tenancy_of
+from leasing.inspection.inventory import Inventory
 from leasing.models import Lease, Machine
 from leasing.operations import calendar
-from leasing.provisioners import provisioner_for
-from leasing.provisioners.base import Endpoint, Health, Host, ProvisionerError, Tenancy, WipeProof
+from leasing.operations.servicing import REFRESH
+from leasing.provisioners import inspector_for, provisioner_for
+from leasing.provisioners.base import Endpoint, Health, Host, ProvisionerError, Service, WipeProof
 from leasing.states import MACHINE_FAILED_TWIN, MachineState
 from marketplace.models import Site
 
 log = logging.getLogger(__name__)
 
-failpoints.register("machine.taken", "machine.acted", "machine.applied")
+failpoints.register("machine.taken", "machine.revoked", "machine.wiped", "machine.acted", "machine.applied")
 START_ATTEMPTS = 5  # then the start has failed on this node, without waiting for the deadline
+MOST_ATTEMPTS: dict[str, int] = {MachineState.PREPARING: START_ATTEMPTS, MachineState.SERVICING: 3}
 
 
 class NotReady(ProvisionerError):
@@ -33,6 +37,7 @@ class Wiped:
 
     proof: WipeProof
     started_at: datetime
+    inventory: Inventory
 
 
 Outcome = Endpoint | Wiped | None
@@ -48,6 +53,8 @@ def take(*, site: Site, now: datetime) -> Machine | None:
     machine = working.take(Machine.objects.filter(due(now=now), node__pool__site=site), now=now)
     if machine is None:
         return None
+    # Keys and deadline are read after this; should they change meanwhile, the version tells and the host hears again.
+    Machine.objects.filter(pk=machine.pk).update(setup_taken=machine.lease.setup_version)
     return _whole(Machine.objects.filter(pk=machine.pk)).get()
 
 
@@ -64,7 +71,7 @@ def work(*, site: Site) -> bool:
     failpoints.reached("machine.taken")
     try:
         with working.renewed(machine):
-            outcome = act(machine)
+            outcome = act(machine, now=clock.now())
         failpoints.reached("machine.acted")
     except ProvisionerError as error:
         log.warning("%s %s on %s: %s", machine, machine.state, machine.node, error)
@@ -77,22 +84,29 @@ def work(*, site: Site) -> bool:
     return True
 
 
-def act(machine: Machine) -> Outcome:
+def act(machine: Machine, *, now: datetime) -> Outcome:
     """
     Do on the host what the machine's state asks for. Safe to repeat; no transaction is open.
 
     :raises ProvisionerError: with one sentence for staff
     """
     provisioner = provisioner_for(machine.node.pool.provisioner)
-    host, tenancy = host_of(machine), tenancy_of(machine)
+    host, tenancy = host_of(machine.node), tenancy_of(machine, now=now)
     if machine.state == MachineState.WIPING:
         return _wipe(machine, host)
     if machine.state == MachineState.PAUSING:
         provisioner.pause(host, tenancy)
         return None
-    working.note(machine, "starting your machine")
-    resuming = machine.state == MachineState.RESUMING
-    endpoint = provisioner.resume(host, tenancy) if resuming else provisioner.prepare(host, tenancy)
+    if machine.state == MachineState.RESUMING:
+        endpoint = provisioner.resume(host, tenancy)
+    elif machine.service == "power_cycle" and machine.node.bmc_address:
+        powering.restart_host(machine, host, machine.deadline or now)
+        endpoint = provisioner.prepare(host, tenancy)
+    elif machine.state == MachineState.SERVICING and machine.service != REFRESH:
+        endpoint = provisioner.service(host, tenancy, cast(Service, machine.service))
+    else:
+        working.note(machine, machine.step if machine.service else "starting your machine")
+        endpoint = provisioner.prepare(host, tenancy)
     working.note(machine, "checking its health")
     _must_be_healthy(provisioner.check(host, tenancy))
     working.note(machine, "proving your SSH path")
@@ -108,13 +122,17 @@ def _must_be_healthy(health: Health) -> None:
 
 def _wipe(machine: Machine, host: Host) -> Wiped:
     provisioner = provisioner_for(machine.node.pool.provisioner)
-    provisioner.revoke(host, machine.public_id, machine.work_epoch)
+    powering.switch_on_again(machine)
+    provisioner.revoke(host, machine.public_id, fence_of(machine))
+    failpoints.reached("machine.revoked")
     started_at = clock.now()
     Machine.objects.filter(pk=machine.pk, work_epoch=machine.work_epoch, access_ended_at=None).update(
         access_ended_at=started_at
     )
     working.note(machine, "wiping and verifying")
-    return Wiped(provisioner.wipe(host, machine.public_id, machine.work_epoch), started_at)
+    proof = provisioner.wipe(host, machine.public_id, fence_of(machine))
+    failpoints.reached("machine.wiped")
+    return Wiped(proof, started_at, inspector_for(machine.node.pool.provisioner).inspect(host))
 
 
 @transaction.atomic
@@ -124,11 +142,13 @@ def apply(*, machine: Machine, outcome: Outcome, now: datetime) -> bool:
     if mine is None:
         return False
     if isinstance(outcome, Wiped):
+        checks = [*outcome.proof.checks, *same_parts(mine, outcome.inventory)]
         operations.record_wipe(
             machine=mine,
             method=outcome.proof.method,
-            checks=[{"name": c.name, "passed": c.passed, "detail": c.detail} for c in outcome.proof.checks],
-            verified=outcome.proof.verified,
+            checks=[{"name": c.name, "passed": c.passed, "detail": c.detail} for c in checks],
+            devices=devices_of(outcome.inventory),
+            verified=outcome.proof.verified and all(c.passed for c in checks),
             started_at=outcome.started_at,
             completed_at=now,
         )
@@ -149,7 +169,7 @@ def apply_error(*, machine: Machine, error: ProvisionerError, now: datetime) -> 
     if mine is None:
         return False
     attempts = working.again_later(mine, error=error, now=now)
-    if error.permanent or (mine.state == MachineState.PREPARING and attempts >= START_ATTEMPTS):
+    if error.permanent or attempts >= MOST_ATTEMPTS.get(mine.state, attempts + 1):
         give_up(machine=mine, reason="host_failed", now=now)
     working.let_go(mine)
     return True
@@ -159,6 +179,8 @@ def give_up(*, machine: Machine, reason: str, now: datetime) -> None:
     """Move a machine to the failed twin of its state."""
     if machine.state in {MachineState.PREPARING, MachineState.PENDING}:
         operations.fail_start(machine=machine, reason=reason, now=now)
+    elif machine.state == MachineState.SERVICING:
+        operations.service_failed(machine=machine, reason=reason, now=now)
     elif machine.state == MachineState.WIPING:
         operations.wipe_failed(machine=machine, reason=reason, detail=machine.detail, now=now)
     else:
@@ -178,45 +200,3 @@ def lock(machine: Machine, **as_read: object) -> Machine | None:
         "node", "lease__offer__plan", "lease__organization"
     )
     return rows.filter(pk=machine.pk, **as_read).first()
-
-
-def host_of(machine: Machine) -> Host:
-    """Where the machine's host is reached, and what its node type promises."""
-    node, kind = machine.node, machine.node.pool.node_type
-    address, port, host_key = node.address, node.port, node.host_key
-    if node.pool.simulated:  # every sandbox node lives on the one built-in host
-        address, _, text = settings.SANDBOX_ADDRESS.rpartition(":")
-        port, host_key = int(text), settings.SANDBOX_HOST_KEY
-    gpu = kind.gpu_model
-    facts = {
-        "gpu_model": gpu.name if gpu else None,
-        "gpu_count": kind.gpu_count,
-        "gpu_memory_gb": gpu.memory_gb if gpu else 0,
-        "vcpus": kind.vcpus,
-        "memory_gb": kind.memory_gb,
-        "nvme_gb": kind.nvme_gb,
-    }
-    return Host(
-        node_id=node.public_id,
-        provisioner=node.pool.provisioner,
-        address=address,
-        port=port,
-        user=node.user,
-        host_key=host_key,
-        identity=str(settings.OPERATOR_KEY),
-        facts=facts,
-    )
-
-
-def tenancy_of(machine: Machine) -> Tenancy:
-    """What the tenant is to find on the host."""
-    lease = machine.lease
-    return Tenancy(
-        machine_id=machine.public_id,
-        epoch=machine.work_epoch,
-        ssh_keys=tuple(lease.keys.order_by("pk").values_list("public_key", flat=True)),
-        image=lease.image.reference,
-        image_digest=lease.image.digest,
-        startup_script=lease.startup_script,
-        label=lease.public_id,
-    )

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -10,22 +11,33 @@ from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterR
 from django.db.models.functions import Coalesce
 
 from accounts.models import IllegalMove, Stale
-from leasing import operations
-from leasing.models import Lease, Machine
+from leasing import enrolling, operations
+from leasing.health import CALLED
+from leasing.models import Lease, Machine, Maintenance, MaintenanceState, OnFailure, Outage, OutageCause
+from leasing.operations import NoEqualNode, outages
+from leasing.operations.enrolment import verify_again
+from leasing.operations.maintaining import begin_maintenance, remind_of_maintenance
+from leasing.operations.servicing import REFRESH
+from leasing.operations.upkeep import quarantine, settle_drain
 from leasing.provisioning import give_up, lock
 from leasing.states import MACHINE_FAILED_TWIN, LeaseState, MachineState
+from marketplace.models import Node
 from marketplace.states import NodeState
 
 log = logging.getLogger(__name__)
-Row = TypeVar("Row", Lease, Machine)
+Row = TypeVar("Row", Lease, Machine, Maintenance, Node, Outage)
 
+ACTOR = "system:leasing"
 BATCH = 500
+UNDONE = ("host_failed", "pausing_deadline", "resuming_deadline")  # why a machine is paused in name only, perhaps
+RECOVERED_AT = 4  # good looks in a row: a minute
+AGAIN_AFTER = timedelta(minutes=2)
 RUNNING = (LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED)
 
 
 def run_due(*, now: datetime) -> None:
     """Everything whose time has come, once."""
-    for step in (expire_holds, start_due, deploy_pending, end_due, give_up_overdue, settle_overdue, renew_due):
+    for step in STEPS:
         step(now=now)
 
 
@@ -83,6 +95,22 @@ def renew_due(*, now: datetime) -> None:
     _each(due, lambda lease: operations.renew(lease=lease, now=now))
 
 
+def settle_drains(*, now: datetime) -> None:
+    """Drained nodes whose last booking has gone in another way than by a wipe."""
+    drained = Node.objects.filter(state=NodeState.AVAILABLE).exclude(after_lease="")
+    _each(drained, lambda node: settle_drain(node=node, now=now))
+
+
+def maintenance_due(*, now: datetime) -> None:
+    """Planned work whose time has come, and a word to staff about work that should be done by now."""
+    begun = Maintenance.objects.filter(state=MaintenanceState.PLANNED, starts_at__lte=now)
+    _each(begun, lambda work: begin_maintenance(maintenance=work, actor="system:leasing", now=now))
+    late = Maintenance.objects.filter(
+        state__in=[MaintenanceState.PLANNED, MaintenanceState.UNDER_WAY], ends_at__lte=now
+    )
+    _each(late, lambda work: remind_of_maintenance(maintenance=work, now=now))
+
+
 @transaction.atomic
 def _overdue(machine: Machine, *, now: datetime) -> None:
     """Fence whoever still works on it, then move it to its failed twin."""
@@ -94,9 +122,78 @@ def _overdue(machine: Machine, *, now: datetime) -> None:
     give_up(machine=late, reason=f"{late.state}_deadline", now=now)
 
 
+def call_outages(*, now: datetime) -> None:
+    """Outages that enough looks have confirmed: the tenant is told."""
+    sure = Outage.objects.filter(ended_at=None, called_at=None, machine__node__health__history__in=CALLED)
+    told = sure.select_related("machine__node", "machine__lease__organization")
+    _each(told, lambda outage: outages.call(outage=outage, now=now))
+
+
+def swap_down(*, now: datetime) -> None:
+    """Machines that are down in leases whose tenant chose to have them swapped at once."""
+    down = Q(outages__ended_at=None, outages__called_at__isnull=False, successor=None)
+    wanted = Machine.objects.filter(down, lease__state=LeaseState.ACTIVE, lease__on_failure=OnFailure.SWAP)
+    _each(wanted.select_related("lease__offer__plan"), lambda machine: _swap(machine, now=now))
+
+
+def refresh_machines(*, now: datetime) -> None:
+    """Machines whose host does not have the lease's keys and deadline yet, or has restarted without its tenant."""
+    behind = Q(setup_applied__lt=F("lease__setup_version")) | Q(node__health__cause=OutageCause.REBOOTED)
+    stale = Machine.objects.filter(behind, state=MachineState.READY, lease__state=LeaseState.ACTIVE)
+    _each(stale, lambda machine: operations.service(machine=machine, what=REFRESH, actor=ACTOR, now=now))
+
+
+def pause_again(*, now: datetime) -> None:
+    """Machines that count as paused although their host may not have done it."""
+    doubtful = Machine.objects.filter(state=MachineState.PAUSED, reason__in=UNDONE, state_since__lte=now - AGAIN_AFTER)
+    _each(doubtful, lambda machine: operations.pause_again(machine=machine, now=now))
+
+
+def quarantine_sick(*, now: datetime) -> None:
+    """Nodes in stock that enough looks have found unwell: nobody shall get them."""
+    sick = Node.objects.filter(state=NodeState.AVAILABLE, health__history__in=CALLED).exclude(health__cause="")
+    _each(
+        sick.select_related("health"),
+        lambda node: quarantine(node=node, code=node.health.cause, reason=node.health.detail, actor=ACTOR, now=now),
+    )
+
+
+def verify_recovered(*, now: datetime) -> None:
+    """Nodes that were quarantined for their health, and have been well for a minute: they may prove themselves."""
+    well = Node.objects.filter(state=NodeState.QUARANTINED, reason__in=OutageCause.values, health__cause="")
+    recovered = well.filter(health__good_looks__gte=RECOVERED_AT)
+    _each(recovered, lambda node: verify_again(node=node, actor=ACTOR, now=now))
+
+
+STEPS = (
+    expire_holds,
+    start_due,
+    deploy_pending,
+    end_due,
+    give_up_overdue,
+    settle_overdue,
+    renew_due,
+    call_outages,
+    swap_down,
+    refresh_machines,
+    pause_again,
+    quarantine_sick,
+    verify_recovered,
+    settle_drains,
+    maintenance_due,
+    enrolling.give_up_overdue,
+    enrolling.verify_idle,
+)
+
+
+def _swap(machine: Machine, *, now: datetime) -> None:
+    with suppress(NoEqualNode):  # looked for again at the next turn; nothing is charged meanwhile
+        operations.swap(machine=machine, actor=ACTOR, now=now)
+
+
 def _why(lease: Lease, now: datetime) -> str:
     if lease.state == LeaseState.PAUSED and lease.deadline is not None and lease.deadline <= now:
-        return lease.reason
+        return "node_failed" if lease.machines.filter(reason__in=UNDONE).exists() else lease.reason
     return "period_over" if lease.ends_at else "guarantee_over"
 
 

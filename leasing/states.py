@@ -63,7 +63,7 @@ MACHINE_TRANSITIONS: Mapping[str, frozenset[str]] = {
     MachineState.READY: frozenset({MachineState.SERVICING, MachineState.PAUSING, MachineState.WIPING}),
     MachineState.SERVICING: frozenset({MachineState.READY, MachineState.PAUSING, MachineState.WIPING}),
     MachineState.PAUSING: frozenset({MachineState.PAUSED, MachineState.WIPING}),
-    MachineState.PAUSED: frozenset({MachineState.RESUMING, MachineState.WIPING}),
+    MachineState.PAUSED: frozenset({MachineState.PAUSING, MachineState.RESUMING, MachineState.WIPING}),
     MachineState.RESUMING: frozenset({MachineState.READY, MachineState.PAUSED, MachineState.WIPING}),
     MachineState.WIPING: frozenset({MachineState.WIPED, MachineState.WIPE_FAILED}),
     MachineState.WIPED: frozenset(),
@@ -80,6 +80,8 @@ MACHINE_FAILED_TWIN: Mapping[str, str] = {
     MachineState.WIPING: MachineState.WIPE_FAILED,
 }
 
+# What a worker may be wanted for: these, and a host to be switched off since its tenant's access could not be ended.
+WORKED_ON = frozenset({*MACHINE_FAILED_TWIN, MachineState.WIPE_FAILED})
 MACHINE_AT_REST = frozenset({MachineState.WIPED, MachineState.WIPE_FAILED, MachineState.WITHDRAWN})
 # The machines that serve a lease now; the others are its past.
 SERVING = frozenset(

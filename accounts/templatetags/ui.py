@@ -41,6 +41,9 @@ LOOKS = {
     "pending": Look(WAIT, "hourglass"),
     "preparing": Look(BUSY, "working"),
     "ready": Look(GOOD, "active"),
+    "servicing": Look(BUSY, "working"),
+    "pausing": Look(BUSY, "pause"),
+    "resuming": Look(BUSY, "working"),
     "wiping": Look(BUSY, "wipe"),
     "wiped": Look(OVER, "check"),
     "wipe_failed": Look(BAD, "cross"),
@@ -54,6 +57,12 @@ LOOKS = {
     "quarantined": Look(BAD, "warning"),
     "maintenance": Look(WAIT, "wipe"),
     "retired": Look(OVER, "minus"),
+    # enrolments
+    "reaching": Look(BUSY, "working"),
+    "inspecting": Look(BUSY, "search"),
+    "measuring": Look(BUSY, "working"),
+    "passed": Look(GOOD, "check"),
+    "withdrawn": Look(OVER, "minus"),
     # money
     "draft": Look(QUIET, "document"),
     "open": Look(BUSY, "document"),

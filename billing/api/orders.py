@@ -140,7 +140,14 @@ class Leases(ListModelMixin, LeaseView):
             raise bad_field("ssh_keys", f"There is no SSH key {missing[0]}. GET ssh-keys lists yours.")
         if image is None:
             raise bad_field("image", "There is no such image. GET images lists them.")
-        return quote, Setup(values["name"], keys, image, values["startup_script"])
+        return quote, Setup(
+            name=values["name"],
+            ssh_keys=keys,
+            image=image,
+            startup_script=values["startup_script"],
+            environment=values["environment"],
+            on_failure=values["on_failure"],
+        )
 
 
 class OneLease(LeaseView):

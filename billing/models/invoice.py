@@ -44,13 +44,17 @@ class Invoice(models.Model):
 
 
 class InvoiceLine(models.Model):
-    """One lease in the month: its seconds at its rate, exact in micro-dollars and rounded once to cents."""
+    """
+    One lease in the month: `seconds` × `nodes` - `outage_node_seconds` at its rate, exact in micro-dollars and rounded
+    once to cents. Less than nothing where an outage of an earlier month became known only in this one.
+    """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
     lease = models.ForeignKey("leasing.Lease", on_delete=models.PROTECT, related_name="+")
     description = models.CharField(max_length=200)
     seconds = models.BigIntegerField()
     nodes = models.PositiveIntegerField()
+    outage_node_seconds = models.BigIntegerField(default=0)
     micros_per_node_hour = models.BigIntegerField()
     micros = models.BigIntegerField()
     cents = models.BigIntegerField()

@@ -9,8 +9,9 @@ from billing.models.ledger import APPEND_ONLY
 class Meter(models.Model):
     """One lease's running account: agreed price, wallet money kept aside for it, and how far it is charged.
 
-    `seconds` and `charged_micros` are the sums of its usage rows up to `metered_until`. Closed when the lease is over;
-    until then the wallet owes the lease whatever its hold has left.
+    `seconds`, `outage_node_seconds` and `charged_micros` are the sums of its usage rows up to `metered_until`. Closed
+    when the lease is over; until then the wallet owes the lease whatever its hold has left. What becomes known of an
+    outage after that is settled by further rows, up to the outage recorded at `corrected_for`.
     """
 
     lease = models.OneToOneField("leasing.Lease", on_delete=models.PROTECT, related_name="meter")
@@ -18,9 +19,11 @@ class Meter(models.Model):
     nodes = models.PositiveIntegerField()
     hold_micros = models.BigIntegerField()
     seconds = models.BigIntegerField(default=0)
+    outage_node_seconds = models.BigIntegerField(default=0)
     charged_micros = models.BigIntegerField(default=0)
     metered_until = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    corrected_for = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         indexes = [models.Index(fields=["lease"], name="meter_open", condition=models.Q(closed_at=None))]
@@ -36,12 +39,16 @@ class Meter(models.Model):
 
 
 class Usage(models.Model):
-    """Billable seconds of a lease between two moments, at its rate. Negative where a late fact corrects them."""
+    """
+    Use of a lease between two moments, at its rate: `seconds` × `nodes` - `outage_node_seconds` are charged. Negative
+    where a late fact corrects them.
+    """
 
     lease = models.ForeignKey("leasing.Lease", on_delete=models.PROTECT, related_name="usage")
     from_at = models.DateTimeField()
     until_at = models.DateTimeField()
     seconds = models.BigIntegerField()
+    outage_node_seconds = models.BigIntegerField(default=0, help_text="Node-seconds in which nodes did not serve.")
     micros_per_node_hour = models.BigIntegerField()
     nodes = models.PositiveIntegerField()
     micros = models.BigIntegerField()

@@ -1,4 +1,4 @@
-"""What a lease costs, derived from its transitions alone. The meter, the receipt and the wallet all read it here."""
+"""What a lease costs, derived from its transitions and outages. Meter, receipt and wallet all read it here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from django.db.models import Prefetch, QuerySet
 
 from accounts.models import Organization
 from billing.models import Meter
-from leasing.models import Lease, Transition
+from billing.queries.outages import Loss, Span, losses
+from leasing.models import Lease, Machine, Transition
 from leasing.queries import leases_of
 from leasing.states import LEASE_OVER, METERED, LeaseState
 from marketplace.models import PlanKind
@@ -17,16 +18,9 @@ from marketplace.money import price
 # A transition commits a moment after its own time. A running lease is charged only up to where nothing can still
 # arrive; should something arrive later than that, the next slice corrects it.
 LAG = timedelta(seconds=60)
+SECOND = timedelta(seconds=1)
 # The meter has stopped for good: nothing leads back from these to `active`.
 OVER = LEASE_OVER | {LeaseState.RECLAIMING}
-
-
-@dataclass(frozen=True)
-class Span:
-    """A stretch in which the lease was active; `until` is None while it still is."""
-
-    since: datetime
-    until: datetime | None
 
 
 def active_spans(transitions: Sequence[Transition], *, ends_at: datetime | None) -> list[Span]:
@@ -48,18 +42,36 @@ def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
 def billable_seconds(spans: Sequence[Span], *, upto: datetime) -> int:
     """Whole seconds of all active time before `upto` together. Rounded down once, on the sum."""
     lengths = (min(span.until or upto, upto) - span.since for span in spans)
-    return sum((max(length, timedelta()) for length in lengths), timedelta()) // timedelta(seconds=1)
+    return sum((max(length, timedelta()) for length in lengths), timedelta()) // SECOND
+
+
+def lost_node_seconds(taken: Sequence[Loss], *, most: int) -> int:
+    """Whole node-seconds of all the losses together, at most `most`. Rounded up once, on the sum."""
+    return min(-(-sum((loss.length for loss in taken), timedelta()) // SECOND), most)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A meter read at a moment: what the lease owes to date, and what is still kept aside for it."""
+    """
+    A meter read at a moment: what the lease owes to date, and what is still kept aside for it.
+
+    `seconds` is active time, `outage_seconds` node-seconds of it in which nodes did not serve: billed are
+    seconds × nodes - outage_seconds.
+    """
 
     meter: Meter
     spans: list[Span]
     over: bool
     seconds: int
+    losses: list[Loss]
+    outage_seconds: int
     due_micros: int
+
+    @property
+    def nodes_serving(self) -> int:
+        """The nodes that are charged now, while the meter runs: all but those that are out."""
+        out = {loss.machine.pk for loss in self.losses if loss.outage.ended_at is None}
+        return max(0, self.meter.nodes - len(out))
 
     @property
     def accrued_micros(self) -> int:
@@ -85,13 +97,15 @@ class Reading:
 
 
 def read(meter: Meter, *, at: datetime) -> Reading:
-    """Read one meter from its lease's transitions, whatever has been posted so far."""
+    """Read one meter from its lease's transitions and outages, whatever has been posted so far."""
     transitions = sorted(meter.lease.transitions.all(), key=lambda t: t.seq)
     spans = active_spans(transitions, ends_at=meter.lease.ends_at)
     seconds = billable_seconds(spans, upto=at)
-    due = price(micros_per_node_hour=meter.micros_per_node_hour, seconds=seconds, nodes=meter.nodes)
+    taken = losses(list(meter.lease.machines.all()), spans, upto=at)
+    outage_seconds = lost_node_seconds(taken, most=seconds * meter.nodes)
+    due = price(micros_per_node_hour=meter.micros_per_node_hour, seconds=seconds * meter.nodes - outage_seconds)
     over = bool(transitions) and transitions[-1].new in OVER
-    return Reading(meter, spans, over, seconds, due)
+    return Reading(meter, spans, over, seconds, taken, outage_seconds, due)
 
 
 def open_readings(organization: Organization, *, at: datetime) -> list[Reading]:
@@ -100,10 +114,11 @@ def open_readings(organization: Organization, *, at: datetime) -> list[Reading]:
 
 
 def readable() -> QuerySet[Meter]:
-    """Meters with all that `read` needs, in two statements however many they are."""
+    """Meters with all that `read` needs, in four statements however many they are."""
     transitions = Prefetch("lease__transitions", queryset=Transition.objects.order_by("seq"))
+    machines = Prefetch("lease__machines", queryset=Machine.objects.select_related("node").order_by("pk"))
     related = ("lease__offer__plan", "lease__offer__pool__node_type", "lease__offer__pool__site", "lease__organization")
-    return Meter.objects.select_related(*related).prefetch_related(transitions)
+    return Meter.objects.select_related(*related).prefetch_related(transitions, machines, "lease__machines__outages")
 
 
 def cost_so_far(*, lease: Lease, now: datetime) -> int:

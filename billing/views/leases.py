@@ -18,10 +18,11 @@ from accounts.access import may, principal_of
 from accounts.clock import now
 from accounts.queries import actor_names
 from accounts.views import allowed
-from billing.queries import Reading, read, readable
-from leasing.models import Lease, Transition
-from leasing.queries import leases_of, running, wipe_records
-from leasing.states import LEASE_OVER, MACHINE_FAILED_TWIN, LeaseState, MachineState
+from billing.queries import Reading, priced_leases, read
+from leasing.models import Lease, Outage, Transition
+from leasing.queries import wipe_records
+from leasing.queries.machines import has_spare, keys_applied, troubles
+from leasing.states import IN_HANDS, LEASE_OVER, MACHINE_FAILED_TWIN, LeaseState, MachineState
 
 WATCHED_CLOSELY = {LeaseState.HELD, LeaseState.PROVISIONING, LeaseState.RECLAIMING}
 SECONDS_CLOSELY, SECONDS_CALMLY = 2, 15
@@ -46,10 +47,20 @@ class PastLeases(CursorPagination):
 
 @dataclass(frozen=True)
 class Row:
-    """A lease in the list, with what it has cost so far in micro-dollars."""
+    """A lease in the list, with what it has cost so far in micro-dollars, and on how many nodes the cost grows."""
 
     lease: Lease
     cost_micros: int
+    nodes: int
+    degraded: bool
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An outage that the tenant was told of and that goes on, and whether another node is taking its place."""
+
+    outage: Outage
+    replaced: bool
 
 
 @allowed("lease:read")
@@ -57,9 +68,10 @@ def leases(request: HttpRequest) -> HttpResponse:
     """The organization's leases: those that run, then those that are over, page by page."""
     organization = principal_of(request).organization
     pages, first = PastLeases(), "cursor" not in request.GET
-    past = pages.read(leases_of(organization).filter(state__in=LEASE_OVER), request)
+    mine = priced_leases(organization=organization)
+    past = pages.read(mine.filter(state__in=LEASE_OVER), request)
     context = {
-        "running": _rows(running(organization)) if first else [],
+        "running": _rows(mine.exclude(state__in=LEASE_OVER)) if first else [],
         "past": _rows(past),
         "first": first,
         "previous": pages.get_previous_link(),
@@ -86,14 +98,17 @@ def lease_panel(request: HttpRequest, id: str) -> HttpResponse:
 
 
 def _find(request: HttpRequest, id: str) -> Lease:
-    return get_object_or_404(leases_of(principal_of(request).organization), public_id=id)
+    return get_object_or_404(priced_leases(organization=principal_of(request).organization), public_id=id)
 
 
 def _rows(found: Iterable[Lease]) -> list[Row]:
-    moment, shown = now(), list(found)
-    meters = {meter.lease_id: meter for meter in readable().filter(lease__in=shown)} if shown else {}
-    costs = {key: read(meter, at=moment).due_micros for key, meter in meters.items()}
-    return [Row(row, costs.get(row.pk, 0)) for row in shown]
+    moment = now()
+    return [_row(lease, _reading(lease, moment)) for lease in found]
+
+
+def _row(lease: Lease, reading: Reading | None) -> Row:
+    cost, nodes = (reading.due_micros, reading.nodes_serving) if reading else (0, 0)
+    return Row(lease, cost, nodes, bool(troubles(lease)))
 
 
 def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
@@ -104,11 +119,17 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
         "lease": found,
         "now": moment,
         "machines": machines,
-        "ready": [machine for machine in machines if machine.state == MachineState.READY],
+        "ready": [machine for machine in machines if machine.state in IN_HANDS],
+        "troubles": _troubles(found),
+        "spare": bool(troubles(found)) and has_spare(found, now=moment),
+        "outages": sorted((row for machine in machines for row in machine.outages.all()), key=lambda row: row.began_at),
+        "keys_applied": keys_applied(found),
         "wipes": list(wipe_records(found)),
         "proven": all(machine.state == MachineState.WIPED for machine in machines if machine.touched_at),
         "history": _history(found),
         "cost_micros": reading.due_micros if reading else 0,
+        "nodes_serving": reading.nodes_serving if reading else 0,
+        "outage_seconds": reading.outage_seconds if reading else 0,
         "seconds": reading.seconds if reading else 0,
         "may_write": may(principal_of(request), "lease:write"),
         "poll_seconds": _poll_seconds(found),
@@ -117,8 +138,13 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
 
 
 def _reading(found: Lease, moment: datetime) -> Reading | None:
-    meter = readable().filter(lease=found).first()
+    meter = getattr(found, "meter", None)
     return read(meter, at=moment) if meter else None
+
+
+def _troubles(found: Lease) -> list[Trouble]:
+    replaced = {machine.replaces_id for machine in found.machines.all()}
+    return [Trouble(outage, outage.machine_id in replaced) for outage in troubles(found)]
 
 
 def _history(found: Lease) -> list[tuple[Transition, str]]:
@@ -141,6 +167,12 @@ def _poll_seconds(found: Lease) -> int:
 
 def _mark(found: Lease) -> str:
     """Changes whenever something that the page shows of the lease does. Times and cost count on by themselves."""
-    machines = [(machine.version, machine.step) for machine in found.machines.all()]
-    shown = (found.version, found.name, found.deadline, found.guaranteed_until, found.guarantee_notice_at, machines)
-    return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
+    machines = [(machine.version, machine.step, machine.setup_applied) for machine in found.machines.all()]
+    outages = [
+        (row.pk, row.ended_at, row.called_at, len(row.evidence))
+        for machine in found.machines.all()
+        for row in machine.outages.all()
+    ]
+    lease = (found.version, found.name, found.deadline, found.guaranteed_until, found.guarantee_notice_at)
+    setup = (found.setup_version, found.on_failure, [key.pk for key in found.keys.all()])
+    return hashlib.sha256(repr((lease, setup, machines, outages)).encode()).hexdigest()[:16]

@@ -60,12 +60,13 @@ def order(request: HttpRequest) -> HttpResponse:
     quote = _posted_quote(request, principal)
     if quote and quote.lease:
         return redirect("lease", id=quote.lease.public_id)
-    if request.method == "POST" and wish.is_valid() and details.is_valid() and quote:
+    ordering = request.method == "POST" and "reprice" not in request.POST  # by POST too: secrets stay out of addresses
+    if ordering and wish.is_valid() and details.is_valid() and quote:
         lease = _place(request, quote, wish, details, moment)
         if lease:
             transaction.on_commit(nudge_sites, robust=True)
             return redirect("lease", id=lease.public_id)
-    elif request.method == "POST" and not quote:
+    elif ordering and not quote:
         messages.info(request, "Check the price, then order.")
     price = _price(principal, offer, wish, moment, keep=quote)
     page = "billing/_price.html" if request.headers.get("HX-Request") else "billing/order.html"

@@ -2,11 +2,48 @@
 
 from django.urls import path
 
-from leasing.api.leases import Rename, Return, Transitions, WipeCertificate
+from leasing.api import enrolments, fleet, machines, setup
+from leasing.api.certificates import CertificateKeys, SignedCertificate, WipeCertificate, WipeCertificatePDF
+from leasing.api.leases import Rename, Return, Transitions
+
+MACHINE = "leases/<str:id>/machines/<str:machine>"
 
 urlpatterns = [
     path("leases/<str:id>/transitions", Transitions.as_view(), name="api_lease_transitions"),
     path("leases/<str:id>/return", Return.as_view(), name="api_lease_return"),
     path("leases/<str:id>/rename", Rename.as_view(), name="api_lease_rename"),
     path("leases/<str:id>/wipe-certificate", WipeCertificate.as_view(), name="api_lease_wipe_certificate"),
+    path("operations/capacity", fleet.Capacity.as_view(), name="api_operations_capacity"),
+    path("operations/nodes", fleet.Nodes.as_view(), name="api_operations_nodes"),
+    path("operations/nodes/<str:id>", fleet.OneNode.as_view(), name="api_operations_node"),
+    path("operations/nodes/<str:id>/cordon", fleet.Cordon.as_view(), name="api_operations_cordon"),
+    path("operations/nodes/<str:id>/uncordon", fleet.Uncordon.as_view(), name="api_operations_uncordon"),
+    path("operations/nodes/<str:id>/drain", fleet.Drain.as_view(), name="api_operations_drain"),
+    path("operations/nodes/<str:id>/quarantine", fleet.Quarantine.as_view(), name="api_operations_quarantine"),
+    path("operations/nodes/<str:id>/verify", fleet.Verify.as_view(), name="api_operations_verify"),
+    path("operations/nodes/<str:id>/maintenance", fleet.NodeMaintenance.as_view(), name="api_operations_work"),
+    path("operations/maintenance/<str:id>/finish", fleet.Finish.as_view(), name="api_operations_finish"),
+    path("operations/maintenance/<str:id>/cancel", fleet.Cancel.as_view(), name="api_operations_cancel"),
+    path("operations/maintenance/<str:id>/extend", fleet.Extend.as_view(), name="api_operations_extend"),
+    path("leases/<str:id>/ssh-keys", setup.LeaseKeys.as_view(), name="api_lease_ssh_keys"),
+    path("leases/<str:id>/ssh-keys/<path:key>", setup.OneLeaseKey.as_view(), name="api_lease_ssh_key"),
+    path("leases/<str:id>/on-failure", setup.OnNodeFailure.as_view(), name="api_lease_on_failure"),
+    path("leases/<str:id>/outages", machines.Outages.as_view(), name="api_lease_outages"),
+    path("leases/<str:id>/events", machines.LeaseEvents.as_view(), name="api_lease_events"),
+    path(f"{MACHINE}/power-cycle", machines.PowerCycle.as_view(), name="api_machine_power_cycle"),
+    path(f"{MACHINE}/gpu-reset", machines.GPUReset.as_view(), name="api_machine_gpu_reset"),
+    path(f"{MACHINE}/rebuild", machines.RebuildMachine.as_view(), name="api_machine_rebuild"),
+    path(f"{MACHINE}/swap", machines.Swap.as_view(), name="api_machine_swap"),
+    path(f"{MACHINE}/logs/startup", machines.StartupLog.as_view(), name="api_machine_startup_log"),
+    path(f"{MACHINE}/logs/console", machines.ConsoleLog.as_view(), name="api_machine_console_log"),
+    path(
+        "leases/<str:id>/wipe-certificate.json",
+        SignedCertificate.as_view(),
+        name="api_lease_wipe_certificate_json",
+    ),
+    path("leases/<str:id>/wipe-certificate.pdf", WipeCertificatePDF.as_view(), name="api_lease_wipe_certificate_pdf"),
+    path("certificate-keys", CertificateKeys.as_view(), name="api_certificate_keys"),
+    path("operations/enrolments", enrolments.Enrolments.as_view(), name="api_operations_enrolments"),
+    path("operations/enrolments/<str:id>", enrolments.OneEnrolment.as_view(), name="api_operations_enrolment"),
+    path("operations/enrolments/<str:id>/withdraw", enrolments.Withdraw.as_view(), name="api_operations_withdraw"),
 ]

@@ -12,6 +12,7 @@ from leasing.models.lease import (
     OnFailure,
     Transition,
 )
+from leasing.models.log import MachineLog
 from leasing.models.machine import Machine, MachineTransition
 from leasing.models.maintenance import Maintenance, MaintenanceState
 from leasing.models.wipe import WipeRecord
@@ -27,6 +28,7 @@ __all__ = [
     "Lease",
     "LeaseKey",
     "Machine",
+    "MachineLog",
     "MachineTransition",
     "Maintenance",
     "MaintenanceState",

@@ -11,6 +11,7 @@ class OutageCause(models.TextChoices):
     UNREACHABLE = "unreachable", "host and tenant's SSH do not answer"
     REBOOTED = "rebooted", "host restarted and the machine is not running yet"
     GPU_LOST = "gpu_lost", "a GPU does not answer"
+    SWAPPING = "swapping", "it is being replaced by another node"
 
 
 class NodeHealth(models.Model):
@@ -23,6 +24,7 @@ class NodeHealth(models.Model):
     cause = models.CharField(max_length=12, blank=True, choices=OutageCause, help_text="Empty: nothing is wrong.")
     detail = models.CharField(max_length=200, blank=True)
     last_good_at = models.DateTimeField(null=True, blank=True)
+    history = models.PositiveSmallIntegerField(default=0, help_text="The last five looks as bits: 1 is bad.")
     bad_looks = models.PositiveIntegerField(default=0)
     good_looks = models.PositiveIntegerField(default=0)
 
@@ -47,7 +49,10 @@ class Outage(models.Model):
 
     class Meta:
         ordering = ["began_at"]
-        indexes = [models.Index(fields=["machine", "began_at"], name="outage_of_machine")]
+        indexes = [
+            models.Index(fields=["machine", "began_at"], name="outage_of_machine"),
+            models.Index(fields=["recorded_at"], name="outage_recorded"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["machine"], condition=models.Q(ended_at=None), name="outage_one_open"),
             models.CheckConstraint(

@@ -10,7 +10,7 @@ from django.db import models
 
 from accounts.ids import PublicIdField
 from accounts.models import Organization, Stateful, TransitionRow
-from leasing.states import LEASE_OVER, LEASE_TRANSITIONS, LeaseState
+from leasing.states import LEASE_OVER, LEASE_TRANSITIONS, METERED, LeaseState
 from marketplace.models import Image, Offer, Rate
 
 STARTUP_SCRIPT_BYTES = 16 * 1024
@@ -79,6 +79,11 @@ class Lease(Stateful):
     def over(self) -> bool:
         """True once nothing can happen to it any more."""
         return self.state in LEASE_OVER
+
+    @property
+    def in_hands(self) -> bool:
+        """True while the tenant is on its machines, and the meter runs."""
+        return self.state in METERED
 
     @property
     def last_moment(self) -> datetime:

@@ -7,7 +7,7 @@ from accounts.ids import PublicIdField
 from accounts.models import TransitionRow
 from leasing.models.lease import Lease
 from leasing.models.work import Worked
-from leasing.states import MACHINE_FAILED_TWIN, MACHINE_TRANSITIONS, MachineState
+from leasing.states import MACHINE_TRANSITIONS, WORKED_ON, MachineState
 from marketplace.models import Node
 
 
@@ -19,6 +19,9 @@ class Machine(Worked):
     public_id = PublicIdField(prefix="mc")
     lease = models.ForeignKey(Lease, on_delete=models.PROTECT, related_name="machines")
     node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="machines")
+    replaces = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="successor", help_text="In a swap."
+    )
     touched_at = models.DateTimeField(
         null=True, blank=True, help_text="When work on the node began: from then on it needs a wipe."
     )
@@ -35,13 +38,19 @@ class Machine(Worked):
     )
     setup_taken = models.PositiveIntegerField(default=0, help_text="The one that the worker at work on it has read.")
     boot_id = models.CharField(max_length=40, blank=True, help_text="The host's, when the machine became ready.")
+    contained_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its node was seen off, since the tenant's access could not be ended."
+    )
+    contain_attempts = models.PositiveIntegerField(
+        default=0, help_text="How often somebody set out to switch the node off; 0 once it was switched on again."
+    )
 
     class Meta:
         indexes = [
             models.Index(
                 fields=["next_attempt_at"],
                 name="machine_work_due",
-                condition=models.Q(state__in=sorted(MACHINE_FAILED_TWIN)),
+                condition=models.Q(state__in=sorted(WORKED_ON)),
             ),
             models.Index(fields=["lease"], name="machine_of_lease"),
         ]

@@ -1,16 +1,17 @@
 """From an order to an agreement: hold, confirm, expire."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from accounts.models import Organization, SSHKey, User
 from accounts.operations import record
-from leasing.models import Claim, Lease, LeaseKey, Machine
+from leasing.models import Claim, Lease, LeaseKey, Machine, OnFailure
 from leasing.operations import calendar
+from leasing.operations.setup import check_environment, sealed
 from leasing.operations.starting import start
 from leasing.states import LeaseState, MachineState
 from marketplace.models import Image, Offer, Plan, Rate
@@ -23,12 +24,17 @@ WINDOWS_AHEAD = timedelta(days=60)
 
 @dataclass(frozen=True)
 class Setup:
-    """What the tenant wants to find: a name for people, the keys that are admitted, the image, a script run once."""
+    """
+    What the tenant wants to find: a name for people, the keys that are admitted, the image, a script run once, and
+    variables, secrets among them; and what to do when a node fails under it.
+    """
 
     name: str
     ssh_keys: Sequence[SSHKey]
     image: Image
     startup_script: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    on_failure: str = OnFailure.ASK
 
 
 class NodesTaken(Exception):
@@ -57,7 +63,9 @@ def hold(
     Hold `nodes` nodes of the offer, all or none, until the order is confirmed or ten minutes have passed.
 
     :raises NodesTaken: if fewer are free for the whole period, cleaning included
+    :raises BadEnvironment: if its variables cannot be set on a host
     """
+    check_environment(setup.environment)
     node_ids = _lock_nodes(offer=offer, nodes=nodes, starts_at=starts_at, ends_at=ends_at, now=now)
     period = _period(offer.plan, node_ids=node_ids, starts_at=starts_at, ends_at=ends_at)
     lease = Lease.objects.create(
@@ -73,6 +81,9 @@ def hold(
         guaranteed_until=period.ends_at - timedelta(seconds=offer.plan.cleaning_seconds),
         image=setup.image,
         startup_script=setup.startup_script,
+        environment=sealed(setup.environment),
+        environment_names=sorted(setup.environment),
+        on_failure=setup.on_failure,
         state=LeaseState.HELD,
         state_since=now,
         deadline=now + HOLD_FOR,
@@ -145,7 +156,7 @@ def expire(*, lease: Lease, now: datetime) -> None:
     :raises Stale: if it was confirmed meanwhile
     """
     node_ids = calendar.lock_nodes_of(lease)
-    lease.move_to(LeaseState.EXPIRED, at=now, reason="hold_expired")
+    lease.move_to(LeaseState.EXPIRED, at=now, reason="hold_expired", environment="")
     calendar.release(lease=lease, node_ids=node_ids, now=now)
 
 

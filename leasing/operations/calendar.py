@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import QuerySet
 
 from leasing.models import Claim, Lease
-from marketplace.models import NodeCalendar, Pool
+from marketplace.models import Node, NodeCalendar, Pool
 from marketplace.queries import Window, free_nodes
 
 BLOCKING_TRIES = 5
@@ -34,7 +35,7 @@ def lock_free_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime) ->
         if free.count() < nodes:
             break
         with suppress(TooFewNodes):  # somebody took one while we waited; look at what is left
-            return _take_all(free.select_for_update(no_key=True, of=("self",))[:nodes], nodes)
+            return _take_all(free, free.select_for_update(no_key=True, of=("self",))[:nodes], nodes)
     raise TooFewNodes
 
 
@@ -45,14 +46,19 @@ def lock_idle_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime) ->
     :raises TooFewNodes: with nothing locked
     """
     free = free_nodes(window=window, now=now).filter(pool=pool).order_by("node_id")
-    return _take_all(free.select_for_update(no_key=True, skip_locked=True, of=("self",))[:nodes], nodes)
+    return _take_all(free, free.select_for_update(no_key=True, skip_locked=True, of=("self",))[:nodes], nodes)
 
 
 @transaction.atomic
-def _take_all(rows: Iterable[NodeCalendar], nodes: int) -> list[NodeCalendar]:
-    """All or none: the savepoint's rollback lets go of a part."""
+def _take_all(free: QuerySet[NodeCalendar], rows: Iterable[NodeCalendar], nodes: int) -> list[NodeCalendar]:
+    """
+    All or none: the savepoint's rollback lets go of a part.
+
+    The locked ones are looked at once more: the lock is on the calendar, and what the query saw of the node's state and
+    cordon is from before the wait.
+    """
     taken = list(rows)
-    if len(taken) < nodes:
+    if len(taken) < nodes or free.filter(pk__in=ids(taken)).count() < nodes:
         raise TooFewNodes
     return taken
 
@@ -60,6 +66,12 @@ def _take_all(rows: Iterable[NodeCalendar], nodes: int) -> list[NodeCalendar]:
 def ids(calendars: Iterable[NodeCalendar]) -> list[int]:
     """The nodes' ids."""
     return [calendar.pk for calendar in calendars]
+
+
+def lock_node(node: Node) -> Node:
+    """Lock one node's calendar. Returns the node as it is then."""
+    NodeCalendar.objects.select_for_update(no_key=True).get(pk=node.pk)
+    return Node.objects.select_related("pool").get(pk=node.pk)
 
 
 def lock_nodes_of(lease: Lease) -> list[int]:
@@ -87,18 +99,45 @@ def _claimed(lease: Lease) -> list[int]:
     return sorted(Claim.objects.filter(lease=lease, released_at=None).values_list("node_id", flat=True))
 
 
-def claim(*, lease: Lease, node_ids: Sequence[int], period: Window) -> None:
-    """Claim locked nodes for a period; the exclusion constraint refuses what the locks should have made impossible."""
+def claim(*, lease: Lease | None, node_ids: Sequence[int], period: Window) -> list[Claim]:
+    """
+    Claim locked nodes for a period, without a lease for maintenance; the exclusion constraint refuses what the locks
+    should have made impossible.
+    """
     taken = DateTimeTZRange(period.starts_at, period.ends_at)
-    Claim.objects.bulk_create([Claim(node_id=node_id, lease=lease, period=taken) for node_id in node_ids])
+    claims = Claim.objects.bulk_create([Claim(node_id=node_id, lease=lease, period=taken) for node_id in node_ids])
     refresh(node_ids)
+    return claims
+
+
+def claims_in(*, node: Node, window: Window) -> list[Claim]:
+    """The live claims of a node that touch the window, by time."""
+    touching = Claim.objects.filter(
+        node=node, released_at=None, period__overlap=DateTimeTZRange(window.starts_at, window.ends_at)
+    )
+    return list(touching.select_related("lease", "maintenance").order_by("period"))
+
+
+def next_free(*, node: Node, after: datetime, length: timedelta) -> datetime:
+    """The first moment from `after` on at which nothing is claimed on the node for `length`."""
+    live = Claim.objects.filter(node=node, released_at=None, period__endswith__gt=after).order_by("period")
+    for period in live.values_list("period", flat=True):
+        if after + length <= period.lower:
+            break
+        after = max(after, period.upper)
+    return after
 
 
 def reach_until(*, node_ids: Sequence[int], after: datetime, wanted: datetime) -> datetime:
     """How far locked nodes may be claimed from `after` on before another claim begins: at most `wanted`."""
-    behind = Claim.objects.filter(node_id__in=node_ids, released_at=None, period__startswith__gte=after)
-    first = behind.order_by("period").first()
+    first = next_behind(node_ids=node_ids, after=after)
     return min(wanted, first.period.lower) if first else wanted
+
+
+def next_behind(*, node_ids: Sequence[int], after: datetime) -> Claim | None:
+    """The first claim of any of the nodes that begins from `after` on."""
+    behind = Claim.objects.filter(node_id__in=node_ids, released_at=None, period__startswith__gte=after)
+    return behind.order_by("period").first()
 
 
 def set_end(*, claims: Iterable[Claim], ends_at: datetime) -> None:
@@ -122,6 +161,12 @@ def release(*, lease: Lease, node_ids: Sequence[int], now: datetime) -> None:
     """Let go of nodes whose calendars are locked."""
     Claim.objects.filter(lease=lease, node_id__in=node_ids, released_at=None).update(released_at=now)
     refresh(node_ids)
+
+
+def release_claim(claim: Claim, *, now: datetime) -> None:
+    """Let go of one claim whose node's calendar is locked."""
+    Claim.objects.filter(pk=claim.pk, released_at=None).update(released_at=now)
+    refresh([claim.node_id])
 
 
 def refresh(node_ids: Sequence[int]) -> None:

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from accounts.operations import record
 from leasing.models import Claim, Lease, Machine
-from leasing.operations import calendar
+from leasing.operations import calendar, outages
 from leasing.states import LEASE_OVER, MACHINE_AT_REST, SERVING, LeaseState, MachineState
 from marketplace.states import NodeState
 
@@ -14,6 +14,7 @@ WORDS = {
     "returned": "It was given back.",
     "period_over": "Its period is over.",
     "guarantee_over": "Its guaranteed time is over and the nodes are booked by somebody else.",
+    "node_failed": "Its node did not come back after the pause.",
     "out_of_funds": "The wallet stayed empty; the data was kept for the promised time and is now being wiped.",
 }
 
@@ -37,7 +38,7 @@ def end(*, lease: Lease, reason: str, actor: str, now: datetime) -> Lease:
 
 
 def _cancel(lease: Lease, *, node_ids: list[int], reason: str, actor: str, now: datetime) -> None:
-    lease.move_to(LeaseState.CANCELLED, at=now, reason=reason, actor=actor)
+    lease.move_to(LeaseState.CANCELLED, at=now, reason=reason, actor=actor, environment="")
     for machine in lease.machines.filter(state=MachineState.PENDING):
         machine.move_to(MachineState.WITHDRAWN, at=now, reason=reason, actor=actor)
     calendar.release(lease=lease, node_ids=node_ids, now=now)
@@ -54,6 +55,7 @@ def _cancel(lease: Lease, *, node_ids: list[int], reason: str, actor: str, now: 
 def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:
     deadline = now + timedelta(seconds=lease.offer.plan.cleaning_seconds)
     lease.move_to(LeaseState.RECLAIMING, at=now, reason=reason, actor=actor, deadline=deadline)
+    outages.end_all(lease=lease, now=now)
     let_go_of_machines(lease=lease, reason=reason, actor=actor, now=now)
     record(
         organization=lease.organization,
@@ -119,7 +121,7 @@ def settle_end(*, lease: Lease, now: datetime) -> None:
         return
     late = lease.deadline is not None and lease.deadline <= now
     if late or not lease.machines.exclude(state__in=MACHINE_AT_REST).exists():
-        lease.move_to(LeaseState.ENDED, at=now, reason=lease.reason)
+        lease.move_to(LeaseState.ENDED, at=now, reason=lease.reason, environment="")  # its secrets are forgotten
         record(
             organization=lease.organization,
             kind="lease.ended",

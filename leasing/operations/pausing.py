@@ -6,7 +6,8 @@ from django.db import transaction
 
 from accounts.operations import record
 from leasing.models import Lease, Machine
-from leasing.states import LeaseState, MachineState
+from leasing.operations import outages
+from leasing.states import IN_HANDS, LeaseState, MachineState
 
 WORK_LIMIT = timedelta(minutes=10)  # for a worker to pause or resume a machine
 
@@ -20,16 +21,9 @@ def pause(*, lease: Lease, reason: str, until: datetime, actor: str, now: dateti
     :raises Stale: if somebody else moved it meanwhile
     """
     lease.move_to(LeaseState.PAUSED, at=now, reason=reason, actor=actor, deadline=until)
-    for machine in lease.machines.filter(state=MachineState.READY):
-        machine.move_to(
-            MachineState.PAUSING,
-            at=now,
-            reason=reason,
-            deadline=now + WORK_LIMIT,
-            next_attempt_at=now,
-            attempts=0,
-            step="pausing",
-        )
+    outages.end_all(lease=lease, now=now)
+    for machine in lease.machines.filter(state__in=IN_HANDS):
+        _to_pausing(machine, reason=reason, now=now)
     record(
         organization=lease.organization,
         kind="lease.paused",
@@ -44,6 +38,17 @@ def pause(*, lease: Lease, reason: str, until: datetime, actor: str, now: dateti
             "path": "/wallet/",
         },
     )
+
+
+@transaction.atomic
+def pause_again(*, machine: Machine, now: datetime) -> None:
+    """
+    A machine counts as paused although its host could not be told so, or stopped half-way in resuming: tell it again.
+
+    :raises Stale: if the machine was moved meanwhile
+    """
+    lease = Lease.objects.select_for_update(of=("self",)).get(pk=machine.lease_id)
+    _to_pausing(machine, reason=lease.reason, now=now)
 
 
 def paused(*, machine: Machine, reason: str, now: datetime) -> None:
@@ -69,3 +74,17 @@ def resume(*, lease: Lease, actor: str, now: datetime) -> None:
             attempts=0,
             step="resuming",
         )
+
+
+def _to_pausing(machine: Machine, *, reason: str, now: datetime) -> None:
+    machine.move_to(
+        MachineState.PAUSING,
+        at=now,
+        reason=reason,
+        service="",
+        deadline=now + WORK_LIMIT,
+        next_attempt_at=now,
+        attempts=0,
+        work_until=None,
+        step="pausing",
+    )

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import F
 
 from accounts.operations import record
 from leasing.models import Claim, Lease
@@ -34,13 +35,16 @@ def renew(*, lease: Lease, now: datetime) -> bool:
     grew = until > lease.guaranteed_until
     if grew:
         calendar.set_end(claims=live, ends_at=reach)
-        Lease.objects.filter(pk=lease.pk).update(guaranteed_until=until, guarantee_notice_at=None)
+        changed = {"guaranteed_until": until, "guarantee_notice_at": None, "setup_version": F("setup_version") + 1}
+        Lease.objects.filter(pk=lease.pk).update(**changed)  # hosts learn of the new deadline by the version
     if reach < wanted and lease.guarantee_notice_at is None:
-        _tell(lease, until=until, now=now)
+        first = calendar.next_behind(node_ids=in_use, after=behind)
+        _tell(lease, until=until, maintenance=first is not None and first.lease_id is None, now=now)
     return grew
 
 
-def _tell(lease: Lease, *, until: datetime, now: datetime) -> None:
+def _tell(lease: Lease, *, until: datetime, maintenance: bool, now: datetime) -> None:
+    behind = "Maintenance of a node is planned" if maintenance else "Somebody has booked a node"
     Lease.objects.filter(pk=lease.pk).update(guarantee_notice_at=now)
     record(
         organization=lease.organization,
@@ -51,8 +55,7 @@ def _tell(lease: Lease, *, until: datetime, now: datetime) -> None:
         data={"name": lease.name, "guaranteed_until": until.isoformat()},
         notice={
             "title": f"{lease.name} is guaranteed until {until:%Y-%m-%d %H:%M} UTC and no longer",
-            "text": "Somebody has booked a node behind this lease. It runs on until then; book another node in time to "
-            "move your work.",
+            "text": f"{behind} behind this lease. It runs on until then; book another node in time to move your work.",
             "path": f"/leases/{lease.public_id}/",
         },
     )

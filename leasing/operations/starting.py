@@ -7,8 +7,9 @@ from django.db import transaction
 
 from accounts.operations import record
 from leasing.models import Lease, Machine
-from leasing.operations import calendar
+from leasing.operations import calendar, outages
 from leasing.operations.ending import let_go_of, let_go_of_machines
+from leasing.operations.servicing import serviced
 from leasing.states import SERVING, LeaseState, MachineState
 from marketplace.models import Node
 from marketplace.queries import Window
@@ -53,12 +54,14 @@ def deploy(*, machine: Machine, deadline: datetime | None, now: datetime) -> boo
 @transaction.atomic
 def machine_ready(*, machine: Machine, host: str, port: int, user: str, host_key: str, now: datetime) -> None:
     """
-    A machine passed its health check and answered on the customer's own SSH path. The last one makes the lease active.
+    A machine passed its health check and answered on the customer's own SSH path. The last one makes the lease active;
+    in an active lease, one that took the place of another ends that one's outage.
 
     :raises Stale: if the machine was moved meanwhile
     """
     lease = Lease.objects.select_for_update().get(pk=machine.lease_id)
-    resumed = machine.state == MachineState.RESUMING
+    first = machine.state == MachineState.PREPARING
+    serviced(machine=machine, now=now)
     machine.move_to(
         MachineState.READY,
         at=now,
@@ -69,9 +72,13 @@ def machine_ready(*, machine: Machine, host: str, port: int, user: str, host_key
         port=port,
         user=user,
         host_key=host_key,
+        service="",
+        setup_applied=machine.setup_taken,
     )
-    if not resumed:
+    if first:
         machine.node.move_to(NodeState.LEASED, at=now, reason=machine.public_id)
+    if lease.in_hands:
+        outages.end_replaced(machine=machine, now=now)
     serving = lease.machines.filter(state__in=SERVING)
     if (
         lease.state in {LeaseState.PROVISIONING, LeaseState.PAUSED}
@@ -107,9 +114,12 @@ def fail_start(*, machine: Machine, reason: str, now: datetime) -> None:
     """
     calendar.lock_nodes_of(machine.lease)
     period = Window(now, machine.lease.last_moment + timedelta(seconds=machine.lease.offer.plan.cleaning_seconds))
-    spare = _lock_replacement(machine.lease, period=period, now=now)
+    may = machine.lease.replacements < REPLACEMENTS
+    spare = lock_spare(machine.lease, period=period, now=now) if may else None
     lease = Lease.objects.select_for_update().get(pk=machine.lease_id)
     let_go_of(machine=machine, lease=lease, reason=reason, actor=ACTOR, now=now)
+    if lease.in_hands:
+        outages.pass_on(machine=machine, reason=reason, now=now)
     if lease.state != LeaseState.PROVISIONING:
         return
     if spare is not None and lease.replacements < REPLACEMENTS:
@@ -118,10 +128,8 @@ def fail_start(*, machine: Machine, reason: str, now: datetime) -> None:
         _fail(lease, reason=reason, now=now)
 
 
-def _lock_replacement(lease: Lease, *, period: Window, now: datetime) -> Node | None:
-    """An equal free node with its calendar locked, or None."""
-    if lease.replacements >= REPLACEMENTS:
-        return None
+def lock_spare(lease: Lease, *, period: Window, now: datetime) -> Node | None:
+    """An equal free node of the lease's pool with its calendar locked, or None. It never waits for one."""
     with suppress(calendar.TooFewNodes):
         (found,) = calendar.lock_idle_nodes(pool=lease.offer.pool, nodes=1, window=period, now=now)
         return found.node
@@ -147,7 +155,7 @@ def _replace(lease: Lease, *, node: Node, period: Window, failed: Machine, now: 
 
 
 def _fail(lease: Lease, *, reason: str, now: datetime) -> None:
-    lease.move_to(LeaseState.FAILED, at=now, reason=reason)
+    lease.move_to(LeaseState.FAILED, at=now, reason=reason, environment="")
     let_go_of_machines(lease=lease, reason=reason, actor=ACTOR, now=now)
     record(
         organization=lease.organization,

@@ -10,6 +10,7 @@ from accounts.operations import record
 from leasing.models import Lease, Machine, WipeRecord
 from leasing.operations import calendar
 from leasing.operations.ending import settle_end
+from leasing.operations.upkeep import settle_drain
 from leasing.states import MachineState
 from marketplace.states import NodeState
 
@@ -20,6 +21,7 @@ def record_wipe(
     machine: Machine,
     method: str,
     checks: Sequence[dict[str, str | bool]],
+    devices: Sequence[dict[str, str]] = (),
     verified: bool,
     started_at: datetime,
     completed_at: datetime,
@@ -36,8 +38,9 @@ def record_wipe(
         node=machine.node,
         started_at=started_at,
         completed_at=completed_at,
-        method=method,
+        method=method[:300],
         checks=list(checks),
+        devices=list(devices),
         verified=verified,
     )
     if not verified:
@@ -50,6 +53,7 @@ def record_wipe(
     machine.node.move_to(NodeState.AVAILABLE, at=completed_at, reason=wiped.public_id)
     if machine.node_id in node_ids:
         calendar.release(lease=lease, node_ids=[machine.node_id], now=completed_at)
+        settle_drain(node=machine.node, now=completed_at)
     settle_end(lease=lease, now=completed_at)
     return wiped
 
@@ -61,7 +65,14 @@ def wipe_failed(*, machine: Machine, reason: str, detail: str, now: datetime) ->
 
     :raises Stale: if the machine was moved meanwhile
     """
-    machine.move_to(MachineState.WIPE_FAILED, at=now, reason=reason, detail=detail[:300], step="", next_attempt_at=None)
+    machine.move_to(
+        MachineState.WIPE_FAILED,
+        at=now,
+        reason=reason,
+        detail=detail[:300],
+        step="",
+        next_attempt_at=None if machine.access_ended_at else now,  # a tenant who may still get in is to be contained
+    )
     machine.node.move_to(NodeState.WIPE_FAILED, at=now, reason=machine.public_id)
     record(
         organization=None,
@@ -91,7 +102,6 @@ def wipe_again(*, machine: Machine, actor: str, now: datetime) -> None:
         deadline=deadline,
         next_attempt_at=now,
         attempts=0,
-        work_until=None,
         step="wiping again",
     )
     machine.node.move_to(NodeState.WIPING, at=now, actor=actor, reason=machine.public_id, deadline=deadline)

@@ -9,9 +9,10 @@ from datetime import datetime
 from django import template
 from django.utils.text import slugify
 
+from accounts.models import Event
 from leasing.models import Lease, Machine, Transition
 from leasing.queries import Stage, current_step, stages
-from leasing.states import SERVING, LeaseState, MachineState
+from leasing.states import IN_HANDS, SERVING, LeaseState, MachineState
 
 register = template.Library()
 
@@ -35,9 +36,16 @@ REASONS = {
     "period_over": "Its period was over.",
     "guarantee_over": "Its guaranteed time was over, and somebody else had booked the nodes.",
     "out_of_funds": "The wallet was empty.",
+    "node_failed": "A node could not be resumed in time.",
     "hold_expired": "It was not confirmed in time.",
     "wipe_not_proven": "The checks after the wipe did not all pass.",
     "wiping_deadline": "The wipe took too long.",
+}
+SERVICES = {
+    "power_cycle": "A power-cycle",
+    "gpu_reset": "A reset of the GPUs",
+    "rebuild": "A rebuild with /scratch kept",
+    "rebuild_all": "A rebuild with /scratch emptied",
 }
 CHANGES = {
     LeaseState.HELD: "Nodes held for your order.",
@@ -96,6 +104,21 @@ def progress(lease: Lease) -> str:
     done = sum(machine.state == wanted for machine in machines)
     total = len(machines) if wiping else lease.node_count
     return f"{step[:1].upper()}{step[1:]} ({done} of {total} {wanted.label})"
+
+
+@register.filter
+def in_hands(machine: Machine) -> bool:
+    """Whether its tenant may be on it: then its address is shown."""
+    return machine.state in IN_HANDS
+
+
+@register.filter
+def event_words(event: Event) -> str:
+    """What was done to a machine on its tenant's wish, in words; of other events their own."""
+    how = {"lease.service_began": "began", "lease.service_done": "was done", "lease.service_failed": "failed"}
+    if event.kind not in how:
+        return f"{event.words}."
+    return f"{SERVICES.get(event.data.get('service', ''), 'Break-fix')} {how[event.kind]}."
 
 
 @register.filter

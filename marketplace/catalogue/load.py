@@ -72,7 +72,8 @@ def _load_sites_and_types(catalogue: Catalogue, summary: Summary) -> tuple[dict[
 
 def _load_targets(rows: Sequence[TargetRow], types: Mapping[str, NodeType], summary: Summary) -> None:
     found = {(target.node_type_id, target.measure): target for target in Target.objects.all()}
-    new, changed = {}, []
+    new: dict[tuple[int, str], Target] = {}
+    changed: list[Target] = []
     for row in rows:
         key, figures = (types[row.node_type].pk, row.measure), (row.value, row.tolerance_percent)
         target = found.get(key) or Target(node_type_id=key[0], measure=key[1])

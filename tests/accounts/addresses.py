@@ -21,18 +21,36 @@ KINDS = {
     "public": """
         home catalogue offer pay healthz mailbox mailbox_letter
         api_offers api_offer api_offer_windows api_sites api_gpu_models api_node_types api_images api_plans
+        api_certificate_keys
     """,
     "schema": "schema docs",
     "webhook": "stripe-webhook",
+    # For the operator's staff who hold a permission and have a second factor.
+    "operator": """
+        fleet fleet_nodes fleet_node fleet_plan fleet_change fleet_maintenance fleet_work
+        api_operations_capacity api_operations_nodes api_operations_node api_operations_cordon api_operations_uncordon
+        api_operations_drain api_operations_quarantine api_operations_verify api_operations_work
+        api_operations_finish api_operations_cancel api_operations_extend
+        enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
+        api_operations_enrolments api_operations_enrolment api_operations_withdraw
+    """,
     # For people who are logged in, of whatever organization or none.
     "person": "organization-create settings",
     # For members; what has an id belongs to one organization.
     "member": """
         leases lease lease_panel lease_return lease_rename receipt order
+        lease_keys lease_key_remove lease_on_failure
+        machine machine_power_cycle machine_gpu_reset machine_rebuild machine_swap
+        machine_startup_log machine_console_log
         wallet top_up refund ledger payment payment_opening invoices invoice
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
         api_leases api_lease api_lease_usage api_lease_receipt
         api_lease_transitions api_lease_return api_lease_rename api_lease_wipe_certificate
+        api_lease_ssh_keys api_lease_ssh_key api_lease_on_failure api_lease_outages api_lease_events
+        api_machine_power_cycle api_machine_gpu_reset api_machine_rebuild api_machine_swap
+        api_machine_startup_log api_machine_console_log
+        lease_wipe_certificate_json lease_wipe_certificate_pdf
+        api_lease_wipe_certificate_json api_lease_wipe_certificate_pdf
         api_quotes api_quote api_wallet api_ledger api_invoices api_invoice_preview api_invoice
         api_top_ups api_top_up api_refunds
         api_ssh_keys api_ssh_key api_tokens api_token api_events api_organization
@@ -69,8 +87,10 @@ class Route:
         return {method for method in METHODS if hasattr(view, method.lower())} - {"HEAD", "OPTIONS"}
 
     def address(self, id: str = "1") -> str:
-        """The path with `id` in each place of a parameter."""
-        plain = re.sub(r"\(\?P<\w+>[^)]*\)|<[^>]+>", id, self.path)
+        """The path with `id` in each place of a parameter; several ids, for one place each, are joined by "/"."""
+        *first, last = id.split("/")
+        rest = iter(first)
+        plain = re.sub(r"\(\?P<\w+>[^)]*\)|<[^>]+>", lambda _: next(rest, last), self.path)
         return "/" + re.sub(r"[$^\\]", "", plain)
 
 

@@ -63,7 +63,7 @@ def provisioning_two(organization: Organization, now: datetime) -> Lease:
     lease = ordered(organization, offer, now - timedelta(seconds=48), nodes=2, name="fine-tune run 4")
     first = provisioning.take(site=offer.pool.site, now=now)
     assert first is not None
-    provisioning.apply(machine=first, outcome=provisioning.act(first), now=now)
+    provisioning.apply(machine=first, outcome=provisioning.act(first, now=now), now=now)
     second = provisioning.take(site=offer.pool.site, now=now)
     assert second is not None
     working.note(second, "checking its health")

@@ -31,7 +31,7 @@ def test_a_lease_of_two_nodes_is_active_only_when_both_are_ready(acme: Organizat
     lease = order(acme, offer, nodes=2)
     first = provisioning.take(site=offer.pool.site, now=NOON)
     assert first is not None
-    provisioning.apply(machine=first, outcome=provisioning.act(first), now=NOON)
+    provisioning.apply(machine=first, outcome=provisioning.act(first, now=NOON), now=NOON)
     lease.refresh_from_db()
     assert lease.state == LeaseState.PROVISIONING
     work_all(offer, now=NOON)
@@ -121,7 +121,7 @@ def test_a_worker_whose_machine_was_given_up_changes_nothing(acme: Organization,
     lease = order(acme, offer)
     slept = provisioning.take(site=offer.pool.site, now=NOON)
     assert slept is not None
-    outcome = provisioning.act(slept)
+    outcome = provisioning.act(slept, now=NOON)
     schedule.run_due(now=NOON + timedelta(minutes=10))
     assert not provisioning.apply(machine=slept, outcome=outcome, now=NOON + timedelta(minutes=20))
     lease.refresh_from_db()
@@ -133,7 +133,7 @@ def test_a_dead_workers_machine_is_taken_over_and_ends_up_once_on_the_host(acme:
     lease = order(acme, offer)
     killed = provisioning.take(site=offer.pool.site, now=NOON)
     assert killed is not None
-    provisioning.act(killed)  # acted on the host, and died before it could write that down
+    provisioning.act(killed, now=NOON)  # acted on the host, and died before it could write that down
     assert provisioning.take(site=offer.pool.site, now=NOON + timedelta(seconds=59)) is None
     work_all(offer, now=NOON + timedelta(seconds=60))
     lease.refresh_from_db()

@@ -116,7 +116,7 @@ def test_the_list_takes_the_same_statements_for_one_lease_and_for_many(
         with CaptureQueriesContext(connection) as statements:
             browser.get("/leases/")
         counts.append(len(statements))
-    assert counts[0] == counts[1] <= 18
+    assert counts[0] == counts[1] <= 21
 
 
 def test_news_are_sent_only_when_there_are_some(browser: Browser, acme: Organization, world: World) -> None:

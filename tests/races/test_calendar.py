@@ -31,12 +31,12 @@ def test_a_calendar_written_behind_somebody_elses_claim_shows_that_claim() -> No
         hold(acme, offer, starts_at=NOON)
         other = Thread(target=refresh)
         other.start()
-        until(_somebody_waits)
+        until(somebody_waits)
     other.join()
     assert list(NodeCalendar.objects.get().busy) == [Claim.objects.get().period]
 
 
-def _somebody_waits() -> bool:
+def somebody_waits() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
         return bool(cursor.fetchone()[0])

@@ -7,7 +7,7 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 
 from accounts.models import Organization
 from leasing.models import Lease, Machine, WipeRecord
-from leasing.states import LEASE_OVER, MACHINE_FAILED_TWIN, LeaseState, MachineState
+from leasing.states import MACHINE_FAILED_TWIN, WORKED_ON, LeaseState, MachineState
 from marketplace.models import Site
 
 
@@ -28,15 +28,13 @@ def leases_of(organization: Organization) -> QuerySet[Lease]:
             "offer__plan", "offer__pool__site", "offer__pool__node_type__gpu_model", "rate", "image", "created_by"
         )
         .prefetch_related(
-            "keys", "transitions", Prefetch("machines", Machine.objects.select_related("node").order_by("pk"))
+            "keys",
+            "transitions",
+            Prefetch("machines", Machine.objects.select_related("node").order_by("pk")),
+            "machines__outages",
         )
         .order_by("-pk")
     )
-
-
-def running(organization: Organization) -> QuerySet[Lease]:
-    """The organization's leases that are not over."""
-    return leases_of(organization).exclude(state__in=LEASE_OVER)
 
 
 def current_step(lease: Lease) -> str:
@@ -74,7 +72,7 @@ def wipe_records(lease: Lease) -> QuerySet[WipeRecord]:
 
 def sites_with_work(*, now: datetime) -> list[tuple[Site, int]]:
     """Sites where machines wait for a worker, with how many."""
-    waiting = Q(pools__nodes__machines__state__in=sorted(MACHINE_FAILED_TWIN)) & Q(
+    waiting = Q(pools__nodes__machines__state__in=sorted(WORKED_ON)) & Q(
         pools__nodes__machines__next_attempt_at__lte=now
     )
     free = Q(pools__nodes__machines__work_until=None) | Q(pools__nodes__machines__work_until__lte=now)

@@ -1,0 +1,179 @@
+"""
+What must hold at every moment of rest, whatever has failed before; each rule is a statement that finds what breaks it.
+Run after every fault test, and by `manage.py check_invariants`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`finds` selects one column of words for each row that breaks the rule; it may use %(now)s."""
+
+    number: str
+    says: str
+    finds: str
+
+
+RULES = (
+    Rule(
+        "I1",
+        "No node is claimed twice at once.",
+        """
+        SELECT 'claims ' || a.id || ' and ' || b.id || ' of node ' || a.node_id
+          FROM leasing_claim AS a
+          JOIN leasing_claim AS b ON a.node_id = b.node_id AND a.id < b.id AND a.period && b.period
+         WHERE a.released_at IS NULL AND b.released_at IS NULL
+        """,
+    ),
+    Rule(
+        "I1b",
+        "The calendar that is searched says what the claims say.",
+        """
+        SELECT 'calendar of node ' || calendar.node_id
+          FROM marketplace_nodecalendar AS calendar
+         WHERE calendar.busy <> coalesce((SELECT range_agg(period) FROM leasing_claim AS live
+                                           WHERE live.node_id = calendar.node_id AND live.released_at IS NULL), '{}')
+        """,
+    ),
+    Rule(
+        "I2",
+        "No node is lost: one that is worked on has a machine or a verification that is worked on, with a deadline.",
+        """
+        SELECT 'node ' || node.name || ' is ' || node.state
+          FROM marketplace_node AS node
+         WHERE (node.state IN ('deploying', 'leased', 'wiping') AND NOT EXISTS (
+                   SELECT FROM leasing_machine AS machine
+                    WHERE machine.node_id = node.id
+                      AND machine.state NOT IN ('pending', 'withdrawn', 'wiped', 'wipe_failed')))
+            OR (node.state = 'verifying' AND NOT EXISTS (
+                   SELECT FROM leasing_enrolment AS enrolment
+                    WHERE enrolment.node_id = node.id AND enrolment.state IN ('reaching', 'inspecting', 'measuring')
+                      AND enrolment.deadline IS NOT NULL))
+        """,
+    ),
+    Rule(
+        "I2b",
+        "No machine is worked on past its deadline for longer than ten minutes, nor without one.",
+        """
+        SELECT 'machine ' || public_id || ' is ' || state
+          FROM leasing_machine
+         WHERE state IN ('preparing', 'servicing', 'pausing', 'resuming', 'wiping')
+           AND coalesce(deadline, '-infinity') < %(now)s - interval '10 minutes'
+        """,
+    ),
+    Rule(
+        "I3",
+        "No node is in stock without a verified wipe that began after its last tenant lost access.",
+        """
+        SELECT 'node ' || node.name || ', machine ' || machine.public_id
+          FROM marketplace_node AS node
+          JOIN leasing_machine AS machine ON machine.node_id = node.id AND machine.touched_at IS NOT NULL
+         WHERE node.state = 'available' AND NOT EXISTS (
+                   SELECT FROM leasing_wiperecord AS wipe
+                    WHERE wipe.machine_id = machine.id AND wipe.verified
+                      AND wipe.started_at >= machine.access_ended_at)
+        """,
+    ),
+    Rule(
+        "I4",
+        "Every posting sums to zero, and so does the ledger.",
+        "SELECT 'posting ' || posting_id FROM billing_entry GROUP BY posting_id HAVING sum(amount_micros) <> 0",
+    ),
+    Rule(
+        "I4b",
+        "Every account's balance is the sum of its entries.",
+        """
+        SELECT 'account ' || account.id
+          FROM billing_ledgeraccount AS account
+         WHERE account.balance_micros <> coalesce((SELECT sum(amount_micros) FROM billing_entry
+                                                    WHERE account_id = account.id), 0)
+        """,
+    ),
+    Rule(
+        "I5",
+        "No lease is charged for more than its active seconds, nor one that was never active at all.",
+        """
+        SELECT 'lease ' || lease.public_id || ' was charged ' || meter.charged_micros
+          FROM billing_meter AS meter
+          JOIN leasing_lease AS lease ON lease.id = meter.lease_id
+         WHERE meter.charged_micros > meter.micros_per_node_hour::numeric * meter.nodes / 3600 * coalesce((
+                   SELECT sum(extract(epoch FROM coalesce(spell.until, %(now)s) - spell.at))
+                     FROM (SELECT new, at, lead(at) OVER (ORDER BY seq) AS until
+                             FROM leasing_transition WHERE lease_id = lease.id) AS spell
+                    WHERE spell.new = 'active'), 0)
+        """,
+    ),
+    Rule(
+        "I5b",
+        "A meter's charge is the sum of its usage.",
+        """
+        SELECT 'lease ' || meter.lease_id
+          FROM billing_meter AS meter
+         WHERE meter.charged_micros <> coalesce((SELECT sum(micros) FROM billing_usage
+                                                  WHERE lease_id = meter.lease_id), 0)
+        """,
+    ),
+    Rule(
+        "I6",
+        "An invoice's total is the sum of its lines.",
+        """
+        SELECT 'invoice ' || invoice.number
+          FROM billing_invoice AS invoice
+         WHERE invoice.total_cents <> coalesce((SELECT sum(cents) FROM billing_invoiceline
+                                                 WHERE invoice_id = invoice.id), 0)
+        """,
+    ),
+    Rule(
+        "I9",
+        "No machine is in a tenant's hands outside an active lease.",
+        """
+        SELECT 'machine ' || machine.public_id || ' is ' || machine.state || ', its lease ' || lease.state
+          FROM leasing_machine AS machine
+          JOIN leasing_lease AS lease ON lease.id = machine.lease_id
+         WHERE machine.state IN ('ready', 'servicing') AND lease.state NOT IN ('active', 'provisioning', 'paused')
+        """,
+    ),
+    Rule(
+        "I9b",
+        "No outage is open for a lease that is not active.",
+        """
+        SELECT 'outage ' || outage.public_id
+          FROM leasing_outage AS outage
+          JOIN leasing_machine AS machine ON machine.id = outage.machine_id
+          JOIN leasing_lease AS lease ON lease.id = machine.lease_id
+         WHERE outage.ended_at IS NULL AND lease.state <> 'active'
+        """,
+    ),
+    *(
+        Rule(
+            "I10",
+            f"Every state of a {kind} has one row that says when, why and by whom it came about.",
+            f"""
+            SELECT '{kind} ' || thing.id || ' is ' || thing.state
+              FROM {table} AS thing
+             WHERE thing.state IS DISTINCT FROM (SELECT new FROM {rows} AS change WHERE change.{column} = thing.id
+                                                  ORDER BY seq DESC LIMIT 1)
+               AND EXISTS (SELECT FROM {rows} AS change WHERE change.{column} = thing.id)
+            """,  # noqa: S608  our own names
+        )
+        for kind, table, rows, column in (
+            ("lease", "leasing_lease", "leasing_transition", "lease_id"),
+            ("machine", "leasing_machine", "leasing_machinetransition", "machine_id"),
+            ("node", "marketplace_node", "marketplace_nodetransition", "node_id"),
+        )
+    ),
+)
+
+
+def broken(*, now: datetime) -> Iterator[str]:
+    """A sentence for each thing that breaks a rule."""
+    with connection.cursor() as cursor:
+        for rule in RULES:
+            cursor.execute(rule.finds, {"now": now})
+            for (what,) in cursor.fetchall():
+                yield f"{rule.number} {rule.says} Broken by {what}."

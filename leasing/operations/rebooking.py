@@ -1,0 +1,74 @@
+"""Moving a booking that has not begun to an equal node."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.operations import record
+from leasing.models import Claim, Lease, Machine
+from leasing.operations import calendar
+from leasing.operations.starting import deploy
+from leasing.states import LeaseState, MachineState
+from marketplace.models import NodeCalendar
+from marketplace.queries import Window
+
+ACTOR = "system:leasing"  # which member of staff it was is in the node's own event
+NOT_BEGUN = frozenset({LeaseState.HELD, LeaseState.SCHEDULED, LeaseState.PROVISIONING})
+
+
+@transaction.atomic
+def rebook(*, claim: Claim, now: datetime) -> Claim | None:
+    """
+    Give the claim's lease an equal node of the pool for the same period. None, and nothing changes, if none is free for
+    all of it, or if the lease is on the node already or over.
+
+    The customer gets an event and no e-mail: nothing was done on the node yet, so that there was no address to rely on.
+    """
+    lease = claim.lease
+    if lease is None:
+        return None
+    calendar.lock_nodes_of(lease)
+    period = Window(max(claim.period.lower, now), claim.period.upper)
+    spare = _lock_spare(lease, period=period, now=now)
+    lease = Lease.objects.select_for_update(of=("self",)).select_related("organization").get(pk=lease.pk)
+    if spare is None or not _waits(claim, lease):
+        return None
+    calendar.release_claim(claim, now=now)
+    (new,) = calendar.claim(lease=lease, node_ids=[spare.pk], period=period)
+    _replace_machine(lease, old=claim, new=new, now=now)
+    record(
+        organization=lease.organization,
+        kind="lease.rebooked",
+        subject=lease.public_id,
+        actor=ACTOR,
+        at=now,
+        data={"name": lease.name, "instead_of": claim.node.name, "node": spare.node.name},
+    )
+    return new
+
+
+def _lock_spare(lease: Lease, *, period: Window, now: datetime) -> NodeCalendar | None:
+    try:
+        (found,) = calendar.lock_idle_nodes(pool=lease.offer.pool, nodes=1, window=period, now=now)
+    except calendar.TooFewNodes:
+        return None
+    return found
+
+
+def _waits(claim: Claim, lease: Lease) -> bool:
+    """Whether the lease has the node still, and nothing was done on it."""
+    live = Claim.objects.filter(pk=claim.pk, released_at=None).exists()
+    begun = lease.machines.filter(node=claim.node).exclude(state__in=[MachineState.PENDING, MachineState.WITHDRAWN])
+    return live and lease.state in NOT_BEGUN and not begun.exists()
+
+
+def _replace_machine(lease: Lease, *, old: Claim, new: Claim, now: datetime) -> None:
+    """The machine that waits for the old node is withdrawn; one that waits for the new node takes its place."""
+    waiting = lease.machines.filter(node=old.node, state=MachineState.PENDING).first()
+    if waiting is None:  # a hold has no machines yet
+        return
+    waiting.move_to(MachineState.WITHDRAWN, at=now, reason="rebooked", actor=ACTOR)
+    machine = Machine.objects.create(lease=lease, node=new.node, state=MachineState.PENDING, state_since=now)
+    machine.begin(at=now, actor=ACTOR)
+    if lease.state == LeaseState.PROVISIONING:
+        deploy(machine=machine, deadline=lease.deadline, now=now)

@@ -1,0 +1,71 @@
+"""What a site's worker does through the management controllers (BMCs) of nodes while it works on a machine."""
+
+import time
+from datetime import datetime
+
+from accounts import clock
+from leasing.models import Machine
+from leasing.power import Power, PowerError, power_of
+from leasing.provisioners import provisioner_for
+from leasing.provisioners.base import Host, HostUnfit, Unreachable
+from leasing.working import every, note
+
+LOOK_EVERY = 2.0  # seconds between two looks at whether a restarted host answers
+NOBODY = "mc_nobody"  # a machine that no host has
+
+
+def power_for(machine: Machine) -> Power | None:
+    """
+    The switch of the machine's node, for as long as this worker holds the machine; None without a BMC.
+
+    :raises PowerError: if its password or its address cannot be read
+    """
+    return power_of(machine.node, ours=every(machine).filter(work_epoch=machine.work_epoch).exists)
+
+
+def switch_on_again(machine: Machine) -> None:
+    """
+    Before a wipe: give a node that was contained its power back. Its host answers a while later.
+
+    :raises Unreachable: if that did not work
+    """
+    if not machine.contain_attempts:
+        return
+    note(machine, "switching the node on")
+    try:
+        if (power := power_for(machine)) is not None:
+            power.on()
+    except PowerError as error:
+        raise Unreachable(str(error)) from error
+    # From here on its power is unknown to us: another containment begins anew.
+    every(machine).filter(work_epoch=machine.work_epoch).update(contained_at=None, contain_attempts=0)
+
+
+def restart_host(machine: Machine, host: Host, deadline: datetime) -> None:
+    """
+    Break-fix on a machine that this worker holds: take its host's power away, give it back, and return once it answers.
+
+    :raises HostUnfit: if the node has no BMC
+    :raises Unreachable: if its power could not be switched, or it does not answer at the deadline
+    """
+    try:
+        power = power_for(machine)
+        if power is None:
+            raise HostUnfit(f"{machine.node.name} has no BMC, so it cannot be restarted from outside.")
+        power.cycle()
+    except PowerError as error:
+        raise Unreachable(str(error)) from error
+    _await(host, deadline)
+
+
+def _await(host: Host, deadline: datetime) -> None:
+    """Look at the host until it answers; at least once."""
+    while True:
+        try:
+            provisioner_for(host.provisioner).observe(host, NOBODY)
+        except Unreachable:
+            if clock.now() >= deadline:
+                raise
+            time.sleep(LOOK_EVERY)
+        else:
+            return

@@ -1,0 +1,82 @@
+"""What can be read of the machines that serve a lease: what is wrong with them, and what can be done about it now."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+
+from accounts.models import Event, Organization
+from leasing.models import Lease, Machine, Outage
+from leasing.states import IN_HANDS, SERVING, MachineState
+from marketplace.queries import Window, free_nodes
+
+SERVICES = ("power_cycle", "gpu_reset", "rebuild")
+HAS_LOGS = SERVING - {MachineState.PENDING}  # of the others nothing is on the host, or not for long
+
+
+def machine_of(organization: Organization, *, lease: str, machine: str) -> QuerySet[Machine]:
+    """The machine of this public id in that lease of the organization, if there is one."""
+    mine = Machine.objects.filter(lease__organization=organization, lease__public_id=lease, public_id=machine)
+    return mine.select_related(
+        "node", "lease__organization", "lease__offer__plan", "lease__offer__pool__node_type__gpu_model"
+    ).prefetch_related("outages")
+
+
+def outages_of(lease: Lease) -> QuerySet[Outage]:
+    """Every outage of the lease's machines, oldest first, called or not: none of them is charged."""
+    return Outage.objects.filter(machine__lease=lease).select_related("machine__node").order_by("began_at", "pk")
+
+
+def troubles(lease: Lease) -> list[Outage]:
+    """The outages that the tenant was told of and that go on, oldest first. Needs the machines' outages prefetched."""
+    if not lease.in_hands:
+        return []
+    rows = [outage for machine in lease.machines.all() for outage in machine.outages.all()]
+    return sorted((row for row in rows if row.called_at and not row.ended_at), key=lambda row: row.began_at)
+
+
+def state_words(machine: Machine) -> str:
+    """The machine's state in words."""
+    return str(MachineState(machine.state).label)
+
+
+def possible(machine: Machine) -> Mapping[str, str]:
+    """
+    What the tenant may have done to the machine: each of SERVICES and "swap", with why not now in a sentence, or "".
+    """
+    lease = machine.lease
+    ready = machine.state == MachineState.READY and lease.in_hands
+    busy = "" if ready else f"The machine is {state_words(machine)}: it must be ready."
+    down = any(outage.ended_at is None for outage in machine.outages.all())
+    replaced = Machine.objects.filter(replaces=machine).exists()
+    return {
+        "power_cycle": busy,
+        "gpu_reset": busy or ("" if lease.offer.pool.node_type.gpu_count else "The node has no GPU."),
+        "rebuild": busy,
+        "swap": _why_no_swap(lease, down=down, replaced=replaced),
+    }
+
+
+def _why_no_swap(lease: Lease, *, down: bool, replaced: bool) -> str:
+    if not lease.in_hands:
+        return "The lease is not active."
+    if replaced:
+        return "Another node is taking its place already."
+    return "" if down else "The machine is not down: only one that does not serve you is swapped."
+
+
+def has_spare(lease: Lease, *, now: datetime) -> bool:
+    """Whether an equal node is free for the rest of the lease, so that a swap would succeed now."""
+    last = lease.last_moment + timedelta(seconds=lease.offer.plan.cleaning_seconds)
+    return last > now and free_nodes(window=Window(now, last), now=now).filter(pool=lease.offer.pool).exists()
+
+
+def keys_applied(lease: Lease) -> bool:
+    """Whether every machine that the tenant is on admits the lease's keys as they are now."""
+    machines = [machine for machine in lease.machines.all() if machine.state in IN_HANDS]
+    return all(machine.setup_applied >= lease.setup_version for machine in machines)
+
+
+def events_of(lease: Lease) -> QuerySet[Event]:
+    """What was written down about the lease, its machines and planned work on their nodes; newest first."""
+    return Event.objects.filter(organization=lease.organization_id, subject=lease.public_id).order_by("-at", "-id")

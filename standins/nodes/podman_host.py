@@ -28,7 +28,7 @@ from standins.nodes.tenant_image import lacking, tenant_image
 
 IMAGE = "localhost/gridlease-tenant:latest"
 TOOLS = ("podman", "runc", "iptables", "ip", "nsenter", "unshare", "sshd", "ssh-keygen", "ssh")
-PACKAGES = "podman runc iptables iproute2 openssh-server busybox-static gocryptfs"
+PACKAGES = "podman runc iptables iproute2 openssh-server busybox-static gocryptfs fuse3"
 FOLDERS = (
     *("/var/lib/gridlease", "/var/lib/containers", "/var/lib/cni", "/etc/cdi"),
     *("/usr/local/sbin", "/usr/local/lib/gridlease", "/root"),

@@ -5,11 +5,11 @@ import shlex
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import cast
+from typing import cast, get_args
 
 import asyncssh
 
-from leasing.provisioners.base import Host, Observation, Reading, Unreachable
+from leasing.provisioners.base import Host, Observation, Reading
 from leasing.provisioners.podman import gpus
 from leasing.provisioners.podman.command import parcel
 from leasing.provisioners.ssh import FAILURES, explained, pinned
@@ -42,8 +42,8 @@ class Watched:
                 await self._listen()
             except FAILURES as error:
                 detail = str(explained(self.host, error))
-            except asyncio.IncompleteReadError:
-                detail = f"Node {self.host.node_id} broke off its report."
+            except (EOFError, LookupError) as error:
+                detail = f"Node {self.host.node_id} broke off its report, or sent one that cannot be read: {error!r}"
             pause = 1 if self.heard else min(pause * 2, LONGEST_PAUSE)
             self._unreached(detail)
             await asyncio.sleep(max(0.0, began + self.every - asyncio.get_running_loop().time()))
@@ -80,20 +80,19 @@ class Watched:
 
     def _reached(self, report: Report) -> None:
         told = {fields[0]: fields[1] for fields in report if len(fields) == 2}
-        if "boot" not in told:
-            raise Unreachable(f"Node {self.host.node_id} sent a report that cannot be read.")
-        self.heard = True
-        self.boot_id, self.kernel = told["boot"], told.get("kernel", "")
-        self.push(
-            Reading(
-                node_id=self.host.node_id,
-                at=datetime.now(UTC),
-                reached=True,
-                boot_id=self.boot_id,
-                tenancy=cast(Observation, told.get("tenancy", "absent")),
-                gpus=self.memory.readings(report),
-            )
+        if told["tenancy"] not in get_args(Observation):
+            raise LookupError(f"no tenancy is {told['tenancy']!r}")
+        reading = Reading(
+            node_id=self.host.node_id,
+            at=datetime.now(UTC),
+            reached=True,
+            boot_id=told["boot"],
+            tenancy=cast(Observation, told["tenancy"]),
+            gpus=self.memory.readings(report),
         )
+        self.heard = True
+        self.boot_id, self.kernel = told["boot"], told["kernel"]
+        self.push(reading)
 
     def _unreached(self, detail: str) -> None:
         self.push(Reading(node_id=self.host.node_id, at=datetime.now(UTC), reached=False, detail=detail))

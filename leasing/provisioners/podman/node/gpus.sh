@@ -3,10 +3,22 @@ PROGRAMS=/usr/local/lib/gridlease
 
 has_driver() { command -v nvidia-smi >/dev/null; }
 
-# gpus_reset : all of them at once, as linked GPUs demand; the driver's last word is left in $said
+# gpus_reset : all of them at once, as linked GPUs demand; the driver's last word is left in $said. It refuses while
+# anybody has a GPU open: the services that always have are stopped for it, and a look from a watch is waited for.
 gpus_reset() {
   has_driver || return 0
-  said=$(timeout 120 nvidia-smi --gpu-reset 2>&1) || { said=$(printf %s "$said" | tail -n 1) && return 1; }
+  holders=$(systemctl list-units --plain --no-legend --state=running 'nvidia-persistenced*' '*dcgm*' 2>/dev/null | cut -d' ' -f1)
+  # shellcheck disable=SC2086
+  [ -z "$holders" ] || systemctl stop $holders || true
+  reset=no
+  for _ in 1 2 3; do
+    if said=$(timeout 120 nvidia-smi --gpu-reset 2>&1); then reset=yes && break; fi
+    sleep 1
+  done
+  said=$(printf %s "$said" | tail -n 1)
+  # shellcheck disable=SC2086
+  [ -z "$holders" ] || systemctl start $holders || true
+  [ "$reset" = yes ]
 }
 
 # gpu_memory_check : what was in the GPUs' memory must not reach the next tenant; an idle GPU is not proof of that

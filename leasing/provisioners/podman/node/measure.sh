@@ -18,7 +18,10 @@ figure() { [ -z "$2" ] || answer measure "$1" "$2"; }
 
 # speed OPERAND… : of dd, in MB/s; some file systems know no direct access, then the cache is emptied first
 speed() {
-  measured=$(dd "$@" 2>&1) || { echo 3 >/proc/sys/vm/drop_caches && measured=$(indirect "$@"); }
+  measured=$(dd "$@" 2>&1) || {
+    echo 3 >/proc/sys/vm/drop_caches || true
+    measured=$(indirect "$@") || true
+  }
   printf '%s\n' "$measured" | awk '/copied/ { bytes = $1; sub(/.*copied, /, ""); if ($1 > 0) printf "%.1f", bytes / $1 / 1000000 }'
 }
 

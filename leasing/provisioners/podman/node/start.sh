@@ -4,6 +4,7 @@ sshd=$(PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin && command -v sshd) || { echo 
 mkdir -p /run/sshd /root/.ssh
 # Sessions see the image's own variables (PATH, CUDA and such), as processes started by the image would, and above them
 # the customer's. sshd takes each line of this file as it is, without quoting; a SetEnv could not hold every value.
+umask 077
 {
   env | while IFS= read -r line; do
     case $line in HOME=* | HOSTNAME=* | PWD=* | SHLVL=* | _=* | TERM=*) ;; [A-Za-z_]*=*) printf '%s\n' "$line" ;; esac
@@ -11,4 +12,5 @@ mkdir -p /run/sshd /root/.ssh
   cat /gridlease/environment
 } >/run/sshd/environment
 ln -sfn /run/sshd/environment /root/.ssh/environment
+umask 022
 exec "$sshd" -D -e -f /gridlease/sshd_config

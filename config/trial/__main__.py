@@ -123,12 +123,13 @@ class Trial:
         self.step(f"wiped and verified: {', '.join(checks)}")
 
     def check_money(self, lease: str) -> None:
-        """Seconds from the transitions, times the rate, is the receipt's charge and the usage's sum."""
+        """Seconds from the transitions, less outages, times the rate, is the receipt's charge and the usage's sum."""
         self.api.wait(f"leases/{lease}/receipt", lambda answer: bool(answer["final"]), seconds=120, see=lambda _: None)
         receipt = self.api.get(f"leases/{lease}/receipt")
         seconds = active_seconds(list(self.api.every(f"leases/{lease}/transitions")))
         equal(receipt["seconds"], seconds, "the receipt's seconds")
-        due = receipt["micros_per_node_hour"] * receipt["seconds"] * receipt["nodes"] // 3600
+        node_seconds = receipt["seconds"] * receipt["nodes"] - receipt["outage_node_seconds"]
+        due = receipt["micros_per_node_hour"] * node_seconds // 3600
         equal(receipt["charged_micros"], due, "the receipt's charge")
         expect(seconds >= WORK_SECONDS and due > 0, f"a charge for at least {WORK_SECONDS} s, not {due} for {seconds}")
         self.usage_sums_to(lease, due)

@@ -13,6 +13,7 @@ from accounts.clock import now
 from accounts.models import Membership, Organization, Role
 from leasing import logs, operations, tasks
 from leasing.models import Lease, Machine, MachineLog, OnFailure, Outage, OutageCause
+from leasing.provisioners.base import Log
 from leasing.provisioners.fake import World
 from leasing.states import MachineState
 from marketplace.models import PlanKind
@@ -231,7 +232,7 @@ def test_a_node_without_gpus_has_none_to_reset(api: APIClient, browser: Browser,
 
 @pytest.mark.parametrize("log", ["startup", "console"])
 def test_a_log_is_read_by_the_sites_worker_and_not_by_the_page(
-    browser: Browser, api: APIClient, lease: Lease, world: World, log: str
+    browser: Browser, api: APIClient, lease: Lease, world: World, log: Log
 ) -> None:
     machine = lease.machines.get()
     world.machines[machine.public_id].logs[log] = "installing vllm\n<b>done</b>"

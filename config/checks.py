@@ -29,6 +29,8 @@ TOOLS = {
     "sshd": "openssh-server",
     "ssh": "openssh-client",
     "busybox": "busybox-static",
+    "jq": "jq",
+    "openssl": "openssl",
     "gocryptfs": "gocryptfs",
     "fusermount3": "fuse3",
     "git": "git",

@@ -42,7 +42,9 @@ def databases(*, port: int) -> Services:
     env.setdefault("BASE_URL", f"http://localhost:{port}")  # not 127.0.0.1: passkeys need a name
     env.setdefault("SECRET_KEY", _secret(state / "secret_key"))
     env.setdefault("OPERATOR_KEY", str(state / "operator_key"))
-    keypair(Path(env["OPERATOR_KEY"]))
+    env.setdefault("CERTIFICATE_KEY", str(state / "certificate_key"))
+    for key in ("OPERATOR_KEY", "CERTIFICATE_KEY"):
+        keypair(Path(env[key]))
     parts = []
     if "DATABASE_URL" not in env:
         part, env["DATABASE_URL"] = postgres.part(state)

@@ -24,6 +24,7 @@ STRIPE_API_KEY = env.text("STRIPE_API_KEY", "")
 STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
 STRIPE_API_BASE = env.text("STRIPE_API_BASE", "")  # empty: Stripe itself
 OPERATOR_KEY = env.text("OPERATOR_KEY", str(STATE_DIR / "operator_key"))  # path of the SSH key that opens hosts
+CERTIFICATE_KEY = env.text("CERTIFICATE_KEY", str(STATE_DIR / "certificate_key"))  # path of the key that signs wipes
 SANDBOX_ADDRESS = env.text("SANDBOX_ADDRESS", "")  # host:port of the built-in node host
 SANDBOX_HOST_KEY = env.text("SANDBOX_HOST_KEY", "")  # its public key, one line
 GENERATION = env.number("GENERATION", 1)  # raise it after a restore or failover: hosts refuse what is older

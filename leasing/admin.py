@@ -10,6 +10,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -18,7 +20,18 @@ from accounts.access import operator_of
 from accounts.admin import Readable
 from accounts.clock import now
 from accounts.models import IllegalMove, Stale, User
-from leasing.models import Claim, Lease, LeaseKey, Machine, MachineTransition, Transition, WipeRecord
+from leasing.models import (
+    Claim,
+    Enrolment,
+    EnrolmentTransition,
+    Inspection,
+    Lease,
+    LeaseKey,
+    Machine,
+    MachineTransition,
+    Transition,
+    WipeRecord,
+)
 from leasing.operations import wipe_again
 from leasing.operations.upkeep import REFUSALS, cordon, drain, quarantine, release_from_quarantine, uncordon
 from leasing.tasks import nudge_sites
@@ -165,6 +178,42 @@ class TransitionAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_filter = ("new", "reason")
     list_select_related = ("lease",)
     search_fields = ("lease__public_id", "actor")
+    date_hierarchy = "at"
+
+
+class EnrolmentChanges(Readable, TabularInline):  # type: ignore[misc]
+    """Transitions of an enrolment."""
+
+    model = EnrolmentTransition
+    extra = 0
+    fields = Changes.fields
+
+
+@admin.register(Enrolment)
+class EnrolmentAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Hosts on their way to becoming nodes. What can be done with one is on its page."""
+
+    list_display = ("public_id", "name", "site", "state", "reason", "step", "detail", "created_at", "page")
+    list_filter = ("state", "reason", "provisioner", "site__region")
+    list_select_related = ("site",)
+    search_fields = ("public_id", "name", "address", "node__public_id")
+    date_hierarchy = "created_at"
+    inlines = (EnrolmentChanges,)
+
+    @admin.display(description="page")
+    def page(self, enrolment: Enrolment) -> SafeString:
+        """Where it is shown as it goes on."""
+        return format_html('<a href="{}">Open</a>', reverse("enrolment", args=[enrolment.public_id]))
+
+
+@admin.register(Inspection)
+class InspectionAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """What hosts were made of, and what they reached."""
+
+    list_display = ("at", "node", "enrolment", "passed")
+    list_filter = ("passed", "enrolment__site__region")
+    list_select_related = ("node", "enrolment")
+    search_fields = ("node__name", "node__public_id", "enrolment__public_id")
     date_hierarchy = "at"
 
 

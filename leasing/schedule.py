@@ -15,9 +15,10 @@ from leasing import enrolling, operations
 from leasing.health import CALLED
 from leasing.models import Lease, Machine, Maintenance, MaintenanceState, OnFailure, Outage, OutageCause
 from leasing.operations import NoEqualNode, outages
+from leasing.operations.enrolment import verify_again
 from leasing.operations.maintaining import begin_maintenance, remind_of_maintenance
 from leasing.operations.servicing import REFRESH
-from leasing.operations.upkeep import settle_drain
+from leasing.operations.upkeep import quarantine, settle_drain
 from leasing.provisioning import give_up, lock
 from leasing.states import MACHINE_FAILED_TWIN, LeaseState, MachineState
 from marketplace.models import Node
@@ -29,6 +30,7 @@ Row = TypeVar("Row", Lease, Machine, Maintenance, Node, Outage)
 ACTOR = "system:leasing"
 BATCH = 500
 UNDONE = ("host_failed", "pausing_deadline", "resuming_deadline")  # why a machine is paused in name only, perhaps
+RECOVERED_AT = 4  # good looks in a row: a minute
 AGAIN_AFTER = timedelta(minutes=2)
 RUNNING = (LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED)
 
@@ -147,6 +149,22 @@ def pause_again(*, now: datetime) -> None:
     _each(doubtful, lambda machine: operations.pause_again(machine=machine, now=now))
 
 
+def quarantine_sick(*, now: datetime) -> None:
+    """Nodes in stock that enough looks have found unwell: nobody shall get them."""
+    sick = Node.objects.filter(state=NodeState.AVAILABLE, health__history__in=CALLED).exclude(health__cause="")
+    _each(
+        sick.select_related("health"),
+        lambda node: quarantine(node=node, code=node.health.cause, reason=node.health.detail, actor=ACTOR, now=now),
+    )
+
+
+def verify_recovered(*, now: datetime) -> None:
+    """Nodes that were quarantined for their health, and have been well for a minute: they may prove themselves."""
+    well = Node.objects.filter(state=NodeState.QUARANTINED, reason__in=OutageCause.values, health__cause="")
+    recovered = well.filter(health__good_looks__gte=RECOVERED_AT)
+    _each(recovered, lambda node: verify_again(node=node, actor=ACTOR, now=now))
+
+
 STEPS = (
     expire_holds,
     start_due,
@@ -159,6 +177,8 @@ STEPS = (
     swap_down,
     refresh_machines,
     pause_again,
+    quarantine_sick,
+    verify_recovered,
     settle_drains,
     maintenance_due,
     enrolling.give_up_overdue,

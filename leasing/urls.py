@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leasing.views import fleet, leases, machines, maintenance, setup, upkeep
+from leasing.views import certificates, enrolments, fleet, leases, machines, maintenance, setup, upkeep
 
 MACHINE = "leases/<str:id>/machines/<str:machine>"
 
@@ -26,4 +26,12 @@ urlpatterns = [
     path(f"{MACHINE}/swap/", machines.machine_fix, {"what": "swap"}, name="machine_swap"),
     path(f"{MACHINE}/logs/startup/", machines.machine_log, {"log": "startup"}, name="machine_startup_log"),
     path(f"{MACHINE}/logs/console/", machines.machine_log, {"log": "console"}, name="machine_console_log"),
+    path("leases/<str:id>/wipe-certificate.json", certificates.as_json, name="lease_wipe_certificate_json"),
+    path("leases/<str:id>/wipe-certificate.pdf", certificates.as_pdf, name="lease_wipe_certificate_pdf"),
+    path("operations/enrolments/", enrolments.enrolment_list, name="enrolments"),
+    path("operations/enrolments/new/", enrolments.enrolment_new, name="enrolment_new"),
+    path("operations/enrolments/file/", enrolments.enrolment_file, name="enrolment_file"),
+    path("operations/enrolments/<str:id>/", enrolments.enrolment, name="enrolment"),
+    path("operations/enrolments/<str:id>/panel/", enrolments.enrolment_panel, name="enrolment_panel"),
+    path("operations/enrolments/<str:id>/withdraw/", enrolments.enrolment_withdraw, name="enrolment_withdraw"),
 ]

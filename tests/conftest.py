@@ -18,6 +18,7 @@ import pytest
 from pytest_django import Settings
 
 from config.embedded import postgres, valkey
+from config.environment import keypair
 from config.part import Part, stop, wait_ready
 
 STATE = Path(tempfile.mkdtemp(prefix="gridlease-test-"))
@@ -45,6 +46,7 @@ def services() -> dict[str, str]:
         "BASE_URL": "http://localhost",
         "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
         "STATE_DIR": str(STATE),
+        "CERTIFICATE_KEY": str(STATE / "certificate_key"),
         "STRIPE_API_KEY": "sk_test_offline",
         "STRIPE_WEBHOOK_SECRET": "whsec_tests",
     }
@@ -59,6 +61,7 @@ def clean_up() -> None:
 
 
 os.environ.update(services())
+keypair(Path(os.environ["CERTIFICATE_KEY"]))
 django.setup()
 import_module("config.celery")  # tasks sent by code under test go to this broker
 

@@ -278,6 +278,15 @@ class PodmanBench(OpenSSH):
         self.provisioner: Provisioner = Podman()
         self.host = _host("podman", built.address, built.port, built.host_key, built.identity)
 
+    def lose_gpu(self, index: int) -> None:
+        self.built.gpus.lose(index)
+
+    def report_xid(self, index: int, code: int) -> None:
+        self.built.gpus.report_xid(index, code)
+
+    def mend(self) -> None:
+        self.built.gpus.mend()
+
     def cut_off(self) -> None:
         self.built.cut_off()
 

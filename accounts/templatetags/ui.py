@@ -57,6 +57,12 @@ LOOKS = {
     "quarantined": Look(BAD, "warning"),
     "maintenance": Look(WAIT, "wipe"),
     "retired": Look(OVER, "minus"),
+    # enrolments
+    "reaching": Look(BUSY, "working"),
+    "inspecting": Look(BUSY, "search"),
+    "measuring": Look(BUSY, "working"),
+    "passed": Look(GOOD, "check"),
+    "withdrawn": Look(OVER, "minus"),
     # money
     "draft": Look(QUIET, "document"),
     "open": Look(BUSY, "document"),

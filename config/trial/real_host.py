@@ -1,5 +1,7 @@
 """A real host for the trial: built on this machine, brought into stock as staff would, and taken down after."""
 
+import base64
+import hashlib
 import json
 import os
 import secrets
@@ -22,6 +24,7 @@ def real_host() -> Iterator[str]:
     if os.geteuid() != 0:
         raise Trouble("A real host needs root: run sudo ./run trial --provisioner podman, or leave the option out.")
     argv = [sys.executable, "-m", "standins.nodes.podman_host", "--identity", os.environ["OPERATOR_KEY"]]
+    argv += ["--gpu-count", "0"]
     builder = subprocess.Popen(
         argv,
         stdout=subprocess.PIPE,
@@ -50,24 +53,35 @@ def _host(builder: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def _enrol(name: str, host: dict[str, Any]) -> str:
-    """Put it on sale as what it is: a small machine without GPUs. Returns the offer's id."""
+    """Let it prove that it is what it is to be sold as: a small machine without GPUs. Returns the offer's id."""
     options = {
         "name": name,
         "site": "macon",
-        "provisioner": "podman",
         "address": host["address"],
         "port": str(host["port"]),
         "user": host["user"],
-        "host-key": host["host_key"],
+        "fingerprint": _fingerprint(host["host_key"]),
         "node-type": "trial-cpu",
-        "micros-per-node-hour": "360000",
+        "vcpus": "1",
+        "memory-gb": "1",
+        "nvme-gb": "1",
+        "network-gbps": "1",
+        "power-w": "100",
+        "dollars": "0.36",
         "image-slug": IMAGE,
         "image-reference": host["image"],
         "image-digest": host["image_digest"],
     }
     words = [word for option, value in options.items() for word in (f"--{option}", value)]
-    offer: str = json.loads(_manage("enrol_node", "--cpu-only", *words))["offer"]
+    (enrolled,) = json.loads(_manage("enrol", *words))
+    offer: str = enrolled["offer"]
     return offer
+
+
+def _fingerprint(host_key: str) -> str:
+    """As OpenSSH shows it."""
+    digest = hashlib.sha256(base64.b64decode(host_key.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 def _manage(*arguments: str, check: bool = True) -> str:

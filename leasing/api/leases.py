@@ -9,13 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.clock import now
-from accounts.http.problems import Problem
 from accounts.http.views import OrganizationView
-from leasing.models import Lease, WipeRecord
+from leasing.models import Lease
 from leasing.operations import end, rename
-from leasing.queries import leases_of, wipe_records
-from leasing.serializers import CertificateShown, LeaseShown, NewName, TransitionShown
-from leasing.states import LEASE_OVER, MACHINE_AT_REST, LeaseState, MachineState
+from leasing.queries import leases_of
+from leasing.serializers import LeaseShown, NewName, TransitionShown
 from leasing.tasks import nudge_sites
 
 
@@ -77,41 +75,3 @@ class Rename(LeaseView):
         wanted.is_valid(raise_exception=True)
         rename(lease=lease, name=wanted.validated_data["name"])
         return Response(LeaseShown(lease).data)
-
-
-class WipeCertificate(LeaseView):
-    """The proof that nothing of the tenant is left."""
-
-    serializer_class = CertificateShown
-    required = {"GET": "lease:read"}
-
-    @extend_schema(operation_id="leases_wipe_certificate", summary="Show a lease's wipe certificate")
-    def get(self, request: Request, id: str) -> Response:
-        """Every wipe of the lease's machines with its checks. 404 `not_wiped_yet` until the last one is done."""
-        lease = self.get_object()
-        records = list(wipe_records(lease))
-        if missing := _why_missing(lease, records):
-            raise Problem(404, *missing)
-        used = [machine for machine in lease.machines.all() if machine.touched_at]
-        verified = all(machine.state == MachineState.WIPED for machine in used)
-        return Response(CertificateShown({"lease": lease.public_id, "verified": verified, "wipes": records}).data)
-
-
-def _why_missing(lease: Lease, records: list[WipeRecord]) -> tuple[str, str, str] | None:
-    """Code, title and sentence while there is no certificate; None once there is."""
-    used = [machine for machine in lease.machines.all() if machine.touched_at]
-    if lease.state in LEASE_OVER and not used:
-        return (
-            "nothing_to_wipe",
-            "Nothing to wipe",
-            "No node was ever prepared for this lease: nothing had to be wiped.",
-        )
-    if lease.state not in {*LEASE_OVER, LeaseState.RECLAIMING}:
-        detail = "The lease is not over. Its nodes are wiped after it ends, and the certificate follows."
-    elif not records or any(machine.state not in MACHINE_AT_REST for machine in used):
-        detail = (
-            "The nodes are being wiped now. Ask again in a few seconds; the lease's `machines` say how far they are."
-        )
-    else:
-        return None
-    return "not_wiped_yet", "Not wiped yet", detail

@@ -2,8 +2,9 @@
 
 from django.urls import path
 
-from leasing.api import fleet, machines, setup
-from leasing.api.leases import Rename, Return, Transitions, WipeCertificate
+from leasing.api import enrolments, fleet, machines, setup
+from leasing.api.certificates import CertificateKeys, SignedCertificate, WipeCertificate, WipeCertificatePDF
+from leasing.api.leases import Rename, Return, Transitions
 
 MACHINE = "leases/<str:id>/machines/<str:machine>"
 
@@ -35,4 +36,14 @@ urlpatterns = [
     path(f"{MACHINE}/swap", machines.Swap.as_view(), name="api_machine_swap"),
     path(f"{MACHINE}/logs/startup", machines.StartupLog.as_view(), name="api_machine_startup_log"),
     path(f"{MACHINE}/logs/console", machines.ConsoleLog.as_view(), name="api_machine_console_log"),
+    path(
+        "leases/<str:id>/wipe-certificate.json",
+        SignedCertificate.as_view(),
+        name="api_lease_wipe_certificate_json",
+    ),
+    path("leases/<str:id>/wipe-certificate.pdf", WipeCertificatePDF.as_view(), name="api_lease_wipe_certificate_pdf"),
+    path("certificate-keys", CertificateKeys.as_view(), name="api_certificate_keys"),
+    path("operations/enrolments", enrolments.Enrolments.as_view(), name="api_operations_enrolments"),
+    path("operations/enrolments/<str:id>", enrolments.OneEnrolment.as_view(), name="api_operations_enrolment"),
+    path("operations/enrolments/<str:id>/withdraw", enrolments.Withdraw.as_view(), name="api_operations_withdraw"),
 ]

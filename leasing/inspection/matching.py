@@ -22,6 +22,8 @@ UNITS = {
     Measure.NETWORK: "Gbit/s",
 }
 
+NOT_MEASURED = "not measured"
+
 _WORD = re.compile(r"[a-z0-9]+")
 _MEMORY_WORD = re.compile(r"\d+gb|gb|hbm\d?e?")
 _NOT_MODEL = frozenset({"nvidia", "amd", "tesla", "geforce", "instinct", "generation", "grace", "hopper"})
@@ -120,13 +122,13 @@ def broken(inventory: Inventory) -> Iterator[Difference]:
     for gpu in inventory.gpus:
         name, links = f"GPU {gpu.index}", max((other.nvlinks or 0 for other in inventory.gpus), default=0)
         if gpu.lost:
-            yield _differs(name, "answers", f"lost (PCI {gpu.pci or 'unknown'})")
+            yield _differs(name, "answering", f"lost (PCI {gpu.pci or 'unknown'})")
         if gpu.ecc_uncorrected:
             yield _differs(f"{name}, uncorrected memory errors", 0, gpu.ecc_uncorrected)
         if gpu.remap_failed:
-            yield _differs(f"{name}, memory rows", "sound", "a row could not be remapped: replace the GPU")
+            yield _differs(f"{name}, memory rows", "sound", "one could not be remapped (replace the GPU)")
         elif gpu.remap_pending:
-            yield _differs(f"{name}, memory rows", "sound", "a row is to be remapped: reset the GPU")
+            yield _differs(f"{name}, memory rows", "sound", "one is to be remapped (reset the GPU)")
         if gpu.mig:
             yield _differs(f"{name}, MIG", "off", "on")
         if gpu.nvlinks is not None and gpu.nvlinks < links:
@@ -143,7 +145,7 @@ def too_slow(targets: Iterable[Target], measures: Mapping[str, float]) -> list[D
         unit, found = UNITS[Measure(target.measure)], measures.get(target.measure)
         least = f"at least {target.least:,g} {unit}"
         if found is None:
-            missed.append(_differs(Measure(target.measure).label, least, "could not be measured"))
+            missed.append(_differs(Measure(target.measure).label, least, NOT_MEASURED))
         elif found < target.least:
             missed.append(_differs(Measure(target.measure).label, least, f"{found:,.6g} {unit}"))
     return missed
@@ -186,8 +188,8 @@ def _named_disks(disks: Iterable[Disk]) -> dict[str, str]:
 
 
 def sentence(differences: Sequence[Difference], *, most: int = 3) -> str:
-    """The first few as words, such as "GPUs: 8 promised, 7 found"."""
-    said = [f"{d['part']}: {d['promised']} promised, {d['found']} found" for d in differences[:most]]
+    """The first few as words, such as "GPUs: 7 instead of 8"."""
+    said = [f"{d['part']}: {d['found']} instead of {d['promised']}" for d in differences[:most]]
     rest = len(differences) - most
     return "; ".join(said) + (f"; and {rest} more" if rest > 0 else "")
 

@@ -173,6 +173,11 @@ class Migration(migrations.Migration):
             name='setup_taken',
             field=models.PositiveIntegerField(default=0, help_text='The one that the worker at work on it has read.'),
         ),
+        migrations.AlterField(
+            model_name='wiperecord',
+            name='method',
+            field=models.CharField(help_text="How the tenant's data was made unreadable.", max_length=300),
+        ),
         migrations.AddField(
             model_name='wiperecord',
             name='devices',

@@ -21,7 +21,7 @@ class WipeRecord(models.Model):
     node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="wipe_records")
     started_at = models.DateTimeField()
     completed_at = models.DateTimeField()
-    method = models.CharField(max_length=120, help_text="How the tenant's data was made unreadable.")
+    method = models.CharField(max_length=300, help_text="How the tenant's data was made unreadable.")
     checks = models.JSONField(help_text='[{"name", "passed", "detail"}] in the order they were made.')
     devices = models.JSONField(
         default=list, help_text='[{"kind": "disk" or "gpu", "name", "serial", "size"}]: what the node is made of now.'

@@ -47,6 +47,7 @@ DEADLINES: Mapping[str, timedelta] = {
     EnrolmentState.MEASURING: timedelta(minutes=45),
 }
 VERIFICATION_TAKES = DEADLINES[EnrolmentState.INSPECTING] + DEADLINES[EnrolmentState.MEASURING]
+VERIFIABLE = frozenset({NodeState.AVAILABLE, NodeState.QUARANTINED, NodeState.MAINTENANCE})
 WAITING = "waiting for the site's worker"
 
 
@@ -94,6 +95,8 @@ def verify_again(*, node: Node, actor: str, now: datetime) -> Enrolment:
     :raises NodeInUse: if it is in stock and booked before a verification would be over
     """
     node = _lock_node(node.pk)
+    if node.state not in VERIFIABLE:
+        raise IllegalMove(node, NodeState.VERIFYING)
     soon = Window(now, now + VERIFICATION_TAKES)
     if node.state == NodeState.AVAILABLE and _claimed(node, soon):
         raise NodeInUse(

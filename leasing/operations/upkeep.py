@@ -86,8 +86,8 @@ def _mark(*, node: Node, to: str, reason: str, actor: str, now: datetime) -> Non
 def settle_drain(*, node: Node, now: datetime) -> bool:
     """Move a drained node on once it is clean and no lease has claimed it any more. True if it moved."""
     node = calendar.lock_node(node)
-    to = node.after_lease
-    if not to or node.state != NodeState.AVAILABLE or bookings(node, now=now).exists():
+    to, under_way = node.after_lease, Maintenance.objects.filter(node=node, state=MaintenanceState.UNDER_WAY)
+    if not to or node.state != NodeState.AVAILABLE or bookings(node, now=now).exists() or under_way.exists():
         return False
     drained: dict[str, Any] = {"cordoned_at": None, "cordon_reason": "", "after_lease": ""}
     if to == NodeState.RETIRED:
@@ -107,23 +107,24 @@ def bookings(node: Node, *, now: datetime) -> QuerySet[Claim]:
     return live.select_related("lease__organization", "lease__offer__plan").order_by("period")
 
 
-def quarantine(*, node: Node, reason: str, actor: str, now: datetime) -> Cleared:
+def quarantine(*, node: Node, reason: str, actor: str, now: datetime, code: str = "by_staff") -> Cleared:
     """
-    Take a node that nobody is on out of stock, until staff lets it be verified again. Doing it twice changes nothing.
+    Take a node that nobody is on out of stock, until it is verified again: by staff, or, where the `code` is what looks
+    at its health found, once they find it well. Doing it twice changes nothing.
 
     Its bookings move to equal nodes where they can. One that stays is re-placed at its start, as after any failure.
 
     :raises IllegalMove: if somebody is on the node or it is being wiped: drain it instead
     """
-    _quarantine(node=node, reason=reason, actor=actor, now=now)
+    _quarantine(node=node, code=code, reason=reason, actor=actor, now=now)
     return _clear(node=node, now=now)
 
 
 @transaction.atomic
-def _quarantine(*, node: Node, reason: str, actor: str, now: datetime) -> None:
+def _quarantine(*, node: Node, code: str, reason: str, actor: str, now: datetime) -> None:
     node = calendar.lock_node(node)
     if node.state != NodeState.QUARANTINED:
-        node.move_to(NodeState.QUARANTINED, at=now, reason="by_staff", actor=actor)
+        node.move_to(NodeState.QUARANTINED, at=now, reason=code, actor=actor)
         _record(node, "node.quarantined", actor=actor, now=now, reason=reason)
 
 

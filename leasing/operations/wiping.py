@@ -38,7 +38,7 @@ def record_wipe(
         node=machine.node,
         started_at=started_at,
         completed_at=completed_at,
-        method=method,
+        method=method[:300],
         checks=list(checks),
         devices=list(devices),
         verified=verified,

@@ -102,7 +102,8 @@ def parts_compared(enrolment: Enrolment, inventory: Inventory, kind: NodeType) -
         for part, promised, found in whole
     ]
     besides = [row for part, row in wrong.items() if part not in {part for part, _, _ in whole} | _MEASURED]
-    return shown + [Comparison(row["part"], row["promised"], row["found"], fits=False) for row in besides]
+    shown += [Comparison(row["part"], row["promised"], row["found"], fits=False) for row in besides]
+    return shown
 
 
 _MEASURED = {measure.label for measure in Measure}

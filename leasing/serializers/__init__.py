@@ -229,6 +229,15 @@ class CheckShown(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
+class DeviceShown(serializers.Serializer[Any]):
+    """A part of the node that holds data, as it was found after the wipe."""
+
+    kind = serializers.CharField(help_text="disk or gpu.")
+    name = serializers.CharField()
+    serial = serializers.CharField(help_text="Empty where the part does not tell one.")
+    size = serializers.CharField(help_text="With its unit.")
+
+
 class WipeShown(serializers.ModelSerializer[WipeRecord]):
     """One wipe of one machine."""
 
@@ -237,11 +246,12 @@ class WipeShown(serializers.ModelSerializer[WipeRecord]):
     node = serializers.CharField(source="node.name")
     method = serializers.CharField(help_text="How the data was made unreadable.")
     checks = CheckShown(many=True)
+    devices = DeviceShown(many=True)
     verified = serializers.BooleanField(help_text="True only if every check passed.")
 
     class Meta:
         model = WipeRecord
-        fields = ["id", "machine", "node", "method", "started_at", "completed_at", "checks", "verified"]
+        fields = ["id", "machine", "node", "method", "started_at", "completed_at", "checks", "devices", "verified"]
         read_only_fields = fields
 
 
@@ -251,3 +261,34 @@ class CertificateShown(serializers.Serializer[Any]):
     lease = serializers.CharField()
     verified = serializers.BooleanField(help_text="True once every machine that was used is proven clean.")
     wipes = WipeShown(many=True)
+
+
+class SignatureShown(serializers.Serializer[Any]):
+    """Who signed the canonical JSON (keys sorted, no spaces, UTF-8) of the other member."""
+
+    algorithm = serializers.CharField(help_text="Ed25519")
+    key_id = serializers.CharField(help_text="The key's fingerprint: see GET certificate-keys.")
+    value = serializers.CharField(help_text="64 bytes in base64.")
+
+
+class SignedCertificateShown(serializers.Serializer[Any]):
+    """A certificate, or, while a node is not proven clean, a report in its place."""
+
+    certificate = serializers.DictField(required=False, help_text="Present once every node is proven clean.")
+    report = serializers.DictField(required=False, help_text="In its place until then.")
+    signature = SignatureShown()
+
+
+class KeyOfCertificates(serializers.Serializer[Any]):
+    """A public key that certificates are checked with."""
+
+    key_id = serializers.CharField(source="id", help_text="Its fingerprint, as ssh-keygen shows it.")
+    algorithm = serializers.CharField(default="Ed25519")
+    openssh = serializers.CharField()
+    pem = serializers.CharField(help_text="SubjectPublicKeyInfo, as OpenSSL reads it.")
+
+
+class KeysOfCertificates(serializers.Serializer[Any]):
+    """The key that signs now, first, and those that signed before it."""
+
+    keys = KeyOfCertificates(many=True)

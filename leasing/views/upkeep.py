@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from accounts.access import operator_of
 from accounts.clock import now
+from accounts.models import IllegalMove
 from accounts.views import operator_allowed
 from leasing.access import MAY_CHANGE
 from leasing.forms.upkeep import Drain, Reason, Sure
@@ -52,8 +53,11 @@ class Change:
 
 
 def _wipe_again(*, node: Node, actor: str, now: datetime) -> None:
-    """Of the machine whose wipe failed; the table of nodes has no other way into this state."""
-    machine = node.machines.select_related("node", "lease__offer__plan").get(state=MachineState.WIPE_FAILED)
+    """The machine whose wipe failed; without one there is nothing to wipe."""
+    machines = node.machines.filter(state=MachineState.WIPE_FAILED).select_related("node", "lease__offer__plan")
+    machine = machines.first()
+    if machine is None:
+        raise IllegalMove(node, NodeState.WIPING)
     wipe_again(machine=machine, actor=actor, now=now)
 
 

@@ -68,7 +68,7 @@ class NodeTransitions(Fixed, TabularInline):  # type: ignore[misc]
 
 @admin.register(Node)
 class NodeAdmin(Kept, ModelAdmin):  # type: ignore[misc]
-    """Machines. Real ones are enrolled with `./run manage enrol_node`, which proves that they can be reached."""
+    """Machines. Real ones are enrolled (leasing), which proves what they are."""
 
     list_display = ("name", "site", "node_type", "status", "state_since", "deadline", "reason", "address")
     list_filter = ("state", "pool__provisioner", "pool__site__region", "pool__node_type", "pool__site")

@@ -1,30 +1,38 @@
 """A real host on this machine for the podman provisioner: its own network, processes, mounts, sshd and podman.
 
 It is a set of Linux namespaces entered by an init of its own, so that killing that init is a power failure and nothing
-of it outlives the process that built it. Needs root. `python -m standins.nodes.podman_host` builds one and prints it.
+of it outlives the process that built it. Needs root. `python -m standins.nodes.podman_host` builds one and prints it;
+options say what is missing on it.
 """
 
 import argparse
+import ctypes
 import fcntl
+import hashlib
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Self
 
-from standins.nodes import gpu
+from standins.nodes.podman_gpus import SimulatedGPUs
 from standins.nodes.tenant_image import lacking, tenant_image
 
 IMAGE = "localhost/gridlease-tenant:latest"
 TOOLS = ("podman", "runc", "iptables", "ip", "nsenter", "unshare", "sshd", "ssh-keygen", "ssh")
 PACKAGES = "podman runc iptables iproute2 openssh-server busybox-static gocryptfs"
-FOLDERS = ("/var/lib/gridlease", "/var/lib/containers", "/var/lib/cni", "/etc/cdi", "/usr/local/sbin")
+FOLDERS = (
+    *("/var/lib/gridlease", "/var/lib/containers", "/var/lib/cni", "/etc/cdi"),
+    *("/usr/local/sbin", "/usr/local/lib/gridlease", "/root"),
+)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 FACTS: Mapping[str, str | int] = {
     "gpu_model": "SIMULATED GPU",
@@ -34,12 +42,12 @@ FACTS: Mapping[str, str | int] = {
     "memory_gb": 1,
     "nvme_gb": 1,
 }
+TOLD = ("address", "port", "user", "host_key", "identity", "image", "image_digest", "facts", "fingerprint", "password")
 SSHD_CONFIG = """\
 HostKey {directory}/host_key
-AuthorizedKeysFile {directory}/authorized_keys
-PermitRootLogin prohibit-password
-PasswordAuthentication no
-StrictModes no
+AuthorizedKeysFile .ssh/authorized_keys
+PermitRootLogin {root_login}
+PasswordAuthentication {password}
 UsePAM no
 PidFile none
 """
@@ -51,6 +59,8 @@ mount -t tmpfs tmpfs /run; mkdir -p /run/sshd /run/lock
 mount -t tmpfs tmpfs /dev/shm
 mount --bind shadow /etc/shadow
 for folder in "$@"; do mkdir -p "root$folder"; mount --bind "root$folder" "$folder"; done
+[ ! -e full ] || mount -t tmpfs -o size=64m tmpfs /var/lib/gridlease
+[ ! -e without_podman ] || mount --bind /dev/null /usr/bin/podman
 "$(command -v sshd)" -D -e -f "$PWD/sshd_config" </dev/null >>sshd.log 2>&1 &
 read -r _ || true
 mount -t fusectl fusectl /run
@@ -71,13 +81,20 @@ class CannotBuild(Exception):
 
 @dataclass
 class PodmanHost:
-    """A host that is up between `__enter__` and `__exit__`; `facts` are the node type's, with simulated GPUs."""
+    """
+    A host that is up between `__enter__` and `__exit__`; `facts` are the node type's, with simulated GPUs.
+
+    With a root `password` that is the only way in: the operator's key `identity` is not admitted. `lacks` names what is
+    missing on it: "podman" (then no image either), "cdi", "space".
+    """
 
     directory: Path
     number: int
     lock: IO[str]
     identity: str
     facts: Mapping[str, str | int] = field(default_factory=lambda: FACTS)
+    password: str = ""
+    lacks: frozenset[str] = frozenset()
     port: int = 22
     user: str = "root"
     host_key: str = ""
@@ -99,7 +116,8 @@ class PodmanHost:
         try:
             self._files()
             self.boot()
-            self._import_image()
+            if "podman" not in self.lacks:
+                self._import_image()
         except BaseException:
             self.__exit__()
             raise
@@ -111,13 +129,24 @@ class PodmanHost:
         _clear(self.name, self.directory.parent)
         self.lock.close()
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the host key, as OpenSSH shows it."""
+        digest = hashlib.sha256(b64decode(self.host_key.split()[1])).digest()
+        return "SHA256:" + b64encode(digest).decode().rstrip("=")
+
+    @property
+    def gpus(self) -> SimulatedGPUs:
+        """Its simulated GPUs, which can be broken and mended."""
+        return SimulatedGPUs(self.directory / "root", self.name, self.facts)
+
     def boot(self) -> None:
         """Starts the host and waits until its sshd answers."""
         self._network()
         with (self.directory / "init.log").open("ab") as log:
             self.init = self._start(log)
         until = time.monotonic() + 10
-        while self.ssh("true", check=False).returncode:
+        while not self._answers():
             if self.init.poll() is not None or time.monotonic() > until:
                 logs = [self.directory / "init.log", self.directory / "sshd.log"]
                 said = " ".join(log.read_text() for log in logs if log.exists())
@@ -156,6 +185,21 @@ class PodmanHost:
         """Runs a program in the host's network."""
         _run("nsenter", f"--net=/run/netns/{self.name}", *argv)
 
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection((self.address, self.port), timeout=2) as connection:
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False
+
+    def console(self, command: str, *, stdin: bytes = b"", check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        """Runs a command as somebody in front of the host: also while it is cut off, and whoever may log in."""
+        assert self.init
+        children = Path(f"/proc/{self.init.pid}/task/{self.init.pid}/children").read_text().split()
+        enter = ["nsenter", f"--net=/run/netns/{self.name}", "--target", children[0], "--mount", "--pid"]
+        argv = [*enter, "sh", "-c", command]
+        return subprocess.run(argv, input=stdin, capture_output=True, check=check, env={"PATH": PATH, "HOME": "/root"})
+
     def ssh(self, command: str, *, stdin: bytes = b"", check: bool = True) -> subprocess.CompletedProcess[bytes]:
         """Runs a command on the host as the operator, through the OpenSSH client."""
         known = self.directory / "known_hosts"
@@ -164,21 +208,34 @@ class PodmanHost:
         return subprocess.run(argv, input=stdin, capture_output=True, check=check)
 
     def _files(self) -> None:
-        """Keys, sshd's configuration, the simulated GPUs and their CDI specification."""
+        """Keys, sshd's configuration, what is missing, the simulated GPUs."""
         for folder in FOLDERS:
             Path(folder).mkdir(parents=True, exist_ok=True)
         _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(self.directory / "host_key"))
         self.host_key = " ".join((self.directory / "host_key.pub").read_text().split()[:2])
         (self.directory / "known_hosts").write_text(f"{self.address} {self.host_key}\n")
-        public = subprocess.run(["ssh-keygen", "-y", "-f", self.identity], capture_output=True, text=True, check=True)
-        (self.directory / "authorized_keys").write_text(public.stdout)
-        (self.directory / "sshd_config").write_text(SSHD_CONFIG.format(directory=self.directory))
-        (self.directory / "shadow").write_text("root:*:1::::::\nsshd:*:1::::::\n")
-        smi = self.directory / "root/usr/local/sbin"
-        gpu.install(smi, self.name, dict(self.facts))
-        cdi = self.directory / "root/etc/cdi"
-        cdi.mkdir(parents=True)
-        (cdi / "nvidia.json").write_text(json.dumps(_cdi()))
+        self._logins()
+        for missing in self.lacks & {"podman", "space"}:
+            (self.directory / {"podman": "without_podman", "space": "full"}[missing]).touch()
+        self.gpus.install(cdi="cdi" not in self.lacks)
+
+    def _logins(self) -> None:
+        """Who gets in: the operator, or whoever knows the password."""
+        admitted, hashed = self.directory / "root/root/.ssh/authorized_keys", "*"
+        admitted.parent.mkdir(parents=True, mode=0o700)
+        admitted.parent.parent.chmod(0o700)
+        if self.password:
+            libcrypt = ctypes.CDLL("libcrypt.so.1")
+            libcrypt.crypt.restype = ctypes.c_char_p
+            hashed = libcrypt.crypt(self.password.encode(), b"$6$gridlease").decode()
+        else:
+            argv = ["ssh-keygen", "-y", "-f", self.identity]
+            public = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+            admitted.write_text(public)
+        (self.directory / "shadow").write_text(f"root:{hashed}:1::::::\nsshd:*:1::::::\n")
+        root_login, password = ("yes", "yes") if self.password else ("prohibit-password", "no")
+        config = SSHD_CONFIG.format(directory=self.directory, root_login=root_login, password=password)
+        (self.directory / "sshd_config").write_text(config)
 
     def _network(self) -> None:
         """A namespace and a pair of interfaces, of which one end stays here."""
@@ -192,13 +249,20 @@ class PodmanHost:
 
     def _import_image(self) -> None:
         """Brings the tenants' image onto the host, as an operator would without a registry."""
-        self.ssh(f"podman import -q - {IMAGE}", stdin=tenant_image())
-        shown = self.ssh(f"podman image inspect --format '{{{{.Digest}}}}' {IMAGE}")
+        self.console(f"podman import -q - {IMAGE}", stdin=tenant_image())
+        shown = self.console(f"podman image inspect --format '{{{{.Digest}}}}' {IMAGE}")
         self.image_digest = shown.stdout.decode().strip()
 
 
-def podman_host(*, identity: Path, directory: Path | None = None) -> PodmanHost:
-    """A host, not yet up, that admits the operator's private key `identity`. Raises CannotBuild.
+def podman_host(
+    *,
+    identity: Path,
+    directory: Path | None = None,
+    password: str = "",
+    lacks: Collection[str] = (),
+    facts: Mapping[str, str | int] = FACTS,
+) -> PodmanHost:
+    """A host, not yet up; see PodmanHost. Raises CannotBuild.
 
     `directory` is where its disks lie, by default in /var/tmp; a fresh directory in it is made and later removed.
     """
@@ -209,7 +273,15 @@ def podman_host(*, identity: Path, directory: Path | None = None) -> PodmanHost:
     parent = directory or Path("/var/tmp")
     _clear(f"glhost{number}", parent)
     base = Path(tempfile.mkdtemp(prefix=f"glhost{number}-", dir=parent))
-    return PodmanHost(directory=base, number=number, lock=lock, identity=str(identity))
+    return PodmanHost(
+        directory=base,
+        number=number,
+        lock=lock,
+        identity=str(identity),
+        facts=facts,
+        password=password,
+        lacks=frozenset(lacks),
+    )
 
 
 def why_not() -> str:
@@ -249,13 +321,6 @@ def _unplug(name: str) -> None:
     _run("ip", "link", "delete", f"{name}a", check=False)
 
 
-def _cdi() -> dict[str, object]:
-    """A CDI specification as the NVIDIA toolkit writes it, for the simulated GPUs."""
-    smi = {"hostPath": "/usr/local/sbin/nvidia-smi", "containerPath": "/usr/bin/nvidia-smi", "options": ["ro", "bind"]}
-    device = {"name": "all", "containerEdits": {"mounts": [smi]}}
-    return {"cdiVersion": "0.5.0", "kind": "nvidia.com/gpu", "devices": [device]}
-
-
 def _run(*argv: str, check: bool = True) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=os.environ | {"PATH": PATH})
     if check and done.returncode:
@@ -267,12 +332,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m standins.nodes.podman_host", description=__doc__)
     parser.add_argument("--identity", type=Path, required=True, help="the operator's private key file")
     parser.add_argument("--directory", type=Path, help="where the host's disks lie; /var/tmp by default")
+    parser.add_argument("--password", default="", help="root's, and the only way in; by default the key is admitted")
+    parser.add_argument("--lacks", action="append", default=[], choices=["podman", "cdi", "space"])
+    parser.add_argument(
+        "--gpu-count", type=int, default=FACTS["gpu_count"], help="simulated; 0 for a host without GPUs"
+    )
+    parser.add_argument("--gpu-model", default=FACTS["gpu_model"], help="as nvidia-smi names it")
+    parser.add_argument("--gpu-memory-gb", type=int, default=FACTS["gpu_memory_gb"])
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    asked = vars(arguments)
+    facts = {**FACTS, **{name: asked.pop(name) for name in ("gpu_count", "gpu_model", "gpu_memory_gb")}}
     try:
-        with podman_host(identity=arguments.identity, directory=arguments.directory) as host:
-            told = ("address", "port", "user", "host_key", "identity", "image", "image_digest", "facts")
-            print(json.dumps({name: getattr(host, name) for name in told}), flush=True)
+        with podman_host(**asked, facts=facts) as host:
+            print(json.dumps({name: getattr(host, name) for name in TOLD}), flush=True)
             signal.pause()
     except CannotBuild as error:
         raise SystemExit(str(error)) from error

@@ -21,6 +21,7 @@ KINDS = {
     "public": """
         home catalogue offer pay healthz mailbox mailbox_letter
         api_offers api_offer api_offer_windows api_sites api_gpu_models api_node_types api_images api_plans
+        api_certificate_keys
     """,
     "schema": "schema docs",
     "webhook": "stripe-webhook",
@@ -30,6 +31,8 @@ KINDS = {
         api_operations_capacity api_operations_nodes api_operations_node api_operations_cordon api_operations_uncordon
         api_operations_drain api_operations_quarantine api_operations_verify api_operations_work
         api_operations_finish api_operations_cancel api_operations_extend
+        enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
+        api_operations_enrolments api_operations_enrolment api_operations_withdraw
     """,
     # For people who are logged in, of whatever organization or none.
     "person": "organization-create settings",
@@ -46,6 +49,8 @@ KINDS = {
         api_lease_ssh_keys api_lease_ssh_key api_lease_on_failure api_lease_outages api_lease_events
         api_machine_power_cycle api_machine_gpu_reset api_machine_rebuild api_machine_swap
         api_machine_startup_log api_machine_console_log
+        lease_wipe_certificate_json lease_wipe_certificate_pdf
+        api_lease_wipe_certificate_json api_lease_wipe_certificate_pdf
         api_quotes api_quote api_wallet api_ledger api_invoices api_invoice_preview api_invoice
         api_top_ups api_top_up api_refunds
         api_ssh_keys api_ssh_key api_tokens api_token api_events api_organization

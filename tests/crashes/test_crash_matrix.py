@@ -1,6 +1,6 @@
 """
-A site's processes are killed at every registered failpoint, once each, in a whole life of a node: lease, looks,
-break-fix, changed keys, return, wipe. New processes finish the work, and what must always hold holds.
+A site's processes are killed at every registered failpoint, once each, in a whole life of a node. New processes finish
+the work, and what must always hold holds.
 
 A failpoint that is registered anywhere is visited without a new test; one that no life passes fails its test.
 """
@@ -10,25 +10,29 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
-from django.db.models import F
 
-from accounts import clock, failpoints
+from accounts import clock, failpoints, seal
 from accounts.models import Organization
 from billing.invariants import broken
 from config.celery import app
-from leasing import operations, provisioning, watching
+from leasing import containing, enrolling, operations, provisioning, watching
+from leasing.hosts import host_of
 from leasing.models import Claim, Lease, Machine, NodeHealth, WipeRecord
+from leasing.operations.asked import Asked
+from leasing.operations.enrolment import request
+from leasing.power import BMC_PURPOSE
+from leasing.provisioners.sandbox.command import command
 from leasing.states import LeaseState, MachineState
-from marketplace.models import Node, Provisioner
+from marketplace.models import Node, Offer, Provisioner
 from marketplace.queries import current_rate
 from marketplace.states import NodeState
 from tests import factories
 from tests.crashes.life import Site, site
+from tests.redfish import BMC, PASSWORD, USER, running
 from tests.sandbox_host import sandbox_host
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
-assert provisioning
-assert watching
+assert containing and enrolling and provisioning and watching  # they register the failpoints
 
 
 @pytest.fixture
@@ -41,8 +45,43 @@ def host(tmp_path: Path, settings: LazySettings) -> Iterator[dict[str, str]]:
         yield env
 
 
+def live(at: Site, acme: Organization, bmc: BMC) -> Lease:
+    """A life, whatever is killed meanwhile: enrolled, leased, looked at, serviced, silent when returned, wiped."""
+    enrol()
+    at.wait(lambda: Node.objects.filter(state=NodeState.AVAILABLE).exists(), "a node in stock")
+    lease = order(acme)
+    at.wait(lambda: the_machine().state == MachineState.READY, "a ready machine")
+    at.wait(lambda: NodeHealth.objects.filter(cause="", good_looks__gte=1).exists(), "a good look")
+    operations.service(machine=the_machine(), what="power_cycle", actor="user:us_tests", now=clock.now())
+    at.wait(lambda: the_machine().state == MachineState.READY, "the end of the power cycle")
+    password = seal.seal(PASSWORD, purpose=BMC_PURPOSE)
+    Node.objects.update(bmc_address=bmc.address, bmc_user=USER, bmc_password=password)
+    breaks("silence")
+    operations.end(lease=lease, reason="returned", actor="user:us_tests", now=clock.now())
+    Machine.objects.update(deadline=clock.now())
+    at.wait(lambda: the_machine().contained_at, "a node without power")
+    breaks("mend")
+    operations.wipe_again(machine=the_machine(), actor="user:us_tests", now=clock.now())
+    at.wait(lambda: Node.objects.get().state == NodeState.AVAILABLE, "the node back in stock")
+    assert bmc.said() == ["ForceOff", "On"]
+    return lease
+
+
+def enrol() -> None:
+    kind = factories.a_node_type()
+    asked = Asked(
+        site=factories.a_site(),
+        name="macon-h100x8-1",
+        provisioner=Provisioner.SANDBOX,
+        plan=factories.a_plan(),
+        node_type=kind,
+        micros_per_node_hour=factories.MICROS_PER_NODE_HOUR,
+    )
+    request(asked=asked, actor="user:us_staff", now=clock.now())
+
+
 def order(acme: Organization) -> Lease:
-    offer, now = factories.an_offer(factories.a_pool(provisioner=Provisioner.SANDBOX)), clock.now()
+    offer, now = Offer.objects.get(), clock.now()
     lease = operations.hold(
         organization=acme,
         actor="user:us_tests",
@@ -60,29 +99,20 @@ def order(acme: Organization) -> Lease:
 
 
 def the_machine() -> Machine:
-    return Machine.objects.select_related("lease__organization").get()
+    return Machine.objects.select_related("lease__organization", "lease__offer__plan", "node").get()
 
 
-def live(at: Site, lease: Lease) -> None:
-    """From the order to the node's return to stock, whatever is killed meanwhile."""
-    at.wait(lambda: the_machine().state == MachineState.READY, "a ready machine")
-    at.wait(lambda: NodeHealth.objects.filter(cause="", good_looks__gte=1).exists(), "a good look")
-    operations.service(machine=the_machine(), what="power_cycle", actor="user:us_tests", now=clock.now())
-    at.wait(lambda: the_machine().state == MachineState.READY, "the end of the power cycle")
-    Lease.objects.update(setup_version=F("setup_version") + 1)
-    at.wait(lambda: the_machine().setup_applied == Lease.objects.get().setup_version, "the new setup on the host")
-    at.wait(lambda: the_machine().state == MachineState.READY, "a ready machine again")
-    operations.end(lease=lease, reason="returned", actor="user:us_tests", now=clock.now())
-    at.wait(lambda: Node.objects.get().state == NodeState.AVAILABLE, "the node back in stock")
+def breaks(what: str) -> None:
+    """See `standins.nodes.faults`."""
+    command(host_of(Node.objects.get()), "break", what=what)
 
 
 @pytest.mark.parametrize("place", sorted(failpoints.REGISTERED))
 def test_a_site_killed_at_any_failpoint_goes_on_and_nothing_is_doubled_or_lost(
-    place: str, host: dict[str, str]
+    place: str, host: dict[str, str], tmp_path: Path
 ) -> None:
-    lease = order(factories.an_organization())
-    with site(host, place) as at:
-        live(at, lease)
+    with running(tmp_path / "bmc") as bmc, site(host, place) as at:
+        lease = live(at, factories.an_organization(), bmc)
         assert at.died >= 1, f"no life passes {place}"
     assert list(broken(now=clock.now())) == []
     lease.refresh_from_db()

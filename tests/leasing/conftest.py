@@ -5,17 +5,20 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.test import Client
 
-from accounts.models import Organization
-from leasing import operations, provisioning
+from accounts.models import Organization, User
+from leasing import enrolling, operations, provisioning
 from leasing.models import Lease
 from leasing.provisioners import provisioner_for
 from leasing.provisioners.base import ProvisionerError
 from leasing.provisioners.fake import Fake, World
-from marketplace.models import Node, Offer
+from marketplace.models import Node, Offer, Site
 from marketplace.queries import current_rate
 from tests import factories
 from tests.factories import NOON
+from tests.leasing.scripted import Scripted, a_whole
 
 
 @pytest.fixture
@@ -26,6 +29,14 @@ def world() -> Iterator[World]:
     fake.world.reset()
     yield fake.world
     fake.world.reset()
+
+
+@pytest.fixture
+def inspector(db: None, monkeypatch: pytest.MonkeyPatch) -> Scripted:
+    """Hosts of every kind are whole machines of the tests' node type, until the test says otherwise."""
+    scripted = Scripted(a_whole(factories.a_node_type()))
+    monkeypatch.setattr(enrolling, "inspector_for", lambda _: scripted)
+    return scripted
 
 
 @pytest.fixture
@@ -87,3 +98,25 @@ def active(organization: Organization, offer: Offer, **wanted: Any) -> Lease:
     work_all(offer, now=wanted.get("now", NOON))
     lease.refresh_from_db()
     return lease
+
+
+def enrol_all(*, now: datetime) -> None:
+    """Do all work on enrolments that is due at `now`, as the sites' workers would."""
+    for site in Site.objects.all():
+        while (mine := enrolling.take(site=site, now=now)) is not None:
+            try:
+                outcome = enrolling.act(mine)
+            except ProvisionerError as error:
+                enrolling.apply_error(enrolment=mine, error=error, now=now)
+            else:
+                enrolling.apply(enrolment=mine, outcome=outcome, now=now)
+
+
+@pytest.fixture
+def staff_browser(db: None) -> Client:
+    """Somebody of the operator's staff who may do everything, with a second factor."""
+    user = User.objects.create_superuser("staff@example.com", "correct horse battery", name="Grace")
+    TOTP.activate(user, generate_totp_secret())
+    client = Client()
+    client.force_login(user)
+    return client

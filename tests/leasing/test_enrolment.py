@@ -1,28 +1,22 @@
 """A host becomes a node only by passing, and a host that does not leaves a sentence and nothing else."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from accounts.models import Event, IllegalMove, Organization
+from accounts.models import Event
 from accounts.seal import unseal
-from leasing import enrolling, schedule, working
-from leasing.inspection.inventory import Disk, Inventory
+from leasing import enrolling, schedule
+from leasing.inspection.inventory import Inventory
 from leasing.models import Enrolment, Inspection
 from leasing.operations.enrolment import (
     DEADLINES,
-    Asked,
     BadEnrolment,
-    NodeInUse,
     request,
     retire,
-    verify_again,
-    withdraw,
 )
-from leasing.provisioners import INSPECTORS, inspector_for
 from leasing.provisioners.base import (
     CredentialsRefused,
     HostKeyMismatch,
@@ -30,73 +24,17 @@ from leasing.provisioners.base import (
     ProvisionerError,
     Unreachable,
 )
-from leasing.states import ENROLMENT_FAILED_TWIN, EnrolmentState
+from leasing.states import EnrolmentState
 from marketplace.models import Measure, Node, NodeCalendar, NodeTransition, Offer, Pool, Rate, Target
 from marketplace.queries import current_rate
 from marketplace.states import NodeState
 from tests import factories
 from tests.factories import NOON, PUBLIC_KEY
-from tests.leasing import stages
-from tests.leasing.conftest import hold
+from tests.leasing.enrolled import all_steps, ask, asked, assert_nothing_is_left, one_step
 from tests.leasing.scripted import Scripted, a_whole
 from tests.together import together
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def inspector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
-    """Whole hosts of the tests' node type."""
-    monkeypatch.setitem(INSPECTORS, "fake", "tests.leasing.scripted.Scripted")
-    inspector_for.cache_clear()
-    scripted = inspector_for("fake")
-    assert isinstance(scripted, Scripted)
-    scripted.inventory = a_whole(factories.a_node_type())
-    yield scripted
-    inspector_for.cache_clear()
-
-
-def asked(**changed: Any) -> Asked:
-    wanted = {
-        "site": factories.a_site(),
-        "name": "macon-h100x8-9001",
-        "provisioner": "fake",
-        "plan": factories.a_plan(),
-        "address": "10.4.0.17",
-        "password": "first-login",
-        "node_type": factories.a_node_type(),
-        "micros_per_node_hour": 19_200_000,
-    }
-    return Asked(**{**wanted, **changed})
-
-
-def ask(now: datetime = NOON, **changed: Any) -> Enrolment:
-    return request(asked=asked(**changed), actor="user:us_staff", now=now)
-
-
-def one_step(now: datetime = NOON) -> Enrolment | None:
-    """What a worker does with the enrolment that waits longest."""
-    mine = enrolling.take(site=factories.a_site(), now=now)
-    if mine is not None:
-        try:
-            outcome = enrolling.act(mine)
-        except ProvisionerError as error:
-            enrolling.apply_error(enrolment=mine, error=error, now=now)
-        else:
-            enrolling.apply(enrolment=mine, outcome=outcome, now=now)
-    return mine
-
-
-def all_steps(enrolment: Enrolment, now: datetime = NOON) -> Enrolment:
-    while one_step(now):
-        pass
-    enrolment.refresh_from_db()
-    return enrolment
-
-
-def assert_nothing_is_left(enrolment: Enrolment) -> None:
-    assert not Node.objects.exists() and not Pool.objects.exists() and not Offer.objects.exists()
-    assert (enrolment.credentials, enrolment.bmc_password, enrolment.next_attempt_at) == ("", "", None)
 
 
 # --- asking
@@ -318,7 +256,7 @@ def test_wrong_hardware_is_told_part_by_part(inspector: Scripted) -> None:
     enrolment = all_steps(ask())
     assert (enrolment.state, enrolment.reason) == (EnrolmentState.FAILED, "wrong_hardware")
     assert enrolment.detail == (
-        "It is not of the type 8 × H100: GPUs: 8 promised, 7 found; memory: 2048 GB promised, 1024 GB found."
+        "It is not of the type 8 × H100: GPUs: 7 instead of 8; memory: 1024 GB instead of 2048 GB."
     )
     assert enrolment.differences == [
         {"part": "GPUs", "promised": "8", "found": "7"},
@@ -333,7 +271,7 @@ def test_a_host_that_is_none_of_our_types_is_told_the_nearest(inspector: Scripte
     factories.a_node_type("h100x4", gpus=4)
     inspector.without(gpus=a_whole(factories.a_node_type()).gpus[:7])
     enrolment = all_steps(ask(node_type=None))
-    assert enrolment.detail == "It is none of our node types. The nearest is 8 × H100: GPUs: 8 promised, 7 found."
+    assert enrolment.detail == "It is none of our node types. The nearest is 8 × H100: GPUs: 7 instead of 8."
 
 
 def test_a_host_that_is_too_slow_is_told_which_figure_was_missed(inspector: Scripted) -> None:
@@ -342,7 +280,7 @@ def test_a_host_that_is_too_slow_is_told_which_figure_was_missed(inspector: Scri
     assert (enrolment.state, enrolment.reason) == (EnrolmentState.FAILED, "too_slow")
     assert enrolment.detail == (
         "It is too slow for the type 8 × H100: matrix product, FP16 TFLOP/s (slowest GPU): "
-        "at least 712.5 TFLOP/s promised, 700 TFLOP/s found."
+        "700 TFLOP/s instead of at least 712.5 TFLOP/s."
     )
     assert Inspection.objects.get().measures["matmul"] == 700.0
     assert_nothing_is_left(enrolment)
@@ -351,7 +289,7 @@ def test_a_host_that_is_too_slow_is_told_which_figure_was_missed(inspector: Scri
 def test_a_target_that_the_host_could_not_measure_is_missed(inspector: Scripted) -> None:
     Target.objects.create(node_type=factories.a_node_type(), measure=Measure.MATMUL, value=600)
     inspector.figures = {}
-    assert "could not be measured" in all_steps(ask()).detail
+    assert "not measured" in all_steps(ask()).detail
 
 
 def test_a_target_within_its_tolerance_is_reached(inspector: Scripted) -> None:
@@ -365,7 +303,7 @@ def test_a_gpu_that_breaks_in_the_burn_in_is_found(inspector: Scripted) -> None:
     one_step()
     gpus = a_whole(factories.a_node_type()).gpus
     inspector.without(gpus=(replace(gpus[0], ecc_uncorrected=1), *gpus[1:]))
-    assert "GPU 0, uncorrected memory errors: 0 promised, 1 found" in all_steps(enrolment).detail
+    assert "GPU 0, uncorrected memory errors: 1 instead of 0" in all_steps(enrolment).detail
 
 
 def test_without_a_price_for_what_it_turned_out_to_be_it_fails_and_says_what_to_give(inspector: Scripted) -> None:
@@ -391,142 +329,3 @@ def test_credentials_that_cannot_be_unsealed_any_more_are_said_to_be_so(inspecto
     enrolment = ask()
     Enrolment.objects.update(credentials="gAAAA-of-another-key")
     assert "Enter it again" in all_steps(enrolment).detail
-
-
-# --- workers that die, sleep or race
-
-
-def test_a_worker_that_slept_changes_nothing(inspector: Scripted) -> None:
-    enrolment = ask()
-    sleeper = enrolling.take(site=enrolment.site, now=NOON)
-    assert sleeper is not None
-    outcome = enrolling.act(sleeper)
-    later = NOON + working.WORK_FOR
-    all_steps(enrolment, later)
-    assert not enrolling.apply(enrolment=sleeper, outcome=outcome, now=later)
-    assert not enrolling.apply_error(enrolment=sleeper, error=HostUnfit("no"), now=later)
-    enrolment.refresh_from_db()
-    assert enrolment.state == EnrolmentState.PASSED and Node.objects.count() == 1
-
-
-def test_a_result_that_comes_after_the_deadline_is_dropped(inspector: Scripted) -> None:
-    enrolment = ask()
-    mine = enrolling.take(site=enrolment.site, now=NOON)
-    assert mine is not None
-    outcome = enrolling.act(mine)
-    enrolling.give_up_overdue(now=NOON + DEADLINES["reaching"])
-    assert not enrolling.apply(enrolment=mine, outcome=outcome, now=NOON + DEADLINES["reaching"])
-
-
-def test_each_state_in_progress_has_a_deadline() -> None:
-    assert set(DEADLINES) == set(ENROLMENT_FAILED_TWIN)
-
-
-# --- withdrawing
-
-
-def test_a_withdrawn_enrolment_leaves_nothing_and_its_name_is_free(inspector: Scripted) -> None:
-    enrolment = ask()
-    mine = enrolling.take(site=enrolment.site, now=NOON)
-    assert mine is not None
-    withdraw(enrolment=enrolment, actor="user:us_staff", now=NOON)
-    enrolment.refresh_from_db()
-    assert enrolment.state == EnrolmentState.WITHDRAWN
-    assert_nothing_is_left(enrolment)
-    assert not enrolling.apply(enrolment=mine, outcome=enrolling.Reached(PUBLIC_KEY), now=NOON)
-    with pytest.raises(IllegalMove):
-        withdraw(enrolment=enrolment, actor="user:us_staff", now=NOON)
-    ask()
-
-
-# --- verifying again
-
-
-def test_a_known_node_leaves_the_stock_until_it_has_passed_again(inspector: Scripted) -> None:
-    all_steps(ask())
-    node, rates = Node.objects.get(), Rate.objects.count()
-    again = verify_again(node=node, actor="user:us_staff", now=NOON)
-    node.refresh_from_db()
-    assert (node.state, node.reason, again.state) == (NodeState.VERIFYING, again.public_id, EnrolmentState.INSPECTING)
-    all_steps(again)
-    node.refresh_from_db()
-    assert (node.state, again.state) == (NodeState.AVAILABLE, EnrolmentState.PASSED)
-    assert Inspection.objects.filter(node=node, passed=True).count() == 2
-    assert Rate.objects.count() == rates
-    assert Event.objects.filter(kind="node.verified", subject=node.public_id).exists()
-
-
-@pytest.mark.parametrize("found", ["wrong", "broken", "silent"])
-def test_a_known_node_that_does_not_pass_is_quarantined_with_the_reason(inspector: Scripted, found: str) -> None:
-    all_steps(ask())
-    node = Node.objects.get()
-    if found == "wrong":
-        inspector.without(vcpus=2)
-    if found == "broken":
-        inspector.without(disks=(Disk("nvme0n1", "S0", "DISK", 30_000, "nvme", read_only=True),))
-    if found == "silent":
-        inspector.fail("inspect", Unreachable("no answer"), times=99)
-    again = all_steps(verify_again(node=node, actor="user:us_staff", now=NOON))
-    enrolling.give_up_overdue(now=NOON + DEADLINES["inspecting"])
-    node.refresh_from_db()
-    again.refresh_from_db()
-    assert (node.state, node.reason) == (NodeState.QUARANTINED, again.reason)
-    assert again.reason in {"wrong_hardware", "inspecting_deadline"}
-    assert Event.objects.get(kind="node.quarantined").data["detail"] == again.detail
-    assert Offer.objects.get().listed
-
-
-def test_a_node_that_is_used_or_booked_soon_is_not_verified(inspector: Scripted, acme: Organization) -> None:
-    node = stages.active(acme, NOON).machines.get().node
-    with pytest.raises(IllegalMove):
-        verify_again(node=node, actor="user:us_staff", now=NOON)
-    offer = stages.an_offer(NOON, site="valdosta")
-    hold(acme, offer, rate=offer.rates.first())
-    with pytest.raises(NodeInUse, match="within the next 55 minutes"):
-        verify_again(node=Node.objects.get(pool=offer.pool), actor="user:us_staff", now=NOON)
-    assert not Enrolment.objects.exists()
-
-
-def test_a_withdrawn_verification_leaves_the_node_in_quarantine(inspector: Scripted) -> None:
-    all_steps(ask())
-    node = Node.objects.get()
-    withdraw(enrolment=verify_again(node=node, actor="a", now=NOON), actor="user:us_staff", now=NOON)
-    node.refresh_from_db()
-    assert (node.state, node.reason) == (NodeState.QUARANTINED, "verification_withdrawn")
-    verify_again(node=node, actor="user:us_staff", now=NOON)
-
-
-WEEK = enrolling.VERIFIED_EVERY
-
-
-def test_a_few_nodes_that_stood_idle_for_a_week_are_verified_by_the_clock() -> None:
-    factories.a_pool(3)
-    factories.a_pool(1, site=factories.a_site("valdosta"))
-    Node.objects.update(state_since=NOON)
-    enrolling.verify_idle(now=NOON + WEEK - timedelta(seconds=1))
-    assert not Enrolment.objects.exists()
-    enrolling.verify_idle(now=NOON + WEEK)
-    enrolling.verify_idle(now=NOON + WEEK)
-    at = Enrolment.objects.values_list("site__slug", flat=True)
-    assert sorted(at) == ["macon", "macon", "valdosta"]  # two at a time at each site
-    assert Node.objects.filter(state=NodeState.AVAILABLE).count() == 1
-
-
-def test_the_clock_leaves_nodes_alone_that_are_booked_soon_or_cordoned(acme: Organization) -> None:
-    now = NOON + WEEK
-    offer = stages.an_offer(now, nodes=2)
-    Node.objects.update(state_since=NOON)
-    rate = offer.rates.first()
-    booked = hold(acme, offer, rate=rate, starts_at=now + timedelta(hours=4), ends_at=now + timedelta(hours=9), now=now)
-    Node.objects.exclude(claims__lease=booked).update(cordoned_at=NOON)
-    enrolling.verify_idle(now=now)
-    assert not Enrolment.objects.exists()
-
-
-def test_the_sweep_of_what_time_brings_calls_both() -> None:
-    factories.a_pool(1)
-    Node.objects.update(state_since=NOON)
-    schedule.run_due(now=NOON + WEEK)
-    assert Enrolment.objects.get().state == EnrolmentState.INSPECTING
-    schedule.run_due(now=NOON + WEEK + DEADLINES["inspecting"])
-    assert Node.objects.get().state == NodeState.QUARANTINED

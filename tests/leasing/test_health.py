@@ -13,6 +13,7 @@ from leasing.models import Machine, NodeHealth, Outage, OutageCause
 from leasing.provisioners.base import GPUReading, Reading
 from leasing.provisioners.fake import World
 from leasing.states import MachineState
+from marketplace.states import NodeState
 from tests import factories
 from tests.factories import HOUR, NOON
 from tests.leasing.conftest import active, work_all
@@ -145,6 +146,27 @@ def test_looks_at_nodes_without_a_tenant_are_kept_and_no_outage(world: World, db
     health.write([Look(Watched(node.pk), reading, None)], now=NOON)
     assert NodeHealth.objects.get().cause == OutageCause.UNREACHABLE
     assert not Outage.objects.exists()
+
+
+def test_a_node_in_stock_that_is_not_well_is_quarantined_and_verified_once_it_is_well_again(world: World) -> None:
+    node = factories.a_node(factories.a_pool(nodes=0))
+
+    def seen(turn: int, *, reached: bool) -> Look:
+        reading = Reading(node_id=node.public_id, at=NOON + turn * TURN, reached=reached, detail="no route")
+        return Look(Watched(node.pk), reading, None)
+
+    write(seen(turn, reached=False) for turn in range(3))
+    schedule.quarantine_sick(now=NOON + HOUR)
+    node.refresh_from_db()
+    assert (node.state, node.reason) == (NodeState.QUARANTINED, OutageCause.UNREACHABLE)
+    write(seen(turn, reached=True) for turn in range(3, 6))
+    schedule.verify_recovered(now=NOON + HOUR)
+    node.refresh_from_db()
+    assert node.state == NodeState.QUARANTINED
+    write([seen(6, reached=True)])
+    schedule.verify_recovered(now=NOON + HOUR)
+    node.refresh_from_db()
+    assert node.state == NodeState.VERIFYING
 
 
 def test_every_node_is_watched_but_simulated_ones_only_while_leased(acme: Organization, world: World) -> None:

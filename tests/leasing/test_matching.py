@@ -72,15 +72,15 @@ def test_a_host_that_is_what_its_type_promises() -> None:
         (replace(H100X8, gpus=H100X8.gpus[:7]), ("GPUs", "8", "7")),
         (with_gpu(3, name="NVIDIA H100 PCIe"), ("GPU 3, model", "H100 SXM", "NVIDIA H100 PCIe")),
         (with_gpu(3, memory_mib=95830), ("GPU 3, memory", "80 GB", "94 GB")),
-        (with_gpu(3, lost=True, name="", uuid="", memory_mib=0), ("GPU 3", "answers", "lost (PCI 0000:03:00.0)")),
+        (with_gpu(3, lost=True, name="", uuid="", memory_mib=0), ("GPU 3", "answering", "lost (PCI 0000:03:00.0)")),
         (with_gpu(3, ecc_uncorrected=2), ("GPU 3, uncorrected memory errors", "0", "2")),
         (
             with_gpu(3, remap_pending=True),
-            ("GPU 3, memory rows", "sound", "a row is to be remapped: reset the GPU"),
+            ("GPU 3, memory rows", "sound", "one is to be remapped (reset the GPU)"),
         ),
         (
             with_gpu(3, remap_pending=True, remap_failed=True),
-            ("GPU 3, memory rows", "sound", "a row could not be remapped: replace the GPU"),
+            ("GPU 3, memory rows", "sound", "one could not be remapped (replace the GPU)"),
         ),
         (with_gpu(3, mig=True), ("GPU 3, MIG", "off", "on")),
         (with_gpu(3, nvlinks=17), ("GPU 3, NVLinks", "18 active", "17 active")),
@@ -174,7 +174,7 @@ def test_a_target_is_missed_below_its_tolerance_or_unmeasured() -> None:
     assert too_slow(targets, {"matmul": 570.0, "disk_read": 1425.0}) == []
     assert said(too_slow(targets, {"matmul": 569.9})) == [
         ("matrix product, FP16 TFLOP/s (slowest GPU)", "at least 570 TFLOP/s", "569.9 TFLOP/s"),
-        ("disk, sequential read, MB/s", "at least 1,425 MB/s", "could not be measured"),
+        ("disk, sequential read, MB/s", "at least 1,425 MB/s", "not measured"),
     ]
 
 
@@ -205,7 +205,7 @@ def test_nothing_has_changed() -> None:
         ),
         (replace(H100X8, memory_gb=1500), ("memory", "2015 GB", "1500 GB")),
         (replace(H100X8, vcpus=112), ("vCPUs", "224", "112")),
-        (with_gpu(4, remap_pending=True), ("GPU 4, memory rows", "sound", "a row is to be remapped: reset the GPU")),
+        (with_gpu(4, remap_pending=True), ("GPU 4, memory rows", "sound", "one is to be remapped (reset the GPU)")),
     ],
 )
 def test_what_has_changed_between_two_looks(after: Inventory, expected: tuple[str, str, str]) -> None:
@@ -237,5 +237,5 @@ def test_what_was_broken_before_is_not_told_again() -> None:
 def test_a_sentence_names_the_first_three() -> None:
     found = differences(replace(H100X8, gpus=H100X8.gpus[:4], vcpus=2, memory_gb=4, free_gb=1), kind("h100x8"))
     assert sentence(found) == (
-        "GPUs: 8 promised, 4 found; vCPUs: 224 promised, 2 found; memory: 2048 GB promised, 4 GB found; and 1 more"
+        "GPUs: 4 instead of 8; vCPUs: 2 instead of 224; memory: 4 GB instead of 2048 GB; and 1 more"
     )

@@ -6,6 +6,7 @@ Nothing that a customer wrote is ever part of a command line. The answer is line
 import io
 import shlex
 import tarfile
+from base64 import b64decode
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -31,7 +32,7 @@ def command(host: Host, verb: str, machine_id: str, *, timeout: float, **inputs:
     Raises the exception that the node names, or ProvisionerError when it failed without a word.
     """
     given = {"verb": verb, "machine": machine_id} | inputs
-    status, output, errors = execute(host, LINE, stdin=_parcel(given), timeout=timeout)
+    status, output, errors = execute(host, LINE, stdin=parcel(given), timeout=timeout)
     lines = [line.split("\t") for line in output.decode(errors="replace").splitlines()]
     for line in lines:
         if line[0] == "error":
@@ -42,7 +43,12 @@ def command(host: Host, verb: str, machine_id: str, *, timeout: float, **inputs:
     return lines
 
 
-def _parcel(inputs: Mapping[str, str]) -> bytes:
+def sections(answer: Answer) -> dict[str, str]:
+    """What was printed, by name, as UTF-8 with what is not text replaced."""
+    return {line[1]: b64decode(line[2]).decode(errors="replace") for line in answer if line[0] == "section"}
+
+
+def parcel(inputs: Mapping[str, str]) -> bytes:
     """A tar of the scripts and of in/NAME for every input."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:

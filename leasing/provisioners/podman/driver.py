@@ -10,8 +10,10 @@ from leasing.provisioners.base import (
     FactValue,
     Health,
     Host,
+    HostUnfit,
     Observation,
     ProvisionerError,
+    Service,
     Tenancy,
     WipeProof,
 )
@@ -21,6 +23,7 @@ from leasing.provisioners.reach import tenant_path_answers
 PREPARE_SECONDS = 900.0  # an image may have to be fetched
 COMMAND_SECONDS = 60.0
 WIPE_SECONDS = 1800.0  # a node that cannot encrypt overwrites every block
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Podman:
@@ -62,8 +65,12 @@ class Podman:
         answer = command(host, "observe", machine_id, timeout=COMMAND_SECONDS)
         return cast(Observation, _line(host, answer, "state")[1])
 
+    def service(self, host: Host, tenancy: Tenancy, what: Service) -> Endpoint:
+        """See Provisioner. Raises HostUnfit, and the tenancy runs again, where the driver refuses to reset the GPUs."""
+        return _endpoint(host, _send(host, tenancy, "service", timeout=PREPARE_SECONDS + WIPE_SECONDS, what=what))
 
-def _send(host: Host, tenancy: Tenancy, verb: str, *, timeout: float = COMMAND_SECONDS) -> Answer:
+
+def _send(host: Host, tenancy: Tenancy, verb: str, *, timeout: float = COMMAND_SECONDS, **more: str) -> Answer:
     """The verb with all that the node needs to know of the tenancy, and what the node type promises."""
     keys = sorted({" ".join(line.split()[:2]) for line in tenancy.ssh_keys})
     return command(
@@ -76,12 +83,27 @@ def _send(host: Host, tenancy: Tenancy, verb: str, *, timeout: float = COMMAND_S
         image=tenancy.image,
         digest=tenancy.image_digest,
         startup=tenancy.script,
+        environment=_environment(tenancy),
+        seconds_left="" if tenancy.seconds_left is None else str(tenancy.seconds_left),
         hostname=re.sub(r"[^a-z0-9]+", "-", (tenancy.label or tenancy.machine_id).lower()).strip("-")[:60] or "machine",
         gpus=_whole(host.facts.get("gpu_count")),
         vcpus=_whole(host.facts.get("vcpus")),
         memory_mib=_whole(host.facts.get("memory_gb"), of=1024),
         nvme_mib=_whole(host.facts.get("nvme_gb"), of=1024),
+        **more,
     )
+
+
+def _environment(tenancy: Tenancy) -> str:
+    """A line for each variable, as sshd reads it: the value begins after the first "=" and ends with the line."""
+    for name, value in tenancy.environment.items():
+        if not VARIABLE.fullmatch(name):
+            raise HostUnfit(
+                f"{name!r} is not a variable's name; use letters, digits and _, not beginning with a digit."
+            )
+        if "\n" in value or "\0" in value:
+            raise HostUnfit(f"Variable {name} holds a line break, which an SSH session cannot be given; encode it.")
+    return "".join(f"{name}={value}\n" for name, value in sorted(tenancy.environment.items()))
 
 
 def _whole(fact: FactValue, *, of: int = 1) -> str:

@@ -13,6 +13,13 @@ answer() {
   printf '%s\n' "$line" >>"$D/out"
 }
 
+# section NAME COMMAND… : what the command prints, as one field, whatever is in it
+section() {
+  printf '%s\t%s\t' section "$1" >>"$D/out" && shift
+  { "$@" || true; } | base64 -w0 >>"$D/out"
+  echo >>"$D/out"
+}
+
 # fail KIND MESSAGE : KIND is the name of an exception on the control side
 fail() {
   answer error "$1" "$2"

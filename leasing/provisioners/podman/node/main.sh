@@ -8,8 +8,13 @@ D=${0%/*}
 . "$D/methods.sh"
 . "$D/canary.sh"
 . "$D/container.sh"
+. "$D/deadline.sh"
+. "$D/gpus.sh"
 . "$D/verbs.sh"
+. "$D/service.sh"
 . "$D/wipe.sh"
+. "$D/survey.sh"
+. "$D/measure.sh"
 
 verb=$(given verb)
 M=$(given machine)
@@ -18,10 +23,11 @@ T=$ROOT/tenancies/$M
 S=$T/disk/ssh
 
 case $verb in
-  check | observe) ;;
+  check | observe | log | inspect | measure) ;;
+  expire) ;; # the node's own command
   *) fence ;;
 esac
 case $verb in
-  prepare | check | pause | resume | revoke | wipe | observe) "verb_$verb" ;;
+  prepare | check | pause | resume | revoke | wipe | observe | service | expire | log | inspect | measure) "verb_$verb" ;;
   *) fail ProvisionerError "'$verb' is not a command." ;;
 esac

@@ -1,5 +1,7 @@
 # What a node must have before anything is done on it.
 
+NO_CDI='No CDI specification offers nvidia.com/gpu here; run: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml'
+
 need() {
   command -v "$1" >/dev/null || fail HostUnfit "This node lacks $1; install the package $2."
 }
@@ -15,7 +17,7 @@ preflight() {
   need prlimit util-linux
   runtime >/dev/null || fail HostUnfit "This node has no container runtime that works with its cgroups; install runc."
   [ "$(wanted_gpus)" = 0 ] || has_cdi ||
-    fail HostUnfit "No CDI specification offers nvidia.com/gpu here; run: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+    fail HostUnfit "$NO_CDI"
 }
 
 # crun refuses hybrid cgroups, runc takes all of them
@@ -24,7 +26,7 @@ runtime() {
   command -v runc
 }
 
-wanted_gpus() { given gpus; }
+wanted_gpus() { if [ -e "$D/in/gpus" ]; then given gpus; else echo 0; fi; }
 
 has_cdi() { grep -qsE 'nvidia\.com/gpu' /etc/cdi/* /var/run/cdi/*; }
 

@@ -53,9 +53,12 @@ disk_bytes() {
   if [ -b "$(disk_path)" ]; then blockdev --getsize64 "$(disk_path)"; else stat -Lc %s "$(disk_path)"; fi
 }
 
+# free_mib : nine tenths of what is free below ROOT
+free_mib() { df -P -k "$ROOT" | awk 'NR == 2 { printf "%d", $4 * 0.9 / 1024 }'; }
+
 # wanted_bytes : what the node type promises, or nine tenths of what is free; the file is sparse
 wanted_bytes() {
-  free=$(df -P -k "$ROOT" | awk 'NR == 2 { printf "%d", $4 * 0.9 / 1024 }')
+  free=$(free_mib)
   wanted=$(given nvme_mib)
   [ "$wanted" -gt 0 ] && [ "$wanted" -lt "$free" ] || wanted=$free
   [ "$wanted" -ge 256 ] || fail HostUnfit "Only $free MiB are free below $ROOT; a tenant needs 256 at least."

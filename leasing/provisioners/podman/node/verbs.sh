@@ -5,6 +5,7 @@ verb_prepare() {
   preflight
   image_ensure
   mkdir -p "$T"
+  deadline_set
   scratch_make
   scratch_open
   container_configure
@@ -28,11 +29,22 @@ verb_pause() {
 }
 
 verb_revoke() {
-  [ -e "$T" ] || return 0
+  [ ! -e "$T" ] || access_end
+}
+
+# access_end : nobody is admitted and nothing runs; the data stays
+access_end() {
   keys_forget
   echo paused | replace "$T/wanted"
   container_stop 0
 }
+
+verb_log() {
+  if mountpoint -q "$T/disk"; then section "$(given log)" "log_$(given log)"; fi
+}
+# read through podman, which resolves the tenant's links inside the container
+log_startup() { pod cp "$M:/root/startup.log" - 2>/dev/null | tar -xO | tail -c 65536; }
+log_console() { pod logs --tail 4096 "$M" 2>&1 | tail -c 65536; }
 
 verb_observe() {
   if [ ! -e "$T" ]; then answer state absent; return; fi
@@ -57,10 +69,13 @@ verb_check() {
   check gpu "$seen of $gpus GPUs report" [ "$seen" = "$gpus" ]
 }
 
-exists() { [ -e "$T/made" ] || fail HostUnfit "This node holds nothing named $M."; }
+# exists : a disk was made, or is being made anew
+exists() { [ -e "$T/made" ] || [ -e "$T/kept" ] || fail HostUnfit "This node holds nothing named $M."; }
 
-# keys_ensure : the host key once, the tenant's keys always; a session is cut when a key was taken away
+# keys_ensure : the host key once, the tenant's keys always; a session is cut when a key was taken away. Changed variables
+# are there for the next start.
 keys_ensure() {
+  host_key_restore
   if [ ! -s "$S/host_key" ]; then
     rm -f "$S/fresh" "$S/fresh.pub"
     ssh-keygen -q -t ed25519 -N '' -C '' -f "$S/fresh"
@@ -69,7 +84,8 @@ keys_ensure() {
   fi
   if [ -s "$S/authorized_keys" ] && grep -qvxFf "$D/in/keys" "$S/authorized_keys"; then cut_sessions; fi
   replace "$S/authorized_keys" <"$D/in/keys"
-  cp "$D/start.sh" "$D/sshd_config" "$S/"
+  replace "$S/environment" <"$D/in/environment"
+  cp "$D/start.sh" "$D/startup.sh" "$D/sshd_config" "$S/"
   chown -R "$FIRST_UID:$FIRST_UID" "$S"
 }
 
@@ -103,7 +119,8 @@ startup_once() {
   : >"$T/startup_done"
   how=/bin/sh
   if head -c 2 "$S/startup" | grep -q '^#!'; then how=''; fi
-  pod exec -d -w /root "$M" /bin/sh -c "exec $how /gridlease/startup >/root/startup.log 2>&1"
+  # shellcheck disable=SC2086
+  pod exec -d -w /root "$M" /bin/sh /gridlease/startup.sh $how /gridlease/startup
 }
 
 # container_stop SECONDS : leaves nothing running and nothing mounted

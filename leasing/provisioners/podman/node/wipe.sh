@@ -3,21 +3,26 @@
 
 verb_wipe() {
   if [ ! -e "$T" ]; then
+    deadline_forget
     answer method "nothing was there under this name; looked again"
     look_around
     return
   fi
   method=$(cat "$T/method" 2>/dev/null || echo none)
-  answer method "podman, $("says_$method")"
+  port=$(cat "$T/port" 2>/dev/null || true)
+  deadline_forget
   commands_forget
   container_remove
   before=$(readable_before)
   scratch_close
   "destroy_$method"
   shred_file "$T/key"
+  shred_file "$T/kept/host_key"
   sync
   look_for_data
   rm -rf "$T" "${RUN:?}/$M"
+  answer method "podman, $("says_$method"); $(discard)"
+  check host_key "the endpoint's SSH host key is gone and nothing answers at its port" endpoint_gone
   look_around
 }
 
@@ -48,6 +53,16 @@ cannot_open() {
   ! "open_$method"
 }
 
+# discard : tells the disk below that the freed blocks hold nothing; says whether it listened
+discard() {
+  if timeout 300 fstrim "$ROOT"; then echo "free blocks discarded (fstrim)"; else echo "this disk takes no discard"; fi
+}
+
+endpoint_gone() {
+  [ ! -e "$S/host_key" ] || return 1
+  [ -z "$port" ] || [ -z "$(ssh-keyscan -T 3 -p "$port" 127.0.0.1 2>/dev/null)" ]
+}
+
 look_around() {
   check directory "nothing is left below $ROOT" [ ! -e "$T" ]
   check mounts "nothing is mounted" nothing_in /proc/self/mountinfo
@@ -55,6 +70,7 @@ look_around() {
   check attendants "podman has nothing left to do for it" [ -z "$(attendants)" ]
   check loops "no loop device holds the disk" no_loop
   check gpu "$(gpu_words)" gpu_idle
+  gpu_memory_check
 }
 
 nothing_in() { ! grep -qF "/$M/" "$1"; }
@@ -67,17 +83,6 @@ no_loop() {
     [ "$again" -lt 30 ] || return 1
     sleep 0.1
   done
-}
-
-gpu_words() {
-  if command -v nvidia-smi >/dev/null; then echo "GPUs: no process, little memory in use"; else echo "this node has no GPU"; fi
-}
-
-# gpu_idle : the driver keeps some memory for itself; 1 GiB in use means that something is still there
-gpu_idle() {
-  command -v nvidia-smi >/dev/null || return 0
-  [ -z "$(nvidia-smi --query-compute-apps=pid --format=csv,noheader)" ] || return 1
-  nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits | awk '$1 >= 1024 { busy = 1 } END { exit busy }'
 }
 
 # commands_forget : inputs of commands for this machine that died half-way

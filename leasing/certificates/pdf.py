@@ -1,0 +1,231 @@
+"""The certificate for people to read, print and file. The same document gives the same bytes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+from xml.sax.saxutils import escape
+
+from django.conf import settings
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
+
+from leasing.certificates import style
+from leasing.certificates.document import SIMULATED, Document
+
+LATIN = "cp1252"  # what the fonts that every reader has can show
+LONGEST_WORDS = 1200  # of one check; the signed file has all of it
+DEVICES = {"disk": "Disk", "gpu": "GPU"}
+
+
+@dataclass(frozen=True)
+class Seal:
+    """The signed file that goes with it: its name, under which word it holds what is signed, its SHA-256, and the
+    fingerprint of the key that signed."""
+
+    file: str
+    part: str
+    sha256: str
+    key_id: str
+
+
+def render(document: Document, seal: Seal) -> bytes:
+    """The pages."""
+    buffer, content = BytesIO(), document.content
+    title = f"{content['kind'].capitalize()} for lease {content['lease']['id']}"
+    pages = SimpleDocTemplate(
+        buffer,
+        pagesize=(style.WIDTH, style.HEIGHT),
+        leftMargin=style.MARGIN - style.PADDING,
+        rightMargin=style.MARGIN - style.PADDING,
+        topMargin=style.TOP,
+        bottomMargin=style.BOTTOM,
+        title=title,
+        author="Gridlease",
+        subject=f"SHA-256 of {seal.file}: {seal.sha256}",
+        lang="en",
+        invariant=1,  # no time of making, no random id
+    )
+
+    def numbered(*arguments: Any, **more: Any) -> Canvas:
+        return _Numbered(*arguments, subject=title, words=f"As of {_moment(content['as_of'])}", **more)
+
+    pages.build(list(_story(document, seal)), canvasmaker=numbered)
+    return buffer.getvalue()
+
+
+class _Numbered(Canvas):  # type: ignore[misc]
+    """Puts letterhead and foot on every page once it is known how many there are."""
+
+    def __init__(self, *arguments: Any, subject: str, words: str, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._subject, self._words, self._kept = subject, words, list[dict[str, Any]]()
+
+    def showPage(self) -> None:
+        """Not yet."""
+        self._kept.append(dict(self.__dict__))
+        self._startPage()
+
+    def save(self) -> None:
+        """Now."""
+        for number, page in enumerate(self._kept, start=1):
+            self.__dict__.update(page)
+            style.letterhead(self, self._subject)
+            style.foot(self, number, len(self._kept), self._words)
+            super().showPage()
+        super().save()
+
+
+def _story(document: Document, seal: Seal) -> Iterator[Flowable]:
+    content = document.content
+    yield Paragraph(content["kind"].capitalize(), style.TITLE)
+    yield Paragraph(f"Lease {_words(content['lease']['id'])} of {_words(content['organization']['name'])}", style.TEXT)
+    yield Spacer(1, 10)
+    yield _verdict(document)
+    yield Spacer(1, 8)
+    yield _facts(content)
+    yield Paragraph("What was done, and what was not", style.SECTION)
+    said = [words for words in content["statement"][1:] if words != SIMULATED]
+    yield from (Paragraph(_words(words), style.ITEM, bulletText="•") for words in said)
+    for machine in content["machines"]:
+        yield from _machine(machine)
+    yield _how_to_verify(seal)
+
+
+def _verdict(document: Document) -> Flowable:
+    content = document.content
+    nodes = len({machine["node"]["id"] for machine in content["machines"]})
+    proven = len({machine["node"]["id"] for machine in content["machines"] if machine["proven"]})
+    if document.proven:
+        tone, title = style.box(style.ACCENT, style.GOOD_SOFT), f"Proven clean: {_nodes(nodes)}"
+    else:
+        tone, title = style.box(style.BAD, style.BAD_SOFT), f"Not proven: {proven} of {_nodes(nodes)} proven clean"
+    rows = [[Paragraph(title, style.BOLD)], [Paragraph(_words(content["statement"][0]), style.TEXT)]]
+    boxes: list[Flowable] = [Table(rows, colWidths=[style.COLUMN], style=tone)]
+    if content["simulated"]:
+        words = [[Paragraph("Simulated nodes", style.BOLD)], [Paragraph(_words(SIMULATED), style.TEXT)]]
+        warning = style.box(style.WARN, style.WARN_SOFT)
+        boxes += [Spacer(1, 6), Table(words, colWidths=[style.COLUMN], style=warning)]
+    return KeepTogether(boxes)
+
+
+def _facts(content: dict[str, Any]) -> Flowable:
+    organization, site, lease = content["organization"], content["site"], content["lease"]
+    facts = [
+        ("Organization", f"{organization['name']} ({organization['id']})"),
+        ("Site", f"{site['name']}, {site['place']}" if site["name"] not in site["place"] else site["place"]),
+        ("Node type", content["node_type"]["name"]),
+        ("Lease began", _moment(lease["began_at"])),
+        ("Lease ended", _moment(lease["ended_at"])),
+        ("Last wipe ended", _moment(content["as_of"])),
+    ]
+    return _table([[_cell(name, style.QUIET), _cell(words)] for name, words in facts], (0.24, 0.76))
+
+
+def _machine(machine: dict[str, Any]) -> Iterator[Flowable]:
+    node, end = machine["node"], _moment(machine["access_ended_at"]) if machine["access_ended_at"] else "not on record"
+    word = "proven clean" if machine["proven"] else "not proven clean"
+    first, *others = machine["wipes"] or [None]
+    head = [
+        Paragraph(f"Node {_words(node['name'])}: {word}", style.SECTION),
+        Paragraph(
+            f"{node['id']} · machine {machine['id']}<br/>In use from {_moment(machine['used_from'])}. "
+            f"The tenant's access ended: {end}.",
+            style.QUIET,
+        ),
+    ]
+    if first is None:
+        yield KeepTogether([*head, Paragraph("No wipe of it is on record.", style.TEXT)])
+        return
+    yield from _wipe(first, head)
+    for wipe in others:
+        yield from _wipe(wipe, [])
+
+
+def _wipe(wipe: dict[str, Any], head: Sequence[Flowable]) -> Iterator[Flowable]:
+    word = "verified" if wipe["verified"] else "not verified"
+    title = Paragraph(f"Wipe {wipe['id']}: {word}", style.PART)
+    facts = [
+        ("Method", wipe["method"]),
+        ("Began", _moment(wipe["started_at"])),
+        ("Ended", _moment(wipe["completed_at"])),
+    ]
+    yield KeepTogether(
+        [*head, title, _table([[_cell(name, style.QUIET), _cell(words)] for name, words in facts], (0.24, 0.76))]
+    )
+    yield Spacer(1, 6)
+    checks = [
+        [_cell(check["name"]), _result(check["passed"]), _cell(check.get("detail", ""))] for check in wipe["checks"]
+    ]
+    yield _table([_heads("Check", "Result", "What was seen"), *checks], (0.24, 0.13, 0.63), heads=1)
+    if wipe["devices"]:
+        yield Spacer(1, 6)
+        yield _table(
+            [_heads("Part", "Name", "Serial number", "Size"), *_devices(wipe)], (0.1, 0.4, 0.36, 0.14), heads=1
+        )
+
+
+def _devices(wipe: dict[str, Any]) -> Iterator[list[Flowable]]:
+    for device in wipe["devices"]:
+        kind = DEVICES.get(device["kind"], device["kind"])
+        serial = _cell(device.get("serial") or "not told", style.MONO)
+        yield [_cell(kind), _cell(device.get("name", "")), serial, _cell(str(device.get("size", "")))]
+
+
+def _how_to_verify(seal: Seal) -> Flowable:
+    steps = (
+        f"What is signed is the file {seal.file}, from the same place as this page. Its SHA-256 must be the one below.",
+        f"Take the public key with the fingerprint below from {settings.BASE_URL}/api/v1/certificate-keys, as key.pem.",
+        "Check the signature, with jq and OpenSSL 3 for example:",
+    )
+    commands = (
+        f"jq -jcS .{seal.part} {seal.file} > signed",
+        f"jq -r .signature.value {seal.file} | base64 -d > signature",
+        "openssl pkeyutl -verify -pubin -inkey key.pem -rawin -in signed -sigfile signature",
+    )
+    rows = [
+        [_cell("SHA-256", style.QUIET), _cell(seal.sha256, style.MONO)],
+        [_cell("Signed with (Ed25519)", style.QUIET), _cell(seal.key_id, style.MONO)],
+    ]
+    return KeepTogether(
+        [
+            Paragraph("How to verify", style.SECTION),
+            *(Paragraph(_words(words), style.STEP, bulletText=f"{n}.") for n, words in enumerate(steps, start=1)),
+            *(Paragraph(_words(words), style.COMMAND) for words in commands),
+            Spacer(1, 6),
+            _table(rows, (0.24, 0.76)),
+        ]
+    )
+
+
+def _table(rows: Iterable[Sequence[Flowable]], widths: Sequence[float], *, heads: int = 0) -> Flowable:
+    sizes = [width * style.COLUMN for width in widths]
+    return Table(list(map(list, rows)), colWidths=sizes, style=style.ROWS, repeatRows=heads, splitInRow=1)
+
+
+def _heads(*words: str) -> list[Flowable]:
+    return [_cell(word, style.HEAD) for word in words]
+
+
+def _cell(words: str, look: ParagraphStyle = style.SMALL) -> Flowable:
+    return Paragraph(_words(words), look)
+
+
+def _result(passed: bool) -> Flowable:  # noqa: FBT001
+    return Paragraph("passed" if passed else "FAILED", style.PASSED if passed else style.FAILED)
+
+
+def _nodes(count: int) -> str:
+    return "1 node" if count == 1 else f"{count} nodes"
+
+
+def _words(text: str) -> str:
+    """As the fonts can show it, and never as markup. What they cannot show is "?"; the signed file has it."""
+    shown = text if len(text) <= LONGEST_WORDS else f"{text[:LONGEST_WORDS]} … (the rest is in the signed file)"
+    return escape(shown.encode(LATIN, errors="replace").decode(LATIN))
+
+
+def _moment(told: str | None) -> str:
+    """ "2026-03-02T12:00:00.123456Z" as people read it."""
+    return f"{told[:10]} {told[11:19]} UTC" if told else "not on record"

@@ -123,7 +123,7 @@ def add_ssh_key(*, organization: Organization, actor: str, user: User, name: str
 
 @transaction.atomic
 def remove_ssh_key(*, key: SSHKey, actor: str, now: datetime) -> None:
-    """Stop offering a key for new leases. Leases that have it keep it until they end. Removing twice does nothing."""
+    """Stop offering a key for new leases. Leases that have it keep it. Removing twice does nothing."""
     if not SSHKey.objects.filter(pk=key.pk).update(removed_at=now):
         return
     data = {"name": key.name, "fingerprint": key.fingerprint}

@@ -65,6 +65,6 @@ class OneSSHKey(OrganizationView):
 
     @extend_schema(operation_id="ssh_keys_remove", summary="Remove an SSH key", responses={204: None})
     def delete(self, request: Request, id: str) -> Response:
-        """Stop offering the key for new leases. Leases that have it keep it until they end."""
+        """Stop offering the key for new leases. Leases that have it keep it until they end, or it is removed there."""
         remove_ssh_key(key=self.get_object(), actor=self.principal.actor, now=now())
         return Response(status=204)

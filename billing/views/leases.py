@@ -21,6 +21,7 @@ from accounts.views import allowed
 from billing.queries import Reading, priced_leases, read
 from leasing.models import Lease, Outage, Transition
 from leasing.queries import wipe_records
+from leasing.queries.fleet import maintenance_of
 from leasing.queries.machines import has_spare, keys_applied, troubles
 from leasing.states import IN_HANDS, LEASE_OVER, MACHINE_FAILED_TWIN, LeaseState, MachineState
 
@@ -121,6 +122,7 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
         "machines": machines,
         "ready": [machine for machine in machines if machine.state in IN_HANDS],
         "troubles": _troubles(found),
+        "maintenance": maintenance_of(found),
         "spare": bool(troubles(found)) and has_spare(found, now=moment),
         "outages": sorted((row for machine in machines for row in machine.outages.all()), key=lambda row: row.began_at),
         "keys_applied": keys_applied(found),
@@ -175,4 +177,5 @@ def _mark(found: Lease) -> str:
     ]
     lease = (found.version, found.name, found.deadline, found.guaranteed_until, found.guarantee_notice_at)
     setup = (found.setup_version, found.on_failure, [key.pk for key in found.keys.all()])
-    return hashlib.sha256(repr((lease, setup, machines, outages)).encode()).hexdigest()[:16]
+    planned = [(work.pk, work.starts_at, work.ends_at) for work in maintenance_of(found)]
+    return hashlib.sha256(repr((lease, setup, machines, outages, planned)).encode()).hexdigest()[:16]

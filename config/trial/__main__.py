@@ -97,7 +97,7 @@ class Trial:
 
     def work(self, lease: Json) -> None:
         """Log in with the OpenSSH client, leave a file, find it again, look at the GPUs."""
-        door = lease["machines"][0]["ssh"]
+        door = door_of(lease)
         marker = secrets.token_hex(8)
         equal(ssh.run(door, self.key, f"echo {marker} > marker && cat marker").strip(), marker, "the file's content")
         self.step(f"logged in: ssh -p {door['port']} {door['user']}@{door['host']}")
@@ -111,7 +111,7 @@ class Trial:
 
     def give_back(self, lease: Json) -> None:
         """Return it; access ends, and the proof of the wipe follows."""
-        path, door = f"leases/{lease['id']}", lease["machines"][0]["ssh"]
+        path, door = f"leases/{lease['id']}", door_of(lease)
         returned = self.api.post(f"{path}/return")
         expect(returned["state"] in {"reclaiming", "ended"}, f"a lease being reclaimed, not {returned['state']}")
         self.step("returned; the meter stands still")
@@ -123,12 +123,13 @@ class Trial:
         self.step(f"wiped and verified: {', '.join(checks)}")
 
     def check_money(self, lease: str) -> None:
-        """Seconds from the transitions, times the rate, is the receipt's charge and the usage's sum."""
+        """Seconds from the transitions, less outages, times the rate, is the receipt's charge and the usage's sum."""
         self.api.wait(f"leases/{lease}/receipt", lambda answer: bool(answer["final"]), seconds=120, see=lambda _: None)
         receipt = self.api.get(f"leases/{lease}/receipt")
         seconds = active_seconds(list(self.api.every(f"leases/{lease}/transitions")))
         equal(receipt["seconds"], seconds, "the receipt's seconds")
-        due = receipt["micros_per_node_hour"] * receipt["seconds"] * receipt["nodes"] // 3600
+        node_seconds = receipt["seconds"] * receipt["nodes"] - receipt["outage_node_seconds"]
+        due = receipt["micros_per_node_hour"] * node_seconds // 3600
         equal(receipt["charged_micros"], due, "the receipt's charge")
         expect(seconds >= WORK_SECONDS and due > 0, f"a charge for at least {WORK_SECONDS} s, not {due} for {seconds}")
         self.usage_sums_to(lease, due)
@@ -140,6 +141,11 @@ class Trial:
         while (total := sum(int(row["micros"]) for row in self.api.every(f"leases/{lease}/usage"))) != due:
             expect(time.monotonic() < deadline, f"usage that adds up to {due} micro-dollars, not {total}")
             time.sleep(0.5)
+
+
+def door_of(lease: Json) -> Json:
+    """Where one logs in: at the machine that serves, not at one that failed to start before it."""
+    return next(machine["ssh"] for machine in lease["machines"] if machine["ssh"])
 
 
 def active_seconds(transitions: list[Json]) -> int:

@@ -193,5 +193,5 @@ def test_reading_the_transitions_takes_the_same_statements_however_many_leases_t
     offer = stages.an_offer(moment, kind=PlanKind.RESERVED, nodes=4)
     window = {"starts_at": begins, "ends_at": begins + HOUR, "nodes": 4}
     lease = stages.ordered(acme, offer, moment, **window)  # type: ignore[arg-type]
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         api.get(address(lease, "transitions"))

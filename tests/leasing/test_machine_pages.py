@@ -13,13 +13,16 @@ from accounts.clock import now
 from accounts.models import Membership, Organization, Role
 from leasing import logs, operations, tasks
 from leasing.models import Lease, Machine, MachineLog, OnFailure, Outage, OutageCause
+from leasing.provisioners.base import Log
 from leasing.provisioners.fake import World
 from leasing.states import MachineState
 from marketplace.models import PlanKind
 from tests import factories
 from tests.accounts.cast import a_browser, a_client, a_token
+from tests.factories import HOUR
 from tests.leasing import stages
 from tests.leasing.conftest import work_all
+from tests.leasing.staff import plan
 from tests.leasing.test_pages import page, words
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +118,15 @@ def test_the_cost_of_a_machine_that_is_down_does_not_grow(browser: Browser, leas
     goes_down(lease)
     html = browser.get(f"/leases/{lease.public_id}/").content.decode()
     assert re.search(r'data-count="cost" data-micros="\d+" data-rate="0"', html)
+
+
+def test_planned_maintenance_behind_the_lease_reaches_its_open_page(browser: Browser, lease: Lease) -> None:
+    html = browser.get(f"/leases/{lease.public_id}/").content.decode()
+    address = re.search(r'hx-get="([^"]+)"', html)
+    begins = lease.guaranteed_until + HOUR
+    plan(lease.machines.get().node, begins, begins + HOUR, now=now())
+    assert address and "Maintenance of" in words(browser.get(address[1]).content.decode())
+    assert "A fan is replaced." in page(browser, lease)
 
 
 def test_the_api_says_since_when_and_why_a_lease_is_degraded(api: APIClient, lease: Lease) -> None:
@@ -231,7 +243,7 @@ def test_a_node_without_gpus_has_none_to_reset(api: APIClient, browser: Browser,
 
 @pytest.mark.parametrize("log", ["startup", "console"])
 def test_a_log_is_read_by_the_sites_worker_and_not_by_the_page(
-    browser: Browser, api: APIClient, lease: Lease, world: World, log: str
+    browser: Browser, api: APIClient, lease: Lease, world: World, log: Log
 ) -> None:
     machine = lease.machines.get()
     world.machines[machine.public_id].logs[log] = "installing vllm\n<b>done</b>"

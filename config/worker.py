@@ -1,8 +1,8 @@
 """A Celery worker: for the work that needs no site, or for sites, from inside whose networks their nodes are reached.
 
-    python -m config.worker default
-    python -m config.worker sites [SLUG …]      without slugs, every site there is
-    python -m config.worker watch [SLUG …]      looks at the sites' nodes: not a Celery worker, but a process beside it
+python -m config.worker default
+python -m config.worker sites [SLUG …]      without slugs, every site there is
+python -m config.worker watch [SLUG …]      looks at the sites' nodes: not a Celery worker, but a process beside it
 """
 
 import asyncio
@@ -37,6 +37,7 @@ def queues(slugs: list[str]) -> list[str]:
 def watch(slugs: list[str]) -> NoReturn:
     """Look at the nodes of the sites until told to stop."""
     queues(slugs)  # refuses a name that no site has
+    sys.setswitchinterval(0.0005)  # the thread that writes must not hold up the one that listens to thousands of nodes
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print("watch ready.", flush=True)
     with suppress(KeyboardInterrupt):

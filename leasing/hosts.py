@@ -5,11 +5,11 @@ from datetime import datetime
 
 from django.conf import settings
 
-from accounts.seal import unseal
+from accounts.seal import Unsealable, unseal
 from leasing.inspection.inventory import Inventory
 from leasing.inspection.matching import differences_between
-from leasing.models import ENVIRONMENT_PURPOSE, Inspection, Machine
-from leasing.provisioners.base import Check, Host, Tenancy
+from leasing.models import ENVIRONMENT_PURPOSE, Inspection, Lease, Machine
+from leasing.provisioners.base import Check, Host, HostUnfit, Tenancy
 from marketplace.models import Node
 
 
@@ -47,7 +47,11 @@ def host_of(node: Node) -> Host:
 
 
 def tenancy_of(machine: Machine, *, now: datetime) -> Tenancy:
-    """What the tenant is to find on the host, and how long the host may keep it without hearing from us again."""
+    """
+    What the tenant is to find on the host, and how long the host may keep it without hearing from us again.
+
+    :raises HostUnfit: if the lease's variables cannot be read any more
+    """
     lease = machine.lease
     return Tenancy(
         machine_id=machine.public_id,
@@ -57,9 +61,16 @@ def tenancy_of(machine: Machine, *, now: datetime) -> Tenancy:
         image_digest=lease.image.digest,
         startup_script=lease.startup_script,
         label=lease.public_id,
-        environment=json.loads(unseal(lease.environment, purpose=ENVIRONMENT_PURPOSE)) if lease.environment else {},
+        environment=_environment(lease),
         seconds_left=max(0, int((lease.last_moment - now).total_seconds())),
     )
+
+
+def _environment(lease: Lease) -> dict[str, str]:
+    try:
+        return dict(json.loads(unseal(lease.environment, purpose=ENVIRONMENT_PURPOSE))) if lease.environment else {}
+    except Unsealable as error:
+        raise HostUnfit(str(error)) from error
 
 
 def same_parts(machine: Machine, found: Inventory) -> list[Check]:

@@ -91,9 +91,10 @@ def act(machine: Machine, *, now: datetime) -> Outcome:
     :raises ProvisionerError: with one sentence for staff
     """
     provisioner = provisioner_for(machine.node.pool.provisioner)
-    host, tenancy = host_of(machine.node), tenancy_of(machine, now=now)
+    host = host_of(machine.node)
     if machine.state == MachineState.WIPING:
         return _wipe(machine, host)
+    tenancy = tenancy_of(machine, now=now)
     if machine.state == MachineState.PAUSING:
         provisioner.pause(host, tenancy)
         return None

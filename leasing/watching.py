@@ -24,6 +24,7 @@ from leasing.provisioners import inspector_for
 from leasing.provisioners.base import Host, Reading
 from leasing.telemetry import samples
 from leasing.telemetry.partitions import SLOT, floor
+from leasing.telemetry.samples import Numbers
 
 log = logging.getLogger(__name__)
 failpoints.register("looks.taken", "looks.written")
@@ -63,6 +64,7 @@ class Watch:
         self.groups: dict[Place, Group] = {}
         self.unwritten: deque[Turn] = deque(maxlen=KEPT)
         self.news = asyncio.Event()
+        self.numbers: Numbers = {}  # of GPUs that samples were written of
         self.offset = timedelta()  # of the database's clock from this one
         self.database = ThreadPoolExecutor(1)  # one thread, one connection
 
@@ -144,7 +146,7 @@ class Watch:
         """Write the turns that are not written yet, oldest first, as far as the database takes them."""
         while self.unwritten:
             turn = self.unwritten.popleft()
-            if await self._ask(partial(_write, turn)) is None:
+            if await self._ask(partial(_write, turn, self.numbers)) is None:
                 self.unwritten.appendleft(turn)
                 return
 
@@ -163,12 +165,12 @@ def _hang_up() -> None:
     connection.close()
 
 
-def _write(turn: Turn) -> bool:
+def _write(turn: Turn, numbers: Numbers) -> bool:
     """Write a turn, whole or in part: all of it may be written again. What the database refuses for good is dropped."""
     try:
         health.write(turn.looks, now=clock.now())
         failpoints.reached("looks.written")
-        samples.write(turn.samples)
+        samples.write(turn.samples, known=numbers)
     except (OperationalError, InterfaceError):
         raise
     except DatabaseError:

@@ -42,7 +42,7 @@ def words(html: str) -> str:
 def trigger(browser: Browser, lease: Lease) -> str | None:
     """How often the page asks for news: "every 2s"."""
     html = browser.get(f"/leases/{lease.public_id}/").content.decode()
-    found = re.search(r'hx-trigger="([^"]+)"', html)
+    found = re.search(r'hx-trigger="(every [^"]+)"', html)
     return found[1] if found else None
 
 

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from accounts.seal import Unsealable, unseal
 from leasing.inspection.inventory import Inventory
-from leasing.inspection.matching import differences_between
+from leasing.inspection.matching import differences_between, gpu_differences
 from leasing.models import ENVIRONMENT_PURPOSE, Inspection, Lease, Machine
 from leasing.provisioners.base import Check, Host, HostUnfit, Tenancy
 from marketplace.models import Node
@@ -74,12 +74,14 @@ def _environment(lease: Lease) -> dict[str, str]:
 
 
 def same_parts(machine: Machine, found: Inventory) -> list[Check]:
-    """Whether the node is still made of what it was verified with. A node never inspected is only looked at."""
+    """Whether the node is still made of what it was verified with; one never inspected, of what its type promises."""
     known = Inspection.objects.filter(node=machine.node, passed=True).order_by("-at").first()
-    wrong = differences_between(Inventory.of(known.inventory) if known else found, found)
+    kind = machine.node.pool.node_type
+    before = Inventory.of(known.inventory) if known else found
+    wrong = [*differences_between(before, found), *([] if known else gpu_differences(found.gpus, kind))]
     seen = f"{len(found.disks)} disks and {len(found.gpus)} GPUs"
-    same = "none missing, none new, none read-only" if known else "none read-only; it was never inspected before"
-    changes = "; ".join(f"{row['part']}: {row['promised']} before, {row['found']} now" for row in wrong)
+    same = "none missing, none new, none read-only" if known else "as many GPUs as its type has, no disk read-only"
+    changes = "; ".join(f"{row['part']}: {row['found']} instead of {row['promised']}" for row in wrong)
     return [Check("inventory", not wrong, changes or f"{seen}: {same}")]
 
 

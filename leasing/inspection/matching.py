@@ -56,7 +56,7 @@ def nearest(inventory: Inventory, node_types: Iterable[NodeType]) -> NodeType | 
 
 def differences(inventory: Inventory, node_type: NodeType) -> list[Difference]:
     """All that is less than the type promises, is another model, or is broken; a host that has more is no worse."""
-    return [*_gpus(inventory.gpus, node_type), *_rest(inventory, node_type), *broken(inventory)]
+    return [*gpu_differences(inventory.gpus, node_type), *_rest(inventory, node_type), *broken(inventory)]
 
 
 def is_model(gpu: GPU, node_type: NodeType) -> bool:
@@ -88,7 +88,8 @@ def _words(name: str) -> set[str]:
     return said - {word for word in said if re.search(rf"\b{word} gb\b", name.lower())}  # the 80 of "A100 80 GB"
 
 
-def _gpus(gpus: Sequence[GPU], node_type: NodeType) -> Iterator[Difference]:
+def gpu_differences(gpus: Sequence[GPU], node_type: NodeType) -> Iterator[Difference]:
+    """How many GPUs there are, of which model and memory, where that is not as the type promises."""
     if len(gpus) != node_type.gpu_count:
         yield _differs("GPUs", node_type.gpu_count, len(gpus))
     model = node_type.gpu_model

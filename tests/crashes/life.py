@@ -26,7 +26,8 @@ WATCH = ["config.worker", "watch", "macon"]
 def environment(host: dict[str, str]) -> dict[str, str]:
     """A site's process reads the tests' own database and looks at its nodes twice a second."""
     database = os.environ["DATABASE_URL"].replace("/postgres?", f"/{connection.settings_dict['NAME']}?")
-    return {**os.environ, "DATABASE_URL": database, "WATCH_EVERY": "1", **host}
+    own = {name: value for name, value in host.items() if os.environ.get(name) != value}
+    return {**os.environ, "DATABASE_URL": database, "WATCH_EVERY": "1", **own}
 
 
 class Site:

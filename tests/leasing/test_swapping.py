@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import Event, IllegalMove, Organization
 from leasing import operations, provisioning, schedule
-from leasing.models import Lease, Machine, OnFailure, Outage
+from leasing.models import Lease, Machine, OnFailure, Outage, WipeRecord
 from leasing.provisioners.fake import World
 from leasing.states import LeaseState, MachineState
 from marketplace.states import NodeState
@@ -120,3 +120,17 @@ def test_a_swapped_node_that_cannot_be_wiped_leaves_the_stock(acme: Organization
     failed.node.refresh_from_db()
     assert failed.node.state == NodeState.WIPE_FAILED
     assert Lease.objects.get().state == LeaseState.ACTIVE
+
+
+def test_a_node_that_lost_a_gpu_does_not_come_back_to_stock_although_it_was_never_inspected(
+    acme: Organization, world: World
+) -> None:
+    failed = down(acme)
+    world.lost_gpus[failed.node.public_id] = {3}
+    operations.swap(machine=failed, actor="user:us_ana", now=DOWN)
+    work_all(failed.lease.offer, now=DOWN)
+    failed.node.refresh_from_db()
+    assert failed.node.state == NodeState.WIPE_FAILED
+    wipe = WipeRecord.objects.get(machine=failed)
+    assert not wipe.verified
+    assert "GPU" in next(check["detail"] for check in wipe.checks if not check["passed"])

@@ -31,6 +31,7 @@ LOOKS = {
     "scheduled": Look(BUSY, "calendar"),
     "provisioning": Look(BUSY, "working"),
     "active": Look(GOOD, "active"),
+    "degraded": Look(BAD, "warning"),
     "paused": Look(WAIT, "pause"),
     "reclaiming": Look(BUSY, "wipe"),
     "ended": Look(OVER, "check"),

@@ -4,9 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from config.part import Trouble
 
@@ -87,9 +89,29 @@ def imports() -> int:
     return subprocess.call([str(Path(sys.executable).with_name("lint-imports"))])
 
 
+# Tests that mostly wait for hosts, workers and browsers run beside those that mostly compute: two groups, two cores.
+WAITING = ("tests/contracts", "tests/crashes", "tests/journeys")
+
+
 def covered() -> int:
-    """Every test, with coverage."""
-    return pytest("--cov", "--cov-report=term")
+    """Every test, with coverage: both groups at once, the second one's output after the first one's."""
+    rest = [f"--ignore={folder}" for folder in WAITING]
+    with tempfile.TemporaryFile("w+") as output:
+        beside = _covering("waiting", *WAITING, output=output)
+        status = _covering("computing", *rest).wait()
+        statuses = [status, beside.wait()]
+        output.seek(0)
+        shutil.copyfileobj(output, sys.stdout)
+    call("coverage", "combine", "--quiet", *(f".coverage-{group}" for group in ("waiting", "computing")))
+    call("coverage", "report")
+    return max(statuses)
+
+
+def _covering(group: str, *arguments: str, output: IO[str] | None = None) -> subprocess.Popen[bytes]:
+    """pytest on a part of the tests, its measurements in a file of its own."""
+    argv = [sys.executable, "-m", "pytest", "--cov", "--cov-report=", *arguments]
+    env = os.environ | {"COVERAGE_FILE": str(Path.cwd() / f".coverage-{group}")}
+    return subprocess.Popen(argv, env=env, stdout=output, stderr=subprocess.STDOUT if output else None)
 
 
 def pytest(*arguments: str) -> int:

@@ -1,4 +1,4 @@
-"""A real worker is stopped in the middle of its work, as by a machine that sleeps, and wakes when another has done it."""
+"""A real worker is stopped in the middle of its work, as when a machine sleeps, and wakes when it is done."""
 
 import signal
 from collections.abc import Iterator

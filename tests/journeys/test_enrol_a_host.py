@@ -41,7 +41,7 @@ def host(product: Product, tmp_path: Path) -> Iterator[PodmanHost]:
 
 @pytest.mark.timeout(400)
 def test_staff_enrols_a_real_host_and_a_customer_leases_it(page: Page, product: Product, host: PodmanHost) -> None:
-    _manage(product, READY % {"image": host.image, "image_digest": host.image_digest})
+    _manage(product, "shell", "-c", READY % {"image": host.image, "image_digest": host.image_digest})
     _staff_logs_in(page, product)
     _fails_with_a_wrong_password(page, host)
     _enrol(page, host, name="macon-real-1", password=PASSWORD)
@@ -51,11 +51,12 @@ def test_staff_enrols_a_real_host_and_a_customer_leases_it(page: Page, product: 
     browser = page.context.browser
     assert browser is not None
     _customer_leases(browser, product, offer)
+    _manage(product, "retire_node", "--name", "macon-real-1")
 
 
-def _manage(product: Product, code: str) -> None:
+def _manage(product: Product, *command: str) -> None:
     env = {name: value for name, value in os.environ.items() if name not in OWN} | {"STATE_DIR": str(product.state)}
-    argv = [sys.executable, "-m", "config.cli", "manage", "shell", "-c", code]
+    argv = [sys.executable, "-m", "config.cli", "manage", *command]
     subprocess.run(argv, cwd=ROOT, env=env, check=True, capture_output=True)
 
 

@@ -35,11 +35,13 @@ def rows(query: str, *parameters: Any) -> list[tuple[Any, ...]]:
 
 
 def kept(nodes: Iterable[Node]) -> set[Sample]:
-    """Every sample, wherever it is."""
-    found = set(packed([node.pk for node in nodes], since=NOON - 99 * DAY, until=NOON + 99 * DAY))
+    """Every sample of these nodes, wherever it is."""
+    ids = [node.pk for node in nodes]
+    found = set(packed(ids, since=NOON - 99 * DAY, until=NOON + 99 * DAY))
     columns = ", ".join(Sample._fields)
     for table in ("leasing_gpusample", "leasing_gpusamplelate"):
-        found |= {Sample(*row) for row in rows(f"SELECT {columns} FROM {table}")}
+        theirs = f"SELECT {columns} FROM {table} WHERE gpu IN (SELECT id FROM leasing_gpu WHERE node_id = ANY(%s))"
+        found |= {Sample(*row) for row in rows(theirs, ids)}
     return found
 
 

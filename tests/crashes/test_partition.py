@@ -25,7 +25,7 @@ from marketplace.models import Image, Node, NodeType, Offer, Provisioner
 from marketplace.money import price
 from marketplace.queries import current_rate
 from marketplace.states import NodeState
-from standins.nodes.podman_host import PodmanHost, podman_host, why_not
+from standins.nodes.podman_host import FACTS, PodmanHost, podman_host, why_not
 from tests import factories
 from tests.crashes.life import Site, site
 from tests.crashes.lines import lines
@@ -44,7 +44,7 @@ def host(tmp_path: Path, settings: LazySettings) -> Iterator[PodmanHost]:
     app.control.purge()
     operator = make_key(tmp_path, "operator")
     settings.OPERATOR_KEY = operator.path
-    with podman_host(identity=Path(operator.path)) as built:
+    with podman_host(identity=Path(operator.path), facts={**FACTS, "gpu_count": 0}) as built:
         yield built
 
 

@@ -13,9 +13,9 @@ from billing.models import Meter, Quote
 from billing.queries import wallet
 from leasing.models import Lease
 from leasing.operations import Setup
-from marketplace.models import Offer, Plan, PlanKind, Rate
+from marketplace.models import Offer, PlanKind, Rate, Terms
 from marketplace.money import SECONDS_PER_HOUR, format_micros, price
-from marketplace.queries import MOST_NODES, current_rate
+from marketplace.queries import MOST_NODES, current_rate, terms_of
 
 QUOTE_LASTS = timedelta(minutes=10)
 FIRST_HOUR = SECONDS_PER_HOUR
@@ -59,18 +59,18 @@ class InsufficientFunds(Exception):
 
 
 @dataclass(frozen=True)
-class Terms:
+class Cost:
     """What an order costs: price of the whole window if it has an end, and what is kept aside when it is placed."""
 
     total_micros: int | None
     hold_micros: int
 
 
-def terms(*, rate: Rate, nodes: int, starts_at: datetime, ends_at: datetime | None) -> Terms:
+def cost(*, rate: Rate, nodes: int, starts_at: datetime, ends_at: datetime | None) -> Cost:
     """A window is held whole; an open-ended lease holds its first hour."""
     seconds = FIRST_HOUR if ends_at is None else (ends_at - starts_at) // timedelta(seconds=1)
     hold = price(micros_per_node_hour=rate.micros_per_node_hour, seconds=seconds, nodes=nodes)
-    return Terms(total_micros=None if ends_at is None else hold, hold_micros=hold)
+    return Cost(total_micros=None if ends_at is None else hold, hold_micros=hold)
 
 
 def quote(
@@ -87,15 +87,17 @@ def quote(
 
     :raises QuoteRefused: if the plan, the offer or the number of nodes does not allow it
     """
-    starts_at, ends_at = _window(offer.plan, starts_at, ends_at, now)
+    rate = _rate(offer, organization, now)
+    terms = terms_of(plan=offer.plan, at=now)
+    starts_at, ends_at = _window(terms, starts_at, ends_at, now)
     if not 1 <= nodes <= MOST_NODES:
         raise QuoteRefused("nodes", f"Order 1 to {MOST_NODES} nodes at a time, not {nodes}.")
-    rate = _rate(offer, now)
-    agreed = terms(rate=rate, nodes=nodes, starts_at=starts_at, ends_at=ends_at)
+    agreed = cost(rate=rate, nodes=nodes, starts_at=starts_at, ends_at=ends_at)
     expires_at = now + QUOTE_LASTS if ends_at is None else min(now + QUOTE_LASTS, starts_at)
     return Quote.objects.create(
         organization=organization,
         offer=offer,
+        terms=terms,
         rate=rate,
         nodes=nodes,
         starts_at=starts_at,
@@ -136,6 +138,7 @@ def place(
         actor=actor,
         created_by=created_by,
         offer=agreed.offer,
+        terms=agreed.terms,
         rate=agreed.rate,
         nodes=agreed.nodes,
         starts_at=now if agreed.ends_at is None else agreed.starts_at,
@@ -151,7 +154,9 @@ def place(
 
 def _usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
     """The quote as it is under lock."""
-    locked = Quote.objects.select_for_update(of=("self",)).select_related("offer__plan", "offer__pool", "rate", "lease")
+    locked = Quote.objects.select_for_update(of=("self",)).select_related(
+        "offer__plan", "offer__pool", "terms", "rate", "lease"
+    )
     fresh = locked.get(pk=quote.pk, organization=organization)
     if fresh.lease:
         raise QuoteUsed(fresh, fresh.lease)
@@ -188,19 +193,20 @@ def _record(quote: Quote, lease: Lease, actor: str, now: datetime) -> None:
     )
 
 
-def _rate(offer: Offer, now: datetime) -> Rate:
+def _rate(offer: Offer, organization: Organization, now: datetime) -> Rate:
     try:
         if offer.listed:
-            return current_rate(offer=offer, at=now)
+            return current_rate(offer=offer, at=now, organization=organization)
     except Rate.DoesNotExist:
         pass
     raise QuoteRefused("offer", "This offer is not for sale now. Search again for one that is.")
 
 
 def _window(
-    plan: Plan, starts_at: datetime | None, ends_at: datetime | None, now: datetime
+    terms: Terms, starts_at: datetime | None, ends_at: datetime | None, now: datetime
 ) -> tuple[datetime, datetime | None]:
-    """The window as the plan allows it. Raises QuoteRefused."""
+    """The window as the terms allow it. Raises QuoteRefused."""
+    plan = terms.plan
     if plan.kind == PlanKind.ON_DEMAND:
         for field, given in (("starts_at", starts_at), ("ends_at", ends_at)):
             if given is not None:
@@ -208,23 +214,23 @@ def _window(
         return now, None
     if starts_at is None or ends_at is None:
         raise QuoteRefused("starts_at" if starts_at is None else "ends_at", f"{plan.name} needs a start and an end.")
-    _check_window(plan, starts_at.astimezone(UTC), ends_at.astimezone(UTC), now)
+    _check_window(terms, starts_at.astimezone(UTC), ends_at.astimezone(UTC), now)
     return starts_at, ends_at
 
 
-def _check_window(plan: Plan, starts_at: datetime, ends_at: datetime, now: datetime) -> None:
-    latest, length = now + timedelta(seconds=plan.max_ahead_seconds), ends_at - starts_at
-    step = timedelta(seconds=plan.granularity_seconds)
+def _check_window(terms: Terms, starts_at: datetime, ends_at: datetime, now: datetime) -> None:
+    latest, length = now + timedelta(seconds=terms.max_ahead_seconds), ends_at - starts_at
+    step = timedelta(seconds=terms.granularity_seconds)
     for field, moment in (("starts_at", starts_at), ("ends_at", ends_at)):
-        if moment.timestamp() % plan.granularity_seconds:
+        if moment.timestamp() % terms.granularity_seconds:
             raise QuoteRefused(field, f"Choose a time on a multiple of {duration(step)}, counted in UTC.")
     if starts_at <= now:
         raise QuoteRefused("starts_at", f"Choose a start after now ({now:%Y-%m-%d %H:%M} UTC).")
     if starts_at > latest:
         raise QuoteRefused("starts_at", f"Choose a start before {latest:%Y-%m-%d %H:%M} UTC.")
-    if not timedelta(seconds=plan.min_seconds) <= length <= timedelta(seconds=plan.max_seconds):
-        least, most = duration(timedelta(seconds=plan.min_seconds)), duration(timedelta(seconds=plan.max_seconds))
-        raise QuoteRefused("ends_at", f"{plan.name} lasts {least} to {most}; choose an end accordingly.")
+    if not timedelta(seconds=terms.min_seconds) <= length <= timedelta(seconds=terms.max_seconds):
+        least, most = duration(timedelta(seconds=terms.min_seconds)), duration(timedelta(seconds=terms.max_seconds))
+        raise QuoteRefused("ends_at", f"{terms.plan.name} lasts {least} to {most}; choose an end accordingly.")
 
 
 def duration(length: timedelta) -> str:

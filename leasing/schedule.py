@@ -51,7 +51,7 @@ def expire_holds(*, now: datetime) -> None:
 
 def start_due(*, now: datetime) -> None:
     """Scheduled leases whose start has come."""
-    due = Lease.objects.filter(state=LeaseState.SCHEDULED, starts_at__lte=now).select_related("offer__plan")
+    due = Lease.objects.filter(state=LeaseState.SCHEDULED, starts_at__lte=now).select_related("terms")
     _each(due, lambda lease: operations.start(lease=lease, now=now))
 
 
@@ -88,9 +88,7 @@ def settle_overdue(*, now: datetime) -> None:
 def renew_due(*, now: datetime) -> None:
     """Open-ended leases whose guarantee has shrunk below what the plan promises to renew."""
     open_ended = Lease.objects.filter(ends_at=None, state__in=RUNNING, guarantee_notice_at=None)
-    margin = ExpressionWrapper(
-        F("offer__plan__renew_within_seconds") * timedelta(seconds=1), output_field=DurationField()
-    )
+    margin = ExpressionWrapper(F("terms__renew_within_seconds") * timedelta(seconds=1), output_field=DurationField())
     due = open_ended.annotate(margin=margin).filter(guaranteed_until__lt=Value(now) + F("margin"))
     _each(due, lambda lease: operations.renew(lease=lease, now=now))
 
@@ -133,7 +131,7 @@ def swap_down(*, now: datetime) -> None:
     """Machines that are down in leases whose tenant chose to have them swapped at once."""
     down = Q(outages__ended_at=None, outages__called_at__isnull=False, successor=None)
     wanted = Machine.objects.filter(down, lease__state=LeaseState.ACTIVE, lease__on_failure=OnFailure.SWAP)
-    _each(wanted.select_related("lease__offer__plan"), lambda machine: _swap(machine, now=now))
+    _each(wanted.select_related("lease__offer", "lease__terms"), lambda machine: _swap(machine, now=now))
 
 
 def refresh_machines(*, now: datetime) -> None:

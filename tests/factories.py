@@ -20,6 +20,7 @@ from marketplace.models import (
     Rate,
     Region,
     Site,
+    Terms,
 )
 from marketplace.states import NodeState
 
@@ -83,22 +84,30 @@ def a_node_type(slug: str = "h100x8", gpus: int = 8) -> NodeType:
     return node_type
 
 
-def a_plan(kind: str = PlanKind.ON_DEMAND) -> Plan:
-    defaults: dict[str, Any] = {
-        "name": kind.replace("_", " "),
-        "summary": "For tests.",
-        "kind": kind,
+def a_plan(kind: str = PlanKind.ON_DEMAND, **terms: Any) -> Plan:
+    """A plan, with terms in force since long before the tests' noon."""
+    defaults = {"name": kind.replace("_", " "), "summary": "For tests.", "kind": kind}
+    plan, made = Plan.objects.get_or_create(slug=kind, defaults=defaults)
+    if made or terms:
+        the_terms(plan, **terms)
+    return plan
+
+
+def the_terms(plan: Plan, *, starts_at: datetime = NOON - 30 * DAY, **fields: Any) -> Terms:
+    """Terms of a plan from a moment on."""
+    reserved = plan.kind == PlanKind.RESERVED
+    usual = {
+        "announced_at": starts_at,
         "cleaning_seconds": 900,
         "guarantee_seconds": 7 * 86_400,
         "renew_within_seconds": 6 * 86_400,
-        "min_seconds": 3600 if kind == PlanKind.RESERVED else 60,
+        "min_seconds": 3600 if reserved else 60,
         "max_seconds": 60 * 86_400,
-        "granularity_seconds": 3600 if kind == PlanKind.RESERVED else 1,
-        "max_ahead_seconds": 60 * 86_400 if kind == PlanKind.RESERVED else 0,
+        "granularity_seconds": 3600 if reserved else 1,
+        "max_ahead_seconds": 60 * 86_400 if reserved else 0,
         "start_deadline_seconds": 600,
     }
-    plan, _ = Plan.objects.get_or_create(slug=kind, defaults=defaults)
-    return plan
+    return Terms.objects.create(plan=plan, starts_at=starts_at, **{**usual, **fields})
 
 
 def a_pool(

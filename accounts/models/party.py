@@ -89,6 +89,11 @@ class Organization(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(720)],
         help_text="Hours for which data on a node is kept when a lease ends for lack of money (0 to 720).",
     )
+    ordering_hold = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="Why it may not order for now (fraud check, screening); empty: it may. Never shown to the customer.",
+    )
     members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(
         User, through="Membership", related_name="organizations"
     )

@@ -12,6 +12,7 @@ class Quote(models.Model):
     public_id = PublicIdField(prefix="qt")
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="quotes")
     offer = models.ForeignKey("marketplace.Offer", on_delete=models.PROTECT, related_name="+")
+    terms = models.ForeignKey("marketplace.Terms", on_delete=models.PROTECT, related_name="+")
     rate = models.ForeignKey("marketplace.Rate", on_delete=models.PROTECT, related_name="+")
     nodes = models.PositiveIntegerField()
     starts_at = models.DateTimeField()

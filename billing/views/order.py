@@ -20,7 +20,7 @@ from leasing.models import Lease
 from leasing.operations import NodesTaken, Setup
 from leasing.tasks import nudge_sites
 from marketplace.models import Offer
-from marketplace.queries import Criteria, OfferRow, free_windows, listed_offers, offer_row
+from marketplace.queries import Criteria, OfferRow, free_windows, listed_offers, offer_row, terms_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ def order(request: HttpRequest) -> HttpResponse:
     asked = request.POST or request.GET
     offer = get_object_or_404(listed_offers(), public_id=asked.get("offer", ""))
     principal, moment = principal_of(request), now()
-    wish = Wish(asked, plan=offer.plan, window=Criteria().wish(offer.plan, moment))
+    terms = terms_of(plan=offer.plan, at=moment)
+    wish = Wish(asked, plan=offer.plan, window=Criteria().wish(terms, moment))
     details = Details(request.POST or None, organization=principal.organization)
     quote = _posted_quote(request, principal)
     if quote and quote.lease:
@@ -138,6 +139,6 @@ def _quote(principal: Principal, offer: Offer, wish: Wish, moment: datetime) -> 
 
 def _guaranteed_until(offer: Offer, nodes: int, moment: datetime) -> datetime | None:
     """How far ahead an open-ended lease that begins now would be guaranteed at once."""
-    until = moment + timedelta(seconds=offer.plan.guarantee_seconds)
+    until = moment + timedelta(seconds=terms_of(plan=offer.plan, at=moment).guarantee_seconds)
     windows = free_windows(offer=offer, nodes=nodes, starts_at=moment, until=until, now=moment)
     return next((window.ends_at for window in windows if window.starts_at <= moment), None)

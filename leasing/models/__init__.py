@@ -1,5 +1,6 @@
 """Everything `leasing` keeps: agreements, the periods they take, the machines that serve them, and wipe records."""
 
+from leasing.models.change import ChangeKind, LeaseChange
 from leasing.models.claim import Claim
 from leasing.models.enrolment import Enrolment, EnrolmentTransition, Inspection
 from leasing.models.health import NodeHealth, Outage, OutageCause
@@ -21,11 +22,13 @@ __all__ = [
     "ENVIRONMENT_BYTES",
     "ENVIRONMENT_PURPOSE",
     "STARTUP_SCRIPT_BYTES",
+    "ChangeKind",
     "Claim",
     "Enrolment",
     "EnrolmentTransition",
     "Inspection",
     "Lease",
+    "LeaseChange",
     "LeaseKey",
     "Machine",
     "MachineLog",

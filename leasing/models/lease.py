@@ -11,7 +11,7 @@ from django.db import models
 from accounts.ids import PublicIdField
 from accounts.models import Organization, Stateful, TransitionRow
 from leasing.states import LEASE_OVER, LEASE_TRANSITIONS, METERED, LeaseState
-from marketplace.models import Image, Offer, Rate
+from marketplace.models import Image, Offer, Rate, Terms
 
 STARTUP_SCRIPT_BYTES = 16 * 1024
 ENVIRONMENT_BYTES = 16 * 1024  # names and values together
@@ -33,7 +33,9 @@ class Lease(Stateful):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     name = models.CharField(max_length=80)
+    project = models.CharField(max_length=40, blank=True, help_text="The customer's own tag; budgets may be set on it.")
     offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="leases")
+    terms = models.ForeignKey(Terms, on_delete=models.PROTECT, related_name="+", help_text="As they were when ordered.")
     rate = models.ForeignKey(Rate, on_delete=models.PROTECT, related_name="+")
     node_count = models.PositiveSmallIntegerField()
     starts_at = models.DateTimeField()

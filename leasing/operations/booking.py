@@ -14,8 +14,8 @@ from leasing.operations import calendar
 from leasing.operations.setup import check_environment, sealed
 from leasing.operations.starting import start
 from leasing.states import LeaseState, MachineState
-from marketplace.models import Image, Offer, Plan, Rate
-from marketplace.queries import Window, free_windows, occupied
+from marketplace.models import Image, Offer, Rate, Terms
+from marketplace.queries import Window, free_windows, occupied, terms_of
 
 HOLD_FOR = timedelta(minutes=10)
 WINDOWS_SHOWN = 3
@@ -58,27 +58,31 @@ def hold(
     ends_at: datetime | None,
     setup: Setup,
     now: datetime,
+    terms: Terms | None = None,
 ) -> Lease:
     """
-    Hold `nodes` nodes of the offer, all or none, until the order is confirmed or ten minutes have passed.
+    Hold `nodes` nodes of the offer, all or none, until the order is confirmed or ten minutes have passed; on the terms
+    that are in force, or on those of a quote.
 
     :raises NodesTaken: if fewer are free for the whole period, cleaning included
     :raises BadEnvironment: if its variables cannot be set on a host
     """
     check_environment(setup.environment)
-    node_ids = _lock_nodes(offer=offer, nodes=nodes, starts_at=starts_at, ends_at=ends_at, now=now)
-    period = _period(offer.plan, node_ids=node_ids, starts_at=starts_at, ends_at=ends_at)
+    terms = terms or terms_of(plan=offer.plan, at=now)
+    node_ids = _lock_nodes(offer=offer, terms=terms, nodes=nodes, starts_at=starts_at, ends_at=ends_at, now=now)
+    period = _period(terms, node_ids=node_ids, starts_at=starts_at, ends_at=ends_at)
     lease = Lease.objects.create(
         organization=organization,
         created_by=created_by,
         created_at=now,
         name=setup.name,
         offer=offer,
+        terms=terms,
         rate=rate,
         node_count=nodes,
         starts_at=starts_at,
         ends_at=ends_at,
-        guaranteed_until=period.ends_at - timedelta(seconds=offer.plan.cleaning_seconds),
+        guaranteed_until=period.ends_at - timedelta(seconds=terms.cleaning_seconds),
         image=setup.image,
         startup_script=setup.startup_script,
         environment=sealed(setup.environment),
@@ -97,13 +101,15 @@ def hold(
     return lease
 
 
-def _lock_nodes(*, offer: Offer, nodes: int, starts_at: datetime, ends_at: datetime | None, now: datetime) -> list[int]:
+def _lock_nodes(
+    *, offer: Offer, terms: Terms, nodes: int, starts_at: datetime, ends_at: datetime | None, now: datetime
+) -> list[int]:
     """Ids of free nodes, locked; for an open-ended lease rather those with nothing booked behind. Raises NodesTaken."""
     if ends_at is None:
         with suppress(calendar.TooFewNodes):
-            horizon = _guaranteed(offer.plan, starts_at)
+            horizon = _guaranteed(terms, starts_at)
             return calendar.ids(calendar.lock_idle_nodes(pool=offer.pool, nodes=nodes, window=horizon, now=now))
-    window = occupied(offer.plan, starts_at, ends_at)
+    window = occupied(terms, starts_at, ends_at)
     try:
         return calendar.ids(calendar.lock_free_nodes(pool=offer.pool, nodes=nodes, window=window, now=now))
     except calendar.TooFewNodes:
@@ -111,17 +117,17 @@ def _lock_nodes(*, offer: Offer, nodes: int, starts_at: datetime, ends_at: datet
         raise NodesTaken(windows[:WINDOWS_SHOWN]) from None
 
 
-def _period(plan: Plan, *, node_ids: Sequence[int], starts_at: datetime, ends_at: datetime | None) -> Window:
+def _period(terms: Terms, *, node_ids: Sequence[int], starts_at: datetime, ends_at: datetime | None) -> Window:
     """What the claims take, cleaning included: to the agreed end, or as far as can be guaranteed."""
     if ends_at is not None:
-        return occupied(plan, starts_at, ends_at)
-    wanted = _guaranteed(plan, starts_at)
+        return occupied(terms, starts_at, ends_at)
+    wanted = _guaranteed(terms, starts_at)
     return Window(starts_at, calendar.reach_until(node_ids=node_ids, after=starts_at, wanted=wanted.ends_at))
 
 
-def _guaranteed(plan: Plan, starts_at: datetime) -> Window:
-    """The plan's whole horizon, with the cleaning behind it."""
-    return Window(starts_at, starts_at + timedelta(seconds=plan.guarantee_seconds + plan.cleaning_seconds))
+def _guaranteed(terms: Terms, starts_at: datetime) -> Window:
+    """The terms' whole horizon, with the cleaning behind it."""
+    return Window(starts_at, starts_at + timedelta(seconds=terms.guarantee_seconds + terms.cleaning_seconds))
 
 
 @transaction.atomic

@@ -27,7 +27,7 @@ def end(*, lease: Lease, reason: str, actor: str, now: datetime) -> Lease:
     Ending one that has ended changes nothing. Returns the lease as it is now.
     """
     node_ids = calendar.lock_nodes_of(lease)
-    lease = Lease.objects.select_for_update(of=("self",)).select_related("offer__plan", "organization").get(pk=lease.pk)
+    lease = Lease.objects.select_for_update(of=("self",)).select_related("terms", "organization").get(pk=lease.pk)
     if lease.state in LEASE_OVER or lease.state == LeaseState.RECLAIMING:
         return lease
     if lease.state in {LeaseState.HELD, LeaseState.SCHEDULED}:
@@ -53,7 +53,7 @@ def _cancel(lease: Lease, *, node_ids: list[int], reason: str, actor: str, now: 
 
 
 def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:
-    deadline = now + timedelta(seconds=lease.offer.plan.cleaning_seconds)
+    deadline = now + timedelta(seconds=lease.terms.cleaning_seconds)
     lease.move_to(LeaseState.RECLAIMING, at=now, reason=reason, actor=actor, deadline=deadline)
     outages.end_all(lease=lease, now=now)
     let_go_of_machines(lease=lease, reason=reason, actor=actor, now=now)
@@ -97,7 +97,7 @@ def let_go_of(*, machine: Machine, lease: Lease, reason: str, actor: str, now: d
 
 def _to_wiping(*, machine: Machine, lease: Lease, reason: str, now: datetime) -> None:
     """Hand a touched machine to the workers to be wiped; its claim shrinks to the cleaning time."""
-    deadline = now + timedelta(seconds=lease.offer.plan.cleaning_seconds)
+    deadline = now + timedelta(seconds=lease.terms.cleaning_seconds)
     machine.move_to(
         MachineState.WIPING,
         at=now,

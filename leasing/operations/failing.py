@@ -35,13 +35,13 @@ def swap(*, machine: Machine, actor: str, now: datetime) -> Machine:
     :raises IllegalMove: if the machine is not down, has been replaced already, or its lease is not active
     :raises Stale: if it was moved meanwhile
     """
-    plan = machine.lease.offer.plan
+    terms = machine.lease.terms
     calendar.lock_nodes_of(machine.lease)
-    period = Window(now, machine.lease.last_moment + timedelta(seconds=plan.cleaning_seconds))
+    period = Window(now, machine.lease.last_moment + timedelta(seconds=terms.cleaning_seconds))
     spare = lock_spare(machine.lease, period=period, now=now)
     lease = (
         Lease.objects.select_for_update(of=("self",))
-        .select_related("organization", "offer__plan")
+        .select_related("organization", "offer", "terms")
         .get(pk=machine.lease_id)
     )
     failed = Machine.objects.select_related("node").get(pk=machine.pk)
@@ -55,7 +55,7 @@ def swap(*, machine: Machine, actor: str, now: datetime) -> Machine:
     calendar.claim(lease=lease, node_ids=[spare.pk], period=period)
     made = Machine.objects.create(lease=lease, node=spare, replaces=failed, state=MachineState.PENDING, state_since=now)
     made.begin(at=now, actor=actor)
-    deploy(machine=made, deadline=now + timedelta(seconds=plan.start_deadline_seconds), now=now)
+    deploy(machine=made, deadline=now + timedelta(seconds=terms.start_deadline_seconds), now=now)
     data = {"name": lease.name, "machine": made.public_id, "instead_of": failed.public_id, "node": spare.name}
     record(
         organization=lease.organization,

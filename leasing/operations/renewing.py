@@ -19,12 +19,11 @@ def renew(*, lease: Lease, now: datetime) -> bool:
     The customer is told once when the horizon cannot be reached. Returns whether the guarantee grew.
     """
     node_ids = calendar.lock_nodes_of(lease)
-    lease = Lease.objects.select_for_update(of=("self",)).select_related("offer__plan", "organization").get(pk=lease.pk)
+    lease = Lease.objects.select_for_update(of=("self",)).select_related("terms", "organization").get(pk=lease.pk)
     if lease.ends_at is not None or lease.state in LEASE_OVER or lease.state == LeaseState.RECLAIMING or not node_ids:
         return False
-    plan = lease.offer.plan
-    cleaning = timedelta(seconds=plan.cleaning_seconds)
-    wanted = now + timedelta(seconds=plan.guarantee_seconds) + cleaning
+    cleaning = timedelta(seconds=lease.terms.cleaning_seconds)
+    wanted = now + timedelta(seconds=lease.terms.guarantee_seconds) + cleaning
     serving = lease.machines.filter(state__in=SERVING).values("node")
     live = list(Claim.objects.filter(lease=lease, released_at=None, node__in=serving))
     # As claimed, whatever the plan says of cleaning by now.

@@ -26,7 +26,7 @@ def start(*, lease: Lease, now: datetime) -> None:
 
     :raises Stale: if somebody else moved the lease meanwhile
     """
-    deadline = now + timedelta(seconds=lease.offer.plan.start_deadline_seconds)
+    deadline = now + timedelta(seconds=lease.terms.start_deadline_seconds)
     lease.move_to(LeaseState.PROVISIONING, at=now, deadline=deadline)
     for machine in lease.machines.filter(state=MachineState.PENDING).order_by("node_id"):
         deploy(machine=machine, deadline=deadline, now=now)
@@ -113,7 +113,7 @@ def fail_start(*, machine: Machine, reason: str, now: datetime) -> None:
     :raises Stale: if the machine was moved meanwhile
     """
     calendar.lock_nodes_of(machine.lease)
-    period = Window(now, machine.lease.last_moment + timedelta(seconds=machine.lease.offer.plan.cleaning_seconds))
+    period = Window(now, machine.lease.last_moment + timedelta(seconds=machine.lease.terms.cleaning_seconds))
     may = machine.lease.replacements < REPLACEMENTS
     spare = lock_spare(machine.lease, period=period, now=now) if may else None
     lease = Lease.objects.select_for_update().get(pk=machine.lease_id)
@@ -137,7 +137,7 @@ def lock_spare(lease: Lease, *, period: Window, now: datetime) -> Node | None:
 
 
 def _replace(lease: Lease, *, node: Node, period: Window, failed: Machine, now: datetime) -> None:
-    deadline = now + timedelta(seconds=lease.offer.plan.start_deadline_seconds)
+    deadline = now + timedelta(seconds=lease.terms.start_deadline_seconds)
     calendar.claim(lease=lease, node_ids=[node.pk], period=period)
     Lease.objects.filter(pk=lease.pk).update(replacements=lease.replacements + 1, deadline=deadline)
     machine = Machine.objects.create(lease=lease, node=node, state=MachineState.PENDING, state_since=now)

@@ -94,7 +94,7 @@ def wipe_again(*, machine: Machine, actor: str, now: datetime) -> None:
     """
     if machine.state != MachineState.WIPE_FAILED:  # the table also leads here from machines that a tenant is on
         raise IllegalMove(machine, MachineState.WIPING)
-    deadline = now + timedelta(seconds=machine.lease.offer.plan.cleaning_seconds)
+    deadline = now + timedelta(seconds=machine.lease.terms.cleaning_seconds)
     machine.move_to(
         MachineState.WIPING,
         at=now,

@@ -67,7 +67,7 @@ def _why_no_swap(lease: Lease, *, down: bool, replaced: bool) -> str:
 
 def has_spare(lease: Lease, *, now: datetime) -> bool:
     """Whether an equal node is free for the rest of the lease, so that a swap would succeed now."""
-    last = lease.last_moment + timedelta(seconds=lease.offer.plan.cleaning_seconds)
+    last = lease.last_moment + timedelta(seconds=lease.terms.cleaning_seconds)
     return last > now and free_nodes(window=Window(now, last), now=now).filter(pool=lease.offer.pool).exists()
 
 

@@ -10,18 +10,38 @@ from unfold.admin import ModelAdmin, TabularInline
 from accounts.clock import now
 from marketplace.admin.rules import Fixed, Kept, Referenced, SetOnce
 from marketplace.forms import NewRate
-from marketplace.models import Offer, Plan, Rate
+from marketplace.models import Offer, Plan, PlanAccess, Rate, Terms
 from marketplace.money import format_micros
+
+
+class Access(TabularInline):  # type: ignore[misc]
+    """Who may lease on a private plan."""
+
+    model = PlanAccess
+    autocomplete_fields = ("organization",)
+    extra = 0
+    hide_title = True
 
 
 @admin.register(Plan)
 class PlanAdmin(Referenced, SetOnce, ModelAdmin):  # type: ignore[misc]
-    """Terms of a lease. A change holds for leases placed after it."""
+    """Ways to lease; their terms are rows of their own."""
 
-    list_display = ("name", "kind", "min_seconds", "max_seconds", "cleaning_seconds", "guarantee_seconds", "position")
-    list_filter = ("kind",)
+    list_display = ("name", "kind", "private", "position")
+    list_filter = ("kind", "private")
     search_fields = ("slug", "name")
     set_once = ("slug", "kind")
+    inlines = (Access,)
+
+
+@admin.register(Terms)
+class TermsAdmin(Fixed, ModelAdmin):  # type: ignore[misc]
+    """Terms are announced, hold from their start on for what is ordered then, and are never edited."""
+
+    list_display = ("plan", "starts_at", "announced_at", "min_seconds", "max_seconds", "cleaning_seconds")
+    list_filter = ("plan",)
+    list_select_related = ("plan",)
+    ordering = ("plan", "-starts_at")
 
 
 class Rates(Fixed, TabularInline):  # type: ignore[misc]

@@ -8,8 +8,10 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.clock import now
 from marketplace.api.pages import BySlug
 from marketplace.models import GPUModel, Image, NodeType, Plan, Site
+from marketplace.queries import all_announced, all_terms
 from marketplace.serializers import GPUModelShown, ImageShown, NodeTypeShown, PlanShown, SiteShown
 
 
@@ -69,13 +71,22 @@ class Images(Listed):
 
 
 class Plans(Listed):
-    """Terms of a lease."""
+    """Plans and their terms."""
 
-    queryset = Plan.objects.all()
+    queryset = Plan.objects.filter(private=False)
     serializer_class = PlanShown
     ordering = ("position", "slug")
 
     @extend_schema(operation_id="plans_list", summary="List plans")
     def get(self, request: Request) -> Response:
-        """Every plan and its terms."""
+        """Every plan that is open to all, and its terms, now and as announced."""
         return self.list(request)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Terms are those of this moment."""
+        instant = now()
+        return {
+            **super().get_serializer_context(),
+            "terms": all_terms(at=instant),
+            "announced": all_announced(at=instant),
+        }

@@ -19,6 +19,16 @@ def between(low: int, high: int) -> Any:
     return _limited(lambda value: low <= value <= high, f"between {low} and {high}")
 
 
+def schedule(low: int, high: int) -> Any:
+    """A field of a schedule: [[from seconds, value], …], ascending, values within two bounds."""
+
+    def allows(value: list[list[int]]) -> bool:
+        starts = [step[0] for step in value]
+        return starts == sorted(set(starts)) and all(step[0] >= 0 and low <= step[1] <= high for step in value)
+
+    return _limited(allows, f"a list of [from seconds, value], ascending, values between {low} and {high}")
+
+
 def choice(values: Iterable[str], words: str = "") -> Any:
     """A field of one of a few words; the message lists them unless it has other `words`."""
     known = frozenset(values)

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from marketplace.catalogue.read import DATA, Catalogue, read
-from marketplace.catalogue.rows import StockRow, TargetRow
+from marketplace.catalogue.rows import StockRow, TargetRow, TermsRow
 from marketplace.catalogue.write import Summary, add, upsert
 from marketplace.models import (
     GPUModel,
@@ -27,7 +27,9 @@ from marketplace.models import (
     Rate,
     Site,
     Target,
+    Terms,
 )
+from marketplace.queries import all_terms
 from marketplace.states import NodeState
 
 ACTOR = "system:catalogue"
@@ -57,6 +59,7 @@ def load(*, now: datetime, node_limit: int | None = None, folder: Path = DATA) -
     pools = _load_pools(catalogue.stock, sites, types, summary)
     _load_nodes(pools, now, node_limit, summary)
     plans = upsert(Plan, "slug", map(asdict, catalogue.plans), summary)
+    _load_terms(catalogue.terms, plans, now, summary)
     _load_rates(pools, _load_offers(pools, plans, summary), now, summary)
     return summary
 
@@ -86,6 +89,18 @@ def _load_targets(rows: Sequence[TargetRow], types: Mapping[str, NodeType], summ
     if changed:
         Target.objects.bulk_update(changed, ["value", "tolerance_percent"])
         summary.changed["target"] += len(changed)
+
+
+def _load_terms(rows: Sequence[TermsRow], plans: Mapping[str, Plan], now: datetime, summary: Summary) -> None:
+    """Terms that differ from those in force supersede them from now on."""
+    in_force, new = all_terms(at=now), {}
+    for row in rows:
+        values, plan = asdict(row), plans[row.plan]
+        values.pop("plan")
+        held = in_force.get(plan.pk)
+        if held is None or any(getattr(held, name) != value for name, value in values.items()):
+            new[plan.pk] = Terms(plan=plan, announced_at=now, starts_at=now, **values)
+    add(new, summary)
 
 
 def _refer(values: dict[str, Any], **targets: Mapping[str, Model]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from marketplace.catalogue.limits import Limit
+from marketplace.models import Steps
 
 Row = TypeVar("Row")
 Raw = tuple[str, dict[str, Any]]  # where it stands, such as "line 12", and its values by field
@@ -83,6 +84,8 @@ def _row(row_type: type[Row], file: str, where: str, raw: dict[str, Any]) -> Row
 
 
 def _value(column: Field[Any], hint: Any, raw: Any) -> Any:
+    if hint == Steps:
+        return _steps(column, raw)
     written = "" if raw is None else str(raw)  # a line that ends early has no value here
     if not written and hint == int | None:
         return None
@@ -95,3 +98,11 @@ def _value(column: Field[Any], hint: Any, raw: Any) -> Any:
     if not limit.allows(value):
         raise ValueError(f"{column.name}: {written!r} must be {limit.words}.")
     return value
+
+
+def _steps(column: Field[Any], raw: Any) -> Steps:
+    limit: Limit = column.metadata["limit"]
+    pairs = isinstance(raw, list) and all(isinstance(pair, list) and [*map(type, pair)] == [int, int] for pair in raw)
+    if not pairs or not limit.allows(raw):
+        raise ValueError(f"{column.name}: {raw!r} must be {limit.words}.")
+    return [[*pair] for pair in raw]

@@ -16,6 +16,7 @@ from marketplace.catalogue.rows import (
     SiteRow,
     StockRow,
     TargetRow,
+    TermsRow,
 )
 
 DATA = Path(__file__).parent / "data"
@@ -33,6 +34,7 @@ class Catalogue:
     targets: Sequence[TargetRow]
     images: Sequence[ImageRow]
     plans: Sequence[PlanRow]
+    terms: Sequence[TermsRow]
     stock: Sequence[StockRow]
 
 
@@ -64,8 +66,11 @@ def read(*, folder: Path = DATA) -> Catalogue:
     )
     images = typed_rows(ImageRow, "images.csv", csv_rows(folder, "images.csv"), key=("slug",))
     plans = typed_rows(PlanRow, "plans.toml", toml_rows(folder, "plans.toml", "plan"), key=("slug",))
+    terms = typed_rows(TermsRow, "plans.toml", toml_rows(folder, "plans.toml", "terms"), key=("plan",))
     if missing := set(PLANS).difference(plan.slug for plan in plans):
         raise BadCatalogue("plans.toml", "the whole file", f"there is no plan {' and '.join(sorted(missing))}.")
+    if missing := set(PLANS).difference(row.plan for row in terms):
+        raise BadCatalogue("plans.toml", "the whole file", f"there are no terms of {' and '.join(sorted(missing))}.")
     stock = typed_rows(
         StockRow,
         "stock.csv",
@@ -75,7 +80,7 @@ def read(*, folder: Path = DATA) -> Catalogue:
         node_type=[t.slug for t in types],
     )
     _check_power(sites, types, stock)
-    return Catalogue(zones, sites, models, types, targets, images, plans, stock)
+    return Catalogue(zones, sites, models, types, targets, images, plans, terms, stock)
 
 
 def _check_power(sites: Sequence[SiteRow], types: Sequence[NodeTypeRow], stock: Sequence[StockRow]) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import available_timezones
 
-from marketplace.catalogue.limits import between, choice, pattern, short_name, text
-from marketplace.models import Measure, PlanKind, Provisioner, Region, Site
+from marketplace.catalogue.limits import between, choice, pattern, schedule, short_name, text
+from marketplace.models import Measure, PlanKind, Provisioner, Region, Site, Steps
 
 PLANS = ("on_demand", "reserved")  # each has a column of prices in stock.csv
 
@@ -96,21 +96,37 @@ class ImageRow:
 
 @dataclass(frozen=True)
 class PlanRow:
-    """plans.toml: terms of sale, lengths in seconds."""
+    """plans.toml, [[plan]]: ways to lease."""
 
     slug: str = choice(PLANS)
     name: str = text(40)
     summary: str = text(300)
     kind: str = choice(PlanKind.values)
+    position: int = between(0, 100)
+
+
+@dataclass(frozen=True)
+class TermsRow:
+    """plans.toml, [[terms]]: terms of sale, lengths in seconds, schedules as [from seconds, value]."""
+
+    plan: str = choice(PLANS)
+    min_seconds: int = between(1, 31_536_000)
+    max_seconds: int = between(1, 31_536_000)
+    granularity_seconds: int = between(1, 604_800)
+    lead_seconds: int = between(0, 31_536_000)
+    max_ahead_seconds: int = between(0, 31_536_000)
+    most_nodes: int = between(1, 256)
+    nodes_at_once: int = between(1, 10_000)
+    nodes_at_once_new: int = between(1, 10_000)
+    hold_seconds: int = between(0, 3600)
     cleaning_seconds: int = between(0, 86_400)
+    start_deadline_seconds: int = between(30, 7200)
     guarantee_seconds: int = between(0, 31_536_000)
     renew_within_seconds: int = between(0, 31_536_000)
-    min_seconds: int = between(1, 86_400)
-    max_seconds: int = between(1, 31_536_000)
-    granularity_seconds: int = between(1, 86_400)
-    max_ahead_seconds: int = between(0, 31_536_000)
-    start_deadline_seconds: int = between(30, 7200)
-    position: int = between(0, 100)
+    discounts: Steps = schedule(0, 100)
+    cancel_refunds: Steps = schedule(0, 100)
+    return_refund_percent: int = between(0, 100)
+    resale_percent: int = between(0, 100)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from marketplace.models.calendar import NodeCalendar, TimeMultiRangeField
 from marketplace.models.catalogue import GPUModel, Image, Measure, NodeType, Target
 from marketplace.models.node import Node, NodeTransition, Pool, Provisioner
-from marketplace.models.offer import Offer, Plan, PlanKind, Rate
+from marketplace.models.offer import Offer, Plan, PlanAccess, PlanKind, Rate
 from marketplace.models.place import GridZone, Region, Site
+from marketplace.models.terms import Steps, Terms
 
 __all__ = [
     "GPUModel",
@@ -17,12 +18,15 @@ __all__ = [
     "NodeType",
     "Offer",
     "Plan",
+    "PlanAccess",
     "PlanKind",
     "Pool",
     "Provisioner",
     "Rate",
     "Region",
     "Site",
+    "Steps",
     "Target",
+    "Terms",
     "TimeMultiRangeField",
 ]

@@ -4,6 +4,7 @@ import pgtrigger
 from django.db import models
 
 from accounts.ids import PublicIdField
+from accounts.models import Organization
 from marketplace.models.node import Pool
 
 
@@ -13,29 +14,34 @@ class PlanKind(models.TextChoices):
 
 
 class Plan(models.Model):
-    """Terms of a lease, as data. Lengths in seconds."""
+    """A way to lease. Its terms are rows of their own, so that a change is announced and touches no running lease."""
 
     slug = models.SlugField(max_length=40, unique=True)
     name = models.CharField(max_length=40)
     summary = models.CharField(max_length=300, help_text="One sentence in the customer's words.")
     kind = models.CharField(max_length=12, choices=PlanKind)
-    cleaning_seconds = models.PositiveIntegerField(
-        help_text="Kept free behind each lease for wiping; frozen in its claims."
-    )
-    guarantee_seconds = models.PositiveIntegerField(help_text="How far ahead an open-ended lease is guaranteed.")
-    renew_within_seconds = models.PositiveIntegerField(help_text="Renew the guarantee once less than this is left.")
-    min_seconds = models.PositiveIntegerField()
-    max_seconds = models.PositiveIntegerField()
-    granularity_seconds = models.PositiveIntegerField(help_text="Starts and ends fall on multiples of this.")
-    max_ahead_seconds = models.PositiveIntegerField(help_text="How far ahead a lease may start.")
-    start_deadline_seconds = models.PositiveIntegerField(help_text="A machine not ready by then has failed.")
     position = models.PositiveSmallIntegerField(default=0)
+    private = models.BooleanField(default=False, help_text="Only for the organizations that have access to it.")
 
     class Meta:
         ordering = ["position", "slug"]
 
     def __str__(self) -> str:
         return self.name
+
+
+class PlanAccess(models.Model):
+    """An organization that may lease on a private plan."""
+
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="access")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="private_plans")
+
+    class Meta:
+        verbose_name_plural = "plan access"
+        constraints = [models.UniqueConstraint(fields=["plan", "organization"], name="plan_access_once")]
+
+    def __str__(self) -> str:
+        return f"{self.organization} on {self.plan}"
 
 
 class Offer(models.Model):
@@ -54,16 +60,25 @@ class Offer(models.Model):
 
 
 class Rate(models.Model):
-    """Price per node-hour of an offer from a moment on. Never edited, only superseded by a later one."""
+    """
+    Price per node-hour of an offer from a moment on. Never edited, only superseded by a later one.
+
+    One with an organization is that customer's own, and goes before the public one.
+    """
 
     offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="rates")
+    organization = models.ForeignKey(
+        Organization, null=True, blank=True, on_delete=models.PROTECT, related_name="rates", help_text="Empty: for all."
+    )
     micros_per_node_hour = models.BigIntegerField(help_text="Micro-dollars per node-hour.")
     starts_at = models.DateTimeField()
 
     class Meta:
         ordering = ["offer", "-starts_at"]
         constraints = [
-            models.UniqueConstraint(fields=["offer", "starts_at"], name="rate_once_per_moment"),
+            models.UniqueConstraint(
+                fields=["offer", "organization", "starts_at"], name="rate_once_per_moment", nulls_distinct=False
+            ),
             models.CheckConstraint(condition=models.Q(micros_per_node_hour__gte=0), name="rate_is_not_negative"),
         ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]

@@ -13,6 +13,7 @@ from marketplace.queries.search import (
     search,
 )
 from marketplace.queries.size import CatalogueSize, catalogue_size
+from marketplace.queries.terms import all_announced, all_terms, terms_of
 from marketplace.queries.windows import HORIZON, Window, aligned, earliest, free_nodes, free_windows, occupied
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "Sort",
     "Window",
     "aligned",
+    "all_announced",
+    "all_terms",
     "catalogue_size",
     "check_period",
     "current_rate",
@@ -39,4 +42,5 @@ __all__ = [
     "offer_rows",
     "rows",
     "search",
+    "terms_of",
 ]

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.db.models import TextChoices
 
-from marketplace.models import Plan, PlanKind
+from accounts.models import Organization
+from marketplace.models import PlanKind, Terms
 from marketplace.queries.windows import HORIZON, Window, aligned
 
 MOST_NODES = 256  # in one lease
@@ -46,6 +47,7 @@ class Criteria:
     nodes: int = 1
     max_micros_per_node_hour: int | None = None
     renewable_share: int | None = None  # per cent of the site's grid mix, at least
+    organization: Organization | None = None  # whose private plans and rates count too
 
     def lookups(self) -> dict[str, Any]:
         """As filters of offers that are annotated with `micros`, their rate in force."""
@@ -62,19 +64,20 @@ class Criteria:
         }
         return {name: value for name, value in wanted.items() if value is not None}
 
-    def wish(self, plan: Plan, now: datetime) -> Window:
-        """The period of a lease on this plan as wished, the plan's shortest from now on where nothing is said."""
-        starts_at = aligned(plan, max(self.starts_at or now, now))
-        if plan.kind == PlanKind.RESERVED and starts_at == now:
-            starts_at = aligned(plan, now + timedelta(seconds=1))  # a reservation starts after now
-        ends_at = aligned(plan, self.ends_at or starts_at + timedelta(seconds=plan.min_seconds))
+    def wish(self, terms: Terms, now: datetime) -> Window:
+        """The period of a lease on these terms as wished, the shortest from now on where nothing is said."""
+        earliest = now + timedelta(seconds=terms.lead_seconds)
+        starts_at = aligned(terms, max(self.starts_at or now, earliest))
+        if terms.plan.kind == PlanKind.RESERVED and starts_at == now:
+            starts_at = aligned(terms, now + timedelta(seconds=1))  # a reservation starts after now
+        ends_at = aligned(terms, self.ends_at or starts_at + timedelta(seconds=terms.min_seconds))
         return Window(starts_at, max(starts_at, ends_at))
 
-    def fits(self, plan: Plan, now: datetime) -> bool:
-        """Whether the plan allows the wished period at all."""
-        wish = self.wish(plan, now)
-        shortest, longest = timedelta(seconds=plan.min_seconds), timedelta(seconds=plan.max_seconds)
-        in_reach = wish.starts_at <= now + timedelta(seconds=plan.max_ahead_seconds)
+    def fits(self, terms: Terms, now: datetime) -> bool:
+        """Whether the terms allow the wished period at all."""
+        wish = self.wish(terms, now)
+        shortest, longest = timedelta(seconds=terms.min_seconds), timedelta(seconds=terms.max_seconds)
+        in_reach = wish.starts_at <= now + timedelta(seconds=terms.max_ahead_seconds)
         return in_reach and shortest <= wish.length <= longest
 
 

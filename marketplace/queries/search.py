@@ -1,14 +1,16 @@
 """The catalogue's search: which offers match, what they cost, and how many nodes are free for the whole window."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 
-from marketplace.models import NodeCalendar, Offer, Plan, Pool, Rate
+from accounts.models import Organization
+from marketplace.models import NodeCalendar, Offer, Pool, Rate, Terms
 from marketplace.queries.criteria import Criteria, Sort
+from marketplace.queries.terms import all_terms
 from marketplace.queries.windows import Window, cleaning, earliest, is_free
 from marketplace.states import IN_STOCK
 
@@ -73,20 +75,23 @@ def search(*, criteria: Criteria, now: datetime) -> list[OfferRow]:
 
 def find(*, criteria: Criteria, now: datetime, sort: str = Sort.PRICE) -> list[Hit]:
     """As `search`, in any order of `Sort`, without what only a shown row needs: pass a page of it to `rows`."""
-    plans = [plan for plan in Plan.objects.all() if criteria.fits(plan, now)]
-    offers = _priced(Offer.objects.filter(listed=True, plan__in=plans), now).filter(**criteria.lookups())
-    hits = [hit for hit in _hits(offers, plans, criteria, now) if hit.total >= criteria.nodes]
+    fitting = {plan: terms for plan, terms in all_terms(at=now).items() if criteria.fits(terms, now)}
+    offers = _priced(Offer.objects.filter(listed=True, plan__in=fitting), criteria.organization, now)
+    found = offers.filter(_open_to(criteria.organization), **criteria.lookups())
+    hits = [hit for hit in _hits(found, fitting, criteria, now) if hit.total >= criteria.nodes]
     return sorted(hits, key=lambda hit: _place(hit, criteria, sort))
 
 
 def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[OfferRow]:
-    """What is shown of the hits, in their order. Three queries, however many they are."""
-    offers = listed_offers().in_bulk([hit.offer_id for hit in hits])
+    """What is shown of the hits, in their order. Five queries at most, however many they are."""
+    offers, plans = listed_offers().in_bulk([hit.offer_id for hit in hits]), all_terms(at=now)
     rates = Rate.objects.in_bulk([hit.rate_id for hit in hits])
+    wishes = {offer: criteria.wish(plans[offer.plan_id], now) for offer in offers.values()}
     short = [offers[hit.offer_id] for hit in hits if hit.free < criteria.nodes <= hit.total]
-    wishes = {offer: criteria.wish(offer.plan, now) for offer in short}
-    later = earliest(wishes=wishes, nodes=criteria.nodes, now=now) if wishes else {}
-    return [_row(hit, offers[hit.offer_id], rates[hit.rate_id], later, criteria, now) for hit in hits]
+    late = {offer: wishes[offer] for offer in short}
+    later = earliest(wishes=late, plans=plans, nodes=criteria.nodes, now=now) if late else {}
+    starts = {offer: wish.starts_at for offer, wish in wishes.items()}
+    return [_row(hit, offers[hit.offer_id], rates[hit.rate_id], starts, later, criteria.nodes) for hit in hits]
 
 
 def listed_offers() -> QuerySet[Offer]:
@@ -102,7 +107,7 @@ def offer_row(*, offer: Offer, criteria: Criteria, now: datetime) -> OfferRow:
 
     :raises Rate.DoesNotExist: if the offer has no rate yet or is not on sale
     """
-    found = _rows_of(Offer.objects.filter(pk=offer.pk), [offer.plan], criteria, now)
+    found = _rows_of(Offer.objects.filter(pk=offer.pk), criteria, now)
     if not found:
         raise Rate.DoesNotExist(f"{offer} is not for sale.")
     return found[0]
@@ -110,32 +115,47 @@ def offer_row(*, offer: Offer, criteria: Criteria, now: datetime) -> OfferRow:
 
 def offer_rows(*, pool: Pool, criteria: Criteria, now: datetime) -> list[OfferRow]:
     """The offers of one pool on all plans, by plan."""
-    offers = Offer.objects.filter(pool=pool).order_by("plan__position", "plan__slug")
-    return _rows_of(offers, list(Plan.objects.filter(offers__pool=pool)), criteria, now)
+    return _rows_of(Offer.objects.filter(pool=pool).order_by("plan__position", "plan__slug"), criteria, now)
 
 
-def _rows_of(offers: QuerySet[Offer], plans: Sequence[Plan], criteria: Criteria, now: datetime) -> list[OfferRow]:
-    hits = _hits(_priced(offers.filter(listed=True), now), plans, criteria, now)
+def _rows_of(offers: QuerySet[Offer], criteria: Criteria, now: datetime) -> list[OfferRow]:
+    on_sale = offers.filter(_open_to(criteria.organization), listed=True)
+    hits = _hits(_priced(on_sale, criteria.organization, now), all_terms(at=now), criteria, now)
     return rows(hits=hits, criteria=criteria, now=now)
 
 
-def current_rate(*, offer: Offer, at: datetime) -> Rate:
+def current_rate(*, offer: Offer, at: datetime, organization: Organization | None = None) -> Rate:
     """
-    The rate in force at a moment.
+    The rate in force at a moment: the organization's own, else the public one.
 
     :raises Rate.DoesNotExist: if the offer had none then
     """
-    return Rate.objects.filter(offer=offer, starts_at__lte=at).latest("starts_at")
+    found = rates_for(organization).filter(offer=offer, starts_at__lte=at).first()
+    if found is None:
+        raise Rate.DoesNotExist(f"{offer} had no rate at {at}.")
+    return found
 
 
-def _priced(offers: QuerySet[Offer], now: datetime) -> QuerySet[Any]:
-    in_force = Rate.objects.filter(offer=OuterRef("pk"), starts_at__lte=now).order_by("-starts_at")
+def rates_for(organization: Organization | None) -> QuerySet[Rate]:
+    """Rates that hold for somebody, those that go before others first."""
+    own = Q(organization=None) if organization is None else Q(organization=None) | Q(organization=organization)
+    return Rate.objects.filter(own).order_by(F("organization").asc(nulls_last=True), "-starts_at")
+
+
+def _open_to(organization: Organization | None) -> Q:
+    """Of offers: on a plan for everybody, or on one that the organization has access to."""
+    public = Q(plan__private=False)
+    return public if organization is None else public | Q(plan__in=organization.private_plans.values("plan"))
+
+
+def _priced(offers: QuerySet[Offer], organization: Organization | None, now: datetime) -> QuerySet[Any]:
+    in_force = rates_for(organization).filter(offer=OuterRef("pk"), starts_at__lte=now)
     return offers.annotate(
         rate_id=Subquery(in_force.values("pk")[:1]), micros=Subquery(in_force.values("micros_per_node_hour")[:1])
     )
 
 
-def _hits(offers: QuerySet[Any], plans: Sequence[Plan], criteria: Criteria, now: datetime) -> list[Hit]:
+def _hits(offers: QuerySet[Any], plans: Mapping[int, Terms], criteria: Criteria, now: datetime) -> list[Hit]:
     found = [
         row
         for row in offers.values_list(
@@ -152,19 +172,19 @@ def _hits(offers: QuerySet[Any], plans: Sequence[Plan], criteria: Criteria, now:
 
 
 def _counts(
-    pools: Collection[int], plans: Sequence[Plan], criteria: Criteria, now: datetime
+    pools: Collection[int], plans: Mapping[int, Terms], criteria: Criteria, now: datetime
 ) -> dict[tuple[int, int], tuple[int, int]]:
     """By pool and plan: how many nodes are free for the whole window, and how many there are. One query."""
-    free = {f"free_{plan.pk}": Count("pk", filter=_is_free(plan, criteria, now)) for plan in plans}
+    free = {f"free_{plan}": Count("pk", filter=_is_free(terms, criteria, now)) for plan, terms in plans.items()}
     in_stock = NodeCalendar.objects.filter(pool__in=pools, node__state__in=IN_STOCK, node__cordoned_at=None)
     stock = in_stock.order_by().values("pool_id")
     counted = stock.annotate(total=Count("pk"), **free).values_list("pool_id", "total", *free)
-    return {(row[0], plan.pk): (row[2 + n], row[1]) for row in counted for n, plan in enumerate(plans)}
+    return {(row[0], plan): (row[2 + n], row[1]) for row in counted for n, plan in enumerate(plans)}
 
 
-def _is_free(plan: Plan, criteria: Criteria, now: datetime) -> Q:
-    wish = criteria.wish(plan, now)
-    return is_free(window=Window(wish.starts_at, wish.ends_at + cleaning(plan)), now=now)
+def _is_free(terms: Terms, criteria: Criteria, now: datetime) -> Q:
+    wish = criteria.wish(terms, now)
+    return is_free(window=Window(wish.starts_at, wish.ends_at + cleaning(terms)), now=now)
 
 
 def _place(hit: Hit, criteria: Criteria, sort: str) -> tuple[bool, int, int, int]:
@@ -172,8 +192,12 @@ def _place(hit: Hit, criteria: Criteria, sort: str) -> tuple[bool, int, int, int
 
 
 def _row(
-    hit: Hit, offer: Offer, rate: Rate, later: dict[Offer, datetime], criteria: Criteria, now: datetime
+    hit: Hit,
+    offer: Offer,
+    rate: Rate,
+    starts: Mapping[Offer, datetime],
+    later: Mapping[Offer, datetime],
+    nodes: int,
 ) -> OfferRow:
-    enough = hit.free >= criteria.nodes
-    free_from = criteria.wish(offer.plan, now).starts_at if enough else later.get(offer)
-    return OfferRow(offer, rate, criteria.nodes, hit.free, free_from, hit.total)
+    free_from = starts[offer] if hit.free >= nodes else later.get(offer)
+    return OfferRow(offer, rate, nodes, hit.free, free_from, hit.total)

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import Q, QuerySet
 
-from marketplace.models import NodeCalendar, Offer, Plan
+from marketplace.models import NodeCalendar, Offer, Terms
+from marketplace.queries.terms import terms_of
 from marketplace.states import IN_STOCK, NodeState
 
 HORIZON = timedelta(days=60)
@@ -30,23 +31,23 @@ class Window:
         return self.ends_at - self.starts_at
 
 
-def occupied(plan: Plan, starts_at: datetime, ends_at: datetime | None) -> Window:
+def occupied(terms: Terms, starts_at: datetime, ends_at: datetime | None) -> Window:
     """
-    What a lease takes from a calendar: its period, the plan's minimum where it is open-ended, and cleaning behind it.
+    What a lease takes from a calendar: its period, the shortest one where it is open-ended, and cleaning behind it.
     """
-    used_until = ends_at or starts_at + timedelta(seconds=plan.min_seconds)
-    return Window(starts_at, used_until + cleaning(plan))
+    used_until = ends_at or starts_at + timedelta(seconds=terms.min_seconds)
+    return Window(starts_at, used_until + cleaning(terms))
 
 
-def cleaning(plan: Plan) -> timedelta:
-    """Kept free behind each lease on this plan."""
-    return timedelta(seconds=plan.cleaning_seconds)
+def cleaning(terms: Terms) -> timedelta:
+    """Kept free behind each lease on these terms."""
+    return timedelta(seconds=terms.cleaning_seconds)
 
 
-def aligned(plan: Plan, moment: datetime) -> datetime:
-    """The first moment from `moment` on at which the plan lets a lease start or end."""
-    step = timedelta(seconds=plan.granularity_seconds)
-    return moment if step <= timedelta(seconds=1) else moment + (EPOCH - moment) % step
+def aligned(terms: Terms, moment: datetime) -> datetime:
+    """The first moment from `moment` on at which the terms let a lease start or end."""
+    step, first = timedelta(seconds=terms.granularity_seconds), EPOCH + timedelta(seconds=terms.offset_seconds)
+    return moment if step <= timedelta(seconds=1) else moment + (first - moment) % step
 
 
 def is_free(*, window: Window, now: datetime) -> Q:
@@ -65,24 +66,28 @@ def free_windows(*, offer: Offer, nodes: int, starts_at: datetime, until: dateti
     """
     The longest periods between `starts_at` and `until` in which some `nodes` nodes are free from end to end.
 
-    Cleaning is already taken off the ends, and periods shorter than the plan's minimum are left out.
+    Cleaning is already taken off the ends, and periods shorter than the shortest lease are left out.
     """
-    reach = Window(starts_at, until + cleaning(offer.plan))
-    return _windows(offer.plan, nodes, _gaps(_stock([offer.pool_id])[offer.pool_id], reach, now))
+    terms = terms_of(plan=offer.plan, at=now)
+    reach = Window(starts_at, until + cleaning(terms))
+    return _windows(terms, nodes, _gaps(_stock([offer.pool_id])[offer.pool_id], reach, now))
 
 
-def earliest(*, wishes: Mapping[Offer, Window], nodes: int, now: datetime) -> dict[Offer, datetime]:
+def earliest(
+    *, wishes: Mapping[Offer, Window], plans: Mapping[int, Terms], nodes: int, now: datetime
+) -> dict[Offer, datetime]:
     """
     For each offer, the first start from the wished one on at which `nodes` nodes are free for as long as wished.
 
-    Offers that have none within 60 days are left out. One query, however many offers.
+    Offers that have none within 60 days are left out; `plans` are the terms by plan. One query, however many offers.
     """
     stock = _stock({offer.pool_id for offer in wishes})
     found = {}
     for offer, wish in wishes.items():
-        reach = Window(wish.starts_at, wish.ends_at + HORIZON + cleaning(offer.plan))
-        for window in _windows(offer.plan, nodes, _gaps(stock[offer.pool_id], reach, now)):
-            start = aligned(offer.plan, window.starts_at)
+        terms = plans[offer.plan_id]
+        reach = Window(wish.starts_at, wish.ends_at + HORIZON + cleaning(terms))
+        for window in _windows(terms, nodes, _gaps(stock[offer.pool_id], reach, now)):
+            start = aligned(terms, window.starts_at)
             if start + wish.length <= window.ends_at:
                 found[offer] = start
                 break
@@ -100,9 +105,9 @@ def _stock(pools: Collection[int]) -> Mapping[int, Sequence[Busy]]:
     return stock
 
 
-def _windows(plan: Plan, nodes: int, gaps: Iterable[Window]) -> list[Window]:
+def _windows(terms: Terms, nodes: int, gaps: Iterable[Window]) -> list[Window]:
     """The longest windows in which `nodes` of the gaps run side by side, in order of their starts."""
-    least, after = timedelta(seconds=plan.min_seconds), cleaning(plan)
+    least, after = timedelta(seconds=terms.min_seconds), cleaning(terms)
     found: list[Window] = []
     ends: list[datetime] = []  # of the gaps that are open, ascending
     for gap in sorted(gaps):

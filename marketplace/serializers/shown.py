@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from marketplace.models import GPUModel, Image, NodeType, Plan, Site
+from marketplace.models import GPUModel, Image, NodeType, Plan, Site, Terms
 from marketplace.queries import Window
 
 
@@ -73,17 +74,35 @@ class ImageShown(serializers.ModelSerializer[Image]):
         read_only_fields = fields
 
 
+class TermsShown(serializers.ModelSerializer[Terms]):
+    """Terms of leases that are ordered from `starts_at` on. Lengths are seconds, schedules [from seconds, value]."""
+
+    class Meta:
+        model = Terms
+        exclude = ["id", "plan"]
+
+
 class PlanShown(serializers.ModelSerializer[Plan]):
-    """Terms of a lease. Lengths are seconds."""
+    """A way to lease. The view gives `terms`, those in force by plan, and `announced`, later ones by plan."""
+
+    terms = serializers.SerializerMethodField(help_text="In force now; a lease keeps those that it was ordered on.")
+    announced = serializers.SerializerMethodField(help_text="Later ones, soonest first.")
 
     class Meta:
         model = Plan
-        fields = [
-            "slug", "name", "summary", "kind", "min_seconds", "max_seconds", "granularity_seconds",
-            "max_ahead_seconds", "guarantee_seconds", "renew_within_seconds", "cleaning_seconds",
-            "start_deadline_seconds",
-        ]  # fmt: skip
+        fields = ["slug", "name", "summary", "kind", "private", "terms", "announced"]
         read_only_fields = fields
+
+    @extend_schema_field(TermsShown(allow_null=True))
+    def get_terms(self, plan: Plan) -> Any:
+        """What an order would be on now."""
+        found = self.context["terms"].get(plan.pk)
+        return TermsShown(found).data if found else None
+
+    @extend_schema_field(TermsShown(many=True))
+    def get_announced(self, plan: Plan) -> Any:
+        """What it will be on later."""
+        return TermsShown(self.context["announced"].get(plan.pk, []), many=True).data
 
 
 class OfferShown(serializers.Serializer[Any]):

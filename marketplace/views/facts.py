@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from marketplace.models import GPUModel, NodeType, Offer, Plan, PlanKind, Site
+from marketplace.models import GPUModel, NodeType, Offer, PlanKind, Site, Terms
 from marketplace.templatetags.places import NBSP, country, gigabytes, kilowatts, length, per_second, time_at
 
 Facts = list[tuple[str, str]]
 
 
-def facts(offer: Offer, now: datetime) -> dict[str, Facts]:
+def facts(offer: Offer, terms: Terms, now: datetime) -> dict[str, Facts]:
     """What is known of an offer, by subject: `gpu` (empty without one), `machine`, `site`, `power`, `plan`."""
     node_type, site = offer.pool.node_type, offer.pool.site
     return {
@@ -16,7 +16,7 @@ def facts(offer: Offer, now: datetime) -> dict[str, Facts]:
         "machine": _machine(node_type),
         "site": _site(site, now),
         "power": _power(node_type, site),
-        "plan": _plan(offer.plan),
+        "plan": _plan(terms),
     }
 
 
@@ -65,12 +65,12 @@ def _power(node_type: NodeType, site: Site) -> Facts:
     ]
 
 
-def _plan(plan: Plan) -> Facts:
-    found = [("Shortest lease", length(plan.min_seconds)), ("Longest lease", length(plan.max_seconds))]
-    if plan.kind == PlanKind.ON_DEMAND:
-        found.append(("Guaranteed", f"{length(plan.guarantee_seconds)} ahead, renewed while nobody booked behind you"))
+def _plan(terms: Terms) -> Facts:
+    found = [("Shortest lease", length(terms.min_seconds)), ("Longest lease", length(terms.max_seconds))]
+    if terms.plan.kind == PlanKind.ON_DEMAND:
+        found.append(("Guaranteed", f"{length(terms.guarantee_seconds)} ahead, renewed while nobody booked behind you"))
     else:
-        found.append(("Starts and ends", f"on multiples of {length(plan.granularity_seconds)}, UTC"))
-        found.append(("Booked ahead", f"up to {length(plan.max_ahead_seconds)}"))
-    found.append(("Ready within", f"{length(plan.start_deadline_seconds)}, or re-placed once, then refunded"))
+        found.append(("Starts and ends", f"on multiples of {length(terms.granularity_seconds)}, UTC"))
+        found.append(("Booked ahead", f"up to {length(terms.max_ahead_seconds)}"))
+    found.append(("Ready within", f"{length(terms.start_deadline_seconds)}, or re-placed once, then refunded"))
     return found

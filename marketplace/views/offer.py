@@ -22,6 +22,7 @@ from marketplace.queries import (
     free_windows,
     listed_offers,
     offer_rows,
+    terms_of,
 )
 from marketplace.views.facts import facts
 
@@ -57,7 +58,7 @@ def offer(request: HttpRequest, id: str) -> HttpResponse:
         "offer": found,
         "now": instant,
         "ahead": bool(criteria.starts_at and criteria.starts_at > instant),
-        "facts": facts(found, instant),
+        "facts": facts(found, terms_of(plan=found.plan, at=instant), instant),
         "costs": _costs(row, criteria),
         "others": list(by_plan.values()),
         "wish": wish_of(criteria),
@@ -115,12 +116,13 @@ def _bookable(offer: Offer, windows: list[Window], now: datetime) -> list[Window
     """The windows of a plan with periods, cut to the starts and ends that it allows."""
     if offer.plan.kind != PlanKind.RESERVED:
         return []
-    step = timedelta(seconds=offer.plan.granularity_seconds)
-    least, most = timedelta(seconds=offer.plan.min_seconds), timedelta(seconds=offer.plan.max_seconds)
+    terms = terms_of(plan=offer.plan, at=now)
+    step = timedelta(seconds=terms.granularity_seconds)
+    least, most = timedelta(seconds=terms.min_seconds), timedelta(seconds=terms.max_seconds)
     cut = []
     for window in windows:
-        start = aligned(offer.plan, max(window.starts_at, now + timedelta(seconds=1)))
-        end = aligned(offer.plan, window.ends_at - step + timedelta(microseconds=1))
+        start = aligned(terms, max(window.starts_at, now + timedelta(seconds=1)))
+        end = aligned(terms, window.ends_at - step + timedelta(microseconds=1))
         if end - start >= least:
             cut.append(Window(start, min(end, start + most)))
     return cut[:WINDOWS_SHOWN]

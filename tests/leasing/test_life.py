@@ -10,7 +10,7 @@ from leasing import operations, provisioning, schedule
 from leasing.models import Claim, WipeRecord
 from leasing.provisioners.fake import World
 from leasing.states import LeaseState, MachineState
-from marketplace.models import Node, NodeCalendar, Plan, PlanKind
+from marketplace.models import Node, NodeCalendar, PlanKind
 from marketplace.states import NodeState
 from tests import factories
 from tests.factories import DAY, HOUR, NOON
@@ -266,12 +266,12 @@ def test_a_lease_that_is_being_resumed_is_not_ended_under_its_tenants_hands(acme
     assert lease.state == LeaseState.ACTIVE
 
 
-def test_a_renewed_guarantee_is_covered_by_the_claim_also_after_the_plan_changed_its_cleaning(
+def test_a_renewed_guarantee_is_covered_by_the_claim_with_the_cleaning_of_the_leases_own_terms(
     world: World, acme: Organization
 ) -> None:
     offer = factories.an_offer()
     lease = active(acme, offer)
-    Plan.objects.update(cleaning_seconds=1800)
+    factories.the_terms(offer.plan, starts_at=NOON + HOUR, cleaning_seconds=1800)
     assert operations.renew(lease=lease, now=NOON + 2 * DAY)
     lease.refresh_from_db()
-    assert Claim.objects.get(lease=lease).period.upper == lease.guaranteed_until + timedelta(seconds=1800)
+    assert Claim.objects.get(lease=lease).period.upper == lease.guaranteed_until + timedelta(seconds=900)

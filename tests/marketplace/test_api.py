@@ -147,4 +147,4 @@ def test_anonymous_callers_share_the_calls_of_their_address(fair: Fair, monkeypa
 def test_a_page_of_offers_takes_a_fixed_number_of_queries(fair: Fair) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert get("offers").status_code == 200
-    assert len(queries) == 6  # the clock, plans, offers, free nodes, then the page's offers and rates
+    assert len(queries) == 7  # the clock, terms, offers, free nodes, then the page's offers, terms and rates

@@ -96,7 +96,7 @@ def test_a_gpu_hour_costs_what_the_market_asks(files: Catalogue) -> None:
             "plans.toml",
             "guarantee_seconds = 604800",
             "guarantee_seconds = 1.5",
-            r"plan 1: guarantee_seconds: '1.5' is not",
+            r"terms 1: guarantee_seconds: '1.5' is not",
         ),
         ("stock.csv", MACON_H100, f"{MACON_H100}\n{MACON_H100}", r"macon/h100x8 is there twice"),
         (

@@ -159,3 +159,13 @@ def test_an_order_of_more_nodes_than_are_free_takes_no_money(acme: Organization,
 )
 def test_lengths_are_said_in_their_largest_whole_unit(seconds: int, words: str) -> None:
     assert checkout.duration(timedelta(seconds=seconds)) == words
+
+
+def test_what_waits_for_its_start_is_kept_aside_and_costs_an_order_no_reading(
+    acme: Organization, reserved: Offer
+) -> None:
+    for day in range(3):
+        starts_at = NOON + day * 24 * HOUR + HOUR
+        place(a_quote(acme, reserved, starts_at=starts_at, ends_at=starts_at + HOUR))
+    purse = money(acme)
+    assert (purse.held_micros, purse.readings) == (10_800_000, ())

@@ -91,7 +91,6 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
     degraded = serializers.SerializerMethodField(help_text="True while a machine is down; nothing is charged for it.")
     degraded_since = serializers.SerializerMethodField(help_text="Since when; null while all serve.")
     degraded_cause = serializers.SerializerMethodField(help_text="What is wrong; null while all serve.")
-    micros_per_node_hour = serializers.IntegerField(source="rate.micros_per_node_hour")
     machines = MachineShown(many=True)
 
     class Meta:
@@ -124,7 +123,6 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
             "degraded",
             "degraded_since",
             "degraded_cause",
-            "micros_per_node_hour",
             "machines",
         ]
         read_only_fields = fields

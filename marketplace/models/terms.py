@@ -6,6 +6,7 @@ import pgtrigger
 from django.db import models
 
 from marketplace.models.offer import Plan
+from marketplace.money import discounted
 
 Steps = list[list[int]]  # [from seconds, value], ascending: the last one that is reached counts
 
@@ -96,9 +97,14 @@ class Terms(models.Model):
     def __str__(self) -> str:
         return f"{self.plan} from {self.starts_at:%Y-%m-%d %H:%M} UTC"
 
-    def discount_percent(self, seconds: int) -> int:
-        """Off the rate of a lease of this agreed length; none where it has no end."""
-        return reached(self.discounts, seconds, otherwise=0)
+    def discount_percent(self, seconds: int | None) -> int:
+        """Off the rate of a lease of this agreed length; none where it has no end (None)."""
+        return 0 if seconds is None else reached(self.discounts, seconds, otherwise=0)
+
+    def agreed_rate(self, list_micros_per_node_hour: int, seconds: int | None) -> int:
+        """What a node-hour of a lease of this agreed length costs, micro-dollars. Pages and quotes ask the same."""
+        percent = self.discount_percent(seconds)
+        return discounted(micros_per_node_hour=list_micros_per_node_hour, percent=percent)
 
     def cancel_refund_percent(self, seconds: int) -> int:
         """Of the price, given back when it is cancelled so long before its start; all where nothing is said."""

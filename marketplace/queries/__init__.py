@@ -1,6 +1,7 @@
 """What can be read of the catalogue: offers that match, their rates, and when their nodes are free."""
 
-from marketplace.queries.criteria import MOST_NODES, BadPeriod, Criteria, Sort, check_period
+from marketplace.queries.booking import MOST_NODES, Refusal, bookable, duration, first_end, soonest, why_not
+from marketplace.queries.criteria import BadPeriod, Criteria, Sort, check_period
 from marketplace.queries.search import (
     Hit,
     OfferRow,
@@ -24,16 +25,20 @@ __all__ = [
     "Criteria",
     "Hit",
     "OfferRow",
+    "Refusal",
     "Sort",
     "Window",
     "aligned",
     "all_announced",
     "all_terms",
+    "bookable",
     "catalogue_size",
     "check_period",
     "current_rate",
+    "duration",
     "earliest",
     "find",
+    "first_end",
     "free_nodes",
     "free_windows",
     "listed_offers",
@@ -42,5 +47,7 @@ __all__ = [
     "offer_rows",
     "rows",
     "search",
+    "soonest",
     "terms_of",
+    "why_not",
 ]

@@ -15,7 +15,7 @@ from leasing.models import Lease
 from leasing.operations import Setup
 from marketplace.models import Offer, PlanKind, Rate, Terms
 from marketplace.money import SECONDS_PER_HOUR, format_micros, price
-from marketplace.queries import Window, current_rate, soonest, terms_of, why_not
+from marketplace.queries import Window, current_rate, plans_open_to, soonest, terms_of, why_not
 
 QUOTE_LASTS = timedelta(minutes=10)
 FIRST_HOUR = SECONDS_PER_HOUR
@@ -204,7 +204,7 @@ def _record(quote: Quote, lease: Lease, actor: str, now: datetime) -> None:
 
 def _rate(offer: Offer, organization: Organization, now: datetime) -> Rate:
     try:
-        if offer.listed:
+        if offer.listed and plans_open_to(organization).contains(offer.plan):
             return current_rate(offer=offer, at=now, organization=organization)
     except Rate.DoesNotExist:
         pass

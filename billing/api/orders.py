@@ -48,7 +48,7 @@ class Quotes(ListModelMixin, OrganizationView):
         wanted = NewQuote(data=request.data)
         wanted.is_valid(raise_exception=True)
         values = dict(wanted.validated_data)
-        offer = listed_offers().filter(public_id=values.pop("offer")).first()
+        offer = listed_offers(self.principal.organization).filter(public_id=values.pop("offer")).first()
         if offer is None:
             raise bad_field("offer", "There is no such offer. GET offers lists those that are for sale.")
         try:

@@ -53,8 +53,8 @@ class Price:
 def order(request: HttpRequest) -> HttpResponse:
     """The form and its price. Ordering twice makes one lease: the second time leads to the first."""
     asked = request.POST or request.GET
-    offer = get_object_or_404(listed_offers(), public_id=asked.get("offer", ""))
     principal, moment = principal_of(request), now()
+    offer = get_object_or_404(listed_offers(principal.organization), public_id=asked.get("offer", ""))
     terms = terms_of(plan=offer.plan, at=moment)
     wish = Wish(asked, terms=terms, window=Criteria().wish(terms, moment))
     details = Details(request.POST or None, organization=principal.organization)
@@ -123,7 +123,7 @@ def _price(principal: Principal, offer: Offer, wish: Wish, moment: datetime, *, 
     except checkout.QuoteRefused as refusal:
         wish.add_error(refusal.field if refusal.field in wish.fields else None, refusal.message)
         return None
-    criteria = Criteria(**wish.window())
+    criteria = Criteria(organization=principal.organization, **wish.window())
     purse = wallet(organization=principal.organization, now=moment)
     return Price(
         quote=quote,

@@ -161,7 +161,11 @@ def _load_offers(
 def _load_rates(
     pools: Iterable[tuple[StockRow, Pool]], offers: Mapping[tuple[int, str], Offer], now: datetime, summary: Summary
 ) -> None:
-    newest_first = Rate.objects.filter(starts_at__lte=now).order_by("offer_id", "-starts_at").distinct("offer_id")
+    newest_first = (
+        Rate.objects.filter(organization=None, starts_at__lte=now)
+        .order_by("offer_id", "-starts_at")
+        .distinct("offer_id")
+    )
     in_force = dict(newest_first.values_list("offer_id", "micros_per_node_hour"))
     asked = {offers[pool.pk, slug].pk: micros for row, pool in pools for slug, micros in row.micros_by_plan.items()}
     new = {pk: micros for pk, micros in asked.items() if in_force.get(pk) != micros}

@@ -10,11 +10,12 @@ from marketplace.queries.search import (
     listed_offers,
     offer_row,
     offer_rows,
+    rates_for,
     rows,
     search,
 )
 from marketplace.queries.size import CatalogueSize, catalogue_size
-from marketplace.queries.terms import all_announced, all_terms, terms_of
+from marketplace.queries.terms import all_announced, all_terms, plans_open_to, terms_of
 from marketplace.queries.windows import HORIZON, Window, aligned, earliest, free_nodes, free_windows, occupied
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "occupied",
     "offer_row",
     "offer_rows",
+    "plans_open_to",
+    "rates_for",
     "rows",
     "search",
     "soonest",

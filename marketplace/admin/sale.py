@@ -4,14 +4,17 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.forms import model_to_dict
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
+from accounts.access import operator_of
 from accounts.clock import now
 from marketplace.admin.rules import Fixed, Kept, Referenced, SetOnce
-from marketplace.forms import NewRate
+from marketplace.forms import NewRate, NewTerms
 from marketplace.models import Offer, Plan, PlanAccess, Rate, Terms
 from marketplace.money import format_micros
+from marketplace.operations import announce
 from marketplace.queries import rates_for
 
 
@@ -39,10 +42,32 @@ class PlanAdmin(Referenced, SetOnce, ModelAdmin):  # type: ignore[misc]
 class TermsAdmin(Fixed, ModelAdmin):  # type: ignore[misc]
     """Terms are announced, hold from their start on for what is ordered then, and are never edited."""
 
+    form = NewTerms
     list_display = ("plan", "starts_at", "announced_at", "min_seconds", "max_seconds", "cleaning_seconds")
     list_filter = ("plan",)
     list_select_related = ("plan",)
     ordering = ("plan", "-starts_at")
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """Plan and start first."""
+        rest = [field.name for field in Terms._meta.fields if field.name not in {"id", "plan", "starts_at"}]
+        return ["plan", "starts_at", *(name for name in rest if obj or name != "announced_at")]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """The newest terms of the plan that the address names: what is announced is mostly like them."""
+        plan = request.GET.get("plan", "")
+        newest = Terms.objects.filter(plan=int(plan)).order_by("-starts_at").first() if plan.isdecimal() else None
+        return model_to_dict(newest, exclude=["starts_at"]) if newest else {}
+
+    def save_model(self, request: HttpRequest, obj: Terms, form: NewTerms, change: bool) -> None:  # noqa: FBT001
+        """Announce them."""
+        obj.pk = announce(
+            plan=obj.plan,
+            fields=form.columns(),
+            starts_at=obj.starts_at,
+            actor=operator_of(request),
+            now=obj.announced_at,
+        ).pk
 
 
 class Rates(Fixed, TabularInline):  # type: ignore[misc]

@@ -13,6 +13,7 @@ from billing.models import Meter, Quote
 from billing.queries import wallet
 from leasing.models import Lease
 from leasing.operations import Setup
+from leasing.operations.approving import ask_approval
 from marketplace.models import Offer, PlanKind, Rate, Terms
 from marketplace.money import SECONDS_PER_HOUR, format_micros, price
 from marketplace.queries import Window, current_rate, plans_open_to, soonest, terms_of, why_not
@@ -131,6 +132,7 @@ def place(
 ) -> Lease:
     """
     Turn a quote into a lease: its money is kept aside, its nodes are held, and it is confirmed; or nothing happens.
+    Where its terms require approval, it stays held until staff decide.
 
     :raises QuoteUsed: if it became a lease before
     :raises QuoteExpired: if its price is no longer kept
@@ -157,7 +159,10 @@ def place(
     )
     _open_meter(agreed, lease)
     _record(agreed, lease, actor, now)
-    leasing.operations.confirm(lease=lease, actor=actor, now=now)
+    if agreed.terms.approval_required:
+        ask_approval(lease=lease, actor=actor, now=now)
+    else:
+        leasing.operations.confirm(lease=lease, actor=actor, now=now)
     return lease
 
 

@@ -16,6 +16,7 @@ from leasing.health import CALLED
 from leasing.models import Lease, Machine, Maintenance, MaintenanceState, OnFailure, Outage, OutageCause
 from leasing.operations import NoEqualNode, outages
 from leasing.operations.announcing import tell_of_terms
+from leasing.operations.approving import expire_unapproved
 from leasing.operations.enrolment import verify_again
 from leasing.operations.maintaining import begin_maintenance, remind_of_maintenance
 from leasing.operations.servicing import REFRESH
@@ -45,8 +46,16 @@ def run_due(*, now: datetime) -> None:
 def expire_holds(*, now: datetime) -> None:
     """Holds that nobody confirmed in time."""
     _each(
-        Lease.objects.filter(state=LeaseState.HELD, deadline__lte=now),
+        Lease.objects.filter(state=LeaseState.HELD, deadline__lte=now, approval=None),
         lambda lease: operations.expire(lease=lease, now=now),
+    )
+
+
+def expire_approvals(*, now: datetime) -> None:
+    """Orders that staff did not decide on in time."""
+    _each(
+        Lease.objects.filter(state=LeaseState.HELD, deadline__lte=now, approval__isnull=False),
+        lambda lease: expire_unapproved(lease=lease, now=now),
     )
 
 
@@ -172,6 +181,7 @@ def verify_recovered(*, now: datetime) -> None:
 
 STEPS = (
     expire_holds,
+    expire_approvals,
     start_due,
     deploy_pending,
     end_due,

@@ -102,6 +102,8 @@ class Leases(ListModelMixin, LeaseView):
     def post(self, request: Request) -> Response:
         """Turn a quote into a lease: nodes and money are kept for it together, or nothing happens.
 
+        On a plan that requires approval it stays `held` until the operator decides; see `approval`.
+
         402 `insufficient_funds`, 409 `nodes_taken` with the next free windows, 409 `quote_used`, 410 `quote_expired`.
         """
         wanted = NewLease(data=request.data)

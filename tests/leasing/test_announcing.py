@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import Event, Organization
 from leasing import schedule
-from leasing.models import Lease
+from leasing.models import Lease, TermsTold
 from leasing.provisioners.fake import World
 from marketplace.models import ANNOUNCED_AHEAD, Terms
 from marketplace.operations import announce
@@ -42,10 +42,11 @@ def test_whoever_has_a_lease_or_a_booking_is_told_once(acme: Organization, world
     for _ in range(2):
         schedule.tell_terms(now=NOON + 2 * HOUR)
     (event,) = told(acme)
+    assert event.notice is not None
     assert event.notice["title"] == "The terms of on demand change on 2026-03-09 12:00 UTC"
     assert event.notice["path"] == "/plans/#on_demand"
     assert told(former) == told(elsewhere) == []
-    assert terms.told.at == NOON + 2 * HOUR
+    assert TermsTold.objects.get(terms=terms).at == NOON + 2 * HOUR
 
 
 def test_a_booking_that_has_not_begun_is_told_too(acme: Organization, world: World) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 
-from billing.models import Usage
+from billing.models import Quote, Usage
 from billing.queries import Reading, read, readable
 from billing.queries.meters import lost_node_seconds
 from leasing.models import Lease, Outage
@@ -67,6 +67,8 @@ class Receipt:
     final: bool
     explanation: str
     lines: tuple[Line, ...]
+    list_micros_per_node_hour: int
+    discount_percent: int
     outage_node_seconds: int = 0
     credits: tuple[Credit, ...] = ()
 
@@ -79,6 +81,7 @@ def receipt(*, lease: Lease, now: datetime) -> Receipt:
     """
     reading = read(readable().get(lease=lease), at=now)
     row, spans = reading.meter, reading.spans
+    quote = Quote.objects.filter(lease=lease).first()
     return Receipt(
         lease=row.lease,
         state=row.lease.state,
@@ -92,6 +95,8 @@ def receipt(*, lease: Lease, now: datetime) -> Receipt:
         final=reading.over,
         explanation=_explanation(reading),
         lines=_lines(reading, now),
+        list_micros_per_node_hour=quote.list_micros_per_node_hour if quote else row.micros_per_node_hour,
+        discount_percent=quote.discount_percent if quote else 0,
         outage_node_seconds=reading.outage_seconds,
         credits=tuple(_credits(reading)),
     )

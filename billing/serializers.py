@@ -24,6 +24,9 @@ class QuoteShown(serializers.ModelSerializer[Quote]):
     id = serializers.CharField(source="public_id", help_text="Such as qt_…")
     offer = serializers.CharField(source="offer.public_id")
     ends_at = serializers.DateTimeField(allow_null=True, help_text="Null: until it is given back.")
+    list_micros_per_node_hour = serializers.IntegerField(help_text="By the offer's rate, before the discount.")
+    discount_percent = serializers.IntegerField(help_text="For the agreed length; 0 without an end.")
+    micros_per_node_hour = serializers.IntegerField(help_text="What is charged: the discount is taken off.")
     hold_micros = serializers.IntegerField(help_text="Kept aside in the wallet when you order.")
     total_micros = serializers.IntegerField(allow_null=True, help_text="Price of the window; null without an end.")
     lease = serializers.CharField(source="lease.public_id", allow_null=True, default=None, help_text="Once ordered.")
@@ -36,6 +39,8 @@ class QuoteShown(serializers.ModelSerializer[Quote]):
             "nodes",
             "starts_at",
             "ends_at",
+            "list_micros_per_node_hour",
+            "discount_percent",
             "micros_per_node_hour",
             "hold_micros",
             "total_micros",
@@ -47,7 +52,7 @@ class QuoteShown(serializers.ModelSerializer[Quote]):
 
 
 class NewQuote(StrictSerializer):
-    """What to price. On-demand offers take no times; reserved ones need both."""
+    """What to price. On-demand offers take no times; reserved ones an end, and a start unless it may be at once."""
 
     offer = serializers.CharField(help_text="Such as of_…")
     nodes = serializers.IntegerField(min_value=1, max_value=MOST_NODES, default=1)
@@ -102,6 +107,7 @@ class NewLease(StrictSerializer):
 class PricedLease(LeaseShown):
     """A lease with its money. Read it from `billing.queries.priced_leases`; `now` comes with the context."""
 
+    micros_per_node_hour = serializers.SerializerMethodField(help_text="As agreed, any discount taken off.")
     charged_micros = serializers.SerializerMethodField(help_text="Cost up to now, to the second.")
     billed_seconds = serializers.SerializerMethodField(help_text="Whole seconds that the meter ran up to now.")
     outage_node_seconds = serializers.SerializerMethodField(
@@ -110,8 +116,20 @@ class PricedLease(LeaseShown):
     held_micros = serializers.SerializerMethodField(help_text="Still kept aside for it in the wallet.")
 
     class Meta(LeaseShown.Meta):
-        fields = [*LeaseShown.Meta.fields, "charged_micros", "billed_seconds", "outage_node_seconds", "held_micros"]
+        fields = [
+            *LeaseShown.Meta.fields,
+            "micros_per_node_hour",
+            "charged_micros",
+            "billed_seconds",
+            "outage_node_seconds",
+            "held_micros",
+        ]
         read_only_fields = fields
+
+    def get_micros_per_node_hour(self, lease: Lease) -> int:
+        """What the meter charges."""
+        meter: Meter | None = getattr(lease, "meter", None)
+        return meter.micros_per_node_hour if meter else lease.rate.micros_per_node_hour
 
     def get_charged_micros(self, lease: Lease) -> int:
         """What it costs so far."""
@@ -182,7 +200,9 @@ class ReceiptShown(serializers.Serializer[Any]):
     seconds = serializers.IntegerField()
     nodes = serializers.IntegerField()
     outage_node_seconds = serializers.IntegerField(help_text="Charged are seconds × nodes less these.")
-    micros_per_node_hour = serializers.IntegerField()
+    list_micros_per_node_hour = serializers.IntegerField(help_text="By the offer's rate when it was ordered.")
+    discount_percent = serializers.IntegerField(help_text="Taken off it for the agreed length.")
+    micros_per_node_hour = serializers.IntegerField(help_text="What is charged.")
     charged_micros = serializers.IntegerField()
     lines = ReceiptLine(many=True)
     outages = CreditShown(source="credits", many=True)

@@ -17,6 +17,11 @@ def price(*, micros_per_node_hour: int, seconds: int, nodes: int = 1) -> int:
     return micros_per_node_hour * seconds * nodes // SECONDS_PER_HOUR
 
 
+def discounted(*, micros_per_node_hour: int, percent: int) -> int:
+    """A rate less a discount of whole per cent, half a micro-dollar up: the only time that a rate is rounded."""
+    return (2 * micros_per_node_hour * (100 - percent) + 100) // 200
+
+
 def cents_of(micros: int) -> int:
     """Whole cents of an amount in micro-dollars, half a cent away from zero. Called once, on an invoice line."""
     cents = (2 * abs(micros) + MICROS_PER_CENT) // (2 * MICROS_PER_CENT)

@@ -48,7 +48,7 @@ class Quotes(ListModelMixin, OrganizationView):
         wanted = NewQuote(data=request.data)
         wanted.is_valid(raise_exception=True)
         values = dict(wanted.validated_data)
-        offer = listed_offers().filter(public_id=values.pop("offer")).first()
+        offer = listed_offers(self.principal.organization).filter(public_id=values.pop("offer")).first()
         if offer is None:
             raise bad_field("offer", "There is no such offer. GET offers lists those that are for sale.")
         try:
@@ -101,6 +101,8 @@ class Leases(ListModelMixin, LeaseView):
     @idempotent
     def post(self, request: Request) -> Response:
         """Turn a quote into a lease: nodes and money are kept for it together, or nothing happens.
+
+        On a plan that requires approval it stays `held` until the operator decides; see `approval`.
 
         402 `insufficient_funds`, 409 `nodes_taken` with the next free windows, 409 `quote_used`, 410 `quote_expired`.
         """

@@ -20,7 +20,7 @@ from leasing.models import Lease
 from leasing.operations import NodesTaken, Setup
 from leasing.tasks import nudge_sites
 from marketplace.models import Offer
-from marketplace.queries import Criteria, OfferRow, free_windows, listed_offers, offer_row, terms_of
+from marketplace.queries import Criteria, OfferRow, free_windows, listed_offers, offer_row, soonest, terms_of
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Price:
 def order(request: HttpRequest) -> HttpResponse:
     """The form and its price. Ordering twice makes one lease: the second time leads to the first."""
     asked = request.POST or request.GET
-    offer = get_object_or_404(listed_offers(), public_id=asked.get("offer", ""))
     principal, moment = principal_of(request), now()
+    offer = get_object_or_404(listed_offers(principal.organization), public_id=asked.get("offer", ""))
     terms = terms_of(plan=offer.plan, at=moment)
-    wish = Wish(asked, plan=offer.plan, window=Criteria().wish(terms, moment))
+    wish = Wish(asked, terms=terms, window=Criteria().wish(terms, moment))
     details = Details(request.POST or None, organization=principal.organization)
     quote = _posted_quote(request, principal)
     if quote and quote.lease:
@@ -77,7 +77,7 @@ def order(request: HttpRequest) -> HttpResponse:
 
 def _posted_quote(request: HttpRequest, principal: Principal) -> Quote | None:
     found = Quote.objects.filter(organization=principal.organization, public_id=request.POST.get("quote", ""))
-    return found.select_related("lease").first()
+    return found.select_related("lease", "terms").first()
 
 
 def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, moment: datetime) -> Lease | None:
@@ -110,8 +110,8 @@ def _is_for(quote: Quote, wish: Wish, moment: datetime) -> bool:
     """Whether the price that was shown is the price of what is wished now."""
     wanted = wish.window()
     same = quote.nodes == wanted["nodes"] and quote.ends_at == wanted["ends_at"]
-    same_start = wanted["starts_at"] is None or quote.starts_at == wanted["starts_at"]
-    return same and same_start and quote.expires_at > moment
+    at_once = wanted["starts_at"] is None and quote.starts_at <= soonest(quote.terms, moment)
+    return same and (at_once or quote.starts_at == wanted["starts_at"]) and quote.expires_at > moment
 
 
 def _price(principal: Principal, offer: Offer, wish: Wish, moment: datetime, *, keep: Quote | None) -> Price | None:
@@ -123,7 +123,7 @@ def _price(principal: Principal, offer: Offer, wish: Wish, moment: datetime, *, 
     except checkout.QuoteRefused as refusal:
         wish.add_error(refusal.field if refusal.field in wish.fields else None, refusal.message)
         return None
-    criteria = Criteria(**wish.window())
+    criteria = Criteria(organization=principal.organization, **wish.window())
     purse = wallet(organization=principal.organization, now=moment)
     return Price(
         quote=quote,

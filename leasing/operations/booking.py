@@ -155,14 +155,14 @@ def confirm(*, lease: Lease, actor: str, now: datetime) -> None:
 
 
 @transaction.atomic
-def expire(*, lease: Lease, now: datetime) -> None:
+def expire(*, lease: Lease, now: datetime, reason: str = "hold_expired") -> None:
     """
     Let go of a hold that nobody confirmed in time.
 
     :raises Stale: if it was confirmed meanwhile
     """
     node_ids = calendar.lock_nodes_of(lease)
-    lease.move_to(LeaseState.EXPIRED, at=now, reason="hold_expired", environment="")
+    lease.move_to(LeaseState.EXPIRED, at=now, reason=reason, environment="")
     calendar.release(lease=lease, node_ids=node_ids, now=now)
 
 

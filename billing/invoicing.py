@@ -1,6 +1,6 @@
-"""Monthly invoices: one line for each lease, rounded to cents once, numbered without gaps."""
+"""Monthly invoices: one line for each lease and price, rounded to cents once, numbered without gaps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
@@ -10,10 +10,10 @@ from django.db.models import Q, Sum
 from accounts.models import Organization
 from accounts.operations import record
 from billing import operations
+from billing.metering import first_active, slices
 from billing.models import Invoice, InvoiceCounter, InvoiceLine, Meter, Usage
-from billing.queries import open_readings
+from billing.queries import Reading, open_readings, price_at, prices_of, read
 from billing.queries.meters import LAG
-from leasing.models import Lease
 from marketplace.money import MICROS_PER_CENT, cents_of, format_micros
 
 SERIES = "GL"
@@ -100,29 +100,43 @@ def close(*, organization: Organization, period: date, now: datetime) -> Invoice
 
 def preview(*, organization: Organization, now: datetime) -> tuple[InvoiceLine, ...]:
     """The running month's lines if it ended at `now`, unsaved: posted usage and what is not posted yet."""
-    lines = {line.lease_id: line for line in posted_lines(organization=organization, period=month_of(now))}
+    posted = posted_lines(organization=organization, period=month_of(now))
+    lines = {(line.lease_id, line.micros_per_node_hour): line for line in posted}
     for reading in open_readings(organization, at=now):
         meter = reading.meter
-        used = Used(
-            reading.seconds - meter.seconds,
-            reading.outage_seconds - meter.outage_node_seconds,
-            reading.accrued_micros,
-        )
-        if used.seconds or used.outage_node_seconds:
-            posted = lines.get(meter.lease_id)
-            lines[meter.lease_id] = _line(meter.lease, meter, used.and_of(posted) if posted else used)
+        for micros_per_node_hour, used in unposted(reading):
+            line = lines.get((meter.lease_id, micros_per_node_hour))
+            new = _line(meter, micros_per_node_hour, used.and_of(line) if line else used)
+            lines[meter.lease_id, micros_per_node_hour] = new
     return tuple(lines[key] for key in sorted(lines))
 
 
+def unposted(reading: Reading) -> Iterator[tuple[int, Used]]:
+    """What the meter would charge if it were read now, slice by slice: the price of each, and the use."""
+    meter, prices = reading.meter, prices_of(reading.meter)
+    before = Used(meter.seconds, meter.outage_node_seconds, meter.charged_micros)
+    begin = meter.metered_until or first_active(reading)
+    for since, until in slices(begin, reading.at, [price.since for price in prices]):
+        then = read(meter, at=until)
+        used = Used(
+            then.seconds - before.seconds,
+            then.outage_seconds - before.outage_node_seconds,
+            then.due_micros - before.micros,
+        )
+        before = Used(then.seconds, then.outage_seconds, then.due_micros)
+        if used.seconds or used.outage_node_seconds:
+            yield price_at(prices, since), used
+
+
 def posted_lines(*, organization: Organization, period: date) -> Sequence[InvoiceLine]:
-    """Unsaved lines of a month, by lease in the order in which they were ordered."""
+    """Unsaved lines of a month, by lease in the order in which they were ordered, and by price."""
     usage = Usage.objects.filter(_within(period), lease__organization=organization)
-    rows = list(
-        usage.values_list("lease").annotate(Sum("seconds"), Sum("outage_node_seconds"), Sum("micros")).order_by("lease")
-    )
+    grouped = usage.values_list("lease", "micros_per_node_hour")
+    summed = grouped.annotate(Sum("seconds"), Sum("outage_node_seconds"), Sum("micros"))
+    rows = list(summed.order_by("lease", "micros_per_node_hour"))
     meters = Meter.objects.select_related("lease__offer__pool__node_type", "lease__offer__pool__site")
     by_lease = {meter.lease_id: meter for meter in meters.filter(lease__in=[row[0] for row in rows])}
-    return [_line(by_lease[lease].lease, by_lease[lease], Used(*sums)) for lease, *sums in rows]
+    return [_line(by_lease[lease], micros_per_node_hour, Used(*sums)) for lease, micros_per_node_hour, *sums in rows]
 
 
 def _within(period: date) -> Q:
@@ -141,15 +155,15 @@ def _check_ready(organization: Organization, period: date, now: datetime) -> Non
         raise PeriodNotReady(f"A lease is not metered to the end of {period:%B %Y} yet.")
 
 
-def _line(lease: Lease, meter: Meter, used: Used) -> InvoiceLine:
-    pool = lease.offer.pool
+def _line(meter: Meter, micros_per_node_hour: int, used: Used) -> InvoiceLine:
+    lease, pool = meter.lease, meter.lease.offer.pool
     return InvoiceLine(
         lease=lease,
         description=f"{lease.name}: {meter.nodes} × {pool.node_type.name} in {pool.site.name}"[:200],
         seconds=used.seconds,
         outage_node_seconds=used.outage_node_seconds,
         nodes=meter.nodes,
-        micros_per_node_hour=meter.micros_per_node_hour,
+        micros_per_node_hour=micros_per_node_hour,
         micros=used.micros,
         cents=cents_of(used.micros),
     )

@@ -127,9 +127,8 @@ class PricedLease(LeaseShown):
         read_only_fields = fields
 
     def get_micros_per_node_hour(self, lease: Lease) -> int:
-        """What the meter charges."""
-        meter: Meter | None = getattr(lease, "meter", None)
-        return meter.micros_per_node_hour if meter else lease.rate.micros_per_node_hour
+        """What the meter charges now, or last did."""
+        return reading.micros_per_node_hour if (reading := self._reading(lease)) else lease.rate.micros_per_node_hour
 
     def get_charged_micros(self, lease: Lease) -> int:
         """What it costs so far."""
@@ -186,6 +185,15 @@ class CreditShown(serializers.Serializer[Any]):
     saved_micros = serializers.IntegerField()
 
 
+class PricedPart(serializers.Serializer[Any]):
+    """The use at one price. A lease that was extended may have several."""
+
+    from_at = serializers.DateTimeField(source="price.since", help_text="From when the price holds.")
+    micros_per_node_hour = serializers.IntegerField(source="price.micros_per_node_hour")
+    seconds = serializers.IntegerField()
+    outage_node_seconds = serializers.IntegerField(source="outage_seconds")
+
+
 class ReceiptShown(serializers.Serializer[Any]):
     """What a lease costs, and why."""
 
@@ -202,7 +210,8 @@ class ReceiptShown(serializers.Serializer[Any]):
     outage_node_seconds = serializers.IntegerField(help_text="Charged are seconds × nodes less these.")
     list_micros_per_node_hour = serializers.IntegerField(help_text="By the offer's rate when it was ordered.")
     discount_percent = serializers.IntegerField(help_text="Taken off it for the agreed length.")
-    micros_per_node_hour = serializers.IntegerField(help_text="What is charged.")
+    micros_per_node_hour = serializers.IntegerField(help_text="What is charged now, or was charged last.")
+    prices = PricedPart(source="parts", many=True, help_text="What was used at which price: they make up the charge.")
     charged_micros = serializers.IntegerField()
     lines = ReceiptLine(many=True)
     outages = CreditShown(source="credits", many=True)
@@ -242,7 +251,7 @@ class EntryShown(serializers.ModelSerializer[Entry]):
 
 
 class InvoiceLineShown(serializers.ModelSerializer[InvoiceLine]):
-    """One lease in the month; `micros` is exact, `cents` is rounded half up, here and nowhere else."""
+    """One lease in the month at one price; `micros` is exact, `cents` is rounded half up, here and nowhere else."""
 
     lease = serializers.CharField(source="lease.public_id")
 
@@ -273,7 +282,7 @@ class InvoiceShown(serializers.ModelSerializer[Invoice]):
 
 
 class InvoiceWithLines(InvoiceShown):
-    """An invoice with its lines, one for each lease."""
+    """An invoice with its lines, one for each lease and price."""
 
     lines = InvoiceLineShown(many=True)
 

@@ -5,7 +5,7 @@ from billing.models.ledger import AccountKind, Entry, LedgerAccount, Posting, Po
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.quote import Quote
 from billing.models.standing import Level, Standing
-from billing.models.usage import Meter, Usage
+from billing.models.usage import Meter, MeterPrice, Usage
 
 __all__ = [
     "AccountKind",
@@ -17,6 +17,7 @@ __all__ = [
     "LedgerAccount",
     "Level",
     "Meter",
+    "MeterPrice",
     "Payment",
     "PaymentState",
     "Posting",

@@ -144,8 +144,8 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
 
 
 def _micros_per_node_hour(found: Lease, reading: Reading | None) -> int:
-    """As agreed, any discount taken off."""
-    return reading.meter.micros_per_node_hour if reading else found.rate.micros_per_node_hour
+    """As agreed for now, any discount taken off."""
+    return reading.micros_per_node_hour if reading else found.rate.micros_per_node_hour
 
 
 def _reading(found: Lease, moment: datetime) -> Reading | None:

@@ -129,7 +129,7 @@ def place(
     :raises leasing.operations.NodesTaken: if not all nodes are free for the whole window
     """
     operations.lock_wallet(organization=organization)
-    agreed = _usable(quote, organization, now)
+    agreed = usable(quote, organization, now)
     available = wallet(organization=organization, now=now).available_micros
     if available < agreed.hold_micros:
         raise InsufficientFunds(needed_micros=agreed.hold_micros, available_micros=available)
@@ -144,6 +144,7 @@ def place(
         starts_at=now if agreed.ends_at is None else agreed.starts_at,
         ends_at=agreed.ends_at,
         setup=setup,
+        quote=agreed.public_id if agreed.holds_until else "",
         now=now,
     )
     _open_meter(agreed, lease)
@@ -152,8 +153,13 @@ def place(
     return lease
 
 
-def _usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
-    """The quote as it is under lock."""
+def usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
+    """
+    The quote as it is under lock.
+
+    :raises QuoteUsed: if it became a lease before
+    :raises QuoteExpired: if its price is no longer kept
+    """
     locked = Quote.objects.select_for_update(of=("self",)).select_related(
         "offer__plan", "offer__pool", "terms", "rate", "lease"
     )
@@ -172,8 +178,8 @@ def _open_meter(quote: Quote, lease: Lease) -> None:
         nodes=quote.nodes,
         hold_micros=quote.hold_micros,
     )
-    quote.lease = lease
-    quote.save(update_fields=["lease"])
+    quote.lease, quote.holds_until = lease, None
+    quote.save(update_fields=["lease", "holds_until"])
 
 
 def _record(quote: Quote, lease: Lease, actor: str, now: datetime) -> None:

@@ -14,7 +14,7 @@ from marketplace.queries.search import (
 )
 from marketplace.queries.size import CatalogueSize, catalogue_size
 from marketplace.queries.terms import all_announced, all_terms, terms_of
-from marketplace.queries.windows import HORIZON, Window, aligned, earliest, free_nodes, free_windows, occupied
+from marketplace.queries.windows import HORIZON, Window, aligned, earliest, free_nodes, free_windows, is_held, occupied
 
 __all__ = [
     "HORIZON",
@@ -36,6 +36,7 @@ __all__ = [
     "find",
     "free_nodes",
     "free_windows",
+    "is_held",
     "listed_offers",
     "occupied",
     "offer_row",

@@ -140,7 +140,7 @@ def place(
     :raises leasing.operations.NodesTaken: if not all nodes are free for the whole window
     """
     operations.lock_wallet(organization=organization)
-    agreed = _usable(quote, organization, now)
+    agreed = usable(quote, organization, now)
     available = wallet(organization=organization, now=now).available_micros
     if available < agreed.hold_micros:
         raise InsufficientFunds(needed_micros=agreed.hold_micros, available_micros=available)
@@ -155,6 +155,7 @@ def place(
         starts_at=max(agreed.starts_at, soonest(agreed.terms, now)),  # one at once begins with the order
         ends_at=agreed.ends_at,
         setup=setup,
+        quote=agreed.public_id if agreed.holds_until else "",
         now=now,
     )
     _open_meter(agreed, lease)
@@ -166,8 +167,13 @@ def place(
     return lease
 
 
-def _usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
-    """The quote as it is under lock."""
+def usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
+    """
+    The quote as it is under lock.
+
+    :raises QuoteUsed: if it became a lease before
+    :raises QuoteExpired: if its price is no longer kept
+    """
     locked = Quote.objects.select_for_update(of=("self",)).select_related(
         "offer__plan", "offer__pool", "terms", "rate", "lease"
     )
@@ -186,8 +192,8 @@ def _open_meter(quote: Quote, lease: Lease) -> None:
         nodes=quote.nodes,
         hold_micros=quote.hold_micros,
     )
-    quote.lease = lease
-    quote.save(update_fields=["lease"])
+    quote.lease, quote.holds_until = lease, None
+    quote.save(update_fields=["lease", "holds_until"])
 
 
 def _record(quote: Quote, lease: Lease, actor: str, now: datetime) -> None:

@@ -4,6 +4,7 @@ from leasing.operations.booking import NodesTaken, Setup, confirm, expire, hold,
 from leasing.operations.containment import contained, not_contained
 from leasing.operations.ending import end, settle_end
 from leasing.operations.failing import NoEqualNode, swap
+from leasing.operations.keeping import keep
 from leasing.operations.pausing import pause, pause_again, paused, resume
 from leasing.operations.renewing import renew
 from leasing.operations.servicing import service, service_failed
@@ -34,6 +35,7 @@ __all__ = [
     "expire",
     "fail_start",
     "hold",
+    "keep",
     "machine_ready",
     "not_contained",
     "pause",

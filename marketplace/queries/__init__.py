@@ -16,7 +16,7 @@ from marketplace.queries.search import (
 )
 from marketplace.queries.size import CatalogueSize, catalogue_size
 from marketplace.queries.terms import all_announced, all_terms, plans_open_to, terms_of
-from marketplace.queries.windows import HORIZON, Window, aligned, earliest, free_nodes, free_windows, occupied
+from marketplace.queries.windows import HORIZON, Window, aligned, earliest, free_nodes, free_windows, is_held, occupied
 
 __all__ = [
     "HORIZON",
@@ -42,6 +42,7 @@ __all__ = [
     "first_end",
     "free_nodes",
     "free_windows",
+    "is_held",
     "listed_offers",
     "occupied",
     "offer_row",

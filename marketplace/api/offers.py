@@ -14,8 +14,8 @@ from accounts.access import organization_of
 from accounts.clock import now
 from marketplace.api.pages import Ranked
 from marketplace.models import Rate
-from marketplace.queries import find, free_windows, listed_offers, offer_row, rows
-from marketplace.serializers import Availability, OfferFilter, OfferShown, WindowsAsked, WindowsShown
+from marketplace.queries import find, free_windows, listed_offers, offer_row
+from marketplace.serializers import Availability, OfferFilter, OfferShown, WindowsAsked, WindowsShown, listing
 
 
 def asked_by(request: Request, instant: datetime) -> dict[str, Any]:
@@ -48,9 +48,7 @@ class Offers(GenericAPIView[Any]):
         criteria = asked.criteria()
         hits = find(criteria=criteria, now=instant, sort=asked.validated_data["sort"])
         page = self.paginate_queryset(hits)
-        return self.get_paginated_response(
-            OfferShown(rows(hits=page or [], criteria=criteria, now=instant), many=True).data
-        )
+        return self.get_paginated_response(listing(hits=page or [], criteria=criteria, now=instant))
 
 
 class OneOffer(GenericAPIView[Any]):

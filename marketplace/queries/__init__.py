@@ -2,6 +2,7 @@
 
 from marketplace.queries.booking import MOST_NODES, Refusal, bookable, duration, first_end, soonest, why_not
 from marketplace.queries.criteria import BadPeriod, Criteria, Sort, check_period
+from marketplace.queries.earliest import Search, earliest
 from marketplace.queries.search import (
     Hit,
     OfferRow,
@@ -13,10 +14,11 @@ from marketplace.queries.search import (
     rates_for,
     rows,
     search,
+    starts,
 )
 from marketplace.queries.size import CatalogueSize, catalogue_size
 from marketplace.queries.terms import all_announced, all_terms, plans_open_to, terms_of
-from marketplace.queries.windows import HORIZON, Window, aligned, earliest, free_nodes, free_windows, is_held, occupied
+from marketplace.queries.windows import HORIZON, Window, aligned, free_nodes, free_windows, is_held, occupied
 
 __all__ = [
     "HORIZON",
@@ -27,6 +29,7 @@ __all__ = [
     "Hit",
     "OfferRow",
     "Refusal",
+    "Search",
     "Sort",
     "Window",
     "aligned",
@@ -52,6 +55,7 @@ __all__ = [
     "rows",
     "search",
     "soonest",
+    "starts",
     "terms_of",
     "why_not",
 ]

@@ -8,10 +8,11 @@ from typing import Any
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import Organization
-from marketplace.models import NodeCalendar, Offer, Pool, Rate, Terms
+from marketplace.models import NodeCalendar, Offer, Pool, Provisioner, Rate, Terms
 from marketplace.queries.criteria import Criteria, Sort
+from marketplace.queries.earliest import Search, earliest
 from marketplace.queries.terms import all_terms, plans_open_to
-from marketplace.queries.windows import Window, cleaning, earliest, is_free
+from marketplace.queries.windows import Window, cleaning, is_free
 from marketplace.states import IN_STOCK
 
 
@@ -20,8 +21,11 @@ class Hit:
     """An offer that matches, with what decides its place: cheap enough to make one of each offer on sale."""
 
     offer_id: int
+    public_id: str
     pool_id: int
-    plan_id: int
+    site_id: int
+    node_type_id: int
+    provisioner: str
     rate_id: int
     micros: int  # micro-dollars per node-hour
     gpus: int
@@ -29,6 +33,13 @@ class Hit:
     gco2_per_kwh: int
     free: int  # nodes free for the whole window
     total: int  # nodes in stock
+    terms: Terms  # of its plan, in force
+    window: Window  # as wished, and as the terms allow it
+
+    @property
+    def simulated(self) -> bool:
+        """As of its pool: no real machine stands behind the nodes."""
+        return self.provisioner == Provisioner.SANDBOX
 
     @property
     def micros_per_gpu(self) -> int:
@@ -83,16 +94,21 @@ def find(*, criteria: Criteria, now: datetime, sort: str = Sort.PRICE) -> list[H
 
 
 def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[OfferRow]:
-    """What is shown of the hits, in their order. Five queries at most, however many they are."""
+    """What is shown of the hits, in their order. Three queries at most, however many they are."""
     offers = listed_offers(criteria.organization).in_bulk([hit.offer_id for hit in hits])
-    plans = all_terms(at=now)
     rates = Rate.objects.in_bulk([hit.rate_id for hit in hits])
-    wishes = {offer: criteria.wish(plans[offer.plan_id], now) for offer in offers.values()}
-    short = [offers[hit.offer_id] for hit in hits if hit.free < criteria.nodes <= hit.total]
-    late = {offer: wishes[offer] for offer in short}
-    later = earliest(wishes=late, plans=plans, nodes=criteria.nodes, now=now) if late else {}
-    starts = {offer: wish.starts_at for offer, wish in wishes.items()}
-    return [_row(hit, offers[hit.offer_id], rates[hit.rate_id], starts, later, criteria.nodes) for hit in hits]
+    free_from = starts(hits=hits, nodes=criteria.nodes, now=now)
+    return [
+        OfferRow(offers[hit.offer_id], rates[hit.rate_id], criteria.nodes, hit.free, start, hit.total)
+        for hit, start in zip(hits, free_from, strict=True)
+    ]
+
+
+def starts(*, hits: Sequence[Hit], nodes: int, now: datetime) -> list[datetime | None]:
+    """When as many nodes are free, for each hit: as wished, or later; None if not within 60 days. One query at most."""
+    short = [Search(hit.offer_id, hit.pool_id, hit.terms, hit.window) for hit in hits if hit.free < nodes <= hit.total]
+    later = earliest(searches=short, nodes=nodes, now=now) if short else {}
+    return [hit.window.starts_at if hit.free >= nodes else later.get(hit.offer_id) for hit in hits]
 
 
 def listed_offers(organization: Organization | None = None) -> QuerySet[Offer]:
@@ -156,48 +172,40 @@ def _priced(offers: QuerySet[Offer], organization: Organization | None, now: dat
 
 
 def _hits(offers: QuerySet[Any], plans: Mapping[int, Terms], criteria: Criteria, now: datetime) -> list[Hit]:
-    found = [
-        row
-        for row in offers.values_list(
-            "pk", "pool_id", "plan_id", "rate_id", "micros", "pool__node_type__gpu_count",
-            "pool__node_type__gpu_model__memory_gb", "pool__site__grid_zone__gco2_per_kwh",
-        )
-        if row[3]
-    ]  # fmt: skip
-    counts = _counts({row[1] for row in found}, plans, criteria, now)
-    return [
-        Hit(offer, pool, plan, rate, micros, gpus, memory or 0, gco2, *counts.get((pool, plan), (0, 0)))
-        for offer, pool, plan, rate, micros, gpus, memory, gco2 in found
-    ]
+    found = [row for row in offers.values_list(*COLUMNS) if row[RATE]]
+    windows = {plan: criteria.wish(terms, now) for plan, terms in plans.items()}
+    counts = _counts({row[POOL] for row in found}, plans, windows, now)
+    return [_hit(row, counts.get((row[POOL], row[PLAN]), (0, 0)), plans, windows) for row in found]
+
+
+def _hit(row: Sequence[Any], count: tuple[int, int], plans: Mapping[int, Terms], windows: Mapping[int, Window]) -> Hit:
+    offer, public_id, pool, site, node_type, provisioner, rate, micros, gpus, memory, gco2, plan = row
+    sold = (offer, public_id, pool, site, node_type, provisioner, rate, micros, gpus, memory or 0, gco2)
+    return Hit(*sold, free=count[0], total=count[1], terms=plans[plan], window=windows[plan])
+
+
+COLUMNS = (
+    "pk", "public_id", "pool_id", "pool__site_id", "pool__node_type_id", "pool__provisioner", "rate_id", "micros",
+    "pool__node_type__gpu_count", "pool__node_type__gpu_model__memory_gb", "pool__site__grid_zone__gco2_per_kwh",
+    "plan_id",
+)  # fmt: skip
+POOL, RATE, PLAN = (COLUMNS.index(name) for name in ("pool_id", "rate_id", "plan_id"))
 
 
 def _counts(
-    pools: Collection[int], plans: Mapping[int, Terms], criteria: Criteria, now: datetime
+    pools: Collection[int], plans: Mapping[int, Terms], windows: Mapping[int, Window], now: datetime
 ) -> dict[tuple[int, int], tuple[int, int]]:
     """By pool and plan: how many nodes are free for the whole window, and how many there are. One query."""
-    free = {f"free_{plan}": Count("pk", filter=_is_free(terms, criteria, now)) for plan, terms in plans.items()}
+    free = {f"free_{plan}": Count("pk", filter=_is_free(plans[plan], windows[plan], now)) for plan in plans}
     in_stock = NodeCalendar.objects.filter(pool__in=pools, node__state__in=IN_STOCK, node__cordoned_at=None)
     stock = in_stock.order_by().values("pool_id")
     counted = stock.annotate(total=Count("pk"), **free).values_list("pool_id", "total", *free)
     return {(row[0], plan): (row[2 + n], row[1]) for row in counted for n, plan in enumerate(plans)}
 
 
-def _is_free(terms: Terms, criteria: Criteria, now: datetime) -> Q:
-    wish = criteria.wish(terms, now)
-    return is_free(window=Window(wish.starts_at, wish.ends_at + cleaning(terms)), now=now)
+def _is_free(terms: Terms, window: Window, now: datetime) -> Q:
+    return is_free(window=Window(window.starts_at, window.ends_at + cleaning(terms)), now=now)
 
 
 def _place(hit: Hit, criteria: Criteria, sort: str) -> tuple[bool, int, int, int]:
     return hit.free < criteria.nodes, ORDERS[sort](hit), hit.micros_per_gpu, hit.offer_id
-
-
-def _row(
-    hit: Hit,
-    offer: Offer,
-    rate: Rate,
-    starts: Mapping[Offer, datetime],
-    later: Mapping[Offer, datetime],
-    nodes: int,
-) -> OfferRow:
-    free_from = starts[offer] if hit.free >= nodes else later.get(offer)
-    return OfferRow(offer, rate, nodes, hit.free, free_from, hit.total)

@@ -82,27 +82,6 @@ def free_windows(*, offer: Offer, nodes: int, starts_at: datetime, until: dateti
     return _windows(terms, nodes, _gaps(_stock([offer.pool_id], now)[offer.pool_id], reach, now))
 
 
-def earliest(
-    *, wishes: Mapping[Offer, Window], plans: Mapping[int, Terms], nodes: int, now: datetime
-) -> dict[Offer, datetime]:
-    """
-    For each offer, the first start from the wished one on at which `nodes` nodes are free for as long as wished.
-
-    Offers that have none within 60 days are left out; `plans` are the terms by plan. One query, however many offers.
-    """
-    stock = _stock({offer.pool_id for offer in wishes}, now)
-    found = {}
-    for offer, wish in wishes.items():
-        terms = plans[offer.plan_id]
-        reach = Window(wish.starts_at, wish.ends_at + HORIZON + cleaning(terms))
-        for window in _windows(terms, nodes, _gaps(stock[offer.pool_id], reach, now)):
-            start = aligned(terms, window.starts_at)
-            if start + wish.length <= window.ends_at:
-                found[offer] = start
-                break
-    return found
-
-
 Busy = tuple[str, Iterable[DateTimeTZRange]]  # a node's state, and when it is claimed or held, by time
 
 

@@ -1,6 +1,7 @@
 """What the API of this app reads and shows."""
 
 from marketplace.serializers.asked import Availability, OfferFilter, WindowsAsked
+from marketplace.serializers.listing import listing
 from marketplace.serializers.shown import (
     GPUModelShown,
     ImageShown,
@@ -22,4 +23,5 @@ __all__ = [
     "SiteShown",
     "WindowsAsked",
     "WindowsShown",
+    "listing",
 ]

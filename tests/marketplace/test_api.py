@@ -1,15 +1,20 @@
 """The catalogue in the API: open to everybody, in the shape that the documentation says, with errors that help."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from rest_framework.renderers import JSONRenderer
 from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.http.throttles import Reads
+from marketplace.queries import Criteria, find, rows
+from marketplace.serializers import OfferShown, listing
+from tests.factories import HOUR, NOON
 from tests.marketplace.conftest import Fair
 
 pytestmark = pytest.mark.django_db
@@ -144,7 +149,15 @@ def test_anonymous_callers_share_the_calls_of_their_address(fair: Fair, monkeypa
     assert (statuses, elsewhere) == ([200, 200, 429], 200)
 
 
+@pytest.mark.parametrize("wanted", [Criteria(), Criteria(nodes=3), Criteria(starts_at=NOON + HOUR, plan="reserved")])
+def test_a_page_of_offers_says_each_as_the_offer_itself_is_shown(fair: Fair, wanted: Criteria) -> None:
+    hits = find(criteria=wanted, now=NOON)
+    one_by_one = OfferShown(rows(hits=hits, criteria=wanted, now=NOON), many=True).data
+    rendered = JSONRenderer().render(listing(hits=hits, criteria=wanted, now=NOON))
+    assert hits and json.loads(rendered) == json.loads(JSONRenderer().render(one_by_one))
+
+
 def test_a_page_of_offers_takes_a_fixed_number_of_queries(fair: Fair) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert get("offers").status_code == 200
-    assert len(queries) == 7  # the clock, terms, offers, free nodes, then the page's offers, terms and rates
+    assert len(queries) == 6  # the clock, terms, offers, free nodes, then the page's sites and node types

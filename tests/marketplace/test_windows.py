@@ -1,7 +1,9 @@
 """Free windows: the longest, for as many nodes as asked, cleaning taken off."""
 
 from datetime import timedelta
+from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.types.multirange import TimestamptzMultirange
@@ -9,7 +11,7 @@ from psycopg.types.range import Range
 
 from accounts.models import Organization
 from marketplace.models import Node, NodeCalendar, Offer, Plan, PlanKind, Terms
-from marketplace.queries import Window, aligned, free_windows
+from marketplace.queries import HORIZON, Search, Window, aligned, earliest, free_windows
 from marketplace.queries.windows import _windows
 from marketplace.states import NodeState
 from tests import factories
@@ -96,3 +98,23 @@ def test_a_pool_of_many_nodes_is_answered_in_two_queries(fair: Fair, django_asse
     factories.a_pool(nodes=20)
     with django_assert_num_queries(2):  # type: ignore[operator]
         assert windows(fair.big, nodes=20, hours=int(14 * DAY / HOUR)) == [(0, 336)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_earliest_start_is_the_first_of_the_windows_that_are_long_enough(fair: Fair, seed: int) -> None:
+    chance, offer = Random(seed), fair.big_reserved
+    step = chance.choice([1, 3600, 86_400])
+    terms = factories.the_terms(offer.plan, starts_at=NOON - DAY, granularity_seconds=step)
+    for calendar in NodeCalendar.objects.filter(pool=offer.pool):
+        hours = chance.sample(range(1, 60), chance.randint(0, 6))
+        taken = [Range(NOON + hour * HOUR, NOON + (hour + chance.randint(1, 9)) * HOUR) for hour in hours]
+        calendar.busy = TimestamptzMultirange(taken)
+        calendar.save()
+    for _ in range(10):
+        nodes, wished = chance.randint(1, 2), NOON + chance.randint(0, 3000) * timedelta(minutes=1)
+        length = chance.randint(1, 12) * HOUR
+        search = Search(7, offer.pool_id, terms, Window(wished, wished + length))
+        walked = free_windows(offer=offer, nodes=nodes, starts_at=wished, until=wished + HORIZON, now=NOON)
+        starts = ((aligned(terms, window.starts_at), window.ends_at) for window in walked)
+        first = next((start for start, ends_at in starts if start + length <= ends_at), None)
+        assert earliest(searches=[search], nodes=nodes, now=NOON).get(7) == first

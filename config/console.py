@@ -43,6 +43,7 @@ UNFOLD = {
             group(
                 "Leases",
                 ("Leases", "contract", "leasing_lease"),
+                ("Approvals", "approval", "leasing_approval"),
                 ("Machines", "dns", "leasing_machine"),
                 ("Claims", "event_busy", "leasing_claim"),
                 ("Wipe records", "verified", "leasing_wiperecord"),
@@ -61,6 +62,7 @@ UNFOLD = {
                 ("Offers", "sell", "marketplace_offer"),
                 ("Rates", "price_change", "marketplace_rate"),
                 ("Plans", "rule", "marketplace_plan"),
+                ("Terms", "gavel", "marketplace_terms"),
                 ("Quotes", "request_quote", "billing_quote"),
             ),
             group(

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminSplitDateTimeWidget
+from unfold.widgets import UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWidget
 
 from accounts.clock import now
 from marketplace.models import ANNOUNCED_AHEAD, Terms
@@ -23,6 +23,8 @@ class NewTerms(forms.ModelForm[Terms]):
     class Meta:
         model = Terms
         fields = tuple(field.name for field in Terms._meta.fields if field.name not in {"id", "announced_at"})
+        schedules = ("length_steps", "discounts", "cancel_refunds")
+        widgets = {name: UnfoldAdminTextareaWidget(attrs={"rows": 2}) for name in schedules}
 
     def clean(self) -> dict[str, Any]:
         """The start, which depends on the plan; and when it is announced: now."""

@@ -89,8 +89,8 @@ def _off_the_multiples(terms: Terms, field: str, moment: datetime) -> Iterator[R
     later = aligned(terms, moment)
     if later != moment:
         earlier = later - timedelta(seconds=terms.granularity_seconds)
-        what = f"multiples of {_words(terms.granularity_seconds)}"
-        yield Refusal(field, f"{terms.plan.name} has {what}: choose {_moment(earlier)} or {_moment(later)}.")
+        what = f"{terms.plan.name} starts and ends on multiples of {_words(terms.granularity_seconds)}"
+        yield Refusal(field, f"{what}: choose {_moment(earlier)} or {_moment(later)}.")
 
 
 def _length(terms: Terms, window: Window) -> Iterator[Refusal]:

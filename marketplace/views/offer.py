@@ -19,6 +19,7 @@ from marketplace.queries import (
     Criteria,
     OfferRow,
     Window,
+    all_announced,
     bookable,
     first_end,
     free_windows,
@@ -30,7 +31,12 @@ from marketplace.views.facts import facts
 
 AHEAD = timedelta(days=14)
 WINDOWS_SHOWN = 5
-LENGTHS = (("1 hour", timedelta(hours=1)), ("1 day", timedelta(days=1)), ("30 days", timedelta(days=30)))
+LENGTHS = (
+    ("1 hour", timedelta(hours=1)),
+    ("1 day", timedelta(days=1)),
+    ("1 week", timedelta(weeks=1)),
+    ("30 days", timedelta(days=30)),
+)
 ORDER = "/order/"  # billing's page: what is chosen here, ordered
 
 
@@ -63,6 +69,7 @@ def offer(request: HttpRequest, id: str) -> HttpResponse:
         "now": instant,
         "ahead": bool(criteria.starts_at and criteria.starts_at > instant),
         "facts": facts(found, terms, instant),
+        "announced": all_announced(at=instant).get(found.plan_id, []),
         "costs": _costs(row, terms, criteria),
         "others": list(by_plan.values()),
         "wish": wish_of(criteria),
@@ -98,8 +105,12 @@ def _costs(row: OfferRow, terms: Terms, criteria: Criteria) -> list[Cost]:
     if criteria.starts_at and criteria.ends_at:
         lengths.append(("Your period", criteria.ends_at - criteria.starts_at))
     whole = [(words, length // timedelta(seconds=1)) for words, length in lengths]
-    allowed = [(words, seconds) for words, seconds in whole if terms.min_seconds <= seconds <= terms.max_seconds]
-    return [_cost(words, seconds, row, terms, criteria.nodes) for words, seconds in allowed]
+    return [_cost(words, seconds, row, terms, criteria.nodes) for words, seconds in whole if _lasts(terms, seconds)]
+
+
+def _lasts(terms: Terms, seconds: int) -> bool:
+    """Whether a lease may be so long."""
+    return terms.min_seconds <= seconds <= terms.max_seconds and not seconds % terms.length_step(seconds)
 
 
 def _cost(words: str, seconds: int, row: OfferRow, terms: Terms, nodes: int) -> Cost:

@@ -58,7 +58,7 @@ def _obligations(terms: Terms) -> Iterator[tuple[str, str]]:
         yield "Guaranteed", f"{length(terms.guarantee_seconds)} ahead, renewed while nobody booked behind you"
     else:
         yield "Extended", _extensions(terms)
-    yield "Pauses by the operator", _pauses(terms)
+    yield "Pauses", _pauses(terms)
 
 
 def _extensions(terms: Terms) -> str:
@@ -69,7 +69,7 @@ def _extensions(terms: Terms) -> str:
 
 def _pauses(terms: Terms) -> str:
     if not terms.notice_seconds:
-        return "never"
+        return "never by the operator"
     most = f"at most {terms.interruptions_per_30_days} and {length(terms.interruption_seconds_per_30_days)} in 30 days"
     return f"{length(terms.notice_seconds)} after a notice; {most}"
 
@@ -81,20 +81,20 @@ def _costs(terms: Terms) -> Iterator[tuple[str, str]]:
         return
     off = [f"{percent}{NBSP}% from {length(start)} on" for start, percent in terms.discounts if percent]
     yield "Discount", ", ".join(off) or "none"
-    yield "Cancelled before the start", _cancelled(terms.cancel_refunds)
+    yield "Cancelling", _cancelled(terms.cancel_refunds)
     resold = f", and {terms.resale_percent}{NBSP}% of what somebody else then uses" if terms.resale_percent else ""
-    yield "Handed back early", f"{_share(terms.return_refund_percent)} of the price of the rest back{resold}"
+    yield "Handing back", f"{_share(terms.return_refund_percent)} of the price of the rest back{resold}"
 
 
 def _cancelled(refunds: Sequence[Sequence[int]]) -> str:
     """How much of the price comes back, the most first."""
     if not refunds:
-        return "all of the price back"
+        return "until the start, all of the price back"
     parts = [
-        f"{_share(percent)} {'until ' + length(start) + ' before' if start else 'after that'}"
+        _share(percent) + (f" until {length(start)} before the start" if start else " after that")
         for start, percent in reversed(refunds)
     ]
-    return "Of the price back: " + ", ".join(parts) if len(parts) > 1 else f"{_share(refunds[0][1])} of the price back"
+    return f"Of the price back: {', '.join(parts)}" if len(parts) > 1 else f"{_share(refunds[0][1])} of the price back"
 
 
 def _share(percent: int) -> str:

@@ -14,10 +14,11 @@ from billing import invoicing, metering
 from billing.models import Payment, PaymentState, Quote
 from leasing.models import Lease
 from leasing.operations import end
-from marketplace.models import Offer, Rate
+from leasing.states import LeaseState
+from marketplace.models import Offer, PlanKind, Rate
 from tests import factories
 from tests.accounts.cast import a_browser
-from tests.billing.conftest import NOON, SECOND, balance, funded, give, running
+from tests.billing.conftest import HOUR, NOON, SECOND, balance, funded, give, place, running
 
 pytestmark = pytest.mark.django_db
 
@@ -234,3 +235,33 @@ def test_an_engineer_sees_money_but_does_not_move_it(acme: Organization) -> None
     see(engineer, "/wallet/top-up/", 403)
     see(engineer, "/wallet/refund/", 403)
     assert engineer.post("/wallet/top-up/", {"amount": "25"}).status_code == 403
+
+
+def test_on_a_plan_that_allows_it_an_empty_start_is_at_once(browser: Client, acme: Organization) -> None:
+    plan = factories.a_plan(PlanKind.RESERVED, may_start_now=True)
+    offer = factories.an_offer(factories.a_pool(nodes=1), plan)
+    factories.a_key(acme)
+    ends_at = (now() + 3 * HOUR).replace(minute=0, second=0, microsecond=0)
+    page = see(browser, f"/order/?offer={offer.public_id}&ends_at={ends_at:%Y-%m-%dT%H:%M}")
+    assert "Empty: at once." in page
+    form = the_form(page, acme, starts_at="", ends_at=f"{ends_at:%Y-%m-%dT%H:%M}")
+    later = f"{ends_at - HOUR:%Y-%m-%dT%H:%M}"
+    assert "The price was renewed" in submit(browser, {**form, "starts_at": later}).content.decode()
+    assert submit(browser, form).status_code == 302
+    lease = Lease.objects.get()
+    assert (lease.ends_at, lease.state) == (ends_at, LeaseState.PROVISIONING)
+
+
+def test_a_discount_is_shown_on_the_offer_the_order_and_the_receipt(browser: Client) -> None:
+    plan = factories.a_plan(PlanKind.RESERVED, discounts=[[86_400, 25]])
+    offer = factories.an_offer(factories.a_pool(nodes=1), plan)
+    starts_at = (now() + 2 * HOUR).replace(minute=0, second=0, microsecond=0)
+    period = f"starts_at={starts_at:%Y-%m-%dT%H:%M}&ends_at={starts_at + 24 * HOUR:%Y-%m-%dT%H:%M}"
+    shown = see(browser, f"/offers/{offer.public_id}/?{period}")
+    assert "25&nbsp;% off" in shown and "$64.80" in shown  # 24 h at $2.70
+    priced = see(browser, f"/order/?offer={offer.public_id}&{period}")
+    assert "<s>$3.60</s>" in priced and "$2.70" in priced and "Order for $64.80" in priced
+    lease = place(Quote.objects.get(public_id=hidden(priced, "quote")), now=now())
+    assert "$2.70" in see(browser, f"/leases/{lease.public_id}/")
+    receipt = see(browser, f"/leases/{lease.public_id}/receipt/")
+    assert "$3.60" in receipt and "less 25&nbsp;% for the agreed length" in receipt and "$2.70" in receipt

@@ -7,6 +7,7 @@ from accounts.models import Organization
 from billing.models import Meter
 from leasing import operations, provisioning, schedule, working
 from leasing.models import Lease
+from leasing.operations.approving import ask_approval, decline
 from leasing.provisioners import provisioner_for
 from leasing.provisioners.base import ProvisionerError
 from leasing.provisioners.fake import Fake, World
@@ -153,6 +154,18 @@ def expired(organization: Organization, now: datetime) -> Lease:
     return _fresh(lease)
 
 
+def waiting(organization: Organization, now: datetime) -> Lease:
+    lease = hold(organization, an_offer(now), starts_at=now, now=now)
+    ask_approval(lease=lease, actor=_actor(organization), now=now)
+    return _fresh(lease)
+
+
+def declined(organization: Organization, now: datetime) -> Lease:
+    lease = waiting(organization, now)
+    decline(lease=lease, actor="user:us_staff", note="Your screening is not done yet.", now=now)
+    return _fresh(lease)
+
+
 STAGES: dict[str, Callable[[Organization, datetime], Lease]] = {
     "scheduled": scheduled,
     "provisioning": provisioning_two,
@@ -166,4 +179,6 @@ STAGES: dict[str, Callable[[Organization, datetime], Lease]] = {
     "failed": failed,
     "cancelled": cancelled,
     "expired": expired,
+    "waiting": waiting,
+    "declined": declined,
 }

@@ -72,6 +72,8 @@ SAYS = {
     "failed": ["could not be started. You were charged $0.00.", "did not pass its checks", "Another node was tried"],
     "cancelled": ["Cancelled", "you were charged nothing", "Called off before it began"],
     "expired": ["Expired", "It was not confirmed in time.", "you were charged nothing"],
+    "waiting": ["Held", "Waiting for the operator’s approval until", "nothing is charged", "Cancel lease"],
+    "declined": ["Cancelled", "The operator declined the order.", "Your screening is not done yet."],
 }
 ASKS = {
     "scheduled": "every 15s",
@@ -81,6 +83,7 @@ ASKS = {
     "guarantee_ending": "every 15s",
     "paused": "every 15s",
     "reclaiming": "every 2s",
+    "waiting": "every 15s",
 }
 
 

@@ -146,12 +146,12 @@ def test_each_rule_is_said_in_words_with_its_unit() -> None:
         "Approval": "by the operator, within 1 day; else the order ends and is free",
         "Ready within": "10 minutes, or re-placed once, then refunded",
         "Extended": "from 56 days before the end, until 1 hour before the end, as far as nobody booked behind you",
-        "Pauses by the operator": "15 minutes after a notice; at most 3 and 2 hours in 30 days",
+        "Pauses": "15 minutes after a notice; at most 3 and 2 hours in 30 days",
         "Start fee": "none",
         "Discount": "5 % from 7 days on, 10 % from 30 days on",
-        "Cancelled before the start": "Of the price back: all until 1 day before, 90 % until 1 hour before, "
+        "Cancelling": "Of the price back: all until 1 day before the start, 90 % until 1 hour before the start, "
         "nothing after that",
-        "Handed back early": "75 % of the price of the rest back, and 20 % of what somebody else then uses",
+        "Handing back": "75 % of the price of the rest back, and 20 % of what somebody else then uses",
     }
 
 

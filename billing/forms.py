@@ -9,7 +9,7 @@ from leasing.forms import POLICIES
 from leasing.models import ENVIRONMENT_BYTES, STARTUP_SCRIPT_BYTES, OnFailure
 from leasing.operations import BadEnvironment, check_environment
 from marketplace.models import Image, PlanKind, Terms
-from marketplace.money import MICROS_PER_CENT
+from marketplace.money import MICROS, MICROS_PER_CENT, SECONDS_PER_HOUR
 from marketplace.queries import MOST_NODES, Window
 
 MOMENT = "%Y-%m-%dT%H:%M"
@@ -45,6 +45,37 @@ class Wish(forms.Form):
     def window(self) -> dict[str, Any]:
         """The cleaned wish as a quote takes it."""
         return {"starts_at": None, "ends_at": None, **self.cleaned_data}
+
+
+class NewEnd(forms.Form):
+    """Until when a lease shall go on; and the price that was shown for it, which is charged or nothing is."""
+
+    ends_at = moment("Until (UTC)")
+    shown_micros = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+class AutoExtension(forms.Form):
+    """By how much a lease extends itself, and up to which price."""
+
+    hours = forms.IntegerField(
+        label="By how many hours", min_value=1, help_text="Each time, an hour before the last moment for it."
+    )
+    most = forms.DecimalField(
+        label="While a node-hour costs at most, in dollars",
+        min_value=0,
+        max_value=1_000_000,
+        decimal_places=6,
+        widget=forms.NumberInput(attrs={"inputmode": "decimal", "step": "any"}),
+        help_text="At a higher price, or without the money for it in your wallet, it ends, and we tell you before.",
+    )
+
+    def seconds(self) -> int:
+        """The step."""
+        return int(self.cleaned_data["hours"] * SECONDS_PER_HOUR)
+
+    def max_micros(self) -> int:
+        """The ceiling."""
+        return int(self.cleaned_data["most"] * MICROS)
 
 
 class KeyChoices(forms.ModelMultipleChoiceField[SSHKey]):

@@ -185,6 +185,7 @@ def _mark(found: Lease) -> str:
         for row in machine.outages.all()
     ]
     lease = (found.version, found.name, found.deadline, found.guaranteed_until, found.guarantee_notice_at)
+    window = (found.starts_at, found.ends_at, found.auto_extend_seconds, found.auto_extend_max_micros)
     setup = (found.setup_version, found.on_failure, [key.pk for key in found.keys.all()])
     planned = [(work.pk, work.starts_at, work.ends_at) for work in maintenance_of(found)]
-    return hashlib.sha256(repr((lease, setup, machines, outages, planned)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((lease, window, setup, machines, outages, planned)).encode()).hexdigest()[:16]

@@ -44,6 +44,15 @@ class Lease(Stateful):
     guarantee_notice_at = models.DateTimeField(
         null=True, blank=True, help_text="When the customer was told that it cannot be renewed."
     )
+    auto_extend_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="By how much it is extended before each end; empty: it is not."
+    )
+    auto_extend_max_micros = models.BigIntegerField(
+        null=True, blank=True, help_text="Up to this price of a node-hour, micro-dollars; dearer time is not taken."
+    )
+    auto_extend_notice_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the customer was told that it could not be extended; once for each end."
+    )
     image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="+")
     startup_script = models.TextField(blank=True)
     environment = models.TextField(
@@ -68,6 +77,11 @@ class Lease(Stateful):
         constraints = [
             models.CheckConstraint(condition=models.Q(state__in=LeaseState.values), name="lease_state_is_known"),
             models.CheckConstraint(condition=models.Q(node_count__gte=1), name="lease_has_a_node"),
+            models.CheckConstraint(
+                condition=models.Q(auto_extend_seconds=None, auto_extend_max_micros=None)
+                | models.Q(auto_extend_seconds__gte=1, auto_extend_max_micros__gte=0),
+                name="lease_extends_itself_up_to_a_price",
+            ),
             models.CheckConstraint(
                 condition=models.Q(ends_at=None) | models.Q(ends_at__gt=models.F("starts_at")),
                 name="lease_ends_after_it_starts",

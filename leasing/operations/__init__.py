@@ -3,6 +3,7 @@
 from leasing.operations.booking import NodesTaken, Setup, confirm, expire, hold, rename
 from leasing.operations.containment import contained, not_contained
 from leasing.operations.ending import end, settle_end
+from leasing.operations.extending import BookedBehind, WindowRefused, extend, extend_itself, tell_not_extended
 from leasing.operations.failing import NoEqualNode, swap
 from leasing.operations.pausing import pause, pause_again, paused, resume
 from leasing.operations.renewing import renew
@@ -20,10 +21,12 @@ from leasing.operations.wiping import record_wipe, wipe_again, wipe_failed
 
 __all__ = [
     "BadEnvironment",
+    "BookedBehind",
     "NoEqualNode",
     "NodesTaken",
     "Setup",
     "SetupRefused",
+    "WindowRefused",
     "add_key",
     "check_environment",
     "choose_on_failure",
@@ -32,6 +35,8 @@ __all__ = [
     "deploy",
     "end",
     "expire",
+    "extend",
+    "extend_itself",
     "fail_start",
     "hold",
     "machine_ready",
@@ -49,6 +54,7 @@ __all__ = [
     "settle_end",
     "start",
     "swap",
+    "tell_not_extended",
     "wipe_again",
     "wipe_failed",
 ]

@@ -88,6 +88,12 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
         child=serializers.CharField(), help_text="Of the variables that are set; values are never shown."
     )
     on_failure = serializers.ChoiceField(choices=OnFailure.choices, help_text="What happens when a node fails.")
+    auto_extend_seconds = serializers.IntegerField(
+        allow_null=True, help_text="By how much it extends itself before each end; null: it does not."
+    )
+    auto_extend_max_micros = serializers.IntegerField(
+        allow_null=True, help_text="Only while a node-hour costs this at most."
+    )
     degraded = serializers.SerializerMethodField(help_text="True while a machine is down; nothing is charged for it.")
     degraded_since = serializers.SerializerMethodField(help_text="Since when; null while all serve.")
     degraded_cause = serializers.SerializerMethodField(help_text="What is wrong; null while all serve.")
@@ -120,6 +126,8 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
             "ssh_keys_applied",
             "environment_names",
             "on_failure",
+            "auto_extend_seconds",
+            "auto_extend_max_micros",
             "degraded",
             "degraded_since",
             "degraded_cause",

@@ -1,6 +1,16 @@
 """What can be read of the catalogue: offers that match, their rates, and when their nodes are free."""
 
-from marketplace.queries.booking import MOST_NODES, Refusal, bookable, duration, first_end, soonest, why_not
+from marketplace.queries.booking import (
+    MOST_NODES,
+    Refusal,
+    bookable,
+    duration,
+    first_end,
+    last_end,
+    soonest,
+    why_not,
+    why_not_until,
+)
 from marketplace.queries.criteria import BadPeriod, Criteria, Sort, check_period
 from marketplace.queries.search import (
     Hit,
@@ -41,6 +51,7 @@ __all__ = [
     "first_end",
     "free_nodes",
     "free_windows",
+    "last_end",
     "listed_offers",
     "occupied",
     "offer_row",
@@ -50,4 +61,5 @@ __all__ = [
     "soonest",
     "terms_of",
     "why_not",
+    "why_not_until",
 ]

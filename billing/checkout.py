@@ -13,9 +13,10 @@ from billing.models import Meter, Quote
 from billing.queries import wallet
 from leasing.models import Lease
 from leasing.operations import Setup
+from leasing.operations.approving import ask_approval
 from marketplace.models import Offer, PlanKind, Rate, Terms
 from marketplace.money import SECONDS_PER_HOUR, format_micros, price
-from marketplace.queries import Window, current_rate, soonest, terms_of, why_not
+from marketplace.queries import Window, current_rate, plans_open_to, soonest, terms_of, why_not
 
 QUOTE_LASTS = timedelta(minutes=10)
 FIRST_HOUR = SECONDS_PER_HOUR
@@ -131,6 +132,7 @@ def place(
 ) -> Lease:
     """
     Turn a quote into a lease: its money is kept aside, its nodes are held, and it is confirmed; or nothing happens.
+    Where its terms require approval, it stays held until staff decide.
 
     :raises QuoteUsed: if it became a lease before
     :raises QuoteExpired: if its price is no longer kept
@@ -138,7 +140,7 @@ def place(
     :raises leasing.operations.NodesTaken: if not all nodes are free for the whole window
     """
     operations.lock_wallet(organization=organization)
-    agreed = _usable(quote, organization, now)
+    agreed = usable(quote, organization, now)
     available = wallet(organization=organization, now=now).available_micros
     if available < agreed.hold_micros:
         raise InsufficientFunds(needed_micros=agreed.hold_micros, available_micros=available)
@@ -153,16 +155,25 @@ def place(
         starts_at=max(agreed.starts_at, soonest(agreed.terms, now)),  # one at once begins with the order
         ends_at=agreed.ends_at,
         setup=setup,
+        quote=agreed.public_id if agreed.holds_until else "",
         now=now,
     )
     _open_meter(agreed, lease)
     _record(agreed, lease, actor, now)
-    leasing.operations.confirm(lease=lease, actor=actor, now=now)
+    if agreed.terms.approval_required:
+        ask_approval(lease=lease, actor=actor, now=now)
+    else:
+        leasing.operations.confirm(lease=lease, actor=actor, now=now)
     return lease
 
 
-def _usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
-    """The quote as it is under lock."""
+def usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
+    """
+    The quote as it is under lock.
+
+    :raises QuoteUsed: if it became a lease before
+    :raises QuoteExpired: if its price is no longer kept
+    """
     locked = Quote.objects.select_for_update(of=("self",)).select_related(
         "offer__plan", "offer__pool", "terms", "rate", "lease"
     )
@@ -181,8 +192,8 @@ def _open_meter(quote: Quote, lease: Lease) -> None:
         nodes=quote.nodes,
         hold_micros=quote.hold_micros,
     )
-    quote.lease = lease
-    quote.save(update_fields=["lease"])
+    quote.lease, quote.holds_until = lease, None
+    quote.save(update_fields=["lease", "holds_until"])
 
 
 def _record(quote: Quote, lease: Lease, actor: str, now: datetime) -> None:
@@ -204,7 +215,7 @@ def _record(quote: Quote, lease: Lease, actor: str, now: datetime) -> None:
 
 def _rate(offer: Offer, organization: Organization, now: datetime) -> Rate:
     try:
-        if offer.listed:
+        if offer.listed and plans_open_to(organization).contains(offer.plan):
             return current_rate(offer=offer, at=now, organization=organization)
     except Rate.DoesNotExist:
         pass

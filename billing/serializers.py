@@ -46,6 +46,7 @@ class QuoteShown(serializers.ModelSerializer[Quote]):
             "total_micros",
             "created_at",
             "expires_at",
+            "holds_until",
             "lease",
         ]
         read_only_fields = fields
@@ -58,6 +59,11 @@ class NewQuote(StrictSerializer):
     nodes = serializers.IntegerField(min_value=1, max_value=MOST_NODES, default=1)
     starts_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
     ends_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    hold = serializers.BooleanField(
+        default=False,
+        help_text="Hold the nodes until `holds_until`: nobody else can take them. What an earlier quote for the offer "
+        "holds is let go.",
+    )
 
 
 class NewLease(StrictSerializer):

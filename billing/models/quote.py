@@ -24,6 +24,9 @@ class Quote(models.Model):
     total_micros = models.BigIntegerField(null=True, blank=True, help_text="Price of the window, if it has an end.")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    holds_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until then nobody else can take its nodes; empty: it holds none."
+    )
     lease = models.OneToOneField(
         "leasing.Lease", on_delete=models.PROTECT, null=True, blank=True, related_name="quote", editable=False
     )
@@ -32,6 +35,11 @@ class Quote(models.Model):
         indexes = [models.Index(fields=["organization", "-id"], name="quote_by_organization")]
         constraints = [
             models.CheckConstraint(condition=models.Q(nodes__gte=1), name="quote_has_nodes"),
+            models.UniqueConstraint(
+                fields=["organization", "offer"],
+                condition=models.Q(holds_until__isnull=False),
+                name="quote_holds_nodes_of_an_offer_once",
+            ),
             models.CheckConstraint(
                 condition=models.Q(ends_at=None) | models.Q(ends_at__gt=models.F("starts_at")),
                 name="quote_ends_after_it_starts",

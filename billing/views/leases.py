@@ -25,7 +25,7 @@ from leasing.queries.fleet import maintenance_of
 from leasing.queries.machines import has_spare, keys_applied, troubles
 from leasing.states import IN_HANDS, LEASE_OVER, MACHINE_FAILED_TWIN, LeaseState, MachineState
 
-WATCHED_CLOSELY = {LeaseState.HELD, LeaseState.PROVISIONING, LeaseState.RECLAIMING}
+WATCHED_CLOSELY = {LeaseState.PROVISIONING, LeaseState.RECLAIMING}
 SECONDS_CLOSELY, SECONDS_CALMLY = 2, 15
 
 

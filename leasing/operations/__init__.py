@@ -5,6 +5,7 @@ from leasing.operations.containment import contained, not_contained
 from leasing.operations.ending import end, settle_end
 from leasing.operations.extending import BookedBehind, WindowRefused, extend, extend_itself, tell_not_extended
 from leasing.operations.failing import NoEqualNode, swap
+from leasing.operations.keeping import keep
 from leasing.operations.pausing import pause, pause_again, paused, resume
 from leasing.operations.renewing import renew
 from leasing.operations.servicing import service, service_failed
@@ -39,6 +40,7 @@ __all__ = [
     "extend_itself",
     "fail_start",
     "hold",
+    "keep",
     "machine_ready",
     "not_contained",
     "pause",

@@ -20,12 +20,13 @@ from marketplace.queries.search import (
     listed_offers,
     offer_row,
     offer_rows,
+    rates_for,
     rows,
     search,
 )
 from marketplace.queries.size import CatalogueSize, catalogue_size
-from marketplace.queries.terms import all_announced, all_terms, terms_of
-from marketplace.queries.windows import HORIZON, Window, aligned, earliest, free_nodes, free_windows, occupied
+from marketplace.queries.terms import all_announced, all_terms, plans_open_to, terms_of
+from marketplace.queries.windows import HORIZON, Window, aligned, earliest, free_nodes, free_windows, is_held, occupied
 
 __all__ = [
     "HORIZON",
@@ -51,11 +52,14 @@ __all__ = [
     "first_end",
     "free_nodes",
     "free_windows",
+    "is_held",
     "last_end",
     "listed_offers",
     "occupied",
     "offer_row",
     "offer_rows",
+    "plans_open_to",
+    "rates_for",
     "rows",
     "search",
     "soonest",

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from accounts.access import organization_of
 from accounts.clock import now
 from marketplace.forms import Wish
 from marketplace.models import Offer, PlanKind, Terms
@@ -45,9 +46,9 @@ class Cost:
 @require_safe
 def offer(request: HttpRequest, id: str) -> HttpResponse:
     """An offer, for as many nodes and the period that the address names."""
-    instant = now()
-    found = get_object_or_404(listed_offers(), public_id=id)
-    form = Wish({"nodes": "1", **request.GET.dict()}, now=instant)
+    instant, organization = now(), organization_of(request)
+    found = get_object_or_404(listed_offers(organization), public_id=id)
+    form = Wish({"nodes": "1", **request.GET.dict()}, now=instant, organization=organization)
     form.is_valid()
     criteria = form.criteria()
     by_plan = {row.offer: row for row in offer_rows(pool=found.pool, criteria=criteria, now=instant)}

@@ -216,3 +216,13 @@ def test_a_quote_is_kept_no_longer_than_orders_for_its_start_are_taken(acme: Org
     assert quote.expires_at == IN_TWO_HOURS - HOUR
     with pytest.raises(QuoteRefused, match="1 hour ahead"):
         a_quote(acme, offer, now=now + 60 * SECOND, starts_at=IN_TWO_HOURS, ends_at=IN_TWO_HOURS + HOUR)
+
+
+def test_what_waits_for_its_start_is_kept_aside_and_costs_an_order_no_reading(
+    acme: Organization, reserved: Offer
+) -> None:
+    for day in range(3):
+        starts_at = NOON + day * 24 * HOUR + HOUR
+        place(a_quote(acme, reserved, starts_at=starts_at, ends_at=starts_at + HOUR))
+    purse = money(acme)
+    assert (purse.held_micros, purse.readings) == (10_800_000, ())

@@ -6,7 +6,7 @@ from django import forms
 
 from accounts.models import Organization, SSHKey
 from leasing.forms import POLICIES
-from leasing.models import ENVIRONMENT_BYTES, STARTUP_SCRIPT_BYTES, OnFailure
+from leasing.models import ENVIRONMENT_BYTES, PROJECT, PROJECT_LENGTH, PROJECT_WORDS, STARTUP_SCRIPT_BYTES, OnFailure
 from leasing.operations import BadEnvironment, check_environment
 from marketplace.models import Image, PlanKind, Terms
 from marketplace.money import MICROS, MICROS_PER_CENT, SECONDS_PER_HOUR
@@ -93,6 +93,15 @@ class Details(forms.Form):
 
     name = forms.CharField(
         label="Name", max_length=80, help_text="For your own lists, such as “fine-tune run 4”.", initial="my lease"
+    )
+    project = forms.RegexField(
+        PROJECT,
+        label="Project",
+        max_length=PROJECT_LENGTH,
+        required=False,
+        strip=True,
+        error_messages={"invalid": PROJECT_WORDS},
+        help_text=f"A tag of your own, to find and sum up leases by. {PROJECT_WORDS}",
     )
     ssh_keys = KeyChoices(
         label="SSH keys",

@@ -53,7 +53,7 @@ class Extension(LeaseView):
             price = extending.price(lease=lease, ends_at=ends_at, now=moment) if ends_at else None
         except WindowRefused as error:
             raise problems.window_refused(error) from error
-        found = reach(lease)
+        found = reach(lease, now=moment)
         answer = {
             "ends_at": lease.ends_at,
             "furthest_ends_at": found.ends_at,

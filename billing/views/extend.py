@@ -51,7 +51,7 @@ def lease_extend(request: HttpRequest, id: str) -> HttpResponse:
     if refusal := why_not_now(lease, now=moment):
         messages.info(request, refusal.message)
         return redirect("lease", id=id)
-    found = reach(lease)
+    found = reach(lease, now=moment)
     form = NewEnd(request.POST or request.GET or {"ends_at": f"{_proposed(lease, found):{MOMENT}}"})
     confirmed = request.method == "POST" and "reprice" not in request.POST
     if form.is_valid() and confirmed and _extend(request, lease, form, moment):

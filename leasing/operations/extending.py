@@ -42,7 +42,7 @@ def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: date
     if refusal := why_not_extended(lease, ends_at=ends_at, now=now):
         raise WindowRefused(refusal)
     assert lease.ends_at is not None  # else it was refused
-    found = reach(lease)
+    found = reach(lease, now=now)
     if found.free_until is not None and ends_at > found.free_until:
         raise BookedBehind(found)
     claims = serving_claims(lease)

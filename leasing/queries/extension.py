@@ -1,25 +1,36 @@
 """May a lease be extended, how far on its own nodes, and why not further? Pages and the operation ask the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import TextChoices
+
 from leasing.models import Claim, Lease
 from leasing.states import SERVING, LeaseState
-from marketplace.queries import Refusal, duration, last_end, why_not_until
+from marketplace.models import NodeCalendar
+from marketplace.queries import Refusal, duration, is_held, last_end, why_not_until
 from marketplace.queries.windows import Window, cleaning
 
 EXTENDABLE = frozenset({LeaseState.SCHEDULED, LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED})
 LEASE, ENDS_AT = "lease", "ends_at"  # what a refusal names: the lease as it is, or the end that was asked for
 
 
+class Kind(TextChoices):
+    """What stands behind a lease."""
+
+    LEASE = "lease", "Somebody has booked"
+    MAINTENANCE = "maintenance", "Maintenance is planned on"
+    HELD = "held", "Somebody is ordering"  # a quote holds it for some minutes
+
+
 @dataclass(frozen=True)
 class Behind:
-    """The next claim behind a lease on one of its nodes."""
+    """What comes next behind a lease on one of its nodes."""
 
     node: str
     starts_at: datetime
-    maintenance: bool
+    kind: Kind
 
 
 @dataclass(frozen=True)
@@ -45,18 +56,16 @@ def why_not_now(lease: Lease, *, now: datetime) -> Refusal | None:
     return next(_of_the_moment(lease, now), None)
 
 
-def reach(lease: Lease) -> Reach:
-    """How far a reserved lease can go on, from its claims and those behind them. Two queries."""
+def reach(lease: Lease, *, now: datetime) -> Reach:
+    """How far a reserved lease can go on, from its claims and what is claimed or held behind them. Three queries."""
     terms, claims = lease.terms, serving_claims(lease)
     assert lease.ends_at is not None
-    behind = _behind(claims)
-    free_until = min((claim.period.lower for claim in behind), default=None)
-    free_until = free_until and free_until - cleaning(terms)
+    behind = _behind(claims, now)
+    free_until = behind[0].starts_at - cleaning(terms) if behind else None
     longest = lease.starts_at + timedelta(seconds=terms.max_seconds)
     ends_at = last_end(terms, lease.starts_at, min(longest, free_until or longest))
-    rows = tuple(Behind(claim.node.name, claim.period.lower, claim.lease_id is None) for claim in behind)
-    in_the_way = rows if free_until and free_until < longest else ()
-    return Reach(max(ends_at, lease.ends_at), free_until, rows, _why(lease, in_the_way))
+    in_the_way = behind if free_until and free_until < longest else ()
+    return Reach(max(ends_at, lease.ends_at), free_until, tuple(behind), _why(lease, in_the_way))
 
 
 def serving_claims(lease: Lease) -> list[Claim]:
@@ -65,25 +74,32 @@ def serving_claims(lease: Lease) -> list[Claim]:
     return list(Claim.objects.filter(lease=lease, released_at=None, node__in=serving).order_by("node_id"))
 
 
-def _behind(claims: list[Claim]) -> list[Claim]:
-    """The first claim behind each of them, soonest first."""
+def _behind(claims: list[Claim], now: datetime) -> list[Behind]:
+    """What is first behind each of them, soonest first."""
     after = min((claim.period.upper for claim in claims), default=None)
     if after is None:
         return []
     nodes = [claim.node_id for claim in claims]
     live = Claim.objects.filter(node__in=nodes, released_at=None, period__startswith__gte=after)
     first = live.order_by("node_id", "period").distinct("node_id").select_related("node")
-    return sorted(first, key=lambda claim: claim.period.lower)
+    held = NodeCalendar.objects.filter(is_held(now=now), pk__in=nodes, held__endswith__gt=after).select_related("node")
+    found = [
+        *((row.node.name, row.period.lower, Kind.LEASE if row.lease_id else Kind.MAINTENANCE) for row in first),
+        *((row.node.name, row.held.lower, Kind.HELD) for row in held if row.held is not None),
+    ]
+    soonest: dict[str, Behind] = {}
+    for node, starts_at, kind in sorted(found, key=lambda row: row[1]):
+        soonest.setdefault(node, Behind(node, starts_at, kind))
+    return list(soonest.values())
 
 
-def _why(lease: Lease, in_the_way: tuple[Behind, ...]) -> str:
+def _why(lease: Lease, in_the_way: Sequence[Behind]) -> str:
     """Why not further, in a sentence."""
     if not in_the_way:
         longest = duration(timedelta(seconds=lease.terms.max_seconds))
         return f"{lease.terms.plan.name} lasts {longest} at most, extensions included."
     first = in_the_way[0]
-    what = "Maintenance is planned on" if first.maintenance else "Somebody has booked"
-    return f"{what} {first.node} from {first.starts_at:%Y-%m-%d %H:%M} UTC; it is cleaned before that."
+    return f"{first.kind.label} {first.node} from {first.starts_at:%Y-%m-%d %H:%M} UTC; it is cleaned before that."
 
 
 def _objections(lease: Lease, ends_at: datetime, now: datetime) -> Iterator[Refusal]:

@@ -8,6 +8,9 @@ from rest_framework import serializers
 
 from accounts.http.serializers import StrictSerializer
 from leasing.models import (
+    PROJECT,
+    PROJECT_LENGTH,
+    PROJECT_WORDS,
     Approval,
     Lease,
     LeaseKey,
@@ -123,6 +126,7 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
         fields = [
             "id",
             "name",
+            "project",
             "state",
             "reason",
             "step",
@@ -232,6 +236,18 @@ class NewName(StrictSerializer):
     """Another name for a lease."""
 
     name = serializers.CharField(max_length=LONGEST_NAME)
+
+
+class NewProject(StrictSerializer):
+    """The tag of a lease."""
+
+    project = serializers.RegexField(
+        PROJECT,
+        max_length=PROJECT_LENGTH,
+        allow_blank=True,
+        error_messages={"invalid": PROJECT_WORDS},
+        help_text="Lower-case letters, digits, - and _; empty: none.",
+    )
 
 
 class TransitionShown(serializers.ModelSerializer[Transition]):

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.http.serializers import StrictSerializer
+from leasing.queries.extension import Kind
 
 
 class NewEnd(StrictSerializer):
@@ -39,11 +40,11 @@ class AutoExtend(StrictSerializer):
 
 
 class BehindShown(serializers.Serializer[Any]):
-    """The next booking behind the lease on one of its nodes."""
+    """What comes next behind the lease on one of its nodes."""
 
     node = serializers.CharField()
     starts_at = serializers.DateTimeField()
-    maintenance = serializers.BooleanField(help_text="True: planned work, nobody's lease.")
+    kind = serializers.ChoiceField(choices=Kind.values, help_text="held: by a quote, for some minutes.")
 
 
 class PriceOfMore(serializers.Serializer[Any]):

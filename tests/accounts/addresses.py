@@ -46,7 +46,7 @@ KINDS = {
         wallet top_up refund ledger payment payment_opening invoices invoice
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
         api_leases api_lease api_lease_usage api_lease_receipt api_lease_extension api_lease_extend
-        api_lease_auto_extend
+        api_lease_auto_extend api_lease_project
         api_lease_transitions api_lease_return api_lease_rename api_lease_wipe_certificate
         api_lease_ssh_keys api_lease_ssh_key api_lease_on_failure api_lease_outages api_lease_events
         api_machine_power_cycle api_machine_gpu_reset api_machine_rebuild api_machine_swap

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from accounts.models import Event, Organization
-from billing import checkout, extending, metering, tasks
+from billing import checkout, extending, keeping, metering, tasks
 from billing.models import Meter, MeterPrice
 from billing.queries import cost_so_far
 from leasing import schedule
 from leasing.models import Claim, Lease, LeaseChange
 from leasing.operations import BookedBehind, WindowRefused, end, extend_itself, service
+from leasing.operations.maintaining import plan_maintenance
 from leasing.operations.servicing import REFRESH
 from leasing.queries.extension import reach
 from leasing.states import LeaseState
@@ -158,7 +159,7 @@ def test_asking_twice_extends_once(acme: Organization, reserved: Offer) -> None:
 def test_it_goes_up_to_who_booked_behind_and_says_so(acme: Organization, single: Offer) -> None:
     lease = active(acme, single)
     behind(single, END + 3 * HOUR)
-    found = reach(lease)
+    found = reach(lease, now=START)
     node = lease.machines.get().node.name
     assert found.ends_at == END + 2 * HOUR  # a quarter of an hour is needed to clean, and ends are full hours
     assert [(row.node, row.starts_at) for row in found.behind] == [(node, END + 3 * HOUR)]
@@ -168,7 +169,34 @@ def test_it_goes_up_to_who_booked_behind_and_says_so(acme: Organization, single:
     assert refused.value.reach == found
     assert not MeterPrice.objects.exists() and Lease.objects.get(pk=lease.pk).ends_at == END
     extend(lease, found.ends_at)
-    assert reach(lease).ends_at == lease.ends_at  # and no further
+    assert reach(lease, now=START).ends_at == lease.ends_at  # and no further
+
+
+def test_what_a_quote_holds_behind_is_not_taken_from_it(acme: Organization, single: Offer) -> None:
+    factories.the_terms(single.plan, starts_at=NOON - DAY, hold_seconds=600)
+    lease = scheduled(acme, single)
+    quote = a_quote(funded(1000, "Behind Ltd"), single, starts_at=END + 2 * HOUR, ends_at=END + 3 * HOUR)
+    held = keeping.hold_nodes(quote=quote, now=NOON)
+    with pytest.raises(BookedBehind, match="Somebody is ordering"):
+        extend(lease, END + 2 * HOUR, now=NOON)
+    assert held.holds_until
+    assert extend(lease, END + 2 * HOUR, now=held.holds_until).ends_at == END + 2 * HOUR
+
+
+def test_planned_work_stops_it_too(acme: Organization, single: Offer) -> None:
+    lease = scheduled(acme, single)
+    node = lease.machines.get().node
+    plan_maintenance(
+        node=node,
+        starts_at=END + 2 * HOUR,
+        ends_at=END + 3 * HOUR,
+        kind="hardware",
+        reason="Fans",
+        actor=ACTOR,
+        now=NOON,
+    )
+    with pytest.raises(BookedBehind, match="Maintenance is planned"):
+        extend(lease, END + 2 * HOUR, now=NOON)
 
 
 def test_what_the_terms_of_its_order_forbid_is_refused_with_the_limit(acme: Organization, reserved: Offer) -> None:
@@ -183,8 +211,8 @@ def test_what_the_terms_of_its_order_forbid_is_refused_with_the_limit(acme: Orga
         with pytest.raises(WindowRefused, match=words) as refused:
             extend(lease, ends_at)
         assert refused.value.field == "ends_at"
-    assert reach(lease).ends_at == END + 2 * HOUR
-    assert "lasts 4 hours at most" in reach(lease).why
+    assert reach(lease, now=START).ends_at == END + 2 * HOUR
+    assert "lasts 4 hours at most" in reach(lease, now=START).why
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_the_api_says_how_far_and_at_which_price_before_anything_is_done(
     answer = extension(api, lease, f"?ends_at={iso(tomorrow + 3 * HOUR)}").json()
     assert (answer["ends_at"], answer["furthest_ends_at"]) == (iso(tomorrow + 2 * HOUR), iso(tomorrow + 5 * HOUR))
     (behind,) = answer["behind"]
-    assert (behind["starts_at"], behind["maintenance"]) == (iso(tomorrow + 6 * HOUR), False)
+    assert (behind["starts_at"], behind["kind"]) == (iso(tomorrow + 6 * HOUR), "lease")
     assert behind["node"] in {machine.node.name for machine in lease.machines.all()}
     assert "Somebody has booked" in answer["why_not_further"]
     price = answer["price"]

@@ -1,5 +1,6 @@
 """One extends a lease while another books behind it: exactly one of them gets the time."""
 
+from datetime import datetime
 from itertools import pairwise
 
 import pytest
@@ -67,8 +68,8 @@ def test_without_the_lock_both_are_promised_the_same_time(offer: Offer, monkeypa
     acme, other = funded(1000), funded(1000, "Other Ltd")
     lease, quote = a_lease(acme, offer, 0), a_quote_behind(other, offer, 0)
 
-    def somebody_books_after_the_look(lease: Lease) -> Reach:
-        seen = reach(lease)
+    def somebody_books_after_the_look(lease: Lease, *, now: datetime) -> Reach:
+        seen = reach(lease, now=now)
         together(1, lambda _: place(quote))
         return seen
 

@@ -6,10 +6,10 @@ from django import forms
 
 from accounts.models import Organization, SSHKey
 from leasing.forms import POLICIES
-from leasing.models import ENVIRONMENT_BYTES, STARTUP_SCRIPT_BYTES, OnFailure
+from leasing.models import ENVIRONMENT_BYTES, PROJECT, PROJECT_LENGTH, PROJECT_WORDS, STARTUP_SCRIPT_BYTES, OnFailure
 from leasing.operations import BadEnvironment, check_environment
 from marketplace.models import Image, PlanKind, Terms
-from marketplace.money import MICROS_PER_CENT
+from marketplace.money import MICROS, MICROS_PER_CENT, SECONDS_PER_HOUR
 from marketplace.queries import MOST_NODES, Window
 
 MOMENT = "%Y-%m-%dT%H:%M"
@@ -47,6 +47,37 @@ class Wish(forms.Form):
         return {"starts_at": None, "ends_at": None, **self.cleaned_data}
 
 
+class NewEnd(forms.Form):
+    """Until when a lease shall go on; and the price that was shown for it, which is charged or nothing is."""
+
+    ends_at = moment("Until (UTC)")
+    shown_micros = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+class AutoExtension(forms.Form):
+    """By how much a lease extends itself, and up to which price."""
+
+    hours = forms.IntegerField(
+        label="By how many hours", min_value=1, help_text="Each time, an hour before the last moment for it."
+    )
+    most = forms.DecimalField(
+        label="While a node-hour costs at most, in dollars",
+        min_value=0,
+        max_value=1_000_000,
+        decimal_places=6,
+        widget=forms.NumberInput(attrs={"inputmode": "decimal", "step": "any"}),
+        help_text="At a higher price, or without the money for it in your wallet, it ends, and we tell you before.",
+    )
+
+    def seconds(self) -> int:
+        """The step."""
+        return int(self.cleaned_data["hours"] * SECONDS_PER_HOUR)
+
+    def max_micros(self) -> int:
+        """The ceiling."""
+        return int(self.cleaned_data["most"] * MICROS)
+
+
 class KeyChoices(forms.ModelMultipleChoiceField[SSHKey]):
     """SSH keys to tick, each by its name and the end of its fingerprint."""
 
@@ -62,6 +93,15 @@ class Details(forms.Form):
 
     name = forms.CharField(
         label="Name", max_length=80, help_text="For your own lists, such as “fine-tune run 4”.", initial="my lease"
+    )
+    project = forms.RegexField(
+        PROJECT,
+        label="Project",
+        max_length=PROJECT_LENGTH,
+        required=False,
+        strip=True,
+        error_messages={"invalid": PROJECT_WORDS},
+        help_text=f"A tag of your own, to find and sum up leases by. {PROJECT_WORDS}",
     )
     ssh_keys = KeyChoices(
         label="SSH keys",

@@ -10,7 +10,15 @@ from accounts.http.serializers import StrictSerializer
 from billing.models import Entry, Invoice, InvoiceLine, Meter, Payment, Quote, Refund, Usage
 from billing.queries import Reading, read
 from billing.settlement import pay_url
-from leasing.models import ENVIRONMENT_BYTES, STARTUP_SCRIPT_BYTES, Lease, OnFailure
+from leasing.models import (
+    ENVIRONMENT_BYTES,
+    PROJECT,
+    PROJECT_LENGTH,
+    PROJECT_WORDS,
+    STARTUP_SCRIPT_BYTES,
+    Lease,
+    OnFailure,
+)
 from leasing.operations import BadEnvironment, check_environment
 from leasing.serializers import LONGEST_NAME, LeaseShown
 from marketplace.queries import MOST_NODES
@@ -71,6 +79,15 @@ class NewLease(StrictSerializer):
 
     quote = serializers.CharField(help_text="Such as qt_…; used once.")
     name = serializers.CharField(max_length=LONGEST_NAME)
+    project = serializers.RegexField(
+        PROJECT,
+        max_length=PROJECT_LENGTH,
+        required=False,
+        default="",
+        allow_blank=True,
+        error_messages={"invalid": PROJECT_WORDS},
+        help_text="A tag of your own: lower-case letters, digits, - and _.",
+    )
     ssh_keys = serializers.ListField(
         child=serializers.CharField(), min_length=1, max_length=MOST_KEYS, help_text="Ids such as sk_…: who may log in."
     )
@@ -108,6 +125,14 @@ class NewLease(StrictSerializer):
         except BadEnvironment as error:
             raise serializers.ValidationError(str(error)) from error
         return variables
+
+
+class LeaseFilter(StrictSerializer):
+    """Which leases to list."""
+
+    project = serializers.CharField(required=False, allow_blank=True, help_text="With this tag; empty: without one.")
+    cursor = serializers.CharField(required=False)
+    page_size = serializers.CharField(required=False)
 
 
 class PricedLease(LeaseShown):

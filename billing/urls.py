@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from billing.views import leases, order, papers, wallet, webhook
+from billing.views import extend, leases, order, papers, wallet, webhook
 
 urlpatterns = [
     path("leases/", leases.leases, name="leases"),
     path("leases/<str:id>/", leases.lease, name="lease"),
     path("leases/<str:id>/panel/", leases.lease_panel, name="lease_panel"),
     path("leases/<str:id>/receipt/", papers.receipt, name="receipt"),
+    path("leases/<str:id>/extend/", extend.lease_extend, name="lease_extend"),
+    path("leases/<str:id>/auto-extend/", extend.lease_auto_extend, name="lease_auto_extend"),
     path("order/", order.order, name="order"),
     path("wallet/", wallet.wallet, name="wallet"),
     path("wallet/top-up/", wallet.top_up, name="top_up"),

@@ -14,7 +14,7 @@ from accounts.models import IllegalMove, Stale
 from leasing import enrolling, operations
 from leasing.health import CALLED
 from leasing.models import Lease, Machine, Maintenance, MaintenanceState, OnFailure, Outage, OutageCause
-from leasing.operations import NoEqualNode, outages
+from leasing.operations import NoEqualNode, calendar, outages
 from leasing.operations.announcing import tell_of_terms
 from leasing.operations.approving import expire_unapproved
 from leasing.operations.enrolment import verify_again
@@ -79,7 +79,17 @@ def end_due(*, now: datetime) -> None:
     coming_back = Machine.objects.filter(lease=OuterRef("pk"), state=MachineState.RESUMING)
     forgotten = Q(state=LeaseState.PAUSED, deadline__lte=now) & ~Exists(coming_back)
     over = running.filter(Q(last__lte=now) | forgotten)
-    _each(over, lambda lease: operations.end(lease=lease, reason=_why(lease, now), actor="system:leasing", now=now))
+    _each(over, lambda lease: _end(lease, now=now))
+
+
+@transaction.atomic
+def _end(lease: Lease, *, now: datetime) -> None:
+    """Unless it was extended, or its guarantee renewed, since the sweep looked: that may be asked until the end."""
+    calendar.lock_nodes_of(lease)
+    fresh = Lease.objects.select_for_update(of=("self",)).get(pk=lease.pk)
+    forgotten = fresh.state == LeaseState.PAUSED and fresh.deadline is not None and fresh.deadline <= now
+    if fresh.last_moment <= now or forgotten:
+        operations.end(lease=fresh, reason=_why(fresh, now), actor="system:leasing", now=now)
 
 
 def give_up_overdue(*, now: datetime) -> None:

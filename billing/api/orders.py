@@ -16,12 +16,13 @@ from accounts.http.idempotency import idempotent
 from accounts.http.problems import bad_field
 from accounts.http.views import OrganizationView
 from accounts.models import SSHKey
+from accounts.serializers import filters
 from billing import checkout, keeping
 from billing.api import problems
 from billing.models import Quote
 from billing.queries import priced_leases
 from billing.receipts import receipt
-from billing.serializers import NewLease, NewQuote, PricedLease, QuoteShown, ReceiptShown, UsageShown
+from billing.serializers import LeaseFilter, NewLease, NewQuote, PricedLease, QuoteShown, ReceiptShown, UsageShown
 from leasing.models import Lease
 from leasing.operations import NodesTaken, Setup
 from leasing.tasks import nudge_sites
@@ -105,9 +106,14 @@ class Leases(ListModelMixin, LeaseView):
 
     required = {"GET": "lease:read", "POST": "lease:write"}
 
-    @extend_schema(operation_id="leases_list", summary="List leases")
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those of one project, if one is named."""
+        wanted = filters(LeaseFilter, self.request.query_params)
+        return queryset.filter(project=wanted["project"]) if "project" in wanted else queryset
+
+    @extend_schema(operation_id="leases_list", summary="List leases", parameters=[LeaseFilter])
     def get(self, request: Request) -> Response:
-        """Every lease, over ones too, newest first."""
+        """Every lease, over ones too, newest first; with `project` those that have this tag."""
         return self.list(request)
 
     @extend_schema(operation_id="leases_create", summary="Order", request=NewLease, responses={201: PricedLease})
@@ -157,6 +163,7 @@ class Leases(ListModelMixin, LeaseView):
             raise bad_field("image", "There is no such image. GET images lists them.")
         return quote, Setup(
             name=values["name"],
+            project=values["project"],
             ssh_keys=keys,
             image=image,
             startup_script=values["startup_script"],

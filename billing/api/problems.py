@@ -1,8 +1,11 @@
 """The domain's refusals as problem answers, each with the way out."""
 
-from accounts.http.problems import Problem
+from accounts.http.problems import Problem, bad_field
 from billing.checkout import InsufficientFunds, QuoteExpired, QuoteUsed
-from leasing.operations import NodesTaken
+from billing.extending import PriceTooHigh
+from leasing.operations import BookedBehind, NodesTaken, WindowRefused
+from leasing.queries.extension import LEASE
+from leasing.serializers.windows import BehindShown
 from marketplace.money import format_micros
 
 TOP_UP_PATH = "/api/v1/top-ups"
@@ -15,11 +18,38 @@ def insufficient_funds(error: InsufficientFunds) -> Problem:
         402,
         "insufficient_funds",
         "Not enough money in the wallet",
-        f"The order keeps {needed} aside; {missing} are missing. Top up and order again.",
+        f"{needed} must be kept aside; {missing} are missing. Top up and try again.",
         needed_micros=error.needed_micros,
         available_micros=error.available_micros,
         missing_micros=error.missing_micros,
         top_up_path=TOP_UP_PATH,
+    )
+
+
+def window_refused(error: WindowRefused) -> Exception:
+    """400 naming the field at fault; 409 where it is the lease itself."""
+    if error.field == LEASE:
+        return Problem(409, "window_fixed", "Not possible for this lease", error.message)
+    return bad_field(error.field, error.message)
+
+
+def booked_behind(error: BookedBehind) -> Problem:
+    """409, with how far the lease can go on."""
+    return Problem(
+        409,
+        "booked_behind",
+        "Booked behind",
+        str(error),
+        furthest_ends_at=error.reach.ends_at,
+        behind=BehindShown(error.reach.behind, many=True).data,
+    )
+
+
+def price_too_high(error: PriceTooHigh) -> Problem:
+    """409, with the price in force."""
+    detail = f"{error} Raise max_micros_per_node_hour to take it."
+    return Problem(
+        409, "price_too_high", "Dearer than you take", detail, micros_per_node_hour=error.micros_per_node_hour
     )
 
 

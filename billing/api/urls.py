@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import money, orders
+from billing.api import money, orders, windows
 
 urlpatterns = [
     path("quotes", orders.Quotes.as_view(), name="api_quotes"),
@@ -11,6 +11,9 @@ urlpatterns = [
     path("leases/<str:id>", orders.OneLease.as_view(), name="api_lease"),
     path("leases/<str:id>/usage", orders.LeaseUsage.as_view(), name="api_lease_usage"),
     path("leases/<str:id>/receipt", orders.LeaseReceipt.as_view(), name="api_lease_receipt"),
+    path("leases/<str:id>/extension", windows.Extension.as_view(), name="api_lease_extension"),
+    path("leases/<str:id>/extend", windows.Extend.as_view(), name="api_lease_extend"),
+    path("leases/<str:id>/auto-extend", windows.AutoExtension.as_view(), name="api_lease_auto_extend"),
     path("wallet", money.OwnWallet.as_view(), name="api_wallet"),
     path("ledger", money.Ledger.as_view(), name="api_ledger"),
     path("invoices", money.Invoices.as_view(), name="api_invoices"),

@@ -69,15 +69,19 @@ class Trouble:
 
 @allowed("lease:read")
 def leases(request: HttpRequest) -> HttpResponse:
-    """The organization's leases: those that run, then those that are over, page by page."""
+    """The organization's leases, or those of one project: those that run, then those that are over, page by page."""
     organization = principal_of(request).organization
     pages, first = PastLeases(), "cursor" not in request.GET
     mine = priced_leases(organization=organization)
+    project = request.GET.get("project")
+    if project:
+        mine = mine.filter(project=project)
     past = pages.read(mine.filter(state__in=LEASE_OVER), request)
     context = {
         "running": _rows(mine.exclude(state__in=LEASE_OVER)) if first else [],
         "past": _rows(past),
         "first": first,
+        "project": project,
         "previous": pages.get_previous_link(),
         "next": pages.get_next_link(),
     }
@@ -184,7 +188,15 @@ def _mark(found: Lease) -> str:
         for machine in found.machines.all()
         for row in machine.outages.all()
     ]
-    lease = (found.version, found.name, found.deadline, found.guaranteed_until, found.guarantee_notice_at)
+    lease = (
+        found.version,
+        found.name,
+        found.project,
+        found.deadline,
+        found.guaranteed_until,
+        found.guarantee_notice_at,
+    )
+    window = (found.starts_at, found.ends_at, found.auto_extend_seconds, found.auto_extend_max_micros)
     setup = (found.setup_version, found.on_failure, [key.pk for key in found.keys.all()])
     planned = [(work.pk, work.starts_at, work.ends_at) for work in maintenance_of(found)]
-    return hashlib.sha256(repr((lease, setup, machines, outages, planned)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((lease, window, setup, machines, outages, planned)).encode()).hexdigest()[:16]

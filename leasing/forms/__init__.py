@@ -5,18 +5,21 @@ from typing import Any
 from django import forms
 
 from accounts.models import SSHKey
-from leasing.models import Lease, OnFailure
+from leasing.models import PROJECT_WORDS, Lease, OnFailure
 
 POLICIES = [(policy.value, f"{policy.label[:1].upper()}{policy.label[1:]}") for policy in OnFailure]
 
 
 class NewName(forms.ModelForm[Lease]):
-    """Another name for a lease."""
+    """Another name for a lease, and the project that it counts for."""
 
     class Meta:
         model = Lease
-        fields = ["name"]
-        help_texts = {"name": "For your own lists, such as “fine-tune run 4”. Nothing depends on it."}
+        fields = ["name", "project"]
+        help_texts = {
+            "name": "For your own lists, such as “fine-tune run 4”. Nothing depends on it.",
+            "project": f"A tag of your own, to find and sum up leases by. {PROJECT_WORDS}",
+        }
 
 
 class AnotherKey(forms.Form):

@@ -9,6 +9,9 @@ from leasing.models.health import NodeHealth, Outage, OutageCause
 from leasing.models.lease import (
     ENVIRONMENT_BYTES,
     ENVIRONMENT_PURPOSE,
+    PROJECT,
+    PROJECT_LENGTH,
+    PROJECT_WORDS,
     STARTUP_SCRIPT_BYTES,
     Lease,
     LeaseKey,
@@ -23,6 +26,9 @@ from leasing.models.wipe import WipeRecord
 __all__ = [
     "ENVIRONMENT_BYTES",
     "ENVIRONMENT_PURPOSE",
+    "PROJECT",
+    "PROJECT_LENGTH",
+    "PROJECT_WORDS",
     "STARTUP_SCRIPT_BYTES",
     "Approval",
     "ChangeKind",

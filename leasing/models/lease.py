@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pgtrigger
 from django.conf import settings
+from django.core.validators import RegexValidator
 from django.db import models
 
 from accounts.ids import PublicIdField
@@ -15,6 +16,9 @@ from marketplace.models import Image, Offer, Rate, Terms
 
 STARTUP_SCRIPT_BYTES = 16 * 1024
 ENVIRONMENT_BYTES = 16 * 1024  # names and values together
+PROJECT = "^[a-z0-9_-]*$"  # what a project tag is made of
+PROJECT_LENGTH = 40
+PROJECT_WORDS = "Use lower-case letters, digits, - and _, 40 at most."
 ENVIRONMENT_PURPOSE = "lease environment"
 
 
@@ -33,7 +37,12 @@ class Lease(Stateful):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     name = models.CharField(max_length=80)
-    project = models.CharField(max_length=40, blank=True, help_text="The customer's own tag; budgets may be set on it.")
+    project = models.CharField(
+        max_length=PROJECT_LENGTH,
+        blank=True,
+        help_text="The customer's own tag; budgets may be set on it.",
+        validators=[RegexValidator(PROJECT, PROJECT_WORDS)],
+    )
     offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="leases")
     terms = models.ForeignKey(Terms, on_delete=models.PROTECT, related_name="+", help_text="As they were when ordered.")
     rate = models.ForeignKey(Rate, on_delete=models.PROTECT, related_name="+")
@@ -43,6 +52,15 @@ class Lease(Stateful):
     guaranteed_until = models.DateTimeField(help_text="Until then nobody else can take the nodes.")
     guarantee_notice_at = models.DateTimeField(
         null=True, blank=True, help_text="When the customer was told that it cannot be renewed."
+    )
+    auto_extend_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="By how much it is extended before each end; empty: it is not."
+    )
+    auto_extend_max_micros = models.BigIntegerField(
+        null=True, blank=True, help_text="Up to this price of a node-hour, micro-dollars; dearer time is not taken."
+    )
+    auto_extend_notice_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the customer was told that it could not be extended; once for each end."
     )
     image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="+")
     startup_script = models.TextField(blank=True)
@@ -68,6 +86,12 @@ class Lease(Stateful):
         constraints = [
             models.CheckConstraint(condition=models.Q(state__in=LeaseState.values), name="lease_state_is_known"),
             models.CheckConstraint(condition=models.Q(node_count__gte=1), name="lease_has_a_node"),
+            models.CheckConstraint(condition=models.Q(project__regex=PROJECT), name="lease_project_is_a_tag"),
+            models.CheckConstraint(
+                condition=models.Q(auto_extend_seconds=None, auto_extend_max_micros=None)
+                | models.Q(auto_extend_seconds__gte=1, auto_extend_max_micros__gte=0),
+                name="lease_extends_itself_up_to_a_price",
+            ),
             models.CheckConstraint(
                 condition=models.Q(ends_at=None) | models.Q(ends_at__gt=models.F("starts_at")),
                 name="lease_ends_after_it_starts",

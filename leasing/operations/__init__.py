@@ -1,8 +1,9 @@
 """What can be done to leases. Locks have one order: node calendars ascending, the lease, its machines, their nodes."""
 
-from leasing.operations.booking import NodesTaken, Setup, confirm, expire, hold, rename
+from leasing.operations.booking import NodesTaken, Setup, confirm, expire, hold, rename, tag
 from leasing.operations.containment import contained, not_contained
 from leasing.operations.ending import end, settle_end
+from leasing.operations.extending import BookedBehind, WindowRefused, extend, extend_itself, tell_not_extended
 from leasing.operations.failing import NoEqualNode, swap
 from leasing.operations.keeping import keep
 from leasing.operations.pausing import pause, pause_again, paused, resume
@@ -21,10 +22,12 @@ from leasing.operations.wiping import record_wipe, wipe_again, wipe_failed
 
 __all__ = [
     "BadEnvironment",
+    "BookedBehind",
     "NoEqualNode",
     "NodesTaken",
     "Setup",
     "SetupRefused",
+    "WindowRefused",
     "add_key",
     "check_environment",
     "choose_on_failure",
@@ -33,6 +36,8 @@ __all__ = [
     "deploy",
     "end",
     "expire",
+    "extend",
+    "extend_itself",
     "fail_start",
     "hold",
     "keep",
@@ -51,6 +56,8 @@ __all__ = [
     "settle_end",
     "start",
     "swap",
+    "tag",
+    "tell_not_extended",
     "wipe_again",
     "wipe_failed",
 ]

@@ -37,6 +37,7 @@ def swap(*, machine: Machine, actor: str, now: datetime) -> Machine:
     """
     terms = machine.lease.terms
     calendar.lock_nodes_of(machine.lease)
+    machine.lease.refresh_from_db(fields=["starts_at", "ends_at", "guaranteed_until"])  # it may have been extended
     period = Window(now, machine.lease.last_moment + timedelta(seconds=terms.cleaning_seconds))
     spare = lock_spare(machine.lease, period=period, now=now)
     lease = (

@@ -113,6 +113,7 @@ def fail_start(*, machine: Machine, reason: str, now: datetime) -> None:
     :raises Stale: if the machine was moved meanwhile
     """
     calendar.lock_nodes_of(machine.lease)
+    machine.lease.refresh_from_db(fields=["starts_at", "ends_at", "guaranteed_until"])  # it may have been extended
     period = Window(now, machine.lease.last_moment + timedelta(seconds=machine.lease.terms.cleaning_seconds))
     may = machine.lease.replacements < REPLACEMENTS
     spare = lock_spare(machine.lease, period=period, now=now) if may else None

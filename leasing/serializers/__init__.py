@@ -8,6 +8,9 @@ from rest_framework import serializers
 
 from accounts.http.serializers import StrictSerializer
 from leasing.models import (
+    PROJECT,
+    PROJECT_LENGTH,
+    PROJECT_WORDS,
     Approval,
     Lease,
     LeaseKey,
@@ -107,6 +110,12 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
         child=serializers.CharField(), help_text="Of the variables that are set; values are never shown."
     )
     on_failure = serializers.ChoiceField(choices=OnFailure.choices, help_text="What happens when a node fails.")
+    auto_extend_seconds = serializers.IntegerField(
+        allow_null=True, help_text="By how much it extends itself before each end; null: it does not."
+    )
+    auto_extend_max_micros = serializers.IntegerField(
+        allow_null=True, help_text="Only while a node-hour costs this at most."
+    )
     degraded = serializers.SerializerMethodField(help_text="True while a machine is down; nothing is charged for it.")
     degraded_since = serializers.SerializerMethodField(help_text="Since when; null while all serve.")
     degraded_cause = serializers.SerializerMethodField(help_text="What is wrong; null while all serve.")
@@ -117,6 +126,7 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
         fields = [
             "id",
             "name",
+            "project",
             "state",
             "reason",
             "step",
@@ -140,6 +150,8 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
             "ssh_keys_applied",
             "environment_names",
             "on_failure",
+            "auto_extend_seconds",
+            "auto_extend_max_micros",
             "degraded",
             "degraded_since",
             "degraded_cause",
@@ -224,6 +236,18 @@ class NewName(StrictSerializer):
     """Another name for a lease."""
 
     name = serializers.CharField(max_length=LONGEST_NAME)
+
+
+class NewProject(StrictSerializer):
+    """The tag of a lease."""
+
+    project = serializers.RegexField(
+        PROJECT,
+        max_length=PROJECT_LENGTH,
+        allow_blank=True,
+        error_messages={"invalid": PROJECT_WORDS},
+        help_text="Lower-case letters, digits, - and _; empty: none.",
+    )
 
 
 class TransitionShown(serializers.ModelSerializer[Transition]):

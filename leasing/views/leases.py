@@ -10,7 +10,7 @@ from accounts.clock import now
 from accounts.views import allowed
 from leasing.forms import NewName
 from leasing.models import Lease
-from leasing.operations import end, rename
+from leasing.operations import end, rename, tag
 from leasing.queries import leases_of
 from leasing.states import LEASE_OVER, LeaseState
 from leasing.tasks import nudge_sites
@@ -40,11 +40,13 @@ def lease_return(request: HttpRequest, id: str) -> HttpResponse:
 
 @allowed("lease:write")
 def lease_rename(request: HttpRequest, id: str) -> HttpResponse:
-    """Give the lease another name."""
+    """Give the lease another name, or another project."""
     lease = _find(request, id)
-    form = NewName(request.POST or None, initial={"name": lease.name})
+    form = NewName(request.POST or None, initial={"name": lease.name, "project": lease.project})
     if form.is_valid():
         rename(lease=lease, name=form.cleaned_data["name"])
+        project = form.cleaned_data["project"]
+        tag(lease=lease, project=project, actor=principal_of(request).actor, now=now())
         return redirect("lease", id=id)
     return render(request, "leasing/rename.html", {"lease": lease, "form": form})
 

@@ -1,6 +1,16 @@
 """What can be read of the catalogue: offers that match, their rates, and when their nodes are free."""
 
-from marketplace.queries.booking import MOST_NODES, Refusal, bookable, duration, first_end, soonest, why_not
+from marketplace.queries.booking import (
+    MOST_NODES,
+    Refusal,
+    bookable,
+    duration,
+    first_end,
+    last_end,
+    soonest,
+    why_not,
+    why_not_until,
+)
 from marketplace.queries.criteria import BadPeriod, Criteria, Sort, check_period
 from marketplace.queries.earliest import Search, earliest
 from marketplace.queries.search import (
@@ -46,6 +56,7 @@ __all__ = [
     "free_nodes",
     "free_windows",
     "is_held",
+    "last_end",
     "listed_offers",
     "occupied",
     "offer_row",
@@ -58,4 +69,5 @@ __all__ = [
     "starts",
     "terms_of",
     "why_not",
+    "why_not_until",
 ]

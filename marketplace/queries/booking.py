@@ -24,6 +24,11 @@ def why_not(terms: Terms, *, window: Window | None, now: datetime, nodes: int = 
     return next(_objections(terms, window, nodes, now), None)
 
 
+def why_not_until(terms: Terms, *, window: Window) -> Refusal | None:
+    """The first rule that forbids a lease that is agreed already to end at the window's end; None where none does."""
+    return next(_end(terms, window), None)
+
+
 def soonest(terms: Terms, now: datetime) -> datetime:
     """The earliest start of an order that is placed now."""
     return now + timedelta(seconds=terms.lead_seconds)
@@ -47,10 +52,15 @@ def first_end(terms: Terms, starts_at: datetime, wanted: datetime) -> datetime:
 def bookable(terms: Terms, free: Window, now: datetime) -> Window | None:
     """The longest booking within a free period; None where the terms allow none."""
     starts_at = first_start(terms, free.starts_at, now)
-    ends_at = _last_multiple(terms, min(free.ends_at, starts_at + timedelta(seconds=terms.max_seconds)))
-    seconds = _counted(terms, Window(starts_at, ends_at))
-    found = Window(starts_at, ends_at - timedelta(seconds=seconds % terms.length_step(seconds)))
+    found = Window(starts_at, last_end(terms, starts_at, free.ends_at))
     return None if why_not(terms, window=found, now=now) else found
+
+
+def last_end(terms: Terms, starts_at: datetime, wanted: datetime) -> datetime:
+    """The last end that the terms allow up to `wanted`, for a lease that starts at `starts_at`."""
+    ends_at = _last_multiple(terms, min(wanted, starts_at + timedelta(seconds=terms.max_seconds)))
+    seconds = _counted(terms, Window(starts_at, ends_at))
+    return ends_at - timedelta(seconds=seconds % terms.length_step(seconds))
 
 
 def duration(length: timedelta) -> str:
@@ -69,8 +79,12 @@ def _objections(terms: Terms, window: Window | None, nodes: int, now: datetime) 
         yield Refusal("nodes", f"Order 1 to {most} nodes at a time, not {nodes}.")
     if window:
         yield from _start(terms, window.starts_at, now)
-        yield from _off_the_multiples(terms, "ends_at", window.ends_at)
-        yield from _length(terms, window)
+        yield from _end(terms, window)
+
+
+def _end(terms: Terms, window: Window) -> Iterator[Refusal]:
+    yield from _off_the_multiples(terms, "ends_at", window.ends_at)
+    yield from _length(terms, window)
 
 
 def _start(terms: Terms, starts_at: datetime, now: datetime) -> Iterator[Refusal]:

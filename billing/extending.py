@@ -1,0 +1,159 @@
+"""More time for a lease that runs or is agreed: priced, checked against the wallet, and taken; or nothing happens."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import DurationField, ExpressionWrapper, F, QuerySet, Value
+from django.db.models.functions import Coalesce, Least
+
+import leasing.operations
+from billing import operations
+from billing.checkout import InsufficientFunds
+from billing.models import Meter, MeterPrice
+from billing.queries import Price, price_of_window, prices_of, wallet, with_price
+from leasing.models import Lease
+from leasing.operations import BookedBehind, WindowRefused
+from leasing.queries.extension import EXTENDABLE, why_not_extended
+from marketplace.money import format_micros
+from marketplace.queries import Window, current_rate, duration
+
+ACTOR = "system:billing"
+LEAD = timedelta(hours=1)  # a lease extends itself so long before the last moment at which that may be asked for
+NEVER = 100 * 365 * 86_400  # seconds
+
+
+class PriceTooHigh(Exception):
+    """The added time costs more per node-hour than the customer takes. Micro-dollars."""
+
+    def __init__(self, *, micros_per_node_hour: int, most_micros: int) -> None:
+        now, most = (format_micros(amount, places=6) for amount in (micros_per_node_hour, most_micros))
+        super().__init__(f"More time costs {now} per node-hour now, and you take {most} at most.")
+        self.micros_per_node_hour, self.most_micros = micros_per_node_hour, most_micros
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What it costs to go on until `ends_at`: the added time at the rate in force, discounted for the whole length."""
+
+    lease: Lease
+    ends_at: datetime
+    discount_percent: int
+    micros_per_node_hour: int
+    price_micros: int
+    available_micros: int
+
+    @property
+    def added(self) -> timedelta:
+        """How much longer it is then."""
+        return self.ends_at - self.lease.last_moment
+
+    @property
+    def missing_micros(self) -> int:
+        """What the wallet lacks for it; zero or less when it has enough."""
+        return self.price_micros - self.available_micros
+
+
+def price(*, lease: Lease, ends_at: datetime, now: datetime) -> Extension:
+    """
+    Price the time until `ends_at`. Nothing is promised, and claims behind the lease are not looked at.
+
+    :raises leasing.operations.WindowRefused: if its terms or its state do not allow it
+    """
+    if refusal := why_not_extended(lease, ends_at=ends_at, now=now):
+        raise WindowRefused(refusal)
+    rate = current_rate(offer=lease.offer, at=now, organization=lease.organization)
+    seconds = (ends_at - lease.starts_at) // timedelta(seconds=1)
+    agreed = lease.terms.agreed_rate(rate.micros_per_node_hour, seconds)
+    before = prices_of(lease.meter)
+    after = with_price(before, Price(lease.last_moment, agreed))
+    old, new = Window(lease.starts_at, lease.last_moment), Window(lease.starts_at, ends_at)
+    added = price_of_window(after, window=new, nodes=lease.node_count)
+    added -= price_of_window(before, window=old, nodes=lease.node_count)
+    available = wallet(organization=lease.organization, now=now).available_micros
+    return Extension(lease, ends_at, lease.terms.discount_percent(seconds), agreed, added, available)
+
+
+@transaction.atomic
+def extend(
+    *, lease: Lease, ends_at: datetime, actor: str, now: datetime, max_micros_per_node_hour: int | None = None
+) -> None:
+    """
+    Let a lease go on until `ends_at` on the same nodes, and keep the price of the added time aside. The price of the
+    time before stays. Asking for the end that it has changes nothing.
+
+    :raises leasing.operations.WindowRefused: if its terms or its state do not allow it
+    :raises PriceTooHigh: if a node-hour costs more than `max_micros_per_node_hour`
+    :raises InsufficientFunds: if the wallet has less available
+    :raises leasing.operations.BookedBehind: if a node is claimed before that
+    """
+    operations.lock_wallet(organization=lease.organization)
+    fresh = extendable().get(pk=lease.pk)
+    if fresh.ends_at == ends_at:
+        return
+    agreed = price(lease=fresh, ends_at=ends_at, now=now)
+    _check(agreed, max_micros_per_node_hour)
+    change = leasing.operations.extend(lease=fresh, ends_at=ends_at, actor=actor, price=_words(agreed), now=now)
+    meter = Meter.objects.select_for_update().get(lease=fresh)
+    MeterPrice.objects.create(
+        meter=meter,
+        from_at=change.old_ends_at,
+        micros_per_node_hour=agreed.micros_per_node_hour,
+        agreed_at=now,
+    )
+    Meter.objects.filter(pk=meter.pk).update(hold_micros=F("hold_micros") + agreed.price_micros)
+
+
+def extendable() -> QuerySet[Lease]:
+    """Leases with all that pricing more time for them needs."""
+    related = ("organization", "offer__plan", "terms__plan", "meter")
+    return Lease.objects.select_related(*related).prefetch_related("meter__prices")
+
+
+def _check(agreed: Extension, most_micros: int | None) -> None:
+    """Raises PriceTooHigh, InsufficientFunds."""
+    if most_micros is not None and agreed.micros_per_node_hour > most_micros:
+        raise PriceTooHigh(micros_per_node_hour=agreed.micros_per_node_hour, most_micros=most_micros)
+    if agreed.missing_micros > 0:
+        raise InsufficientFunds(needed_micros=agreed.price_micros, available_micros=agreed.available_micros)
+
+
+def _words(agreed: Extension) -> str:
+    hourly = format_micros(agreed.micros_per_node_hour, places=6)
+    total = format_micros(agreed.price_micros)
+    return f"The {duration(agreed.added)} more cost {hourly} per node-hour, {total} together; that is kept aside."
+
+
+def due(*, now: datetime) -> list[Lease]:
+    """
+    Leases that extend themselves and whose time for it has come: an hour before the last moment at which their terms
+    let them be extended, or as soon as the terms let them, if that is later.
+    """
+    an_hour_before = F("terms__extend_until_seconds") + LEAD // timedelta(seconds=1)
+    lead = Least(an_hour_before, Coalesce("terms__extend_from_seconds", NEVER))
+    before = ExpressionWrapper(lead * timedelta(seconds=1), output_field=DurationField())
+    wanted = extendable().filter(auto_extend_seconds__isnull=False, state__in=sorted(EXTENDABLE), ends_at__gt=now)
+    return list(wanted.filter(ends_at__lte=Value(now) + before).order_by("pk"))
+
+
+def extend_by_itself(*, lease: Lease, now: datetime) -> None:
+    """
+    Extend a lease by its own step if its ceiling, the wallet and the nodes allow it; else tell the customer why, once,
+    and leave it to the next sweep. The lease is as `due` found it: two sweeps at once extend it by one step.
+    """
+    if lease.ends_at is None or lease.auto_extend_seconds is None:
+        return
+    ends_at = lease.ends_at + timedelta(seconds=lease.auto_extend_seconds)
+    most = lease.auto_extend_max_micros
+    try:
+        extend(lease=lease, ends_at=ends_at, actor=ACTOR, now=now, max_micros_per_node_hour=most)
+    except WindowRefused as refused:
+        why = refused.message
+    except InsufficientFunds as refused:
+        missing = format_micros(refused.missing_micros)
+        why = f"{missing} are missing in the wallet for {duration(ends_at - lease.ends_at)} more."
+    except (PriceTooHigh, BookedBehind) as refused:
+        why = str(refused)
+    else:
+        return
+    leasing.operations.tell_not_extended(lease=lease, why=why, actor=ACTOR, now=now)

@@ -1,0 +1,129 @@
+"""May a lease be extended, how far on its own nodes, and why not further? Pages and the operation ask the same."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import TextChoices
+
+from leasing.models import Claim, Lease
+from leasing.states import SERVING, LeaseState
+from marketplace.models import NodeCalendar
+from marketplace.queries import Refusal, duration, is_held, last_end, why_not_until
+from marketplace.queries.windows import Window, cleaning
+
+EXTENDABLE = frozenset({LeaseState.SCHEDULED, LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED})
+LEASE, ENDS_AT = "lease", "ends_at"  # what a refusal names: the lease as it is, or the end that was asked for
+
+
+class Kind(TextChoices):
+    """What stands behind a lease."""
+
+    LEASE = "lease", "Somebody has booked"
+    MAINTENANCE = "maintenance", "Maintenance is planned on"
+    HELD = "held", "Somebody is ordering"  # a quote holds it for some minutes
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What comes next behind a lease on one of its nodes."""
+
+    node: str
+    starts_at: datetime
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Reach:
+    """
+    How far a lease can go on: `ends_at` is the last end that its terms and its nodes allow, the present one where no
+    later one is; `free_until` is where the first of `behind` stands in the way, cleaning left free.
+    """
+
+    ends_at: datetime
+    free_until: datetime | None
+    behind: tuple[Behind, ...]
+    why: str
+
+
+def why_not_extended(lease: Lease, *, ends_at: datetime, now: datetime) -> Refusal | None:
+    """The first rule that forbids the lease to go on until `ends_at`, or None. Claims are not looked at."""
+    return next(_objections(lease, ends_at, now), None)
+
+
+def why_not_now(lease: Lease, *, now: datetime) -> Refusal | None:
+    """Why it cannot be extended now by whatever; None if it can."""
+    return next(_of_the_moment(lease, now), None)
+
+
+def reach(lease: Lease, *, now: datetime) -> Reach:
+    """How far a reserved lease can go on, from its claims and what is claimed or held behind them. Three queries."""
+    terms, claims = lease.terms, serving_claims(lease)
+    assert lease.ends_at is not None
+    behind = _behind(claims, now)
+    free_until = behind[0].starts_at - cleaning(terms) if behind else None
+    longest = lease.starts_at + timedelta(seconds=terms.max_seconds)
+    ends_at = last_end(terms, lease.starts_at, min(longest, free_until or longest))
+    in_the_way = behind if free_until and free_until < longest else ()
+    return Reach(max(ends_at, lease.ends_at), free_until, tuple(behind), _why(lease, in_the_way))
+
+
+def serving_claims(lease: Lease) -> list[Claim]:
+    """The claims of the nodes that serve the lease; not those of machines that were replaced and are being wiped."""
+    serving = lease.machines.filter(state__in=SERVING).values("node")
+    return list(Claim.objects.filter(lease=lease, released_at=None, node__in=serving).order_by("node_id"))
+
+
+def _behind(claims: list[Claim], now: datetime) -> list[Behind]:
+    """What is first behind each of them, soonest first."""
+    after = min((claim.period.upper for claim in claims), default=None)
+    if after is None:
+        return []
+    nodes = [claim.node_id for claim in claims]
+    live = Claim.objects.filter(node__in=nodes, released_at=None, period__startswith__gte=after)
+    first = live.order_by("node_id", "period").distinct("node_id").select_related("node")
+    held = NodeCalendar.objects.filter(is_held(now=now), pk__in=nodes, held__endswith__gt=after).select_related("node")
+    found = [
+        *((row.node.name, row.period.lower, Kind.LEASE if row.lease_id else Kind.MAINTENANCE) for row in first),
+        *((row.node.name, row.held.lower, Kind.HELD) for row in held if row.held is not None),
+    ]
+    soonest: dict[str, Behind] = {}
+    for node, starts_at, kind in sorted(found, key=lambda row: row[1]):
+        soonest.setdefault(node, Behind(node, starts_at, kind))
+    return list(soonest.values())
+
+
+def _why(lease: Lease, in_the_way: Sequence[Behind]) -> str:
+    """Why not further, in a sentence."""
+    if not in_the_way:
+        longest = duration(timedelta(seconds=lease.terms.max_seconds))
+        return f"{lease.terms.plan.name} lasts {longest} at most, extensions included."
+    first = in_the_way[0]
+    return f"{first.kind.label} {first.node} from {first.starts_at:%Y-%m-%d %H:%M} UTC; it is cleaned before that."
+
+
+def _objections(lease: Lease, ends_at: datetime, now: datetime) -> Iterator[Refusal]:
+    yield from _of_the_moment(lease, now)
+    if lease.ends_at is not None and ends_at <= lease.ends_at:
+        yield Refusal(ENDS_AT, f"Choose an end after {_moment(lease.ends_at)}, when it ends now.")
+    if refusal := why_not_until(lease.terms, window=Window(lease.starts_at, ends_at)):
+        yield refusal
+
+
+def _of_the_moment(lease: Lease, now: datetime) -> Iterator[Refusal]:
+    if lease.ends_at is None:
+        yield Refusal(LEASE, "This lease has no end: it goes on while nobody is booked behind it, until you return it.")
+        return
+    if lease.state not in EXTENDABLE or lease.ends_at <= now:
+        yield Refusal(LEASE, "The lease is over, or not confirmed yet: order a new one instead.")
+    last = lease.ends_at - timedelta(seconds=lease.terms.extend_until_seconds)
+    if now > last:
+        yield Refusal(LEASE, f"An extension had to be asked for until {_moment(last)}. Order a lease behind this one.")
+    if lease.terms.extend_from_seconds is not None:
+        first = lease.ends_at - timedelta(seconds=lease.terms.extend_from_seconds)
+        if now < first:
+            yield Refusal(LEASE, f"An extension can be asked for from {_moment(first)} on. Ask again then.")
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -8,7 +8,7 @@ from celery import shared_task
 
 from accounts import clock
 from accounts.models import IllegalMove, Stale
-from billing import inbox, invoicing, metering, payments, settlement, standing
+from billing import filling, inbox, invoicing, metering, payments, settlement, standing
 from billing import refunds as refunding
 
 Row = TypeVar("Row")
@@ -43,6 +43,12 @@ def refunds(**_: object) -> None:
 def enforce_standing(**_: object) -> None:
     """Tell, pause and resume where wallets run dry or were filled again."""
     for_each(standing.at_stake(), lambda organization: standing.enforce(organization=organization, now=clock.now()))
+
+
+@shared_task
+def fill_standing_orders(**_: object) -> None:
+    """Serve those who wait for nodes, oldest first."""
+    for_each(filling.in_line(), lambda order: filling.fill(order=order, now=clock.now()))
 
 
 @shared_task

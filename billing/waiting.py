@@ -201,10 +201,8 @@ def _check_length(wish: Wish, earliest_at: datetime, now: datetime) -> None:
     if latest_at - max(earliest_at, now) < timedelta(seconds=seconds):
         raise CannotWait("latest_at", "Choose a later end: the lease does not fit between start and end.")
     if not any(_allows(terms, seconds) for terms in plans):
-        steps = sorted({f"{terms.min_seconds} to {terms.max_seconds} in steps of {terms.granularity_seconds}"
-                        for terms in plans})  # fmt: skip
-        limits = "; ".join(steps)
-        raise CannotWait("length_seconds", f"No such plan lasts {seconds} seconds. Possible: {limits or 'none'}.")
+        limits = " or ".join(sorted({_limits(terms) for terms in plans})) or "none with a start and an end"
+        raise CannotWait("length_seconds", f"No such plan allows {seconds} seconds. There is: {limits}.")
 
 
 def _plans(wish: Wish, now: datetime) -> Sequence[Terms]:
@@ -214,6 +212,11 @@ def _plans(wish: Wish, now: datetime) -> Sequence[Terms]:
     return [
         terms for terms in all_terms(at=now).values() if terms.plan.kind == kind and slug in (None, terms.plan.slug)
     ]
+
+
+def _limits(terms: Terms) -> str:
+    shortest, longest, step = terms.min_seconds, terms.max_seconds, terms.granularity_seconds
+    return f"{terms.plan.name}, {shortest} to {longest} seconds in steps of {step}"
 
 
 def _allows(terms: Terms, seconds: int) -> bool:

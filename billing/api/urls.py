@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import money, orders
+from billing.api import money, orders, standing_orders
 
 urlpatterns = [
     path("quotes", orders.Quotes.as_view(), name="api_quotes"),
@@ -11,6 +11,9 @@ urlpatterns = [
     path("leases/<str:id>", orders.OneLease.as_view(), name="api_lease"),
     path("leases/<str:id>/usage", orders.LeaseUsage.as_view(), name="api_lease_usage"),
     path("leases/<str:id>/receipt", orders.LeaseReceipt.as_view(), name="api_lease_receipt"),
+    path("standing-orders", standing_orders.StandingOrders.as_view(), name="api_standing_orders"),
+    path("standing-orders/<str:id>", standing_orders.OneStandingOrder.as_view(), name="api_standing_order"),
+    path("standing-orders/<str:id>/cancel", standing_orders.Cancel.as_view(), name="api_standing_order_cancel"),
     path("wallet", money.OwnWallet.as_view(), name="api_wallet"),
     path("ledger", money.Ledger.as_view(), name="api_ledger"),
     path("invoices", money.Invoices.as_view(), name="api_invoices"),

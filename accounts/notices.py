@@ -28,6 +28,7 @@ ROLES: dict[str, frozenset[str]] = {
     "invoice": FINANCIAL,
     "standing": EVERYBODY,
     "plan": EVERYBODY,
+    "standing_order": TECHNICAL,
     "token": ADMINS,
 }
 LATEST = timedelta(days=3)  # older news is not news: after a long outage nobody gets a flood

@@ -21,6 +21,7 @@ from billing.models import (
     Quote,
     Refund,
     Standing,
+    StandingOrder,
     Usage,
 )
 from marketplace.money import MICROS_PER_CENT, format_micros
@@ -239,4 +240,24 @@ class StandingAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_display = ["organization", "level", "since"]
     list_filter = ["level"]
     search_fields = ["organization__name"]
+    list_select_related = ["organization"]
+
+
+@admin.register(StandingOrder)
+class StandingOrderAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Who waits for which nodes; what was said of those that nodes are free for."""
+
+    list_display = [
+        "public_id",
+        "organization",
+        "mode",
+        "nodes",
+        dollars("max_micros_per_node_hour", "at most"),
+        "state",
+        "created_at",
+        "expires_at",
+        "held_up",
+    ]
+    list_filter = ["state", "mode"]
+    search_fields = ["public_id", "name", "organization__name"]
     list_select_related = ["organization"]

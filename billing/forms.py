@@ -1,14 +1,18 @@
 """What the pages of this app ask."""
 
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django import forms
 
 from accounts.models import Organization, SSHKey
+from billing.models import Mode
 from leasing.forms import POLICIES
 from leasing.models import ENVIRONMENT_BYTES, PROJECT, PROJECT_LENGTH, PROJECT_WORDS, STARTUP_SCRIPT_BYTES, OnFailure
 from leasing.operations import BadEnvironment, check_environment
-from marketplace.models import Image, PlanKind, Terms
+from marketplace.forms import CatalogueFilter
+from marketplace.models import Image, Plan, PlanKind, Terms
 from marketplace.money import MICROS, MICROS_PER_CENT, SECONDS_PER_HOUR
 from marketplace.queries import MOST_NODES, Window
 
@@ -16,12 +20,11 @@ MOMENT = "%Y-%m-%dT%H:%M"
 LEAST_DOLLARS, MOST_DOLLARS = 10, 50_000
 
 
-def moment(label: str) -> forms.DateTimeField:
+def moment(label: str, **options: Any) -> forms.DateTimeField:
     """A moment in UTC, chosen to the minute."""
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 60}, format=MOMENT)
-    return forms.DateTimeField(
-        label=label, widget=widget, error_messages={"invalid": "Write it as 2026-03-02T12:00, in UTC."}
-    )
+    words = {"invalid": "Write it as 2026-03-02T12:00, in UTC."}
+    return forms.DateTimeField(label=label, widget=widget, error_messages=words, **options)
 
 
 class Wish(forms.Form):
@@ -182,6 +185,61 @@ def dollars(label: str, **limits: Any) -> forms.DecimalField:
     """An amount in dollars and cents."""
     widget = forms.NumberInput(attrs={"inputmode": "decimal", "step": "0.01"})
     return forms.DecimalField(label=label, decimal_places=2, widget=widget, **limits)
+
+
+class NewStandingOrder(CatalogueFilter):
+    """Which nodes to wait for, for how long a lease, and until when. What their lease needs is in `Details`."""
+
+    CRITERIA = ("gpu_model", "gpus", "region", "site", "plan", "gpu_memory_gb", "renewable_share", "provisioner")
+
+    mode = forms.ChoiceField(label="When they are free", choices=Mode.choices, widget=forms.RadioSelect)
+    length_hours = forms.IntegerField(
+        label="Hours",
+        required=False,
+        min_value=1,
+        max_value=366 * 24,
+        help_text="How long the lease lasts. Empty: on demand, until you give it back.",
+    )
+    earliest_at = moment("Not before (UTC)", required=False)
+    latest_at = moment("Over by (UTC)", required=False, help_text="When a lease with hours has to be over.")
+    expires_at = moment("Wait until (UTC)", required=False, help_text="Empty: as long as it could start, or 30 days.")
+
+    def __init__(self, data: Any, *, initial: Mapping[str, Any], now: datetime, plans: Iterable[Plan]) -> None:
+        super().__init__(data, now=now, plans=plans)
+        self.initial = {"nodes": 1, "mode": Mode.BOOK, **initial}
+        for name in ("sort", "starts_at", "ends_at"):
+            del self.fields[name]
+        for field in self.fields.values():
+            field.widget.attrs.pop("aria-describedby", None)  # as these pages' fields say it
+        self.fields["max_price"].help_text = "US dollars per hour. Nothing dearer is booked."
+
+    @property
+    def which(self) -> list[forms.BoundField]:
+        """The fields that say which nodes."""
+        return [self[name] for name in ("nodes", *self.CRITERIA, "max_price")]
+
+    @property
+    def when(self) -> list[forms.BoundField]:
+        """Those that say for when."""
+        return [self[name] for name in ("length_hours", "earliest_at", "latest_at", "expires_at")]
+
+    def wanted(self) -> dict[str, Any]:
+        """The cleaned wish as the line takes it."""
+        cleaned = self.cleaned_data
+        hours = cleaned["length_hours"]
+        return {
+            "mode": cleaned["mode"],
+            "nodes": cleaned["nodes"] or 1,
+            "criteria": {name: cleaned[name] for name in self.CRITERIA if cleaned[name] not in ("", None)},
+            "length_seconds": hours * SECONDS_PER_HOUR if hours else None,
+            "max_micros_per_node_hour": cleaned.get("max_micros_per_node_hour"),
+            **{name: cleaned[name] for name in ("earliest_at", "latest_at", "expires_at")},
+        }
+
+    def refuse(self, field: str, message: str) -> None:
+        """Put a refusal beside the field that it is about."""
+        ours = {"length_seconds": "length_hours", "max_micros_per_node_hour": "max_price"}.get(field, field)
+        self.add_error(ours if ours in self.fields else None, message)
 
 
 class TopUp(forms.Form):

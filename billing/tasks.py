@@ -8,7 +8,7 @@ from celery import shared_task
 
 from accounts import clock
 from accounts.models import IllegalMove, Stale
-from billing import extending, inbox, invoicing, metering, payments, settlement, standing
+from billing import extending, filling, inbox, invoicing, metering, payments, settlement, standing
 from billing import refunds as refunding
 
 Row = TypeVar("Row")
@@ -49,6 +49,12 @@ def enforce_standing(**_: object) -> None:
 def extend_leases(**_: object) -> None:
     """Extend leases that are to extend themselves, as their ends come near."""
     for_each(extending.due(now=clock.now()), lambda lease: extending.extend_by_itself(lease=lease, now=clock.now()))
+
+
+@shared_task
+def fill_standing_orders(**_: object) -> None:
+    """Serve those who wait for nodes, oldest first."""
+    for_each(filling.in_line(), lambda order: filling.fill(order=order, now=clock.now()))
 
 
 @shared_task

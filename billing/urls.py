@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.views import extend, leases, order, papers, wallet, webhook
+from billing.views import extend, leases, order, papers, standing_orders, wallet, webhook
 
 urlpatterns = [
     path("leases/", leases.leases, name="leases"),
@@ -12,6 +12,10 @@ urlpatterns = [
     path("leases/<str:id>/extend/", extend.lease_extend, name="lease_extend"),
     path("leases/<str:id>/auto-extend/", extend.lease_auto_extend, name="lease_auto_extend"),
     path("order/", order.order, name="order"),
+    path("standing-orders/", standing_orders.standing_orders, name="standing_orders"),
+    path("standing-orders/new/", standing_orders.standing_order_new, name="standing_order_new"),
+    path("standing-orders/<str:id>/", standing_orders.standing_order, name="standing_order"),
+    path("standing-orders/<str:id>/cancel/", standing_orders.standing_order_cancel, name="standing_order_cancel"),
     path("wallet/", wallet.wallet, name="wallet"),
     path("wallet/top-up/", wallet.top_up, name="top_up"),
     path("wallet/refund/", wallet.refund, name="refund"),

@@ -38,6 +38,9 @@ LOOKS = {
     "expired": Look(OVER, "clock"),
     "cancelled": Look(OVER, "minus"),
     "failed": Look(BAD, "cross"),
+    # standing orders
+    "waiting": Look(WAIT, "hourglass"),
+    "filled": Look(GOOD, "check"),
     # machines and nodes
     "pending": Look(WAIT, "hourglass"),
     "preparing": Look(BUSY, "working"),

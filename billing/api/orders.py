@@ -15,7 +15,7 @@ from accounts.clock import now
 from accounts.http.idempotency import idempotent
 from accounts.http.problems import bad_field
 from accounts.http.views import OrganizationView
-from accounts.models import SSHKey
+from accounts.models import Organization, SSHKey
 from accounts.serializers import filters
 from billing import checkout, keeping
 from billing.api import problems
@@ -152,24 +152,29 @@ class Leases(ListModelMixin, LeaseView):
         """The order's ids as rows of this organization. Raises ValidationError, naming the field."""
         own = self.principal.organization
         quote = Quote.objects.filter(organization=own, public_id=values["quote"]).first()
-        keys = list(SSHKey.objects.filter(organization=own, public_id__in=values["ssh_keys"]))
-        image = Image.objects.filter(slug=values["image"]).first()
-        missing = sorted(set(values["ssh_keys"]) - {key.public_id for key in keys})
         if quote is None:
             raise bad_field("quote", "There is no such quote. POST quotes makes one.")
-        if missing:
-            raise bad_field("ssh_keys", f"There is no SSH key {missing[0]}. GET ssh-keys lists yours.")
-        if image is None:
-            raise bad_field("image", "There is no such image. GET images lists them.")
-        return quote, Setup(
-            name=values["name"],
-            project=values["project"],
-            ssh_keys=keys,
-            image=image,
-            startup_script=values["startup_script"],
-            environment=values["environment"],
-            on_failure=values["on_failure"],
-        )
+        return quote, setup_of(own, values)
+
+
+def setup_of(own: Organization, values: dict[str, Any]) -> Setup:
+    """What an organization wants to find on its nodes. Raises ValidationError, naming the field."""
+    keys = list(SSHKey.objects.filter(organization=own, public_id__in=values["ssh_keys"]))
+    image = Image.objects.filter(slug=values["image"]).first()
+    missing = sorted(set(values["ssh_keys"]) - {key.public_id for key in keys})
+    if missing:
+        raise bad_field("ssh_keys", f"There is no SSH key {missing[0]}. GET ssh-keys lists yours.")
+    if image is None:
+        raise bad_field("image", "There is no such image. GET images lists them.")
+    return Setup(
+        name=values["name"],
+        project=values.get("project", ""),
+        ssh_keys=keys,
+        image=image,
+        startup_script=values["startup_script"],
+        environment=values["environment"],
+        on_failure=values["on_failure"],
+    )
 
 
 class OneLease(LeaseView):

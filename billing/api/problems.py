@@ -3,6 +3,7 @@
 from accounts.http.problems import Problem, bad_field
 from billing.checkout import InsufficientFunds, QuoteExpired, QuoteUsed
 from billing.extending import PriceTooHigh
+from billing.waiting import NotWaiting
 from leasing.operations import BookedBehind, NodesTaken, WindowRefused
 from leasing.queries.extension import LEASE
 from leasing.serializers.windows import BehindShown
@@ -74,3 +75,8 @@ def quote_expired(error: QuoteExpired) -> Problem:
     """410."""
     detail = f"The price was kept until {error.quote.expires_at:%Y-%m-%d %H:%M:%S} UTC. Ask for a new quote."
     return Problem(410, "quote_expired", "Quote expired", detail, expired_at=error.quote.expires_at)
+
+
+def not_waiting(error: NotWaiting) -> Problem:
+    """409."""
+    return Problem(409, "not_waiting", "It has ended already", str(error))

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import money, orders, windows
+from billing.api import money, orders, standing_orders, windows
 
 urlpatterns = [
     path("quotes", orders.Quotes.as_view(), name="api_quotes"),
@@ -14,6 +14,9 @@ urlpatterns = [
     path("leases/<str:id>/extension", windows.Extension.as_view(), name="api_lease_extension"),
     path("leases/<str:id>/extend", windows.Extend.as_view(), name="api_lease_extend"),
     path("leases/<str:id>/auto-extend", windows.AutoExtension.as_view(), name="api_lease_auto_extend"),
+    path("standing-orders", standing_orders.StandingOrders.as_view(), name="api_standing_orders"),
+    path("standing-orders/<str:id>", standing_orders.OneStandingOrder.as_view(), name="api_standing_order"),
+    path("standing-orders/<str:id>/cancel", standing_orders.Cancel.as_view(), name="api_standing_order_cancel"),
     path("wallet", money.OwnWallet.as_view(), name="api_wallet"),
     path("ledger", money.Ledger.as_view(), name="api_ledger"),
     path("invoices", money.Invoices.as_view(), name="api_invoices"),

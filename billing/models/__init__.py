@@ -5,6 +5,7 @@ from billing.models.ledger import AccountKind, Entry, LedgerAccount, Posting, Po
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.quote import Quote
 from billing.models.standing import Level, Standing
+from billing.models.standing_order import Mode, StandingOrder, StandingOrderState
 from billing.models.usage import Meter, MeterPrice, Usage
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Level",
     "Meter",
     "MeterPrice",
+    "Mode",
     "Payment",
     "PaymentState",
     "Posting",
@@ -26,5 +28,7 @@ __all__ = [
     "Refund",
     "RefundState",
     "Standing",
+    "StandingOrder",
+    "StandingOrderState",
     "Usage",
 ]

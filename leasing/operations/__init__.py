@@ -16,6 +16,7 @@ from leasing.operations.setup import (
     check_environment,
     choose_on_failure,
     remove_key,
+    sealed,
 )
 from leasing.operations.starting import deploy, fail_start, machine_ready, start
 from leasing.operations.wiping import record_wipe, wipe_again, wipe_failed
@@ -51,6 +52,7 @@ __all__ = [
     "rename",
     "renew",
     "resume",
+    "sealed",
     "service",
     "service_failed",
     "settle_end",

@@ -1,6 +1,6 @@
 """What the API of this app reads and shows."""
 
-from marketplace.serializers.asked import Availability, OfferFilter, WindowsAsked
+from marketplace.serializers.asked import MOST_MICROS, Availability, OfferCriteria, OfferFilter, WindowsAsked
 from marketplace.serializers.listing import listing
 from marketplace.serializers.shown import (
     GPUModelShown,
@@ -13,10 +13,12 @@ from marketplace.serializers.shown import (
 )
 
 __all__ = [
+    "MOST_MICROS",
     "Availability",
     "GPUModelShown",
     "ImageShown",
     "NodeTypeShown",
+    "OfferCriteria",
     "OfferFilter",
     "OfferShown",
     "PlanShown",

@@ -108,8 +108,8 @@ class Availability(StrictSerializer):
         return Criteria(organization=self.context["organization"], **wanted)
 
 
-class OfferFilter(Availability):
-    """Which offers to list. What is left out asks for nothing."""
+class OfferCriteria(StrictSerializer):
+    """Which offers will do. What is left out asks for nothing."""
 
     plan = KnownPlan(Plan, "plan", "plans", help_text="Slug of a plan, such as on_demand.")
     gpu_model = Known(GPUModel, "GPU model", "gpu-models", help_text="Slug of a GPU model, such as h100-sxm.")
@@ -118,8 +118,13 @@ class OfferFilter(Availability):
     region = Choice(Region.values, help_text="Where the site is.")
     site = Known(Site, "site", "sites", help_text="Slug of a site.")
     provisioner = Choice(Provisioner.values, help_text="What makes the nodes ready; sandbox nodes are simulated.")
-    max_micros_per_node_hour = Whole(0, MOST_MICROS, help_text="Micro-dollars per node-hour, at most.")
     renewable_share = Whole(0, 100, help_text="Per cent of renewable power in the site's grid, at least.")
+
+
+class OfferFilter(Availability, OfferCriteria):
+    """Which offers to list, and how. What is left out asks for nothing."""
+
+    max_micros_per_node_hour = Whole(0, MOST_MICROS, help_text="Micro-dollars per node-hour, at most.")
     sort = Choice(
         Sort.values,
         default=Sort.PRICE,

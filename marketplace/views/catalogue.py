@@ -16,9 +16,11 @@ from accounts.clock import now
 from marketplace.forms import CatalogueFilter
 from marketplace.models import Plan
 from marketplace.queries import Criteria, Hit, catalogue_size, find, plans_open_to, rows
-from marketplace.views.offer import wish_of
+from marketplace.views.offer import wait_address, wish_of
 
 PAGE_SIZE = 24
+NOT_WAITED_FOR = {"nodes", "sort", "starts_at", "ends_at"}  # said in another way, or not at all
+WAITED_FOR = [name for name in (*CatalogueFilter.FIRST, *CatalogueFilter.MORE) if name not in NOT_WAITED_FOR]
 
 
 @require_safe
@@ -51,6 +53,7 @@ def _results(form: CatalogueFilter, asked: dict[str, str], plans: list[Plan]) ->
         "rows": shown,
         "criteria": criteria,
         "wish": wish_of(criteria),
+        "wait": wait_address(criteria, **{name: asked.get(name) for name in WAITED_FOR}),
         "ahead": bool(criteria.starts_at and criteria.starts_at > form.now),
         "simulated": any(row.offer.pool.simulated for row in shown),
         "ways_out": [] if hits else _ways_out(form, criteria, asked, plans),

@@ -37,7 +37,8 @@ LENGTHS = (
     ("1 week", timedelta(weeks=1)),
     ("30 days", timedelta(days=30)),
 )
-ORDER = "/order/"  # billing's page: what is chosen here, ordered
+ORDER = "/order/"  # billing's pages: what is chosen here, ordered
+WAIT = "/standing-orders/new/"  # and waited for
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def offer(request: HttpRequest, id: str) -> HttpResponse:
         "others": list(by_plan.values()),
         "wish": wish_of(criteria),
         "order": order_address(found, criteria),
+        "wait": _wait_for(found, criteria),
         **_availability(found, terms, criteria, instant),
     }
     return render(request, "marketplace/offer.html", context)
@@ -91,6 +93,30 @@ def order_address(offer: Offer, criteria: Criteria) -> str:
     reserved = offer.plan.kind == PlanKind.RESERVED
     period = _period(criteria.starts_at, criteria.ends_at) if reserved else {}
     return f"{ORDER}?{urlencode({'offer': offer.public_id, 'nodes': str(criteria.nodes)} | period)}"
+
+
+def wait_address(criteria: Criteria, **asked: object) -> str:
+    """Where one stands in line for what is asked: the catalogue's filters, and the period as one that will do."""
+    known = {name: value for name, value in asked.items() if value not in (None, "")}
+    period = _period(criteria.starts_at, criteria.ends_at)
+    renamed = {"starts_at": "earliest_at", "ends_at": "latest_at"}
+    times = {renamed[name]: at for name, at in period.items()}
+    if criteria.starts_at and criteria.ends_at:
+        times["length_hours"] = str(max(1, (criteria.ends_at - criteria.starts_at) // timedelta(hours=1)))
+    return f"{WAIT}?{urlencode(known | times | {'nodes': criteria.nodes})}"
+
+
+def _wait_for(offer: Offer, criteria: Criteria) -> str:
+    pool = offer.pool
+    gpu = pool.node_type.gpu_model
+    return wait_address(
+        criteria,
+        plan=offer.plan.slug,
+        site=pool.site.slug,
+        gpu_model=gpu.slug if gpu else None,
+        gpus=pool.node_type.gpu_count or None,
+        provisioner=pool.provisioner,
+    )
 
 
 def _period(starts_at: datetime | None, ends_at: datetime | None) -> dict[str, str]:

@@ -58,6 +58,8 @@ KINDS = {
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
         api_leases api_lease api_lease_usage api_lease_receipt
         api_lease_transitions api_lease_return api_lease_rename api_lease_wipe_certificate api_lease_telemetry
+        standing_orders standing_order standing_order_new standing_order_cancel
+        api_standing_orders api_standing_order api_standing_order_cancel
         api_quotes api_quote api_wallet api_ledger api_invoices api_invoice_preview api_invoice
         api_top_ups api_top_up api_refunds
         api_ssh_keys api_ssh_key api_tokens api_token api_events api_organization

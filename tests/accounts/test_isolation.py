@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from accounts.clock import now
 from accounts.models import APIToken, Organization, User
 from accounts.operations import issue_token
-from billing import checkout, invoicing, settlement
+from billing import checkout, invoicing, settlement, waiting
 from billing.models import Invoice
 from leasing.models import MachineLog
 from leasing.provisioners import provisioner_for
@@ -40,6 +40,10 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
     fake.world.reset()
     ended, active = stages.ended(acme, moment), stages.active(acme, moment)
     quote = checkout.quote(organization=acme, offer=active.offer, nodes=1, starts_at=None, ends_at=None, now=moment)
+    wish = waiting.Wish(mode="tell", nodes=1)
+    waiting_one = waiting.join(
+        organization=acme, actor="user:us_tests", created_by=ada, wish=wish, name="wait", setup=None, now=moment
+    )
     payment = settlement.request_top_up(
         organization=acme, actor=f"user:{ada.public_id}", created_by=ada, amount_cents=5000, now=moment
     )
@@ -53,6 +57,7 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
         "leases/machines": [f"{one.public_id}/{one.machines.get().public_id}" for one in (active, ended)],
         "leases/ssh-keys": [f"{active.public_id}/{key}"],
         "quotes": [quote.public_id],
+        "standing-orders": [waiting_one.public_id],
         "top-ups": [payment.public_id],
         "invoices": [an_invoice(acme).public_id],
         "ssh-keys": [key],

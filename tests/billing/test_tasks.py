@@ -1,13 +1,14 @@
 """The sweeps: each finds its own work, and one bad row does not stop the rest."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from accounts.clock import now
 from accounts.models import Organization
-from billing import tasks
-from billing.models import Invoice, Meter, Standing
+from billing import tasks, waiting
+from billing.models import Invoice, Meter, Standing, StandingOrder
 from leasing.operations import end
 from leasing.states import LeaseState
 from marketplace.models import Offer
@@ -45,6 +46,17 @@ def test_a_wallet_that_is_empty_is_noticed_by_the_sweep(offer: Offer) -> None:
     lease.refresh_from_db()
     assert lease.state == LeaseState.PAUSED
     assert Standing.objects.get(organization=poor).level == "empty"
+
+
+def test_those_who_wait_are_served_by_the_sweep_and_one_bad_order_does_not_stop_the_rest(
+    acme: Organization, offer: Offer
+) -> None:
+    wish = waiting.Wish(mode="tell", nodes=1)
+    who: dict[str, Any] = {"organization": acme, "actor": "user:us_tests", "created_by": None, "now": now()}
+    bad, good = (waiting.join(wish=wish, name="wait", setup=None, **who) for _ in range(2))
+    StandingOrder.objects.filter(pk=bad.pk).update(criteria={"no such": 1})
+    tasks.fill_standing_orders()
+    assert list(StandingOrder.objects.filter(state="filled")) == [good]
 
 
 def test_last_months_are_invoiced_by_the_sweep_once_they_are_metered(acme: Organization, offer: Offer) -> None:

@@ -1,0 +1,106 @@
+"""What the API reads and shows of orders that wait for their nodes."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from billing.models import Mode, StandingOrder
+from billing.serializers import MOST_KEYS, NewLease
+from leasing.serializers import LONGEST_NAME
+from marketplace.queries import MOST_NODES
+from marketplace.serializers import MOST_MICROS, OfferCriteria
+
+
+class StandingOrderShown(serializers.ModelSerializer[StandingOrder]):
+    """An order that waits for its nodes, or did."""
+
+    id = serializers.CharField(source="public_id", help_text="Such as so_…")
+    criteria = serializers.SerializerMethodField(help_text="Of the offers that will do.")
+    length_seconds = serializers.IntegerField(allow_null=True, help_text="Null: on demand.")
+    held_up = serializers.CharField(help_text="Why it was not filled although nodes were free; empty: it never was.")
+    lease = serializers.CharField(source="lease.public_id", allow_null=True, default=None, help_text="Once booked.")
+    quote = serializers.CharField(
+        source="quote.public_id", allow_null=True, default=None, help_text="Once told: order it before it expires."
+    )
+
+    class Meta:
+        model = StandingOrder
+        fields = [
+            "id",
+            "mode",
+            "state",
+            "name",
+            "project",
+            "criteria",
+            "nodes",
+            "length_seconds",
+            "earliest_at",
+            "latest_at",
+            "max_micros_per_node_hour",
+            "created_at",
+            "expires_at",
+            "ended_at",
+            "held_up",
+            "lease",
+            "quote",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(OfferCriteria)
+    def get_criteria(self, order: StandingOrder) -> dict[str, Any]:
+        """As they were asked."""
+        return dict(order.criteria)
+
+
+class NewStandingOrder(NewLease):
+    """
+    What to wait for, and, to have it booked, what its lease needs (as for an order). Without `length_seconds` it is on
+    demand.
+    """
+
+    quote = None  # type: ignore[assignment]  # there is none yet
+    mode = serializers.ChoiceField(
+        choices=Mode.choices, help_text="`book` the nodes, or `tell` me with a quote that holds them for some minutes."
+    )
+    criteria = OfferCriteria(required=False, default=dict)
+    nodes = serializers.IntegerField(min_value=1, max_value=MOST_NODES, default=1, help_text="All at one site.")
+    length_seconds = serializers.IntegerField(
+        min_value=1, max_value=10**9, required=False, allow_null=True, default=None, help_text="Needs `latest_at`."
+    )
+    earliest_at = serializers.DateTimeField(
+        required=False, allow_null=True, default=None, help_text="The lease starts then or later; now, if left out."
+    )
+    latest_at = serializers.DateTimeField(
+        required=False, allow_null=True, default=None, help_text="The lease ends then or earlier."
+    )
+    max_micros_per_node_hour = serializers.IntegerField(
+        min_value=0,
+        max_value=MOST_MICROS,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Micro-dollars per node-hour, at most; to be booked it is required.",
+    )
+    expires_at = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Wait until then. Left out: as long as it could start, or 30 days.",
+    )
+    name = serializers.CharField(max_length=LONGEST_NAME, default="standing order")
+    ssh_keys = serializers.ListField(
+        child=serializers.CharField(), max_length=MOST_KEYS, required=False, default=list, help_text="Required to book."
+    )
+    image = serializers.CharField(required=False, default="", help_text="Slug of an image. Required to book.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """
+        The fields together.
+
+        :raises ValidationError: if it is to be booked and nobody could log in, or nothing would start
+        """
+        missing = {name: ["Required to book."] for name in ("ssh_keys", "image") if not attrs[name]}
+        if attrs["mode"] == Mode.BOOK and missing:
+            raise serializers.ValidationError(missing)
+        return attrs

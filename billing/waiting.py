@@ -1,0 +1,236 @@
+"""Joining the line and leaving it: standing orders, from the wish to their end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import Organization, User
+from accounts.operations import Words, record
+from billing import operations
+from billing.models import Mode, StandingOrder, StandingOrderState
+from leasing.operations import Setup, check_environment, sealed
+from marketplace.models import PlanKind, Terms
+from marketplace.money import format_micros
+from marketplace.queries import HORIZON, all_terms
+
+MOST_WAITING = 20  # of one organization
+LASTS = timedelta(days=30)  # where nothing else is said
+SYSTEM = "system:billing"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """
+    What is waited for. `criteria` are those of the search, by name; without `length_seconds` it is on demand; without
+    `earliest_at` it starts from now on.
+    """
+
+    mode: str
+    nodes: int
+    criteria: Mapping[str, Any] = field(default_factory=dict)
+    length_seconds: int | None = None
+    earliest_at: datetime | None = None
+    latest_at: datetime | None = None
+    max_micros_per_node_hour: int | None = None
+    expires_at: datetime | None = None
+    project: str = ""
+
+
+class CannotWait(Exception):
+    """The wish could never be filled, or too many wait. `field` names the input at fault, `message` the way out."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field, self.message = field, message
+
+
+class NotWaiting(Exception):
+    """It has ended already."""
+
+    def __init__(self, order: StandingOrder) -> None:
+        super().__init__(f"The standing order is {order.get_state_display()}: there is nothing to cancel.")
+
+
+@transaction.atomic
+def join(
+    *,
+    organization: Organization,
+    actor: str,
+    created_by: User | None,
+    wish: Wish,
+    name: str,
+    setup: Setup | None,
+    now: datetime,
+) -> StandingOrder:
+    """
+    Stand in line for nodes. `setup` is what a lease needs that is booked without asking again.
+
+    :raises CannotWait: if no plan allows the wish, its time is too short, or the organization has too many waiting
+    :raises leasing.operations.BadEnvironment: if its variables cannot be set on a host
+    """
+    operations.lock_wallet(organization=organization)  # else two at once would pass the limit
+    if (
+        StandingOrder.objects.filter(organization=organization, state=StandingOrderState.WAITING).count()
+        >= MOST_WAITING
+    ):
+        raise CannotWait("mode", f"At most {MOST_WAITING} standing orders wait at once. Cancel one first.")
+    earliest_at = max(wish.earliest_at or now, now)
+    _check(wish, earliest_at, setup, now)
+    order = StandingOrder.objects.create(
+        organization=organization,
+        created_by=created_by,
+        created_at=now,
+        mode=wish.mode,
+        criteria=dict(wish.criteria),
+        nodes=wish.nodes,
+        length_seconds=wish.length_seconds,
+        earliest_at=earliest_at,
+        latest_at=wish.latest_at,
+        max_micros_per_node_hour=wish.max_micros_per_node_hour,
+        expires_at=_expiry(wish, earliest_at, now),
+        name=name,
+        project=wish.project,
+        **_kept(setup),
+    )
+    order.ssh_keys.set(setup.ssh_keys if setup else [])
+    tell(order, "joined", actor=actor, now=now)
+    return order
+
+
+def cancel(*, order: StandingOrder, actor: str, now: datetime) -> None:
+    """
+    Leave the line. Cancelling twice does nothing.
+
+    :raises NotWaiting: if it was filled or has expired
+    """
+    if end(order=order, state=StandingOrderState.CANCELLED, actor=actor, now=now):
+        return
+    order.refresh_from_db()
+    if order.state != StandingOrderState.CANCELLED:
+        raise NotWaiting(order)
+
+
+def expire(*, order: StandingOrder, now: datetime) -> bool:
+    """End one whose time is over. False if it has ended already."""
+    words = Words(
+        title=f"“{order.name}” waited in vain",
+        text="Nodes as you wanted them were not free in time. Nothing was ordered or charged. You can wait for others, "
+        "or for longer.",
+        path=f"/standing-orders/{order.public_id}/",
+    )
+    return end(order=order, state=StandingOrderState.EXPIRED, actor=SYSTEM, now=now, notice=words)
+
+
+@transaction.atomic
+def end(
+    *,
+    order: StandingOrder,
+    state: StandingOrderState,
+    actor: str,
+    now: datetime,
+    notice: Words | None = None,
+    **fields: Any,
+) -> bool:
+    """End it, if it still waits; `fields` are written with its state. False, and nothing changes, if it has ended."""
+    changed = {"state": state, "ended_at": now, "environment": "", **fields}
+    if not StandingOrder.objects.filter(pk=order.pk, state=StandingOrderState.WAITING).update(**changed):
+        return False
+    for name, value in changed.items():
+        setattr(order, name, value)
+    tell(order, state, actor=actor, now=now, notice=notice)
+    return True
+
+
+def tell(order: StandingOrder, what: str, *, actor: str, now: datetime, notice: Words | None = None) -> None:
+    """Write down what happened to it, and mail it where there is a `notice`."""
+    data: dict[str, Any] = {"name": order.name, "mode": order.mode, "nodes": order.nodes}
+    data |= {word: row.public_id for word, row in (("lease", order.lease), ("quote", order.quote)) if row}
+    record(
+        organization=order.organization,
+        kind=f"standing_order.{what}",
+        subject=order.public_id,
+        actor=actor,
+        at=now,
+        data=data,
+        notice=notice,
+    )
+
+
+def _kept(setup: Setup | None) -> dict[str, Any]:
+    if setup is None:
+        return {}
+    check_environment(setup.environment)
+    return {
+        "image": setup.image,
+        "startup_script": setup.startup_script,
+        "environment": sealed(setup.environment),
+        "environment_names": sorted(setup.environment),
+        "on_failure": setup.on_failure,
+    }
+
+
+def _check(wish: Wish, earliest_at: datetime, setup: Setup | None, now: datetime) -> None:
+    if wish.mode == Mode.BOOK and setup is None:
+        raise CannotWait("image", "Say how the nodes are set up: they are booked without asking again.")
+    if wish.mode == Mode.BOOK and wish.max_micros_per_node_hour is None:
+        raise CannotWait(
+            "max_micros_per_node_hour", "Say what a node may cost an hour: they are booked without asking again."
+        )
+    if earliest_at > now + HORIZON:
+        raise CannotWait("earliest_at", f"Choose a time before {now + HORIZON:%Y-%m-%d %H:%M} UTC, 60 days ahead.")
+    _check_length(wish, earliest_at, now)
+    first = earliest_at if wish.length_seconds is None else now  # what has a length is booked ahead
+    if _expiry(wish, earliest_at, now) <= first:
+        raise CannotWait("expires_at", "Choose a later time: it would be over before it could be filled.")
+
+
+def _check_length(wish: Wish, earliest_at: datetime, now: datetime) -> None:
+    seconds, latest_at = wish.length_seconds, wish.latest_at
+    plans = _plans(wish, now)
+    if seconds is None:
+        if latest_at is not None:
+            raise CannotWait("length_seconds", "Say how long, or leave the end out for an on-demand lease.")
+        if not plans:
+            raise CannotWait("length_seconds", "This plan has a start and an end: say for how long.")
+        return
+    if latest_at is None:
+        raise CannotWait("latest_at", "Say by when the lease has to be over.")
+    if latest_at - max(earliest_at, now) < timedelta(seconds=seconds):
+        raise CannotWait("latest_at", "Choose a later end: the lease does not fit between start and end.")
+    if not any(_allows(terms, seconds) for terms in plans):
+        limits = " or ".join(sorted({_limits(terms) for terms in plans})) or "none with a start and an end"
+        raise CannotWait("length_seconds", f"No such plan allows {seconds} seconds. There is: {limits}.")
+
+
+def _plans(wish: Wish, now: datetime) -> Sequence[Terms]:
+    """Terms of the plans that could serve it."""
+    kind = PlanKind.ON_DEMAND if wish.length_seconds is None else PlanKind.RESERVED
+    slug = wish.criteria.get("plan")
+    return [
+        terms for terms in all_terms(at=now).values() if terms.plan.kind == kind and slug in (None, terms.plan.slug)
+    ]
+
+
+def _limits(terms: Terms) -> str:
+    shortest, longest, step = terms.min_seconds, terms.max_seconds, terms.granularity_seconds
+    return f"{terms.plan.name}, {shortest} to {longest} seconds in steps of {step}"
+
+
+def _allows(terms: Terms, seconds: int) -> bool:
+    return terms.min_seconds <= seconds <= terms.max_seconds and seconds % terms.granularity_seconds == 0
+
+
+def _expiry(wish: Wish, earliest_at: datetime, now: datetime) -> datetime:
+    """At the latest when it could not start any more."""
+    if wish.length_seconds is None or wish.latest_at is None:
+        return wish.expires_at or max(earliest_at, now) + LASTS
+    last_start = wish.latest_at - timedelta(seconds=wish.length_seconds)
+    return min(wish.expires_at, last_start) if wish.expires_at else last_start
+
+
+def price_words(micros: int) -> str:
+    """A rate for people."""
+    return f"{format_micros(micros, places=4)} per node-hour"

@@ -1,0 +1,214 @@
+"""Standing in line through the API and in the browser."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from rest_framework.test import APIClient
+
+from accounts.clock import now
+from accounts.models import Organization
+from billing import filling
+from billing.models import StandingOrder
+from leasing.models import Lease
+from marketplace.models import Offer, PlanKind
+from tests import factories
+from tests.accounts.cast import a_browser, a_client, a_token
+from tests.billing.conftest import funded
+
+pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
+KEYS = (f"k{number}" for number in range(10**6))
+
+
+@pytest.fixture(autouse=True)
+def _fresh_rate_limits() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def offer(db: None) -> Offer:
+    return factories.an_offer(factories.a_pool(nodes=1), factories.a_plan(hold_seconds=600))
+
+
+@pytest.fixture
+def reserved(offer: Offer) -> Offer:
+    return factories.an_offer(offer.pool, factories.a_plan(PlanKind.RESERVED, hold_seconds=600))
+
+
+@pytest.fixture
+def api(acme: Organization) -> APIClient:
+    factories.an_image()
+    return a_client(a_token(acme, acme.members.get()))
+
+
+@pytest.fixture
+def browser(acme: Organization) -> Client:
+    factories.a_key(acme), factories.an_image()
+    return a_browser(acme.members.get())
+
+
+def wish(organization: Organization, **changed: Any) -> dict[str, Any]:
+    return {
+        "mode": "book",
+        "criteria": {"gpu_model": "h100-sxm", "gpus": 8, "region": "north_america"},
+        "nodes": 1,
+        "length_seconds": 2 * 3600,
+        "latest_at": (now() + 9 * HOUR).isoformat(),
+        "max_micros_per_node_hour": 4_000_000,
+        "name": "night run",
+        "ssh_keys": [factories.a_key(organization).public_id],
+        "image": "base",
+        "environment": {"HF_TOKEN": "hf_secret"},
+        **changed,
+    }
+
+
+def ask(api: APIClient, body: dict[str, Any], key: str = "") -> Any:
+    return api.post("/api/v1/standing-orders", body, format="json", headers={"Idempotency-Key": key or next(KEYS)})
+
+
+def sweep() -> list[bool]:
+    return [filling.fill(order=order, now=now()) for order in filling.in_line()]
+
+
+def test_an_order_is_made_found_filled_and_shows_its_lease(acme: Organization, api: APIClient, reserved: Offer) -> None:
+    answer = ask(api, wish(acme))
+    assert answer.status_code == 201, answer.content
+    made = answer.json()
+    assert (made["state"], made["criteria"]["gpus"], made["lease"]) == ("waiting", 8, None)
+    assert "hf_secret" not in answer.content.decode() + StandingOrder.objects.get().environment
+    assert sweep() == [True]
+    shown = api.get(f"/api/v1/standing-orders/{made['id']}").json()
+    assert (shown["state"], shown["lease"]) == ("filled", Lease.objects.get().public_id)
+    assert api.get("/api/v1/standing-orders").json()["results"] == [shown]
+
+
+def test_an_order_that_is_sent_again_is_made_once(acme: Organization, api: APIClient, reserved: Offer) -> None:
+    body = wish(acme)
+    first, second = ask(api, body, "the-one"), ask(api, body, "the-one")
+    assert (first.status_code, first.json()) == (201, second.json())
+    assert StandingOrder.objects.count() == 1
+
+
+def test_being_told_needs_no_setup_and_ends_in_a_quote(api: APIClient, offer: Offer) -> None:
+    made = ask(api, {"mode": "tell"}).json()
+    assert sweep() == [True]
+    quote = api.get(f"/api/v1/standing-orders/{made['id']}").json()["quote"]
+    assert api.get(f"/api/v1/quotes/{quote}").json()["holds_until"]
+
+
+@pytest.mark.parametrize(
+    ("field", "changed"),
+    [
+        ("ssh_keys", {"ssh_keys": []}),
+        ("image", {"image": ""}),
+        ("image", {"image": "none such"}),
+        ("ssh_keys", {"ssh_keys": ["sk_none"]}),
+        ("mode", {"mode": "dream"}),
+        ("nodes", {"nodes": 0}),
+        ("max_micros_per_node_hour", {"max_micros_per_node_hour": None}),
+        ("latest_at", {"latest_at": None}),
+        ("length_seconds", {"length_seconds": 5400}),
+        ("quote", {"quote": "qt_none"}),
+    ],
+)
+def test_what_is_wrong_is_named(
+    acme: Organization, api: APIClient, reserved: Offer, field: str, changed: dict[str, Any]
+) -> None:
+    answer = ask(api, wish(acme, **changed))
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert not StandingOrder.objects.exists()
+
+
+def test_a_criterion_that_is_unknown_is_named(acme: Organization, api: APIClient, offer: Offer) -> None:
+    answer = ask(api, wish(acme, criteria={"gpu_model": "h9000"}))
+    assert answer.status_code == 400
+    assert "There is no GPU model" in answer.content.decode()
+
+
+def test_cancelling_twice_is_as_once_and_too_late_is_409(acme: Organization, api: APIClient, offer: Offer) -> None:
+    first, second = (ask(api, {"mode": "tell"}).json()["id"] for _ in range(2))
+    for _ in range(2):
+        answer = api.post(f"/api/v1/standing-orders/{first}/cancel")
+        assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
+    sweep()
+    late = api.post(f"/api/v1/standing-orders/{second}/cancel")
+    assert (late.status_code, late.json()["code"]) == (409, "not_waiting")
+
+
+# In the browser.
+
+
+def typed(organization: Organization, **changed: Any) -> dict[str, Any]:
+    """What a browser sends."""
+    return {
+        "mode": "book",
+        "nodes": "1",
+        "gpu_model": "h100-sxm",
+        "gpus": "8",
+        "max_price": "4",
+        "length_hours": "2",
+        "latest_at": f"{now() + 9 * HOUR:%Y-%m-%dT%H:%M}",
+        "name": "night run",
+        "ssh_keys": [factories.a_key(organization).public_id],
+        "image": "base",
+        **changed,
+    }
+
+
+def test_a_page_stands_in_line_shows_it_and_leaves_it(acme: Organization, browser: Client, reserved: Offer) -> None:
+    assert "Nothing is waited for" in browser.get("/standing-orders/").content.decode()
+    answer = browser.post("/standing-orders/new/", typed(acme))
+    order = StandingOrder.objects.get()
+    assert answer["Location"] == f"/standing-orders/{order.public_id}/"
+    assert order.criteria == {"gpu_model": "h100-sxm", "gpus": 8}
+    page = browser.get(answer["Location"]).content.decode()
+    assert "8 × h100-sxm" in page and "$4.00 per node-hour" in page and "2 h 00 min" in page
+    assert "night run" in browser.get("/standing-orders/").content.decode()
+    assert "Wait no longer?" in browser.get(f"{answer['Location']}cancel/").content.decode()
+    page = browser.post(f"{answer['Location']}cancel/", follow=True).content.decode()
+    assert "Cancelled. Nothing was ordered" in page and "Cancel this standing order" not in page
+
+
+def test_the_page_of_one_that_was_told_leads_to_the_order_of_its_quote(
+    acme: Organization, browser: Client, offer: Offer
+) -> None:
+    browser.post("/standing-orders/new/", {"mode": "tell", "name": "eight"})
+    sweep()
+    order = StandingOrder.objects.get()
+    assert order.quote
+    page = browser.get(f"/standing-orders/{order.public_id}/")
+    assert "held for you" in page.content.decode()
+    ordering = browser.get(page.context["order_path"])
+    assert "Held for you" in ordering.content.decode()
+    assert ordering.context["price"].quote == order.quote
+
+
+def test_the_form_says_beside_the_field_what_cannot_be(acme: Organization, browser: Client, reserved: Offer) -> None:
+    page = browser.post("/standing-orders/new/", typed(acme, max_price="", name="kept"))
+    assert "Say what a node may cost" in str(page.context["form"].errors["max_price"])
+    assert "kept" in page.content.decode()
+    page = browser.post("/standing-orders/new/", typed(acme, latest_at=""))
+    assert list(page.context["form"].errors) == ["latest_at"]
+    page = browser.post("/standing-orders/new/", typed(acme, ssh_keys=[]))
+    assert list(page.context["details"].errors) == ["ssh_keys"]
+    assert not StandingOrder.objects.exists()
+
+
+def test_the_catalogue_and_an_offer_lead_to_the_line_where_too_little_is_free(browser: Client, offer: Offer) -> None:
+    home, page = "/?region=north_america&gpus=8", f"/offers/{offer.public_id}/"
+    assert all("tell me when free" not in browser.get(one).content.decode() for one in (home, page))
+    other = funded(100, "Other Ltd")
+    from_there = a_client(a_token(other, other.members.get()))
+    held = from_there.post("/api/v1/quotes", {"offer": offer.public_id, "hold": True})
+    assert held.status_code == 201
+    for one in (home, page):
+        shown = browser.get(one)
+        assert "tell me when free" in shown.content.decode()
+        form = browser.get(f"{shown.context['wait']}&mode=tell").context["form"]
+        assert (form["mode"].value(), form["gpus"].value(), form["nodes"].value()) == ("tell", "8", "1")

@@ -5,15 +5,17 @@ from typing import Any
 from django import forms
 
 from accounts.models import Organization, SSHKey
+from billing.models import PROJECT_LENGTH
 from leasing.forms import POLICIES
 from leasing.models import ENVIRONMENT_BYTES, STARTUP_SCRIPT_BYTES, OnFailure
 from leasing.operations import BadEnvironment, check_environment
 from marketplace.models import Image, Plan, PlanKind
-from marketplace.money import MICROS_PER_CENT
+from marketplace.money import MICROS, MICROS_PER_CENT
 from marketplace.queries import MOST_NODES, Window
 
 MOMENT = "%Y-%m-%dT%H:%M"
 LEAST_DOLLARS, MOST_DOLLARS = 10, 50_000
+MOST_BUDGET_DOLLARS = 10**9
 
 
 def moment(label: str) -> forms.DateTimeField:
@@ -154,6 +156,33 @@ class TopUp(forms.Form):
     def cents(self) -> int:
         """The amount in cents."""
         return int(self.cleaned_data["amount"] * 100)
+
+
+class ChangeBudget(forms.Form):
+    """How much to spend in a month at most."""
+
+    limit = dollars(
+        "Limit",
+        min_value=1,
+        max_value=MOST_BUDGET_DOLLARS,
+        help_text="For each calendar month, counted in UTC. Orders beyond it are refused.",
+    )
+
+    def micros(self) -> int:
+        """The limit in micro-dollars."""
+        return int(self.cleaned_data["limit"] * MICROS)
+
+
+class NewBudget(ChangeBudget):
+    """The same, and for what."""
+
+    field_order = ("project", "limit")
+    project = forms.CharField(
+        label="Project",
+        max_length=PROJECT_LENGTH,
+        required=False,
+        help_text="The tag of the leases that it caps. Leave it empty to cap the whole organization.",
+    )
 
 
 class NewRefund(forms.Form):

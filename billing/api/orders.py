@@ -13,9 +13,10 @@ from rest_framework.serializers import BaseSerializer
 from accounts.clock import now
 from accounts.http.idempotency import idempotent
 from accounts.http.problems import bad_field
+from accounts.http.throttles import Launches, Reads, Writes
 from accounts.http.views import OrganizationView
 from accounts.models import SSHKey
-from billing import checkout
+from billing import budgets, checkout, limits
 from billing.api import problems
 from billing.models import Quote
 from billing.queries import priced_leases
@@ -90,6 +91,7 @@ class LeaseView(OrganizationView):
 class Leases(ListModelMixin, LeaseView):
     """The organization's leases."""
 
+    throttle_classes = [Reads, Writes, Launches]
     required = {"GET": "lease:read", "POST": "lease:write"}
 
     @extend_schema(operation_id="leases_list", summary="List leases")
@@ -102,7 +104,9 @@ class Leases(ListModelMixin, LeaseView):
     def post(self, request: Request) -> Response:
         """Turn a quote into a lease: nodes and money are kept for it together, or nothing happens.
 
-        402 `insufficient_funds`, 409 `nodes_taken` with the next free windows, 409 `quote_used`, 410 `quote_expired`.
+        402 `insufficient_funds` and `budget_exceeded`, 409 `nodes_taken` with the next free windows,
+        `node_limit_reached` and `quote_used`, 410 `quote_expired`, 403 `ordering_blocked`, 429 for too many orders a
+        minute.
         """
         wanted = NewLease(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -118,6 +122,12 @@ class Leases(ListModelMixin, LeaseView):
             )
         except checkout.InsufficientFunds as error:
             raise problems.insufficient_funds(error) from error
+        except limits.OrderingBlocked as error:
+            raise problems.ordering_blocked() from error
+        except limits.NodeLimitReached as error:
+            raise problems.node_limit_reached(error) from error
+        except budgets.BudgetExceeded as error:
+            raise problems.budget_exceeded(error) from error
         except NodesTaken as error:
             raise problems.nodes_taken(error) from error
         except checkout.QuoteUsed as error:

@@ -1,5 +1,6 @@
 """Everything `billing` keeps: prices promised, seconds used, money moved."""
 
+from billing.models.budget import PERCENTS, PROJECT_LENGTH, Budget, BudgetAlert
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine
 from billing.models.ledger import AccountKind, Entry, LedgerAccount, Posting, PostingKind
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
@@ -8,7 +9,11 @@ from billing.models.standing import Level, Standing
 from billing.models.usage import Meter, Usage
 
 __all__ = [
+    "PERCENTS",
+    "PROJECT_LENGTH",
     "AccountKind",
+    "Budget",
+    "BudgetAlert",
     "Entry",
     "GatewayEvent",
     "Invoice",

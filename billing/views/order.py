@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from accounts.access import Principal, principal_of
 from accounts.clock import now
 from accounts.views import allowed
-from billing import checkout
+from billing import budgets, checkout, limits
 from billing.forms import Details, Wish, cents_to_ask
 from billing.models import Quote
 from billing.queries import wallet
@@ -31,6 +31,7 @@ class Price:
     row: OfferRow
     guaranteed_until: datetime | None
     available_micros: int
+    outlooks: list[budgets.Outlook]
 
     @property
     def micros_per_hour(self) -> int:
@@ -69,7 +70,7 @@ def order(request: HttpRequest) -> HttpResponse:
             return redirect("lease", id=lease.public_id)
     elif ordering and not quote:
         messages.info(request, "Check the price, then order.")
-    price = _price(principal, offer, wish, moment, keep=quote)
+    price = _price(principal, offer, wish, moment, keep=quote, project=asked.get("project", "").strip())
     page = "billing/_price.html" if request.headers.get("HX-Request") else "billing/order.html"
     context = {"offer": offer, "wish": wish, "details": details, "price": price, "now": moment}
     return render(request, page, context)
@@ -101,6 +102,8 @@ def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, mom
         messages.warning(request, "The price was renewed. Check it and order again.")
     except checkout.InsufficientFunds:
         messages.error(request, "There is not enough money in the wallet. Nothing was ordered.")
+    except (limits.OrderingBlocked, limits.NodeLimitReached, budgets.BudgetExceeded) as refusal:
+        messages.error(request, f"{refusal} Nothing was ordered.")
     except NodesTaken:
         messages.error(request, "Somebody was faster: not all nodes are free any more. Nothing was ordered.")
     return None
@@ -114,7 +117,9 @@ def _is_for(quote: Quote, wish: Wish, moment: datetime) -> bool:
     return same and same_start and quote.expires_at > moment
 
 
-def _price(principal: Principal, offer: Offer, wish: Wish, moment: datetime, *, keep: Quote | None) -> Price | None:
+def _price(
+    principal: Principal, offer: Offer, wish: Wish, moment: datetime, *, keep: Quote | None, project: str
+) -> Price | None:
     """The price of the wish, by the quote that was shown before while that is for the same. None for a bad wish."""
     if not wish.is_valid():
         return None
@@ -130,6 +135,7 @@ def _price(principal: Principal, offer: Offer, wish: Wish, moment: datetime, *, 
         row=offer_row(offer=offer, criteria=criteria, now=moment),
         guaranteed_until=quote.ends_at or _guaranteed_until(offer, quote.nodes, moment),
         available_micros=purse.available_micros,
+        outlooks=budgets.with_order(quote=quote, project=project, now=moment),
     )
 
 

@@ -13,6 +13,7 @@ from leasing.models.lease import (
     OnFailure,
     Transition,
 )
+from leasing.models.limit import NodeLimit
 from leasing.models.log import MachineLog
 from leasing.models.machine import Machine, MachineTransition
 from leasing.models.maintenance import Maintenance, MaintenanceState
@@ -36,6 +37,7 @@ __all__ = [
     "Maintenance",
     "MaintenanceState",
     "NodeHealth",
+    "NodeLimit",
     "OnFailure",
     "Outage",
     "OutageCause",

@@ -26,7 +26,7 @@ WINDOWS_AHEAD = timedelta(days=60)
 class Setup:
     """
     What the tenant wants to find: a name for people, the keys that are admitted, the image, a script run once, and
-    variables, secrets among them; and what to do when a node fails under it.
+    variables, secrets among them; what to do when a node fails under it; and the tag that its cost counts under.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Setup:
     startup_script: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     on_failure: str = OnFailure.ASK
+    project: str = ""
 
 
 class NodesTaken(Exception):
@@ -76,6 +77,7 @@ def hold(
         created_by=created_by,
         created_at=now,
         name=setup.name,
+        project=setup.project,
         offer=offer,
         terms=terms,
         rate=rate,

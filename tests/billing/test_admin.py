@@ -7,7 +7,7 @@ from django.test import Client, RequestFactory
 
 from accounts.clock import now
 from accounts.models import Organization
-from billing import invoicing, metering
+from billing import budgets, invoicing, metering
 from billing.models import GatewayEvent, Payment
 from leasing.operations import end
 from marketplace.models import Offer
@@ -25,6 +25,7 @@ def staff(acme: Organization, offer: Offer) -> Client:
     end(lease=lease, reason="returned", actor="user:us_tests", now=NOON + 90 * SECOND)
     metering.meter(lease=lease, upto=NOON, now=NOON)
     invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=now())
+    budgets.create(organization=acme, actor="", created_by=None, project="", limit_micros=1, now=NOON)
     Payment.objects.create(organization=acme, amount_cents=5000, created_at=NOON, next_check_at=NOON)
     GatewayEvent.objects.create(event_id="evt_1", kind="other", payload={}, received_at=NOON, next_attempt_at=NOON)
     root = factories.a_user("root@example.com", is_staff=True, is_superuser=True)
@@ -35,7 +36,7 @@ def staff(acme: Organization, offer: Offer) -> Client:
 
 
 def test_every_list_and_row_opens(staff: Client) -> None:
-    assert len(MODELS) == 10
+    assert len(MODELS) == 11
     for model in MODELS:
         base = f"/admin/billing/{model._meta.model_name}/"
         assert staff.get(f"{base}?q=x").status_code == 200, base

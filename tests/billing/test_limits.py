@@ -16,6 +16,7 @@ from billing.limits import NodeLimitReached, OrderingBlocked
 from billing.models import Payment, PaymentState
 from leasing.models import Lease, NodeLimit
 from leasing.operations import end
+from leasing.queries.limits import most_nodes_at_once
 from leasing.states import LeaseState
 from marketplace.models import Offer, PlanKind
 from tests import factories
@@ -212,6 +213,6 @@ def test_with_the_cache_down_orders_still_go_through(
 
 def test_a_window_that_ends_when_a_lease_begins_is_not_beside_it(acme: Organization, offer: Offer) -> None:
     running(acme, offer, nodes=2)
-    window = {"plan": offer.plan, "organization": acme}
-    assert limits.most_nodes_at_once(**window, starts_at=NOON - HOUR, ends_at=NOON) == 0
-    assert limits.most_nodes_at_once(**window, starts_at=NOON - HOUR, ends_at=NOON + timedelta(seconds=1)) == 2
+    for end_of_it, nodes in ((NOON, 0), (NOON + timedelta(seconds=1), 2)):
+        found = most_nodes_at_once(organization=acme, plan=offer.plan, starts_at=NOON - HOUR, ends_at=end_of_it)
+        assert found == nodes

@@ -14,6 +14,8 @@ from billing.queries import Commitments, commitments, split
 from billing.queries.months import month_of, next_month, start_of
 from marketplace.money import SECONDS_PER_HOUR, format_micros
 
+SECOND = timedelta(seconds=1)
+
 
 class BudgetExceeded(Exception):
     """An order that does not fit into a month of a budget. Micro-dollars."""
@@ -35,14 +37,15 @@ class BudgetExists(Exception):
 @dataclass(frozen=True)
 class Outlook:
     """
-    A budget in one month. `reached_at` is when its limit is reached at what runs open-ended now; None if not in the
-    month.
+    A budget in one month. `forecast_micros` is what the month comes to at what runs open-ended now, pauses left out;
+    `reached_at` is when the limit is reached then, None if not in the month.
     """
 
     budget: Budget
     month: date
     committed_micros: int
     burn_micros_per_hour: int
+    forecast_micros: int
     reached_at: datetime | None
 
     @property
@@ -61,9 +64,9 @@ class Outlook:
         return min(100, self.committed_micros * 100 // self.budget.limit_micros)
 
     @property
-    def forecast_micros(self) -> int:
-        """What the month comes to if everything that runs goes on to its end, within the cap."""
-        return self.budget.limit_micros if self.reached_at else self.committed_micros
+    def forecast_percent(self) -> int:
+        """The same of the forecast."""
+        return min(100, self.forecast_micros * 100 // self.budget.limit_micros)
 
 
 def check(*, organization: Organization, project: str, amounts_by_month: Mapping[date, int], now: datetime) -> None:
@@ -103,8 +106,11 @@ def outlook(
     month = month or month_of(now)
     committed = spoken.total(budget.project, month) + more_micros
     burn = spoken.burn(budget.project) + more_per_hour
-    reached = _reached(budget.limit_micros - committed, burn, month=month, now=now)
-    return Outlook(budget, month, committed, burn, reached)
+    begin = max(now, start_of(month))
+    rest = burn * ((start_of(next_month(month)) - begin) // SECOND) // SECONDS_PER_HOUR
+    left = max(0, budget.limit_micros - committed)
+    reached = begin + timedelta(seconds=left * SECONDS_PER_HOUR // burn) if rest > left else None
+    return Outlook(budget, month, committed, burn, committed + rest, reached)
 
 
 def with_order(*, quote: Quote, project: str, now: datetime) -> list[Outlook]:
@@ -122,16 +128,6 @@ def with_order(*, quote: Quote, project: str, now: datetime) -> list[Outlook]:
         for budget in caps
         for month in sorted(parts)
     ]
-
-
-def _reached(left: int, burn: int, *, month: date, now: datetime) -> datetime | None:
-    if not burn:
-        return None
-    moment = max(now, start_of(month))
-    hours_left = (start_of(next_month(month)) - moment) / timedelta(hours=1)
-    if max(0, left) >= burn * hours_left:
-        return None
-    return moment + timedelta(seconds=max(0, left) * SECONDS_PER_HOUR // burn)
 
 
 @transaction.atomic

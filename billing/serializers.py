@@ -353,6 +353,7 @@ class OutlookShown(serializers.Serializer[Outlook]):
     limit_micros = serializers.IntegerField(source="budget.limit_micros")
     committed_micros = serializers.IntegerField(help_text="Charged, and agreed on to be used in the month.")
     left_micros = serializers.IntegerField()
+    forecast_micros = serializers.IntegerField(help_text="The month's end at what runs open-ended, without pauses.")
     fits = serializers.BooleanField(help_text="False: an order would be refused.")
     reached_at = serializers.DateTimeField(
         allow_null=True, help_text="When the limit is reached at what runs open-ended; null: not in this month."

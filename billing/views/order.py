@@ -44,6 +44,11 @@ class Price:
         return self.quote.hold_micros - self.available_micros
 
     @property
+    def fits_budgets(self) -> bool:
+        """Whether no budget refuses it."""
+        return all(outlook.fits for outlook in self.outlooks)
+
+    @property
     def top_up_dollars(self) -> int:
         """A top-up that covers it."""
         return cents_to_ask(self.missing_micros) // 100

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from accounts.models import Event, Organization
-from billing import budgets, capping, metering, standing
+from billing import budgets, capping, invariants, metering, standing
 from billing.budgets import BudgetExceeded, BudgetExists
 from billing.models import Budget, BudgetAlert, Usage
 from billing.queries import commitments, split
@@ -261,3 +261,15 @@ def test_the_forecast_names_the_moment_at_which_the_limit_is_reached(acme: Organ
     (with_one_more,) = budgets.with_order(quote=a_quote(acme, offer), project="", now=NOON)
     assert with_one_more.left_micros == 28_800_000
     assert with_one_more.reached_at == NOON + 4 * HOUR
+    assert with_one_more.forecast_micros == 7_200_000 + 7_200_000 * (MIDNIGHT - NOON) // HOUR
+
+
+def test_the_invariants_name_a_month_that_passed_its_budget(acme: Organization, offer: Offer) -> None:
+    lease = running(acme, offer, now=MIDNIGHT)
+    end(lease=lease, reason="returned", actor="user:us_tests", now=MIDNIGHT + HOUR)
+    metering.meter(lease=lease, upto=MIDNIGHT, now=MIDNIGHT + HOUR)
+    budget = cap(acme, 3.6)
+    assert list(invariants.broken(now=MIDNIGHT + HOUR)) == []
+    Budget.objects.update(limit_micros=3_599_999)
+    (found,) = invariants.broken(now=MIDNIGHT + HOUR)
+    assert f"budget {budget.public_id} in 2026-04-01" in found

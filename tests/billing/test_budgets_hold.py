@@ -112,7 +112,7 @@ class World:
 class AnyLife(TestCase):
     """A hard cap is hard."""
 
-    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         steps=lives,
         rate=st.sampled_from([3_600_000, 2_490_001, 7]),

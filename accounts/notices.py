@@ -23,6 +23,7 @@ ROLES: dict[str, frozenset[str]] = {
     "lease": TECHNICAL,
     "lease.unpaid": EVERYBODY,
     "wallet": FINANCIAL,
+    "budget": FINANCIAL,
     "payment": FINANCIAL,
     "refund": FINANCIAL,
     "invoice": FINANCIAL,

@@ -95,6 +95,23 @@ def change_organization(
 
 
 @transaction.atomic
+def hold_ordering(*, organization: Organization, reason: str, actor: str, now: datetime) -> None:
+    """
+    Take no new orders from an organization, or with an empty `reason` take them again. What it leases goes on.
+
+    The reason is for staff: the organization's own events say only that ordering is paused.
+    """
+    changed = Organization.objects.filter(pk=organization.pk).exclude(ordering_hold=reason)
+    if not changed.update(ordering_hold=reason):
+        return
+    organization.ordering_hold = reason
+    kind = "organization.ordering_held" if reason else "organization.ordering_released"
+    subject = organization.public_id
+    record(organization=organization, kind=kind, subject=subject, actor=actor, at=now)
+    record(organization=None, kind=kind, subject=subject, actor=actor, at=now, data={"reason": reason})
+
+
+@transaction.atomic
 def add_ssh_key(*, organization: Organization, actor: str, user: User, name: str, text: str, now: datetime) -> SSHKey:
     """Keep a public key for use on the organization's nodes.
 

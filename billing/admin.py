@@ -9,6 +9,8 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.admin import Readable
 from billing.models import (
+    Budget,
+    BudgetAlert,
     Entry,
     GatewayEvent,
     Invoice,
@@ -261,3 +263,22 @@ class StandingOrderAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_filter = ["state", "mode"]
     search_fields = ["public_id", "name", "organization__name"]
     list_select_related = ["organization"]
+
+
+class Alerts(Readable, TabularInline):  # type: ignore[misc]
+    """What was told of a budget."""
+
+    model = BudgetAlert
+    fields = ["month", "percent", "at"]
+    extra = 0
+
+
+@admin.register(Budget)
+class BudgetAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """What customers have capped."""
+
+    list_display = ["public_id", "organization", "project", dollars("limit_micros", "a month"), "active", "changed_at"]
+    list_filter = ["active"]
+    search_fields = ["public_id", "project", "organization__name"]
+    list_select_related = ["organization"]
+    inlines = [Alerts]

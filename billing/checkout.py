@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
 import leasing.operations
 from accounts.models import Organization, User
 from accounts.operations import record
-from billing import operations
+from billing import budgets, limits, operations
 from billing.models import Meter, Quote
-from billing.queries import wallet
+from billing.queries import split, wallet
 from leasing.models import Lease
 from leasing.operations import Setup
 from leasing.operations.approving import ask_approval
@@ -134,13 +135,19 @@ def place(
     Turn a quote into a lease: its money is kept aside, its nodes are held, and it is confirmed; or nothing happens.
     Where its terms require approval, it stays held until staff decide.
 
+    :raises limits.OrderingBlocked: if staff hold the organization's orders
+    :raises limits.NodeLimitReached: if it would have more nodes at once than it may
+    :raises budgets.BudgetExceeded: if a budget has less left for a month than the order's part of it
     :raises QuoteUsed: if it became a lease before
     :raises QuoteExpired: if its price is no longer kept
     :raises InsufficientFunds: if the wallet has less available than the quote's hold
     :raises leasing.operations.NodesTaken: if not all nodes are free for the whole window
     """
     operations.lock_wallet(organization=organization)
+    limits.check_ordering(organization=organization)
     agreed = usable(quote, organization, now)
+    starts_at = max(agreed.starts_at, soonest(agreed.terms, now))  # one at once begins with the order
+    _check_caps(agreed, setup.project, starts_at, now)
     available = wallet(organization=organization, now=now).available_micros
     if available < agreed.hold_micros:
         raise InsufficientFunds(needed_micros=agreed.hold_micros, available_micros=available)
@@ -152,7 +159,7 @@ def place(
         terms=agreed.terms,
         rate=agreed.rate,
         nodes=agreed.nodes,
-        starts_at=max(agreed.starts_at, soonest(agreed.terms, now)),  # one at once begins with the order
+        starts_at=starts_at,
         ends_at=agreed.ends_at,
         setup=setup,
         quote=agreed.public_id if agreed.holds_until else "",
@@ -167,6 +174,14 @@ def place(
     return lease
 
 
+def _check_caps(quote: Quote, project: str, starts_at: datetime, now: datetime) -> None:
+    """What the organization may have and may spend. Raises NodeLimitReached and BudgetExceeded."""
+    wanted: dict[str, Any] = {"nodes": quote.nodes, "starts_at": starts_at, "ends_at": quote.ends_at, "now": now}
+    limits.check_nodes(organization=quote.organization, terms=quote.terms, **wanted)
+    parts = split(micros_per_node_hour=quote.micros_per_node_hour, **wanted)
+    budgets.check(organization=quote.organization, project=project, amounts_by_month=parts, now=now)
+
+
 def usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
     """
     The quote as it is under lock.
@@ -175,7 +190,7 @@ def usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
     :raises QuoteExpired: if its price is no longer kept
     """
     locked = Quote.objects.select_for_update(of=("self",)).select_related(
-        "offer__plan", "offer__pool", "terms", "rate", "lease"
+        "offer__plan", "offer__pool", "organization", "terms__plan", "rate", "lease"
     )
     fresh = locked.get(pk=quote.pk, organization=organization)
     if fresh.lease:

@@ -18,6 +18,7 @@ from marketplace.queries import MOST_NODES, Window
 
 MOMENT = "%Y-%m-%dT%H:%M"
 LEAST_DOLLARS, MOST_DOLLARS = 10, 50_000
+MOST_BUDGET_DOLLARS = 10**9
 
 
 def moment(label: str, **options: Any) -> forms.DateTimeField:
@@ -256,6 +257,35 @@ class TopUp(forms.Form):
     def cents(self) -> int:
         """The amount in cents."""
         return int(self.cleaned_data["amount"] * 100)
+
+
+class ChangeBudget(forms.Form):
+    """How much to spend in a month at most."""
+
+    limit = dollars(
+        "Limit",
+        min_value=1,
+        max_value=MOST_BUDGET_DOLLARS,
+        help_text="For each calendar month, counted in UTC. Orders beyond it are refused.",
+    )
+
+    def micros(self) -> int:
+        """The limit in micro-dollars."""
+        return int(self.cleaned_data["limit"] * MICROS)
+
+
+class NewBudget(ChangeBudget):
+    """The same, and for what."""
+
+    field_order = ("project", "limit")
+    project = forms.RegexField(
+        PROJECT,
+        label="Project",
+        max_length=PROJECT_LENGTH,
+        required=False,
+        error_messages={"invalid": PROJECT_WORDS},
+        help_text="The tag of the leases that it caps. Leave it empty to cap the whole organization.",
+    )
 
 
 class NewRefund(forms.Form):

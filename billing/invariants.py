@@ -121,6 +121,22 @@ RULES = (
         """,
     ),
     Rule(
+        "I5c",
+        "No whole month since a budget was set has more usage than it allows, but for windows agreed before.",
+        """
+        SELECT 'budget ' || budget.public_id || ' in ' || date_trunc('month', used.from_at, 'UTC')::date
+          FROM billing_budget AS budget
+          JOIN leasing_lease AS lease ON lease.organization_id = budget.organization_id
+                                     AND budget.project IN ('', lease.project)
+          JOIN billing_usage AS used ON used.lease_id = lease.id
+                                    AND used.from_at >= date_trunc('month', budget.changed_at, 'UTC')
+                                                     + interval '1 month'
+         WHERE budget.active AND NOT (lease.ends_at IS NOT NULL AND lease.created_at < budget.changed_at)
+         GROUP BY budget.id, date_trunc('month', used.from_at, 'UTC')
+        HAVING sum(used.micros) > budget.limit_micros
+        """,
+    ),
+    Rule(
         "I6",
         "An invoice's total is the sum of its lines.",
         """

@@ -14,6 +14,9 @@ from billing.metering import first_active, slices
 from billing.models import Invoice, InvoiceCounter, InvoiceLine, Meter, Usage
 from billing.queries import Reading, open_readings, price_at, prices_of, read
 from billing.queries.meters import LAG
+from billing.queries.months import month_of as month_of
+from billing.queries.months import next_month as next_month
+from billing.queries.months import previous_month as previous_month
 from marketplace.money import MICROS_PER_CENT, cents_of, format_micros
 
 SERIES = "GL"
@@ -40,21 +43,6 @@ class Used:
             self.outage_node_seconds + line.outage_node_seconds,
             self.micros + line.micros,
         )
-
-
-def month_of(moment: datetime) -> date:
-    """The first day of the UTC month of a moment."""
-    return moment.astimezone(UTC).date().replace(day=1)
-
-
-def next_month(first: date) -> date:
-    """The first day of the month after the one that begins on `first`."""
-    return date(first.year + first.month // 12, first.month % 12 + 1, 1)
-
-
-def previous_month(first: date) -> date:
-    """The first day of the month before the one that begins on `first`."""
-    return date(first.year - (first.month == 1), (first.month - 2) % 12 + 1, 1)
 
 
 def unclosed(*, now: datetime) -> list[tuple[Organization, date]]:

@@ -11,9 +11,9 @@ from django.db.models import Q, QuerySet
 import leasing.operations
 from accounts.models import Organization
 from accounts.operations import record
-from billing import operations
+from billing import budgets, operations
 from billing.models import Level, Meter, Standing
-from billing.queries import Reading, Wallet, wallet
+from billing.queries import Reading, Wallet, split, wallet
 from leasing.states import LeaseState
 from marketplace.money import SECONDS_PER_HOUR, format_micros
 
@@ -69,14 +69,28 @@ def _resume_paid(organization: Organization, purse: Wallet, now: datetime) -> No
     available = purse.available_micros
     for reading in sorted(filter(_is_paused, purse.readings), key=lambda r: r.meter.lease.state_since):
         if reading.held_micros == 0:
-            if available < reading.micros_per_hour:
+            if available < reading.micros_per_hour or not fits(reading, now):
                 continue
             available -= reading.micros_per_hour
-            _hold_an_hour(reading, now)
+            hold_an_hour(reading, now)
         leasing.operations.resume(lease=reading.meter.lease, actor=ACTOR, now=now)  # again, until its machines can
 
 
-def _hold_an_hour(reading: Reading, now: datetime) -> None:
+def fits(reading: Reading, now: datetime) -> bool:
+    """Whether the budgets have room for the next hour of a paused lease."""
+    meter = reading.meter
+    rate = meter.micros_per_node_hour
+    hour = split(micros_per_node_hour=rate, nodes=meter.nodes, starts_at=now, ends_at=None, now=now)
+    lease = meter.lease
+    try:
+        budgets.check(organization=lease.organization, project=lease.project, amounts_by_month=hour, now=now)
+    except budgets.BudgetExceeded:
+        return False
+    return True
+
+
+def hold_an_hour(reading: Reading, now: datetime) -> None:
+    """Keep money aside for the next hour of a lease that is resumed."""
     held = reading.due_micros + reading.micros_per_hour
     Meter.objects.filter(pk=reading.meter.pk).update(hold_micros=held)
     lease = reading.meter.lease

@@ -8,7 +8,7 @@ from celery import shared_task
 
 from accounts import clock
 from accounts.models import IllegalMove, Stale
-from billing import extending, filling, inbox, invoicing, metering, payments, settlement, standing
+from billing import capping, extending, filling, inbox, invoicing, metering, payments, settlement, standing
 from billing import refunds as refunding
 
 Row = TypeVar("Row")
@@ -41,8 +41,9 @@ def refunds(**_: object) -> None:
 
 @shared_task
 def enforce_standing(**_: object) -> None:
-    """Tell, pause and resume where wallets run dry or were filled again."""
+    """Tell, pause and resume where wallets run dry or were filled again, and where budgets are reached or raised."""
     for_each(standing.at_stake(), lambda organization: standing.enforce(organization=organization, now=clock.now()))
+    for_each(capping.at_stake(), lambda organization: capping.enforce(organization=organization, now=clock.now()))
 
 
 @shared_task

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.views import extend, leases, order, papers, standing_orders, wallet, webhook
+from billing.views import budgets, extend, leases, order, papers, standing_orders, wallet, webhook
 
 urlpatterns = [
     path("leases/", leases.leases, name="leases"),
@@ -20,6 +20,11 @@ urlpatterns = [
     path("wallet/top-up/", wallet.top_up, name="top_up"),
     path("wallet/refund/", wallet.refund, name="refund"),
     path("wallet/ledger/", wallet.ledger, name="ledger"),
+    path("budgets/", budgets.budgets, name="budgets"),
+    path("budgets/new/", budgets.create, name="budget-create"),
+    path("budgets/<str:id>/", budgets.change, name="budget"),
+    path("budgets/<str:id>/remove/", budgets.remove, name="budget-remove"),
+    path("limits/", budgets.limits, name="limits"),
     path("top-ups/<str:id>/", wallet.payment, name="payment"),
     path("top-ups/<str:id>/opening/", wallet.payment_opening, name="payment_opening"),
     path("top-ups/<str:id>/pay/", wallet.pay, name="pay"),

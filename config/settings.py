@@ -28,6 +28,7 @@ CERTIFICATE_KEY = env.text("CERTIFICATE_KEY", str(STATE_DIR / "certificate_key")
 SANDBOX_ADDRESS = env.text("SANDBOX_ADDRESS", "")  # host:port of the built-in node host
 SANDBOX_HOST_KEY = env.text("SANDBOX_HOST_KEY", "")  # its public key, one line
 GENERATION = env.number("GENERATION", 1)  # raise it after a restore or failover: hosts refuse what is older
+LAUNCH_RATE = env.text("LAUNCH_RATE", "60/min")  # orders of one token or person through the API
 WATCH_EVERY = env.number("WATCH_EVERY", 15)  # seconds between two looks at a node
 FAILPOINTS = frozenset(env.failpoints("FAILPOINTS", allowed=not HTTPS))  # where tests kill the process
 

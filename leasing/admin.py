@@ -20,6 +20,7 @@ from accounts.access import operator_of
 from accounts.admin import Readable
 from accounts.clock import now
 from accounts.models import IllegalMove, Stale, User
+from accounts.operations import record
 from leasing.models import (
     Approval,
     Claim,
@@ -30,6 +31,7 @@ from leasing.models import (
     LeaseKey,
     Machine,
     MachineTransition,
+    NodeLimit,
     Transition,
     WipeRecord,
 )
@@ -201,6 +203,47 @@ class ApprovalAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     def page(self, approval: Approval) -> SafeString:
         """Where it is decided."""
         return format_html('<a href="{}">Open</a>', reverse("approval", args=[approval.lease.public_id]))
+
+
+@admin.register(NodeLimit)
+class NodeLimitAdmin(ModelAdmin):  # type: ignore[misc]
+    """How many nodes an organization may have at once, where its plan's terms should not decide."""
+
+    list_display = ("organization", "plan", "nodes", "reason")
+    list_select_related = ("organization", "plan")
+    search_fields = ("organization__name", "organization__public_id", "reason")
+    autocomplete_fields = ("organization", "plan")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Whose it is stays."""
+        return ("organization", "plan") if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: NodeLimit, form: Any, change: Any) -> None:
+        """Written down in the organization's events."""
+        super().save_model(request, obj, form, change)
+        _record_limit(obj, "set", request)
+
+    def delete_model(self, request: HttpRequest, obj: NodeLimit) -> None:
+        """Written down, too."""
+        _record_limit(obj, "removed", request)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[NodeLimit]) -> None:
+        """One by one, each written down."""
+        for limit in queryset:
+            self.delete_model(request, limit)
+
+
+def _record_limit(limit: NodeLimit, what: str, request: HttpRequest) -> None:
+    plan = limit.plan.slug if limit.plan else ""
+    record(
+        organization=limit.organization,
+        kind=f"organization.node_limit_{what}",
+        subject=limit.organization.public_id,
+        actor=operator_of(request),
+        at=now(),
+        data={"plan": plan, "nodes": limit.nodes},
+    )
 
 
 class EnrolmentChanges(Readable, TabularInline):  # type: ignore[misc]

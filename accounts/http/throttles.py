@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from django.conf import settings
 from redis.exceptions import RedisError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -48,3 +49,14 @@ class Writes(FairUse):
     scope = "write"
     rate = "300/min"
     safe = False
+
+
+class Launches(FairUse):
+    """Orders, which cost more than other calls: nodes are prepared and wiped for each."""
+
+    scope = "launch"
+    safe = False
+
+    def get_rate(self) -> str:
+        """As set for this installation."""
+        return str(settings.LAUNCH_RATE)

@@ -14,10 +14,11 @@ from rest_framework.serializers import BaseSerializer
 from accounts.clock import now
 from accounts.http.idempotency import idempotent
 from accounts.http.problems import bad_field
+from accounts.http.throttles import Launches, Reads, Writes
 from accounts.http.views import OrganizationView
 from accounts.models import Organization, SSHKey
 from accounts.serializers import filters
-from billing import checkout, keeping
+from billing import budgets, checkout, keeping, limits
 from billing.api import problems
 from billing.models import Quote
 from billing.queries import priced_leases
@@ -104,6 +105,7 @@ class LeaseView(OrganizationView):
 class Leases(ListModelMixin, LeaseView):
     """The organization's leases."""
 
+    throttle_classes = [Reads, Writes, Launches]
     required = {"GET": "lease:read", "POST": "lease:write"}
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -123,7 +125,9 @@ class Leases(ListModelMixin, LeaseView):
 
         On a plan that requires approval it stays `held` until the operator decides; see `approval`.
 
-        402 `insufficient_funds`, 409 `nodes_taken` with the next free windows, 409 `quote_used`, 410 `quote_expired`.
+        402 `insufficient_funds` and `budget_exceeded`, 409 `nodes_taken` with the next free windows,
+        `node_limit_reached` and `quote_used`, 410 `quote_expired`, 403 `ordering_blocked`, 429 for too many orders a
+        minute.
         """
         wanted = NewLease(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -139,6 +143,12 @@ class Leases(ListModelMixin, LeaseView):
             )
         except checkout.InsufficientFunds as error:
             raise problems.insufficient_funds(error) from error
+        except limits.OrderingBlocked as error:
+            raise problems.ordering_blocked() from error
+        except limits.NodeLimitReached as error:
+            raise problems.node_limit_reached(error) from error
+        except budgets.BudgetExceeded as error:
+            raise problems.budget_exceeded(error) from error
         except NodesTaken as error:
             raise problems.nodes_taken(error) from error
         except checkout.QuoteUsed as error:

@@ -1,8 +1,10 @@
 """The domain's refusals as problem answers, each with the way out."""
 
 from accounts.http.problems import Problem, bad_field
+from billing.budgets import BudgetExceeded
 from billing.checkout import InsufficientFunds, QuoteExpired, QuoteUsed
 from billing.extending import PriceTooHigh
+from billing.limits import BLOCKED, NodeLimitReached
 from billing.waiting import NotWaiting
 from leasing.operations import BookedBehind, NodesTaken, WindowRefused
 from leasing.queries.extension import LEASE
@@ -10,6 +12,7 @@ from leasing.serializers.windows import BehindShown
 from marketplace.money import format_micros
 
 TOP_UP_PATH = "/api/v1/top-ups"
+BUDGETS_PATH = "/api/v1/budgets"
 
 
 def insufficient_funds(error: InsufficientFunds) -> Problem:
@@ -80,3 +83,39 @@ def quote_expired(error: QuoteExpired) -> Problem:
 def not_waiting(error: NotWaiting) -> Problem:
     """409."""
     return Problem(409, "not_waiting", "It has ended already", str(error))
+
+
+def budget_exceeded(error: BudgetExceeded) -> Problem:
+    """402, with the budget, its month, what is left of it and what the order needs."""
+    return Problem(
+        402,
+        "budget_exceeded",
+        "More than the budget allows",
+        str(error),
+        budget=error.budget.public_id,
+        project=error.budget.project,
+        month=error.month,
+        limit_micros=error.budget.limit_micros,
+        left_micros=error.left_micros,
+        needed_micros=error.needed_micros,
+        budgets_path=BUDGETS_PATH,
+    )
+
+
+def node_limit_reached(error: NodeLimitReached) -> Problem:
+    """409, with the limit and what is in use."""
+    return Problem(
+        409,
+        "node_limit_reached",
+        "More nodes than allowed at once",
+        str(error),
+        plan=error.plan.slug,
+        limit=error.limit,
+        in_use=error.in_use,
+        wanted=error.wanted,
+    )
+
+
+def ordering_blocked() -> Problem:
+    """403. Why is not said."""
+    return Problem(403, "ordering_blocked", "Ordering is paused", BLOCKED)

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from billing.api import money, orders, standing_orders, windows
+from billing.api import budgets, money, orders, standing_orders, windows
 
 urlpatterns = [
     path("quotes", orders.Quotes.as_view(), name="api_quotes"),
     path("quotes/<str:id>", orders.OneQuote.as_view(), name="api_quote"),
+    path("quotes/<str:id>/budgets", budgets.QuoteBudgets.as_view(), name="api_quote_budgets"),
     path("leases", orders.Leases.as_view(), name="api_leases"),
     path("leases/<str:id>", orders.OneLease.as_view(), name="api_lease"),
     path("leases/<str:id>/usage", orders.LeaseUsage.as_view(), name="api_lease_usage"),
@@ -19,6 +20,9 @@ urlpatterns = [
     path("standing-orders/<str:id>/cancel", standing_orders.Cancel.as_view(), name="api_standing_order_cancel"),
     path("wallet", money.OwnWallet.as_view(), name="api_wallet"),
     path("ledger", money.Ledger.as_view(), name="api_ledger"),
+    path("budgets", budgets.Budgets.as_view(), name="api_budgets"),
+    path("budgets/<str:id>", budgets.OneBudget.as_view(), name="api_budget"),
+    path("limits", budgets.Limits.as_view(), name="api_limits"),
     path("invoices", money.Invoices.as_view(), name="api_invoices"),
     path("invoices/preview", money.InvoicePreview.as_view(), name="api_invoice_preview"),
     path("invoices/<str:id>", money.OneInvoice.as_view(), name="api_invoice"),

@@ -1,5 +1,6 @@
 """Everything `billing` keeps: prices promised, seconds used, money moved."""
 
+from billing.models.budget import PERCENTS, Budget, BudgetAlert
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine
 from billing.models.ledger import AccountKind, Entry, LedgerAccount, Posting, PostingKind
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
@@ -9,7 +10,10 @@ from billing.models.standing_order import Mode, StandingOrder, StandingOrderStat
 from billing.models.usage import Meter, MeterPrice, Usage
 
 __all__ = [
+    "PERCENTS",
     "AccountKind",
+    "Budget",
+    "BudgetAlert",
     "Entry",
     "GatewayEvent",
     "Invoice",

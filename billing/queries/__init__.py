@@ -1,13 +1,17 @@
 """Questions about money, answered from rows; nothing here writes."""
 
+from billing.queries.commitments import Commitment, Commitments, commitments, split
 from billing.queries.meters import Reading, cost_so_far, open_readings, priced_leases, read, readable
 from billing.queries.prices import Price, price_at, price_of_window, prices_of, with_price
 from billing.queries.wallet import Wallet, ledger_entries, refundable_cents, refundable_payments, wallet
 
 __all__ = [
+    "Commitment",
+    "Commitments",
     "Price",
     "Reading",
     "Wallet",
+    "commitments",
     "cost_so_far",
     "ledger_entries",
     "open_readings",
@@ -19,6 +23,7 @@ __all__ = [
     "readable",
     "refundable_cents",
     "refundable_payments",
+    "split",
     "wallet",
     "with_price",
 ]

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from accounts.access import Principal, principal_of
 from accounts.clock import now
 from accounts.views import allowed
-from billing import checkout, keeping
+from billing import budgets, checkout, keeping, limits
 from billing.forms import Details, Wish, cents_to_ask
 from billing.models import Quote
 from billing.queries import wallet
@@ -32,6 +32,7 @@ class Price:
     guaranteed_until: datetime | None
     available_micros: int
     now: datetime
+    outlooks: list[budgets.Outlook]
     refusal: str = ""  # why its nodes could not be held
 
     @property
@@ -58,6 +59,11 @@ class Price:
     def missing_micros(self) -> int:
         """What the wallet lacks; zero or less when it has enough."""
         return self.quote.hold_micros - self.available_micros
+
+    @property
+    def fits_budgets(self) -> bool:
+        """Whether no budget refuses it."""
+        return all(outlook.fits for outlook in self.outlooks)
 
     @property
     def top_up_dollars(self) -> int:
@@ -88,7 +94,8 @@ def order(request: HttpRequest) -> HttpResponse:
             return redirect("lease", id=lease.public_id)
     elif ordering and not quote:
         messages.info(request, "Check the price, then order.")
-    price = _price(principal, offer, wish, moment, keep=quote)
+    project = asked.get("project", "").strip()
+    price = _price(principal, offer, wish, moment, keep=quote, project=project)
     if price and ("hold" in request.POST or _held_before(quote, price)):
         price = _hold(price)
     page = "billing/_price.html" if request.headers.get("HX-Request") else "billing/order.html"
@@ -140,6 +147,8 @@ def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, mom
         messages.warning(request, "The price was renewed. Check it and order again.")
     except checkout.InsufficientFunds:
         messages.error(request, "There is not enough money in the wallet. Nothing was ordered.")
+    except (limits.OrderingBlocked, limits.NodeLimitReached, budgets.BudgetExceeded) as refusal:
+        messages.error(request, f"{refusal} Nothing was ordered.")
     except NodesTaken:
         messages.error(request, "Somebody was faster: not all nodes are free any more. Nothing was ordered.")
     return None
@@ -153,7 +162,9 @@ def _is_for(quote: Quote, wish: Wish, moment: datetime) -> bool:
     return same and (at_once or quote.starts_at == wanted["starts_at"]) and quote.expires_at > moment
 
 
-def _price(principal: Principal, offer: Offer, wish: Wish, moment: datetime, *, keep: Quote | None) -> Price | None:
+def _price(
+    principal: Principal, offer: Offer, wish: Wish, moment: datetime, *, keep: Quote | None, project: str
+) -> Price | None:
     """The price of the wish, by the quote that was shown before while that is for the same. None for a bad wish."""
     if not wish.is_valid():
         return None
@@ -170,6 +181,7 @@ def _price(principal: Principal, offer: Offer, wish: Wish, moment: datetime, *, 
         guaranteed_until=quote.ends_at or _guaranteed_until(offer, quote.nodes, moment),
         available_micros=purse.available_micros,
         now=moment,
+        outlooks=budgets.with_order(quote=quote, project=project, now=moment),
     )
 
 

@@ -18,6 +18,7 @@ from leasing.models.lease import (
     OnFailure,
     Transition,
 )
+from leasing.models.limit import NodeLimit
 from leasing.models.log import MachineLog
 from leasing.models.machine import Machine, MachineTransition
 from leasing.models.maintenance import Maintenance, MaintenanceState
@@ -45,6 +46,7 @@ __all__ = [
     "Maintenance",
     "MaintenanceState",
     "NodeHealth",
+    "NodeLimit",
     "OnFailure",
     "Outage",
     "OutageCause",

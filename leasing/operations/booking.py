@@ -26,7 +26,7 @@ WINDOWS_AHEAD = timedelta(days=60)
 class Setup:
     """
     What the tenant wants to find: a name for people, the keys that are admitted, the image, a script run once, and
-    variables, secrets among them; what to do when a node fails under it; and the customer's own tag.
+    variables, secrets among them; what to do when a node fails under it; and the tag that its cost counts under.
     """
 
     name: str

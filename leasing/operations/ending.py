@@ -16,6 +16,7 @@ WORDS = {
     "guarantee_over": "Its guaranteed time is over and the nodes are booked by somebody else.",
     "node_failed": "Its node did not come back after the pause.",
     "out_of_funds": "The wallet stayed empty; the data was kept for the promised time and is now being wiped.",
+    "budget_reached": "Its budget was not raised; the data was kept for the promised time and is now being wiped.",
 }
 
 

@@ -12,6 +12,13 @@ from leasing.states import IN_HANDS, LeaseState, MachineState
 WORK_LIMIT = timedelta(minutes=10)  # for a worker to pause or resume a machine
 
 
+# Why it is paused, what makes it go on, and the page to do that on.
+WORDS = {
+    "out_of_funds": ("The wallet is empty", "Top up before then", "/wallet/"),
+    "budget_reached": ("A budget is reached", "Raise it before then, or wait for the new month,", "/budgets/"),
+}
+
+
 @transaction.atomic
 def pause(*, lease: Lease, reason: str, until: datetime, actor: str, now: datetime) -> None:
     """
@@ -20,6 +27,7 @@ def pause(*, lease: Lease, reason: str, until: datetime, actor: str, now: dateti
     :raises IllegalMove: if it is not active
     :raises Stale: if somebody else moved it meanwhile
     """
+    why, then, page = WORDS[reason]
     lease.move_to(LeaseState.PAUSED, at=now, reason=reason, actor=actor, deadline=until)
     outages.end_all(lease=lease, now=now)
     for machine in lease.machines.filter(state__in=IN_HANDS):
@@ -33,9 +41,9 @@ def pause(*, lease: Lease, reason: str, until: datetime, actor: str, now: dateti
         data={"name": lease.name, "reason": reason, "until": until.isoformat()},
         notice={
             "title": f"{lease.name} is paused",
-            "text": "The wallet is empty, so access is off and nothing is charged. Your data, keys and address are "
-            f"kept until {until:%Y-%m-%d %H:%M} UTC. Top up before then and the lease goes on by itself.",
-            "path": "/wallet/",
+            "text": f"{why}, so access is off and nothing is charged. Your data, keys and address are kept until "
+            f"{until:%Y-%m-%d %H:%M} UTC. {then} and the lease goes on by itself.",
+            "path": page,
         },
     )
 

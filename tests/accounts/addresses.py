@@ -44,6 +44,7 @@ KINDS = {
         machine machine_power_cycle machine_gpu_reset machine_rebuild machine_swap
         machine_startup_log machine_console_log
         wallet top_up refund ledger payment payment_opening invoices invoice
+        budgets budget-create budget budget-remove limits api_budgets api_budget api_quote_budgets api_limits
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
         api_leases api_lease api_lease_usage api_lease_receipt api_lease_extension api_lease_extend
         api_lease_auto_extend api_lease_project

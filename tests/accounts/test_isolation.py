@@ -13,8 +13,8 @@ from rest_framework.test import APIClient
 from accounts.clock import now
 from accounts.models import APIToken, Organization, User
 from accounts.operations import issue_token
-from billing import checkout, invoicing, settlement, waiting
-from billing.models import Invoice
+from billing import budgets, checkout, invoicing, settlement, waiting
+from billing.models import Budget, Invoice
 from leasing.models import MachineLog
 from leasing.provisioners import provisioner_for
 from leasing.provisioners.fake import Fake
@@ -58,6 +58,8 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
         "leases/ssh-keys": [f"{active.public_id}/{key}"],
         "quotes": [quote.public_id],
         "standing-orders": [waiting_one.public_id],
+        "quotes/budgets": [quote.public_id],
+        "budgets": [a_budget(acme).public_id],
         "top-ups": [payment.public_id],
         "invoices": [an_invoice(acme).public_id],
         "ssh-keys": [key],
@@ -65,6 +67,12 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
         "api-tokens": tokens,
     }
     fake.world.reset()
+
+
+def a_budget(organization: Organization) -> Budget:
+    return budgets.create(
+        organization=organization, actor="", created_by=None, project="", limit_micros=10**12, now=now()
+    )
 
 
 def an_invoice(organization: Organization) -> Invoice:

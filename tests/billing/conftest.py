@@ -89,20 +89,22 @@ def a_quote(organization: Organization, offer: Offer, *, now: datetime = NOON, n
     return checkout.quote(organization=organization, offer=offer, nodes=nodes, now=now, **times)
 
 
-def place(quote: Quote, *, now: datetime = NOON, name: str = "training") -> Lease:
+def place(quote: Quote, *, now: datetime = NOON, name: str = "training", project: str = "") -> Lease:
     return checkout.place(
         organization=quote.organization,
         actor="user:us_tests",
         created_by=None,
         quote=quote,
-        setup=Setup(name, [factories.a_key(quote.organization)], factories.an_image()),
+        setup=Setup(name, [factories.a_key(quote.organization)], factories.an_image(), project=project),
         now=now,
     )
 
 
-def running(organization: Organization, offer: Offer, *, now: datetime = NOON, nodes: int = 1) -> Lease:
+def running(
+    organization: Organization, offer: Offer, *, now: datetime = NOON, nodes: int = 1, project: str = ""
+) -> Lease:
     """An on-demand lease, ordered and in the customer's hands at `now`."""
-    lease = place(a_quote(organization, offer, now=now, nodes=nodes), now=now)
+    lease = place(a_quote(organization, offer, now=now, nodes=nodes), now=now, project=project)
     work_all(offer, now=now)
     lease.refresh_from_db()
     return lease

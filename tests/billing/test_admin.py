@@ -7,7 +7,7 @@ from django.test import Client, RequestFactory
 
 from accounts.clock import now
 from accounts.models import Organization
-from billing import invoicing, metering, waiting
+from billing import budgets, invoicing, metering, waiting
 from billing.models import GatewayEvent, Payment
 from leasing.operations import end
 from marketplace.models import Offer
@@ -27,6 +27,7 @@ def staff(acme: Organization, offer: Offer) -> Client:
     invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=now())
     wish = waiting.Wish(mode="tell", nodes=1)
     waiting.join(organization=acme, actor="user:us_tests", created_by=None, wish=wish, name="w", setup=None, now=NOON)
+    budgets.create(organization=acme, actor="", created_by=None, project="", limit_micros=1, now=NOON)
     Payment.objects.create(organization=acme, amount_cents=5000, created_at=NOON, next_check_at=NOON)
     GatewayEvent.objects.create(event_id="evt_1", kind="other", payload={}, received_at=NOON, next_attempt_at=NOON)
     root = factories.a_user("root@example.com", is_staff=True, is_superuser=True)
@@ -37,7 +38,7 @@ def staff(acme: Organization, offer: Offer) -> Client:
 
 
 def test_every_list_and_row_opens(staff: Client) -> None:
-    assert len(MODELS) == 11
+    assert len(MODELS) == 12
     for model in MODELS:
         base = f"/admin/billing/{model._meta.model_name}/"
         assert staff.get(f"{base}?q=x").status_code == 200, base

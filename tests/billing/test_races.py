@@ -6,8 +6,10 @@ import pytest
 from django.db import connection
 
 from accounts.models import Organization
-from billing import metering, operations
+from billing import budgets, metering, operations
+from billing.budgets import BudgetExceeded
 from billing.checkout import InsufficientFunds, QuoteUsed
+from billing.limits import NodeLimitReached
 from billing.models import LedgerAccount, Meter, Posting, Quote, Usage
 from leasing.models import Lease
 from leasing.operations import end
@@ -113,3 +115,36 @@ def test_the_first_posting_of_an_organization_from_many_threads_makes_one_wallet
         cursor.execute("SELECT sum(amount_micros) FROM billing_entry")
         assert cursor.fetchone() == (0,)
     assert operations.lock_wallet(organization=organization).balance_micros == 10_000_000
+
+
+def quotes_with_a_budget_for_one() -> list[Quote]:
+    organization = funded(1000)
+    offer = factories.an_offer(factories.a_pool(nodes=20))
+    budgets.create(organization=organization, actor="", created_by=None, project="", limit_micros=5_000_000, now=NOON)
+    factories.a_key(organization), factories.an_image()
+    return [a_quote(organization, offer) for _ in range(20)]
+
+
+def test_twenty_orders_with_a_budget_for_one_make_one_lease() -> None:
+    quotes = quotes_with_a_budget_for_one()
+    results = together(20, lambda number: place(quotes[number]))
+    assert sum(isinstance(result, Lease) for result in results) == 1
+    assert sum(isinstance(result, BudgetExceeded) for result in results) == 19
+
+
+def test_without_the_lock_on_the_wallet_the_same_orders_pass_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: two orders that fit one by one do not fit together."""
+    quotes = quotes_with_a_budget_for_one()
+    monkeypatch.setattr(operations, "lock_wallet", _look_without_locking)
+    results = together(20, lambda number: place(quotes[number]))
+    assert sum(isinstance(result, Lease) for result in results) > 1
+
+
+def test_twenty_orders_where_two_nodes_are_allowed_make_two_leases() -> None:
+    organization = funded(1000)
+    offer = factories.an_offer(factories.a_pool(nodes=20), factories.a_plan(nodes_at_once_new=2))
+    factories.a_key(organization), factories.an_image()
+    quotes = [a_quote(organization, offer) for _ in range(20)]
+    results = together(20, lambda number: place(quotes[number]))
+    assert sum(isinstance(result, Lease) for result in results) == 2
+    assert sum(isinstance(result, NodeLimitReached) for result in results) == 18

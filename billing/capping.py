@@ -1,0 +1,128 @@
+"""
+The sweep that keeps budgets while on-demand leases burn: told at 50, 80 and 100 %, paused before the limit, resumed
+when there is room again.
+
+A lease that runs is committed for `REACH` ahead of now, so that a sweep which comes within that time pauses it before
+the limit is passed. The newest is paused first, until the others fit.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+import leasing.operations
+from accounts.models import Organization
+from accounts.operations import record
+from billing import budgets, operations, standing
+from billing.models import PERCENTS, Budget, BudgetAlert, Meter
+from billing.queries import Commitment, Commitments, commitments, open_readings, wallet
+from billing.queries.commitments import REACH
+from billing.queries.months import month_of
+from leasing.models import Lease
+from leasing.states import LeaseState
+from marketplace.money import format_micros
+
+BUDGET_REACHED = "budget_reached"
+ACTOR = "system:billing"
+
+
+def at_stake() -> QuerySet[Organization]:
+    """Organizations with a budget, or with leases that one had paused and that may go on."""
+    capped = Exists(Budget.objects.filter(organization=OuterRef("pk"), active=True))
+    waiting = Exists(Lease.objects.filter(organization=OuterRef("pk"), state=LeaseState.PAUSED, reason=BUDGET_REACHED))
+    return Organization.objects.filter(Q(capped) | Q(waiting)).order_by("pk")
+
+
+@transaction.atomic
+def enforce(*, organization: Organization, now: datetime) -> None:
+    """Pause, resume and tell as the budgets at `now` demand."""
+    operations.lock_wallet(organization=organization)
+    caps = budgets.active(organization=organization)
+    stopped = _pause(organization, caps, now)
+    if not stopped:
+        _resume(organization, now)
+    spoken = commitments(organization=organization, now=now)
+    for budget in caps:
+        _tell(budget, spoken, now, reached=budget.pk in stopped)
+
+
+def _pause(organization: Organization, caps: list[Budget], now: datetime) -> set[int]:
+    """Pause until all budgets hold in this month and in the one that the reach touches. Keys of those that did not."""
+    spoken = commitments(organization=organization, now=now)
+    running = [one for one in spoken.all if one.stoppable]
+    running.sort(key=lambda one: one.meter.lease_id if one.meter else 0)
+    over = {budget.pk for budget in caps if _over(budget, spoken, now)}
+    stopped: list[Commitment] = []
+    while running and (beyond := [b for b in caps if _over(b, _without(spoken, stopped), now)]):
+        found = next((one for one in reversed(running) if any(b.covers(one.project) for b in beyond)), None)
+        if found is None:
+            break
+        running.remove(found)
+        stopped.append(found)
+        _pause_one(found, organization, now)
+    return over if stopped else set()
+
+
+def _over(budget: Budget, spoken: Commitments, now: datetime) -> bool:
+    months = {month_of(now), month_of(now + REACH)}
+    return any(spoken.total(budget.project, month) > budget.limit_micros for month in months)
+
+
+def _without(spoken: Commitments, stopped: list[Commitment]) -> Commitments:
+    """The commitments once these leases stand still."""
+    gone = {id(one) for one in stopped}
+    return Commitments(tuple(Commitment(o.project, o.used, o.used) if id(o) in gone else o for o in spoken.all))
+
+
+def _pause_one(found: Commitment, organization: Organization, now: datetime) -> None:
+    assert found.meter is not None
+    until = now + timedelta(hours=organization.data_retention_hours)
+    lease = found.meter.lease
+    leasing.operations.pause(lease=lease, reason=BUDGET_REACHED, until=until, actor=ACTOR, now=now)
+    reading = next(r for r in open_readings(organization, at=now) if r.meter.pk == found.meter.pk)
+    Meter.objects.filter(pk=reading.meter.pk).update(hold_micros=reading.due_micros)  # nothing is kept for it meanwhile
+
+
+def _resume(organization: Organization, now: datetime) -> None:
+    """Paused longest, resumed first; each takes its next hour out of wallet and budgets, as an order does."""
+    purse = wallet(organization=organization, now=now)
+    waiting = [r for r in purse.readings if r.meter.lease.reason == BUDGET_REACHED and not r.over]
+    available = purse.available_micros
+    for reading in sorted(waiting, key=lambda r: r.meter.lease.state_since):
+        lease = reading.meter.lease
+        if lease.state != LeaseState.PAUSED:
+            continue
+        if reading.held_micros == 0:
+            if available < reading.micros_per_hour or not standing.fits(reading, now):
+                continue
+            available -= reading.micros_per_hour
+            standing.hold_an_hour(reading, now)
+        leasing.operations.resume(lease=lease, actor=ACTOR, now=now)  # again, until its machines can
+
+
+def _tell(budget: Budget, spoken: Commitments, now: datetime, *, reached: bool) -> None:
+    """The highest share that was not told yet this month; those below it are told with it."""
+    month = month_of(now)
+    committed = spoken.total(budget.project, month)
+    passed = [p for p in PERCENTS if committed * 100 >= budget.limit_micros * p or reached]
+    told = set(BudgetAlert.objects.filter(budget=budget, month=month).values_list("percent", flat=True))
+    fresh = [percent for percent in passed if percent not in told]
+    if not fresh:
+        return
+    BudgetAlert.objects.bulk_create(BudgetAlert(budget=budget, month=month, percent=p, at=now) for p in fresh)
+    limit, spent = format_micros(budget.limit_micros), format_micros(committed)
+    record(
+        organization=budget.organization,
+        kind=f"budget.reached_{max(fresh)}",
+        subject=budget.public_id,
+        actor=ACTOR,
+        at=now,
+        data={"project": budget.project, "committed_micros": committed, "limit_micros": budget.limit_micros},
+        notice={
+            "title": f"{max(fresh)} % of the budget of {budget.label}",
+            "text": f"{spent} of the {limit} for {month:%B %Y} are used or agreed on. Orders that do not fit are "
+            "refused, and on-demand leases are paused before the limit is passed. Raise it, and they go on.",
+            "path": "/budgets/",
+        },
+    )

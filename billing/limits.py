@@ -1,0 +1,103 @@
+"""What an organization may have at once, whatever it can pay; and whether it may order at all."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import F
+
+from accounts.models import Organization
+from billing.models import Payment, PaymentState
+from leasing.models import NodeLimit
+from leasing.queries.limits import most_nodes_at_once
+from marketplace.models import Plan, Terms
+from marketplace.queries import all_terms
+
+NEW_FOR = timedelta(days=30)
+BLOCKED = "Ordering is paused for your company; write to us. What you lease goes on, and can be returned."
+
+
+class OrderingBlocked(Exception):
+    """Staff have put the organization's orders on hold. Why is not for the customer to read."""
+
+    def __init__(self) -> None:
+        super().__init__(BLOCKED)
+
+
+class NodeLimitReached(Exception):
+    """The order would give the organization more nodes at once, on one plan, than it may have."""
+
+    def __init__(self, plan: Plan, *, limit: int, in_use: int, wanted: int) -> None:
+        self.plan, self.limit, self.in_use, self.wanted = plan, limit, in_use, wanted
+        super().__init__(
+            f"Your organization may have {limit} nodes at once on the plan {plan.name}; {in_use} are in use or booked "
+            f"in this time, and {wanted} more were asked for. Order fewer, return some, or write to us."
+        )
+
+
+@dataclass(frozen=True)
+class NodesAllowed:
+    """One plan's limit, and the most nodes that are used or booked at one moment from now on."""
+
+    plan: Plan
+    limit: int
+    in_use: int
+
+
+def check_ordering(*, organization: Organization) -> None:
+    """
+    :raises OrderingBlocked: if staff hold its orders, as the database knows by now
+    """
+    if Organization.objects.exclude(ordering_hold="").filter(pk=organization.pk).exists():
+        raise OrderingBlocked
+
+
+def check_nodes(
+    *,
+    organization: Organization,
+    terms: Terms,
+    nodes: int,
+    starts_at: datetime,
+    ends_at: datetime | None,
+    now: datetime,
+) -> None:
+    """
+    Call it under the wallet's lock: then two orders that do not fit together cannot both pass.
+
+    :raises NodeLimitReached: if with `nodes` more there would be a moment with more than are allowed
+    """
+    limit = limit_of(organization=organization, terms=terms, now=now)
+    in_use = most_nodes_at_once(organization=organization, plan=terms.plan, starts_at=starts_at, ends_at=ends_at)
+    if in_use + nodes > limit:
+        raise NodeLimitReached(terms.plan, limit=limit, in_use=in_use, wanted=nodes)
+
+
+def limit_of(*, organization: Organization, terms: Terms, now: datetime) -> int:
+    """Nodes at once: what staff set for the plan, else for every plan, else what the terms say."""
+    own = NodeLimit.objects.filter(organization=organization)
+    for limit in own.filter(plan__in=[terms.plan]) or own.filter(plan=None):
+        return limit.nodes
+    return terms.nodes_at_once_new if is_new(organization=organization, now=now) else terms.nodes_at_once
+
+
+def is_new(*, organization: Organization, now: datetime) -> bool:
+    """For its first 30 days, and until its first payment has stood for 30 days: so long cards can be found stolen."""
+    if organization.created_at > now - NEW_FOR:
+        return True
+    stood = Payment.objects.filter(
+        organization=organization,
+        state=PaymentState.PAID,
+        settled_at__lte=now - NEW_FOR,
+        refunded_cents__lt=F("amount_cents"),
+    )
+    return not stood.exists()
+
+
+def nodes_allowed(*, organization: Organization, now: datetime) -> list[NodesAllowed]:
+    """Limit and use of every plan that is open to all, or that the organization has nodes on."""
+    found = []
+    for terms in all_terms(at=now).values():
+        in_use = most_nodes_at_once(organization=organization, plan=terms.plan, starts_at=now, ends_at=None)
+        if in_use or not terms.plan.private:
+            limit = limit_of(organization=organization, terms=terms, now=now)
+            found.append(NodesAllowed(terms.plan, limit, in_use))
+    return found

@@ -1,0 +1,159 @@
+"""
+What an organization has committed itself to, month by month: charged or used, agreed windows to come, and what
+open-ended leases will have used before somebody looks again. Budgets are kept on these figures.
+
+Each month's node-seconds become money once. For a lease that began in an earlier month a fraction of a micro-dollar
+counts whole, since what `price` left off there may fall due here: so a commitment can shrink while a window runs, but
+never grow.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db.models import Sum
+
+from accounts.models import Organization
+from billing.models import Meter, Usage
+from billing.queries.meters import SECOND, Reading, read, readable
+from billing.queries.months import month_of, months_between, next_month, start_of
+from billing.queries.prices import Price, prices_of
+from leasing.states import LeaseState
+from marketplace.money import SECONDS_PER_HOUR, price, price_of
+
+# A lease that runs open-ended is committed for so long ahead: a sweep that is late by less still stops it in time.
+REACH = timedelta(minutes=5)
+# One that is being started or resumed may begin its kept hour so much later, in the next month too.
+STARTING = timedelta(hours=1)
+
+NodeSeconds = dict[date, Counter[int]]
+"""Node-seconds by month and by their price, micro-dollars per node-hour."""
+
+
+@dataclass(frozen=True)
+class Commitment:
+    """One lease, or all that are over together: micro-dollars by month, of which `used` cannot be stopped any more."""
+
+    project: str
+    by_month: Counter[date]
+    used: Counter[date]
+    meter: Meter | None = None
+    burn_micros_per_hour: int = 0  # of a lease that runs open-ended
+
+    @property
+    def stoppable(self) -> bool:
+        """Whether it grows until somebody stops it."""
+        return self.burn_micros_per_hour > 0
+
+
+@dataclass(frozen=True)
+class Commitments:
+    """All commitments of an organization."""
+
+    all: tuple[Commitment, ...]
+
+    def under(self, project: str) -> list[Commitment]:
+        """Those with a tag; all of them for ""."""
+        return [one for one in self.all if project in ("", one.project)]
+
+    def total(self, project: str, month: date) -> int:
+        """Micro-dollars committed in a month under a tag, or in all."""
+        return sum(one.by_month[month] for one in self.under(project))
+
+    def burn(self, project: str) -> int:
+        """Micro-dollars an hour of what runs open-ended."""
+        return sum(one.burn_micros_per_hour for one in self.under(project))
+
+
+def commitments(*, organization: Organization, now: datetime) -> Commitments:
+    """As of `now`, from this month on. Read them under the wallet's lock before promising anything."""
+    meters = readable().filter(lease__organization=organization, closed_at=None)
+    return Commitments((*_closed(organization, now), *(of_meter(meter, now=now) for meter in meters)))
+
+
+def split(
+    *, micros_per_node_hour: int, nodes: int, starts_at: datetime, ends_at: datetime | None, now: datetime
+) -> Counter[date]:
+    """What an order commits to in each month: its part of the window, or the first hour of a lease without an end."""
+    if ends_at is None:
+        hour = price(micros_per_node_hour=micros_per_node_hour, seconds=SECONDS_PER_HOUR, nodes=nodes)
+        return Counter({month_of(now): hour, month_of(now + STARTING): hour})
+    prices = [Price(starts_at, micros_per_node_hour)]
+    return _money(_agreed(prices, nodes, starts_at, ends_at), since=starts_at)
+
+
+def of_meter(meter: Meter, *, now: datetime) -> Commitment:
+    """One lease that still has a claim on the wallet."""
+    lease, reading = meter.lease, read(meter, at=now)
+    used, begun = _used(meter, now, now), _begun(reading)
+    spent = _money(used, since=begun)
+    if reading.over:
+        return Commitment(lease.project, spent, spent, meter)
+    if lease.ends_at is not None:
+        to_come = _agreed(prices_of(meter), meter.nodes, max(now, lease.starts_at), lease.ends_at)
+        whole = {month: used.get(month, Counter()) + to_come.get(month, Counter()) for month in used | to_come}
+        return Commitment(lease.project, _money(whole, since=lease.starts_at), spent, meter)
+    runs = lease.state == LeaseState.ACTIVE
+    ahead = _money(_used(meter, now, now + REACH), since=begun) if runs else spent
+    held = read(meter, at=now + REACH).held_micros if runs else reading.held_micros
+    for month in {month_of(now), month_of(now + (REACH if runs else STARTING))}:
+        ahead = ahead + Counter({month: held})
+    return Commitment(lease.project, ahead, spent, meter, reading.micros_per_hour if runs else 0)
+
+
+def _closed(organization: Organization, now: datetime) -> Iterator[Commitment]:
+    """What leases that are over and settled were charged for this month, tag by tag."""
+    month = month_of(now)
+    rows = Usage.objects.filter(
+        lease__organization=organization, lease__meter__closed_at__isnull=False, from_at__gte=start_of(month)
+    )
+    for project, micros in rows.values_list("lease__project").annotate(micros=Sum("micros")).order_by("lease__project"):
+        spent = Counter({month: micros})
+        yield Commitment(project, spent, spent)
+
+
+def _used(meter: Meter, now: datetime, upto: datetime) -> NodeSeconds:
+    """What is charged, from this month on and before `upto`."""
+    found = {}
+    for month in months_between(start_of(month_of(now)), upto):
+        found[month] = _billed(meter, min(start_of(next_month(month)), upto)) - _billed(meter, start_of(month))
+    return found
+
+
+def _billed(meter: Meter, upto: datetime) -> Counter[int]:
+    found = Counter[int]()
+    for part in read(meter, at=upto).parts:
+        micros_per_node_hour, node_seconds = part.billed(part.losses)
+        found[micros_per_node_hour] += node_seconds
+    return found
+
+
+def _begun(reading: Reading) -> datetime | None:
+    return reading.spans[0].since if reading.spans else None
+
+
+def _agreed(prices: Sequence[Price], nodes: int, begin: datetime, end: datetime) -> NodeSeconds:
+    """An agreed time, whole."""
+    found: NodeSeconds = {month: Counter() for month in months_between(begin, end)}
+    borders = [later.since for later in prices[1:]]
+    for agreed, since, until in zip(prices, [begin, *borders], [*borders, end], strict=True):
+        for month in months_between(max(begin, since), min(end, until)):
+            seconds = _seconds_in(month, max(begin, since), min(end, until))
+            found[month][agreed.micros_per_node_hour] += nodes * seconds
+    return found
+
+
+def _seconds_in(month: date, begin: datetime, end: datetime) -> int:
+    """Seconds of the time from `begin` to `end` that lie in the month, a begun one counted whole."""
+    length = min(end, start_of(next_month(month))) - max(begin, start_of(month))
+    return -(-length // SECOND)
+
+
+def _money(node_seconds: NodeSeconds, *, since: datetime | None) -> Counter[date]:
+    found = Counter[date]()
+    for month, by_price in node_seconds.items():
+        earlier = since is not None and since < start_of(month)
+        fraction = sum(rate * seconds for rate, seconds in by_price.items()) % SECONDS_PER_HOUR > 0
+        found[month] = price_of(by_price.items()) + (earlier and fraction)
+    return found

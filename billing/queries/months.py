@@ -1,0 +1,32 @@
+"""UTC calendar months, each named by its first day."""
+
+from datetime import UTC, date, datetime, time
+
+
+def month_of(moment: datetime) -> date:
+    """The first day of the UTC month of a moment."""
+    return moment.astimezone(UTC).date().replace(day=1)
+
+
+def next_month(first: date) -> date:
+    """The first day of the month after the one that begins on `first`."""
+    return date(first.year + first.month // 12, first.month % 12 + 1, 1)
+
+
+def previous_month(first: date) -> date:
+    """The first day of the month before the one that begins on `first`."""
+    return date(first.year - (first.month == 1), (first.month - 2) % 12 + 1, 1)
+
+
+def start_of(month: date) -> datetime:
+    """Its first moment."""
+    return datetime.combine(month, time(), UTC)
+
+
+def months_between(begin: datetime, end: datetime) -> list[date]:
+    """Every month that has a moment in the half-open time from `begin` to `end`."""
+    month, found = month_of(begin), list[date]()
+    while start_of(month) < end:
+        found.append(month)
+        month = next_month(month)
+    return found

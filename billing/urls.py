@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.views import extend, leases, order, papers, wallet, webhook
+from billing.views import extend, leases, move, order, papers, wallet, webhook
 
 urlpatterns = [
     path("leases/", leases.leases, name="leases"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("leases/<str:id>/receipt/", papers.receipt, name="receipt"),
     path("leases/<str:id>/extend/", extend.lease_extend, name="lease_extend"),
     path("leases/<str:id>/auto-extend/", extend.lease_auto_extend, name="lease_auto_extend"),
+    path("leases/<str:id>/move/", move.lease_move, name="lease_move"),
     path("order/", order.order, name="order"),
     path("wallet/", wallet.wallet, name="wallet"),
     path("wallet/top-up/", wallet.top_up, name="top_up"),

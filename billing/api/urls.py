@@ -14,6 +14,7 @@ urlpatterns = [
     path("leases/<str:id>/extension", windows.Extension.as_view(), name="api_lease_extension"),
     path("leases/<str:id>/extend", windows.Extend.as_view(), name="api_lease_extend"),
     path("leases/<str:id>/auto-extend", windows.AutoExtension.as_view(), name="api_lease_auto_extend"),
+    path("leases/<str:id>/move", windows.Move.as_view(), name="api_lease_move"),
     path("wallet", money.OwnWallet.as_view(), name="api_wallet"),
     path("ledger", money.Ledger.as_view(), name="api_ledger"),
     path("invoices", money.Invoices.as_view(), name="api_invoices"),

@@ -69,6 +69,8 @@ def _unfit(lease: Lease, quote: Quote) -> Refusal | None:
     if quote.nodes != lease.node_count or quote.ends_at is None:
         nodes = f"{lease.node_count} node{'s' if lease.node_count > 1 else ''}"
         return Refusal("quote", f"Quote a window with an end for {nodes}, as the lease has.")
+    if (quote.offer, quote.starts_at, quote.ends_at) == (lease.offer, lease.starts_at, lease.ends_at):
+        return Refusal("quote", "The lease is there already: choose another window or offer.")
     if quote.terms.approval_required:
         return Refusal("quote", f"Orders of {quote.terms.plan.name} need the operator's approval: order it anew.")
     return None

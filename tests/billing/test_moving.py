@@ -145,6 +145,8 @@ def test_only_an_agreed_lease_and_only_for_as_many_nodes(acme: Organization, res
     lease = scheduled(acme, reserved)
     with pytest.raises(WindowRefused, match="for 1 node, as the lease has"):
         move(lease, a_quote(acme, reserved, nodes=2, starts_at=START, ends_at=END + HOUR))
+    with pytest.raises(WindowRefused, match="there already"):
+        move(lease, a_quote(acme, reserved, starts_at=START, ends_at=END))
     end(lease=lease, reason="returned", actor=ACTOR, now=NOON)
     running = active(acme, reserved)
     quote = a_quote(acme, reserved, starts_at=START + HOUR, ends_at=END + HOUR)

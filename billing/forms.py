@@ -9,12 +9,20 @@ from django import forms
 from accounts.models import Organization, SSHKey
 from billing.models import Mode
 from leasing.forms import POLICIES
-from leasing.models import ENVIRONMENT_BYTES, PROJECT, PROJECT_LENGTH, PROJECT_WORDS, STARTUP_SCRIPT_BYTES, OnFailure
+from leasing.models import (
+    ENVIRONMENT_BYTES,
+    PROJECT,
+    PROJECT_LENGTH,
+    PROJECT_WORDS,
+    STARTUP_SCRIPT_BYTES,
+    Lease,
+    OnFailure,
+)
 from leasing.operations import BadEnvironment, check_environment
 from marketplace.forms import CatalogueFilter
-from marketplace.models import Image, Plan, PlanKind, Terms
+from marketplace.models import Image, Offer, Plan, PlanKind, Terms
 from marketplace.money import MICROS, MICROS_PER_CENT, SECONDS_PER_HOUR
-from marketplace.queries import MOST_NODES, Window
+from marketplace.queries import MOST_NODES, Window, listed_offers
 
 MOMENT = "%Y-%m-%dT%H:%M"
 LEAST_DOLLARS, MOST_DOLLARS = 10, 50_000
@@ -56,6 +64,30 @@ class NewEnd(forms.Form):
 
     ends_at = moment("Until (UTC)")
     shown_micros = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+class Offers(forms.ModelChoiceField[Offer]):
+    """Offers by what and where they are."""
+
+    def label_from_instance(self, obj: Offer) -> str:
+        """Such as "8 × H100 in Macon, Georgia"."""
+        return f"{obj.pool.node_type.name} in {obj.pool.site.place}"
+
+
+class NewWindow(forms.Form):
+    """Where an agreed lease shall go."""
+
+    offer = Offers(label="Offer", queryset=Offer.objects.none(), to_field_name="public_id", empty_label=None)
+    starts_at = moment("From (UTC)")
+    ends_at = moment("Until (UTC)")
+
+    def __init__(self, data: Any, *, lease: Lease) -> None:
+        """Offers what is for sale to the organization on the same plan."""
+        super().__init__(data)
+        field = self.fields["offer"]
+        assert isinstance(field, Offers)
+        on_sale = listed_offers(lease.organization).filter(plan=lease.offer.plan_id)
+        field.queryset = on_sale.order_by("pool__site__name", "pool__node_type__name")
 
 
 class AutoExtension(forms.Form):

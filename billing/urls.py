@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.views import budgets, extend, leases, order, papers, standing_orders, wallet, webhook
+from billing.views import budgets, extend, leases, move, order, papers, standing_orders, wallet, webhook
 
 urlpatterns = [
     path("leases/", leases.leases, name="leases"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("leases/<str:id>/receipt/", papers.receipt, name="receipt"),
     path("leases/<str:id>/extend/", extend.lease_extend, name="lease_extend"),
     path("leases/<str:id>/auto-extend/", extend.lease_auto_extend, name="lease_auto_extend"),
+    path("leases/<str:id>/move/", move.lease_move, name="lease_move"),
     path("order/", order.order, name="order"),
     path("standing-orders/", standing_orders.standing_orders, name="standing_orders"),
     path("standing-orders/new/", standing_orders.standing_order_new, name="standing_order_new"),

@@ -18,6 +18,7 @@ urlpatterns = [
     path("standing-orders", standing_orders.StandingOrders.as_view(), name="api_standing_orders"),
     path("standing-orders/<str:id>", standing_orders.OneStandingOrder.as_view(), name="api_standing_order"),
     path("standing-orders/<str:id>/cancel", standing_orders.Cancel.as_view(), name="api_standing_order_cancel"),
+    path("leases/<str:id>/move", windows.Move.as_view(), name="api_lease_move"),
     path("wallet", money.OwnWallet.as_view(), name="api_wallet"),
     path("ledger", money.Ledger.as_view(), name="api_ledger"),
     path("budgets", budgets.Budgets.as_view(), name="api_budgets"),

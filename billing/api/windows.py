@@ -6,15 +6,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.clock import now
-from billing import extending
+from accounts.http.problems import bad_field
+from billing import extending, moving
 from billing.api import problems
 from billing.api.orders import LeaseView
-from billing.checkout import InsufficientFunds
+from billing.checkout import InsufficientFunds, QuoteExpired, QuoteUsed
+from billing.models import Quote
 from billing.serializers import PricedLease
 from leasing.models import Lease
-from leasing.operations import BookedBehind, WindowRefused, extend_itself
+from leasing.operations import BookedBehind, NodesTaken, WindowRefused, extend_itself
 from leasing.queries.extension import reach, why_not_now
-from leasing.serializers.windows import AutoExtend, ExtensionShown, NewEnd, WishedEnd
+from leasing.serializers.windows import AutoExtend, ExtensionShown, NewEnd, NewWindow, WishedEnd
 from leasing.tasks import nudge_sites
 
 
@@ -116,4 +118,39 @@ class AutoExtension(WindowView):
             extend_itself(lease=lease, actor=self.principal.actor, now=now(), **wanted.validated_data)
         except WindowRefused as error:
             raise problems.window_refused(error) from error
+        return self.shown(lease)
+
+
+class Move(WindowView):
+    """Another window, or another offer."""
+
+    required = {"POST": "lease:write"}
+
+    @extend_schema(operation_id="leases_move", summary="Move a lease", request=NewWindow, responses=PricedLease)
+    def post(self, request: Request, id: str) -> Response:
+        """Move an agreed lease before its start to the window, offer and price of a quote, or change nothing.
+
+        POST quotes for as many nodes first; the difference in price is kept aside or free again. It can be moved for as
+        long as cancelling it costs nothing. A retry changes nothing. 402 `insufficient_funds`, 409 `nodes_taken`, 409
+        `quote_used`, 409 `window_fixed`, 410 `quote_expired`.
+        """
+        lease = self.get_object()
+        wanted = NewWindow(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        own = Quote.objects.filter(organization=self.principal.organization)
+        quote = own.filter(public_id=wanted.validated_data["quote"]).first()
+        if quote is None:
+            raise bad_field("quote", "There is no such quote. POST quotes makes one.")
+        try:
+            moving.move(lease=lease, quote=quote, actor=self.principal.actor, now=now())
+        except WindowRefused as error:
+            raise problems.window_refused(error) from error
+        except InsufficientFunds as error:
+            raise problems.insufficient_funds(error) from error
+        except NodesTaken as error:
+            raise problems.nodes_taken(error) from error
+        except QuoteUsed as error:
+            raise problems.quote_used(error) from error
+        except QuoteExpired as error:
+            raise problems.quote_expired(error) from error
         return self.shown(lease)

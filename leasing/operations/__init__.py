@@ -6,6 +6,7 @@ from leasing.operations.ending import end, settle_end
 from leasing.operations.extending import BookedBehind, WindowRefused, extend, extend_itself, tell_not_extended
 from leasing.operations.failing import NoEqualNode, swap
 from leasing.operations.keeping import keep
+from leasing.operations.moving import move
 from leasing.operations.pausing import pause, pause_again, paused, resume
 from leasing.operations.renewing import renew
 from leasing.operations.servicing import service, service_failed
@@ -43,6 +44,7 @@ __all__ = [
     "hold",
     "keep",
     "machine_ready",
+    "move",
     "not_contained",
     "pause",
     "pause_again",

@@ -122,14 +122,20 @@ class ClaimsChanged(Exception):
 @transaction.atomic
 def _lock_claimed(lease: Lease) -> list[int]:
     """Raises ClaimsChanged with nothing locked: a node added afterwards would be locked out of order."""
-    node_ids = _claimed(lease)
-    list(NodeCalendar.objects.filter(pk__in=node_ids).order_by("pk").select_for_update(no_key=True))
-    if _claimed(lease) != node_ids:
+    node_ids = claimed(lease)
+    lock(node_ids)
+    if claimed(lease) != node_ids:
         raise ClaimsChanged
     return node_ids
 
 
-def _claimed(lease: Lease) -> list[int]:
+def lock(node_ids: Sequence[int]) -> None:
+    """Lock the calendars of these nodes, ids ascending."""
+    list(NodeCalendar.objects.filter(pk__in=node_ids).order_by("pk").select_for_update(no_key=True))
+
+
+def claimed(lease: Lease) -> list[int]:
+    """Ids of the nodes that the lease claims, ascending."""
     return sorted(Claim.objects.filter(lease=lease, released_at=None).values_list("node_id", flat=True))
 
 
@@ -253,7 +259,7 @@ def refresh(node_ids: Sequence[int]) -> None:
 
     Locks the calendars that are not locked yet: only a statement begun after the wait sees what it waited for.
     """
-    list(NodeCalendar.objects.filter(pk__in=node_ids).order_by("pk").select_for_update(no_key=True))
+    lock(node_ids)
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -39,6 +39,12 @@ class AutoExtend(StrictSerializer):
         return wanted
 
 
+class NewWindow(StrictSerializer):
+    """Where an agreed lease shall go."""
+
+    quote = serializers.CharField(help_text="Such as qt_…, for its nodes in the new window; used once.")
+
+
 class BehindShown(serializers.Serializer[Any]):
     """What comes next behind the lease on one of its nodes."""
 

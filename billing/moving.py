@@ -1,0 +1,94 @@
+"""An agreed lease that moves: at the price of a fresh quote, with the difference taken from or given to the wallet."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+import leasing.operations
+from billing import checkout, operations
+from billing.checkout import InsufficientFunds, QuoteUsed
+from billing.extending import extendable
+from billing.models import Meter, MeterPrice, Quote
+from billing.queries import wallet
+from leasing.models import Lease
+from leasing.operations import WindowRefused
+from leasing.queries.moving import why_not_moved
+from marketplace.money import format_micros
+from marketplace.queries import Refusal, soonest
+
+
+@transaction.atomic
+def move(*, lease: Lease, quote: Quote, actor: str, now: datetime) -> None:
+    """
+    Let an agreed lease take place as `quote` says: its window, its offer, its price; or nothing changes. A quote that
+    it was moved by already changes nothing.
+
+    :raises QuoteUsed: if the quote became another lease
+    :raises QuoteExpired: if its price is no longer kept
+    :raises leasing.operations.WindowRefused: if it has begun or is too near its start, or the quote is not for it
+    :raises InsufficientFunds: if the wallet lacks what it costs more
+    :raises leasing.operations.NodesTaken: if not all nodes are free for the whole window
+    """
+    operations.lock_wallet(organization=lease.organization)
+    fresh = extendable().get(pk=lease.pk)
+    try:
+        agreed = checkout.usable(quote, fresh.organization, now)
+    except QuoteUsed as used:
+        if used.lease == fresh:
+            return
+        raise
+    if refusal := why_not_moved(fresh, now=now) or _unfit(fresh, agreed):
+        raise WindowRefused(refusal)
+    assert agreed.ends_at is not None
+    more = difference(lease=fresh, quote=agreed)
+    available = wallet(organization=fresh.organization, now=now).available_micros
+    if more > available:
+        raise InsufficientFunds(needed_micros=more, available_micros=available)
+    starts_at = max(agreed.starts_at, soonest(agreed.terms, now))
+    leasing.operations.move(
+        lease=fresh,
+        offer=agreed.offer,
+        terms=agreed.terms,
+        rate=agreed.rate,
+        starts_at=starts_at,
+        ends_at=agreed.ends_at,
+        quote=agreed.public_id if agreed.holds_until else "",
+        actor=actor,
+        price=_words(agreed, more),
+        now=now,
+    )
+    _agree(fresh, agreed, starts_at, now)
+
+
+def difference(*, lease: Lease, quote: Quote) -> int:
+    """Micro-dollars that the lease costs more as quoted, below zero where less."""
+    return quote.hold_micros - lease.meter.hold_micros
+
+
+def _unfit(lease: Lease, quote: Quote) -> Refusal | None:
+    if quote.nodes != lease.node_count or quote.ends_at is None:
+        nodes = f"{lease.node_count} node{'s' if lease.node_count > 1 else ''}"
+        return Refusal("quote", f"Quote a window with an end for {nodes}, as the lease has.")
+    if (quote.offer, quote.starts_at, quote.ends_at) == (lease.offer, lease.starts_at, lease.ends_at):
+        return Refusal("quote", "The lease is there already: choose another window or offer.")
+    if quote.terms.approval_required:
+        return Refusal("quote", f"Orders of {quote.terms.plan.name} need the operator's approval: order it anew.")
+    return None
+
+
+def _agree(lease: Lease, quote: Quote, starts_at: datetime, now: datetime) -> None:
+    """The lease stands on the new quote from now on, and the one before can be used no more."""
+    meter = Meter.objects.select_for_update().get(lease=lease)
+    micros = quote.micros_per_node_hour
+    MeterPrice.objects.create(meter=meter, from_at=starts_at, micros_per_node_hour=micros, agreed_at=now)
+    Meter.objects.filter(pk=meter.pk).update(hold_micros=quote.hold_micros)
+    Quote.objects.filter(lease=lease).update(lease=None, expires_at=now)
+    Quote.objects.filter(pk=quote.pk).update(lease=lease, holds_until=None)
+
+
+def _words(quote: Quote, more: int) -> str:
+    total = format_micros(quote.hold_micros)
+    if more == 0:
+        return f"It costs {total}, as before."
+    side = "more" if more > 0 else "less"
+    return f"It costs {total}, {format_micros(abs(more))} {side} than before."

@@ -1,0 +1,84 @@
+"""Moving an agreed lease: another window or offer, and what that costs more or less, before it is confirmed."""
+
+from datetime import datetime
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+
+from accounts.access import principal_of
+from accounts.clock import now
+from accounts.views import allowed
+from billing import checkout, moving
+from billing.extending import extendable
+from billing.forms import MOMENT, NewWindow
+from billing.models import Quote
+from leasing.models import Lease
+from leasing.operations import NodesTaken, WindowRefused
+from leasing.queries.moving import why_not_moved
+
+
+@never_cache
+@allowed("lease:write")
+def lease_move(request: HttpRequest, id: str) -> HttpResponse:
+    """Choose a window, see the price, confirm. Confirming twice moves it once."""
+    principal, moment = principal_of(request), now()
+    found = extendable().select_related("offer__pool__site", "offer__pool__node_type")
+    lease = get_object_or_404(found.filter(organization=principal.organization), public_id=id)
+    if refusal := why_not_moved(lease, now=moment):
+        messages.info(request, refusal.message)
+        return redirect("lease", id=id)
+    form = NewWindow(request.POST or request.GET or _present(lease), lease=lease)
+    quote = Quote.objects.filter(organization=principal.organization, public_id=request.POST.get("quote", "")).first()
+    confirmed = request.method == "POST" and "reprice" not in request.POST and form.is_valid()
+    if confirmed and quote and _is_for(quote, form, moment) and _move(request, lease, quote, moment):
+        return redirect("lease", id=id)
+    shown = quote if quote and form.is_valid() and _is_for(quote, form, moment) else _quote(lease, form, moment)
+    if confirmed and shown != quote:
+        messages.warning(request, "The price was renewed. Check it and confirm again.")
+    more = moving.difference(lease=lease, quote=shown) if shown else 0
+    page = "billing/_move.html" if request.headers.get("HX-Request") else "billing/move.html"
+    return render(request, page, {"lease": lease, "form": form, "quote": shown, "more": more, "less": -more})
+
+
+def _present(lease: Lease) -> dict[str, str]:
+    window = {"starts_at": f"{lease.starts_at:{MOMENT}}", "ends_at": f"{lease.ends_at:{MOMENT}}"}
+    return {"offer": lease.offer.public_id, **window}
+
+
+def _is_for(quote: Quote, form: NewWindow, moment: datetime) -> bool:
+    """Whether the price that was shown is the price of what is wished now."""
+    wanted = form.cleaned_data
+    same = (quote.offer, quote.starts_at, quote.ends_at) == (wanted["offer"], wanted["starts_at"], wanted["ends_at"])
+    return same and (quote.lease_id is not None or quote.expires_at > moment)
+
+
+def _quote(lease: Lease, form: NewWindow, moment: datetime) -> Quote | None:
+    """A fresh price of the wish; None for one that cannot be, which the form then says."""
+    if not form.is_valid():
+        return None
+    try:
+        return checkout.quote(organization=lease.organization, nodes=lease.node_count, now=moment, **form.cleaned_data)
+    except checkout.QuoteRefused as refusal:
+        form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
+        return None
+
+
+def _move(request: HttpRequest, lease: Lease, quote: Quote, moment: datetime) -> bool:
+    """Whether it was moved; if not, what stands in the way is said on the page."""
+    try:
+        moving.move(lease=lease, quote=quote, actor=principal_of(request).actor, now=moment)
+    except WindowRefused as refused:
+        messages.error(request, f"{refused.message} Nothing was changed.")
+    except NodesTaken as taken:
+        first = f" As many are free from {taken.windows[0].starts_at:%Y-%m-%d %H:%M} UTC." if taken.windows else ""
+        messages.error(request, f"Not all nodes are free then. Nothing was changed.{first}")
+    except checkout.InsufficientFunds:
+        messages.error(request, "There is not enough money in the wallet. Nothing was changed.")
+    except (checkout.QuoteUsed, checkout.QuoteExpired):
+        messages.warning(request, "The price was renewed. Check it and confirm again.")
+    else:
+        messages.success(request, "It was moved.")
+        return True
+    return False

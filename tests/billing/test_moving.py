@@ -1,0 +1,247 @@
+"""An agreed lease goes to another window or offer, at the price of a fresh quote, with all of its nodes or none."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from rest_framework.test import APIClient
+
+from accounts.clock import now
+from accounts.models import Event, Organization, User
+from billing import checkout, moving
+from billing.models import Meter, Quote
+from billing.queries import cost_so_far
+from billing.receipts import receipt
+from leasing import schedule
+from leasing.models import Claim, Lease, LeaseChange
+from leasing.operations import NodesTaken, WindowRefused, end
+from leasing.states import LeaseState, MachineState
+from marketplace.models import NodeCalendar, Offer, PlanKind, Rate
+from tests import factories
+from tests.accounts.cast import a_browser, a_client, a_token
+from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, assert_books_balance, funded, money, place
+from tests.billing.test_api import post
+from tests.billing.test_extending import END, START, active, behind, extend, scheduled
+from tests.billing.test_pages import hidden, see
+from tests.factories import DAY
+from tests.leasing.conftest import work_all
+
+pytestmark = pytest.mark.django_db
+ACTOR = "user:us_tests"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_rate_limits() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def abroad(db: None) -> Offer:
+    """The same kind of node elsewhere, at half the price."""
+    site = factories.a_site("abroad")
+    return factories.an_offer(
+        factories.a_pool(nodes=3, site=site), factories.a_plan(PlanKind.RESERVED), micros=1_800_000
+    )
+
+
+def move(lease: Lease, quote: Quote) -> Lease:
+    moving.move(lease=lease, quote=quote, actor=ACTOR, now=NOON)
+    lease.refresh_from_db()
+    return lease
+
+
+def nodes(lease: Lease) -> set[int]:
+    return set(lease.machines.filter(state=MachineState.PENDING).values_list("node", flat=True))
+
+
+def calendars_agree() -> None:
+    for calendar in NodeCalendar.objects.all():
+        live = Claim.objects.filter(node=calendar.node, released_at=None).order_by("period")
+        assert list(calendar.busy) == list(live.values_list("period", flat=True))
+
+
+def test_it_moves_into_a_window_that_overlaps_its_own_and_keeps_its_nodes(acme: Organization, reserved: Offer) -> None:
+    lease = scheduled(acme, reserved, nodes=3)  # every node there is
+    before = nodes(lease)
+    quote = a_quote(acme, reserved, nodes=3, starts_at=START + HOUR, ends_at=END + 2 * HOUR)
+    move(lease, quote)
+    assert (lease.starts_at, lease.ends_at, lease.guaranteed_until) == (START + HOUR, END + 2 * HOUR, END + 2 * HOUR)
+    assert nodes(lease) == before
+    change = LeaseChange.objects.get()
+    assert (change.kind, change.old_starts_at, change.new_starts_at) == ("moved", START, START + HOUR)
+    assert money(acme).held_micros == 3 * 3 * 3_600_000
+    event = Event.objects.get(kind="lease.moved")
+    assert event.notice and "It costs $32.40, $10.80 more than before." in event.notice["text"]
+    calendars_agree()
+
+
+def test_it_goes_to_other_nodes_where_its_own_are_taken(acme: Organization, reserved: Offer) -> None:
+    lease = scheduled(acme, reserved)
+    mine = nodes(lease)
+    other = behind(reserved, END + HOUR, nodes=2)
+    move(lease, a_quote(acme, reserved, starts_at=END + HOUR, ends_at=END + 2 * HOUR))
+    assert mine & nodes(other)
+    assert not nodes(lease) & nodes(other) and len(nodes(lease)) == 1
+    assert lease.machines.get(state=MachineState.WITHDRAWN).node_id in mine
+    calendars_agree()
+
+
+def test_it_goes_to_another_offer_and_is_charged_what_was_quoted(
+    acme: Organization, reserved: Offer, abroad: Offer
+) -> None:
+    lease = scheduled(acme, reserved, nodes=2)
+    extend(lease, END + HOUR, now=NOON)
+    quote = a_quote(acme, abroad, nodes=2, starts_at=START, ends_at=END)
+    move(lease, quote)
+    assert (lease.offer, lease.rate, lease.ends_at) == (abroad, quote.rate, END)
+    assert lease.machines.filter(state=MachineState.WITHDRAWN).count() == 2
+    assert money(acme).held_micros == 2 * 2 * 1_800_000
+    schedule.start_due(now=START)
+    work_all(abroad, now=START)
+    assert cost_so_far(lease=lease, now=END) == 2 * 2 * 1_800_000 == Meter.objects.get().hold_micros
+    assert receipt(lease=Lease.objects.get(), now=END).list_micros_per_node_hour == 1_800_000
+    calendars_agree()
+    assert_books_balance()
+
+
+def test_a_cheaper_window_frees_the_difference_at_once(acme: Organization, reserved: Offer) -> None:
+    lease = scheduled(acme, reserved)
+    available = money(acme).available_micros
+    quote = a_quote(acme, reserved, starts_at=START, ends_at=START + HOUR)
+    assert moving.difference(lease=lease, quote=quote) == -3_600_000
+    move(lease, quote)
+    assert money(acme).available_micros == available + 3_600_000
+
+
+def test_all_or_nothing(acme: Organization, reserved: Offer) -> None:
+    lease = scheduled(acme, reserved, nodes=2)
+    before = nodes(lease)
+    behind(reserved, END + HOUR, nodes=2)
+    quote = a_quote(acme, reserved, nodes=2, starts_at=END + HOUR, ends_at=END + 2 * HOUR)
+    with pytest.raises(NodesTaken) as taken:
+        move(lease, quote)
+    assert taken.value.windows[0].starts_at == END + 2 * HOUR + timedelta(minutes=15)
+    lease.refresh_from_db()
+    assert (lease.starts_at, nodes(lease), LeaseChange.objects.count()) == (START, before, 0)
+    calendars_agree()
+
+
+def test_moving_twice_by_one_quote_moves_once_and_no_quote_is_used_again(acme: Organization, reserved: Offer) -> None:
+    first = a_quote(acme, reserved, starts_at=START, ends_at=END)
+    lease = place(first)
+    quote = a_quote(acme, reserved, starts_at=START + HOUR, ends_at=END + HOUR)
+    move(lease, quote)
+    move(lease, quote)
+    assert LeaseChange.objects.count() == 1
+    with pytest.raises(checkout.QuoteUsed):
+        place(quote)
+    with pytest.raises(checkout.QuoteExpired):
+        place(first)
+
+
+def test_only_an_agreed_lease_and_only_for_as_many_nodes(acme: Organization, reserved: Offer) -> None:
+    lease = scheduled(acme, reserved)
+    with pytest.raises(WindowRefused, match="for 1 node, as the lease has"):
+        move(lease, a_quote(acme, reserved, nodes=2, starts_at=START, ends_at=END + HOUR))
+    with pytest.raises(WindowRefused, match="there already"):
+        move(lease, a_quote(acme, reserved, starts_at=START, ends_at=END))
+    end(lease=lease, reason="returned", actor=ACTOR, now=NOON)
+    running = active(acme, reserved)
+    quote = a_quote(acme, reserved, starts_at=START + HOUR, ends_at=END + HOUR)
+    for over in (lease, running):
+        with pytest.raises(WindowRefused, match="has not begun"):
+            move(over, quote)
+
+
+def test_it_is_not_moved_out_of_the_time_in_which_cancelling_costs(acme: Organization, reserved: Offer) -> None:
+    factories.the_terms(reserved.plan, starts_at=NOON - DAY, cancel_refunds=[[0, 50], [7200, 100]])
+    near, far = scheduled(acme, reserved), scheduled(acme, reserved, starts_at=NOON + 2 * HOUR, ends_at=NOON + 4 * HOUR)
+    quote = a_quote(acme, reserved, starts_at=NOON + 20 * HOUR, ends_at=NOON + 22 * HOUR)
+    with pytest.raises(WindowRefused, match="too near"):
+        move(near, quote)
+    assert move(far, quote).starts_at == NOON + 20 * HOUR
+
+
+def test_without_the_money_for_the_difference_nothing_changes(reserved: Offer) -> None:
+    poor = funded(8)
+    lease = scheduled(poor, reserved)
+    quote = a_quote(poor, reserved, starts_at=START, ends_at=END + HOUR)
+    with pytest.raises(checkout.InsufficientFunds) as refused:
+        move(lease, quote)
+    assert (refused.value.needed_micros, refused.value.available_micros) == (3_600_000, 800_000)
+    assert Lease.objects.get().ends_at == END
+
+
+@pytest.fixture
+def ada(acme: Organization) -> User:
+    owner = acme.members.first()
+    assert owner
+    return owner
+
+
+@pytest.fixture
+def api(acme: Organization, ada: User) -> APIClient:
+    return a_client(a_token(acme, ada))
+
+
+@pytest.fixture
+def browser(ada: User) -> Client:
+    return a_browser(ada)
+
+
+@pytest.fixture
+def lease(acme: Organization, reserved: Offer) -> Lease:
+    """Tomorrow, for two hours."""
+    begins = (now() + DAY).replace(minute=0, second=0, microsecond=0)
+    return place(a_quote(acme, reserved, now=now(), starts_at=begins, ends_at=begins + 2 * HOUR), now=now())
+
+
+def test_through_the_api(api: APIClient, acme: Organization, reserved: Offer, lease: Lease) -> None:
+    path = f"leases/{lease.public_id}/move"
+    window: dict[str, Any] = {"starts_at": lease.starts_at + DAY, "ends_at": lease.starts_at + DAY + 3 * HOUR}
+    quote = a_quote(acme, reserved, now=now(), **window)
+    moved = post(api, path, {"quote": quote.public_id})
+    assert moved.status_code == 200, moved.content
+    assert moved.json()["held_micros"] == 3 * 3_600_000
+    assert post(api, path, {"quote": "qt_none"}).json()["errors"][0]["field"] == "quote"
+    short = a_quote(acme, reserved, now=now(), nodes=2, **window)
+    assert post(api, path, {"quote": short.public_id}).json()["errors"][0]["field"] == "quote"
+    Quote.objects.filter(pk=short.pk).update(expires_at=now() - SECOND)
+    assert post(api, path, {"quote": short.public_id}).json()["code"] == "quote_expired"
+    end(lease=lease, reason="returned", actor=ACTOR, now=now())
+    again = a_quote(acme, reserved, now=now(), **window)
+    assert post(api, path, {"quote": again.public_id}).json()["code"] == "window_fixed"
+
+
+def test_on_its_page(browser: Client, acme: Organization, reserved: Offer, abroad: Offer, lease: Lease) -> None:
+    address = f"/leases/{lease.public_id}/move/"
+    assert address in see(browser, f"/leases/{lease.public_id}/")
+    begins = lease.starts_at + DAY
+    wish = {
+        "offer": abroad.public_id,
+        "starts_at": f"{begins:%Y-%m-%dT%H:%M}",
+        "ends_at": f"{begins + HOUR:%Y-%m-%dT%H:%M}",
+    }
+    page = browser.get(address, wish).content.decode()
+    assert "$5.40 less" in page
+    answer = browser.post(address, {**wish, "quote": hidden(page, "quote")})
+    assert answer.headers["Location"] == f"/leases/{lease.public_id}/"
+    lease.refresh_from_db()
+    assert (lease.offer, lease.starts_at, lease.state) == (abroad, begins, LeaseState.SCHEDULED)
+    odd = browser.get(address, {**wish, "ends_at": f"{begins + timedelta(minutes=90):%Y-%m-%dT%H:%M}"})
+    assert "Nothing is priced or changed" in odd.content.decode()
+
+
+def test_the_price_that_was_shown_is_taken_or_none(browser: Client, reserved: Offer, lease: Lease) -> None:
+    address = f"/leases/{lease.public_id}/move/"
+    begins = lease.starts_at + DAY
+    wish = {"offer": reserved.public_id, "starts_at": f"{begins:%Y-%m-%dT%H:%M}"}
+    wish["ends_at"] = f"{begins + 2 * HOUR:%Y-%m-%dT%H:%M}"
+    quote = hidden(browser.get(address, wish).content.decode(), "quote")
+    Quote.objects.filter(public_id=quote).update(expires_at=now() - SECOND)
+    Rate.objects.create(offer=reserved, starts_at=now() - SECOND, micros_per_node_hour=4_000_000)
+    page = browser.post(address, {**wish, "quote": quote}).content.decode()
+    assert "The price was renewed" in page and "$0.80 more" in page
+    assert Lease.objects.get().starts_at == lease.starts_at

@@ -13,6 +13,7 @@ from accounts.operations import Words
 from accounts.seal import Unsealable, unseal
 from billing import budgets, checkout, keeping, limits, operations, waiting
 from billing.models import Mode, Quote, StandingOrder, StandingOrderState
+from billing.queries import rate_words
 from leasing.models import ENVIRONMENT_PURPOSE
 from leasing.operations import NodesTaken, Setup
 from marketplace.models import Offer, PlanKind
@@ -154,7 +155,7 @@ def _book(order: StandingOrder, quote: Quote, now: datetime) -> None:
     )
     words = Words(
         title=f"“{order.name}” is booked: {_what(quote)}",
-        text=f"Your standing order found {_what(quote)} for {waiting.price_words(quote.micros_per_node_hour)}, "
+        text=f"Your standing order found {_what(quote)} for {rate_words(quote.micros_per_node_hour)}, "
         f"{_when(quote)}. You can cancel or return it like any other lease.",
         path=f"/leases/{lease.public_id}/",
     )
@@ -172,7 +173,7 @@ def _offer(order: StandingOrder, quote: Quote, now: datetime) -> None:
     kept = "It is held for you" if quote.holds_until else "The price is kept"
     words = Words(
         title=f"“{order.name}” is free: {_what(quote)}",
-        text=f"What you waited for is free {_when(quote)}, for {waiting.price_words(quote.micros_per_node_hour)}. "
+        text=f"What you waited for is free {_when(quote)}, for {rate_words(quote.micros_per_node_hour)}. "
         f"{kept} until {until:%H:%M:%S} UTC: order before.",
         path=order_path(quote),
     )

@@ -225,7 +225,11 @@ class NewStandingOrder(CatalogueFilter):
 
     CRITERIA = ("gpu_model", "gpus", "region", "site", "plan", "gpu_memory_gb", "renewable_share", "provisioner")
 
-    mode = forms.ChoiceField(label="When they are free", choices=Mode.choices, widget=forms.RadioSelect)
+    mode = forms.ChoiceField(
+        label="When they are free",
+        choices=[(mode.value, mode.label.capitalize()) for mode in Mode],
+        widget=forms.RadioSelect,
+    )
     length_hours = forms.IntegerField(
         label="Hours",
         required=False,

@@ -13,7 +13,6 @@ from billing import operations
 from billing.models import Mode, StandingOrder, StandingOrderState
 from leasing.operations import Setup, check_environment, sealed
 from marketplace.models import PlanKind, Terms
-from marketplace.money import format_micros
 from marketplace.queries import HORIZON, all_terms
 
 MOST_WAITING = 20  # of one organization
@@ -229,8 +228,3 @@ def _expiry(wish: Wish, earliest_at: datetime, now: datetime) -> datetime:
         return wish.expires_at or max(earliest_at, now) + LASTS
     last_start = wish.latest_at - timedelta(seconds=wish.length_seconds)
     return min(wish.expires_at, last_start) if wish.expires_at else last_start
-
-
-def price_words(micros: int) -> str:
-    """A rate for people."""
-    return f"{format_micros(micros, places=4)} per node-hour"

@@ -3,6 +3,7 @@
 from billing.queries.commitments import Commitment, Commitments, commitments, split
 from billing.queries.meters import Reading, cost_so_far, open_readings, priced_leases, read, readable
 from billing.queries.prices import Price, price_at, price_of_window, prices_of, with_price
+from billing.queries.standing_orders import described, rate_words
 from billing.queries.wallet import Wallet, ledger_entries, refundable_cents, refundable_payments, wallet
 
 __all__ = [
@@ -13,12 +14,14 @@ __all__ = [
     "Wallet",
     "commitments",
     "cost_so_far",
+    "described",
     "ledger_entries",
     "open_readings",
     "price_at",
     "price_of_window",
     "priced_leases",
     "prices_of",
+    "rate_words",
     "read",
     "readable",
     "refundable_cents",

@@ -17,6 +17,7 @@ from billing import waiting
 from billing.filling import order_path
 from billing.forms import Details, NewStandingOrder
 from billing.models import Mode, StandingOrder, StandingOrderState
+from billing.queries import described
 from leasing.operations import Setup
 from marketplace.models import Plan
 
@@ -29,7 +30,8 @@ def standing_orders(request: HttpRequest) -> HttpResponse:
     mine = _mine(request)
     page = Paginator(mine.exclude(state=StandingOrderState.WAITING), ENDED_PER_PAGE).get_page(request.GET.get("page"))
     context = {
-        "waiting": mine.filter(state=StandingOrderState.WAITING),
+        "waiting": described(mine.filter(state=StandingOrderState.WAITING)),
+        "ended": described(page),
         "page": page,
         "most": waiting.MOST_WAITING,
         "may_write": may(principal_of(request), "lease:write"),
@@ -74,6 +76,7 @@ def standing_order(request: HttpRequest, id: str) -> HttpResponse:
     order = _find(request, id)
     context = {
         "order": order,
+        "what": described([order])[0][1],
         "now": now(),
         "order_path": order_path(order.quote) if order.quote else "",
         "may_write": may(principal_of(request), "lease:write"),
@@ -86,7 +89,7 @@ def standing_order_cancel(request: HttpRequest, id: str) -> HttpResponse:
     """Ask, then leave the line. Doing it twice changes nothing."""
     order = _find(request, id)
     if request.method != "POST" and order.waiting:
-        return render(request, "billing/standing_order_cancel.html", {"order": order})
+        return render(request, "billing/standing_order_cancel.html", {"order": order, "what": described([order])[0][1]})
     try:
         waiting.cancel(order=order, actor=principal_of(request).actor, now=now())
         messages.success(request, "Cancelled. Nothing was ordered or charged.")

@@ -168,11 +168,15 @@ def test_a_page_stands_in_line_shows_it_and_leaves_it(acme: Organization, browse
     assert answer["Location"] == f"/standing-orders/{order.public_id}/"
     assert order.criteria == {"gpu_model": "h100-sxm", "gpus": 8}
     page = browser.get(answer["Location"]).content.decode()
-    assert "8 × h100-sxm" in page and "$4.00 per node-hour" in page and "2 h 00 min" in page
-    assert "night run" in browser.get("/standing-orders/").content.decode()
+    assert "1 node of 8 × H100 SXM for 2 h, at most $4.00 per node-hour" in page
+    assert "Waits until" in browser.get("/standing-orders/").content.decode()
     assert "Wait no longer?" in browser.get(f"{answer['Location']}cancel/").content.decode()
     page = browser.post(f"{answer['Location']}cancel/", follow=True).content.decode()
     assert "Cancelled. Nothing was ordered" in page and "Cancel this standing order" not in page
+    first = StandingOrder.objects.get()
+    browser.post("/standing-orders/new/", {"mode": "tell", "name": "again"})
+    page = browser.get("/standing-orders/").content.decode()
+    assert page.index("Waits until") < page.index("again") < page.index("Ended") < page.index(first.public_id)
 
 
 def test_the_page_of_one_that_was_told_leads_to_the_order_of_its_quote(

@@ -10,6 +10,8 @@ from tests.journeys.conftest import Product
 PUBLIC = ["/", "/?plan=reserved&nodes=4", "/?gpu_model=h100-sxm", "/plans/", "/account/login/", "/account/signup/"]
 OWN = [
     "/leases/",
+    "/standing-orders/",
+    "/standing-orders/new/",
     "/wallet/",
     "/wallet/top-up/",
     "/wallet/refund/",

@@ -15,7 +15,7 @@ from leasing.models import Lease
 from leasing.operations import Setup
 from marketplace.models import Offer, PlanKind, Rate, Terms
 from marketplace.money import SECONDS_PER_HOUR, format_micros, price
-from marketplace.queries import MOST_NODES, current_rate, terms_of
+from marketplace.queries import MOST_NODES, current_rate, largest_fabric_group, terms_of
 
 QUOTE_LASTS = timedelta(minutes=10)
 FIRST_HOUR = SECONDS_PER_HOUR
@@ -81,6 +81,7 @@ def quote(
     starts_at: datetime | None,
     ends_at: datetime | None,
     now: datetime,
+    same_fabric: bool = False,
 ) -> Quote:
     """
     Price nodes of an offer and keep the price for ten minutes. On-demand leases start now and have no end.
@@ -92,6 +93,8 @@ def quote(
     starts_at, ends_at = _window(terms, starts_at, ends_at, now)
     if not 1 <= nodes <= MOST_NODES:
         raise QuoteRefused("nodes", f"Order 1 to {MOST_NODES} nodes at a time, not {nodes}.")
+    if same_fabric and nodes > 1 and largest_fabric_group(pool=offer.pool) < nodes:
+        raise QuoteRefused("same_fabric", f"No fabric group there has {nodes} nodes. Order fewer, or leave it out.")
     agreed = cost(rate=rate, nodes=nodes, starts_at=starts_at, ends_at=ends_at)
     expires_at = now + QUOTE_LASTS if ends_at is None else min(now + QUOTE_LASTS, starts_at)
     return Quote.objects.create(
@@ -100,6 +103,7 @@ def quote(
         terms=terms,
         rate=rate,
         nodes=nodes,
+        same_fabric=same_fabric and nodes > 1,
         starts_at=starts_at,
         ends_at=ends_at,
         micros_per_node_hour=rate.micros_per_node_hour,
@@ -141,6 +145,7 @@ def place(
         terms=agreed.terms,
         rate=agreed.rate,
         nodes=agreed.nodes,
+        same_fabric=agreed.same_fabric,
         starts_at=now if agreed.ends_at is None else agreed.starts_at,
         ends_at=agreed.ends_at,
         setup=setup,

@@ -2,12 +2,24 @@
 
 from django.urls import path
 
-from leasing.views import certificates, enrolments, fleet, leases, machines, maintenance, setup, telemetry, upkeep
+from leasing.views import (
+    certificates,
+    enrolments,
+    files,
+    fleet,
+    leases,
+    machines,
+    maintenance,
+    setup,
+    telemetry,
+    upkeep,
+)
 
 MACHINE = "leases/<str:id>/machines/<str:machine>"
 
 urlpatterns = [
     path("leases/<str:id>/return/", leases.lease_return, name="lease_return"),
+    path("leases/<str:id>/files/<str:name>", files.lease_file, name="lease_file"),
     path("leases/<str:id>/rename/", leases.lease_rename, name="lease_rename"),
     path("operations/fleet/", fleet.fleet_capacity, name="fleet"),
     path("operations/fleet/nodes/", fleet.fleet_nodes, name="fleet_nodes"),

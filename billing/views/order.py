@@ -20,7 +20,18 @@ from leasing.models import Lease
 from leasing.operations import NodesTaken, Setup
 from leasing.tasks import nudge_sites
 from marketplace.models import Offer
-from marketplace.queries import Criteria, OfferRow, free_windows, listed_offers, offer_row, terms_of
+from marketplace.queries import (
+    Criteria,
+    OfferRow,
+    free_windows,
+    largest_fabric_group,
+    listed_offers,
+    offer_row,
+    terms_of,
+)
+
+TAKEN = "Somebody was faster: not all nodes are free any more. Nothing was ordered."
+SCATTERED = "As many nodes are free, but not in one fabric group. Nothing was ordered: ask for fewer, or without it."
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,8 @@ def order(request: HttpRequest) -> HttpResponse:
     offer = get_object_or_404(listed_offers(), public_id=asked.get("offer", ""))
     principal, moment = principal_of(request), now()
     terms = terms_of(plan=offer.plan, at=moment)
-    wish = Wish(asked, plan=offer.plan, window=Criteria().wish(terms, moment))
+    grouped = largest_fabric_group(pool=offer.pool) > 1
+    wish = Wish(asked, plan=offer.plan, window=Criteria().wish(terms, moment), grouped=grouped)
     details = Details(request.POST or None, organization=principal.organization)
     quote = _posted_quote(request, principal)
     if quote and quote.lease:
@@ -101,8 +113,8 @@ def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, mom
         messages.warning(request, "The price was renewed. Check it and order again.")
     except checkout.InsufficientFunds:
         messages.error(request, "There is not enough money in the wallet. Nothing was ordered.")
-    except NodesTaken:
-        messages.error(request, "Somebody was faster: not all nodes are free any more. Nothing was ordered.")
+    except NodesTaken as taken:
+        messages.error(request, SCATTERED if taken.scattered else TAKEN)
     return None
 
 
@@ -110,6 +122,7 @@ def _is_for(quote: Quote, wish: Wish, moment: datetime) -> bool:
     """Whether the price that was shown is the price of what is wished now."""
     wanted = wish.window()
     same = quote.nodes == wanted["nodes"] and quote.ends_at == wanted["ends_at"]
+    same = same and quote.same_fabric == (wanted["same_fabric"] and wanted["nodes"] > 1)
     same_start = wanted["starts_at"] is None or quote.starts_at == wanted["starts_at"]
     return same and same_start and quote.expires_at > moment
 
@@ -123,7 +136,8 @@ def _price(principal: Principal, offer: Offer, wish: Wish, moment: datetime, *, 
     except checkout.QuoteRefused as refusal:
         wish.add_error(refusal.field if refusal.field in wish.fields else None, refusal.message)
         return None
-    criteria = Criteria(**wish.window())
+    period = wish.window()
+    criteria = Criteria(nodes=period["nodes"], starts_at=period["starts_at"], ends_at=period["ends_at"])
     purse = wallet(organization=principal.organization, now=moment)
     return Price(
         quote=quote,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils.text import slugify
 
 from accounts.models import Organization, SSHKey, User
 from accounts.operations import record
@@ -15,8 +16,9 @@ from leasing.operations.setup import check_environment, sealed
 from leasing.operations.starting import start
 from leasing.states import LeaseState, MachineState
 from marketplace.models import Image, Offer, Rate, Terms
-from marketplace.queries import Window, free_windows, occupied, terms_of
+from marketplace.queries import Window, free_nodes, free_windows, occupied, terms_of
 
+LONGEST_SLUG = 40  # with a number behind it, well below what a host's name may have
 HOLD_FOR = timedelta(minutes=10)
 WINDOWS_SHOWN = 3
 WINDOWS_AHEAD = timedelta(days=60)
@@ -38,11 +40,15 @@ class Setup:
 
 
 class NodesTaken(Exception):
-    """Not enough free nodes for the whole period. `windows` are the next ones in which as many are free."""
+    """
+    Not enough free nodes for the whole period. `windows` are the next ones in which as many are free; with `scattered`
+    as many are free, but not in one fabric group.
+    """
 
-    def __init__(self, windows: Sequence[Window]) -> None:
+    def __init__(self, windows: Sequence[Window], *, scattered: bool = False) -> None:
         super().__init__("Not enough nodes are free for the whole period.")
         self.windows = tuple(windows)
+        self.scattered = scattered
 
 
 @transaction.atomic
@@ -59,23 +65,34 @@ def hold(
     setup: Setup,
     now: datetime,
     terms: Terms | None = None,
+    same_fabric: bool = False,
 ) -> Lease:
     """
     Hold `nodes` nodes of the offer, all or none, until the order is confirmed or ten minutes have passed; on the terms
-    that are in force, or on those of a quote.
+    that are in force, or on those of a quote. With `same_fabric` they are all of one fabric group.
 
     :raises NodesTaken: if fewer are free for the whole period, cleaning included
     :raises BadEnvironment: if its variables cannot be set on a host
     """
     check_environment(setup.environment)
     terms = terms or terms_of(plan=offer.plan, at=now)
-    node_ids = _lock_nodes(offer=offer, terms=terms, nodes=nodes, starts_at=starts_at, ends_at=ends_at, now=now)
+    node_ids = _lock_nodes(
+        offer=offer,
+        terms=terms,
+        nodes=nodes,
+        same_fabric=same_fabric,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        now=now,
+    )
     period = _period(terms, node_ids=node_ids, starts_at=starts_at, ends_at=ends_at)
     lease = Lease.objects.create(
         organization=organization,
         created_by=created_by,
         created_at=now,
         name=setup.name,
+        slug=slugify(setup.name)[:LONGEST_SLUG].strip("-_").replace("_", "-") or "lease",
+        same_fabric=same_fabric,
         offer=offer,
         terms=terms,
         rate=rate,
@@ -102,19 +119,28 @@ def hold(
 
 
 def _lock_nodes(
-    *, offer: Offer, terms: Terms, nodes: int, starts_at: datetime, ends_at: datetime | None, now: datetime
+    *,
+    offer: Offer,
+    terms: Terms,
+    nodes: int,
+    same_fabric: bool,
+    starts_at: datetime,
+    ends_at: datetime | None,
+    now: datetime,
 ) -> list[int]:
     """Ids of free nodes, locked; for an open-ended lease rather those with nothing booked behind. Raises NodesTaken."""
+    pool, lock_idle, lock_free = offer.pool, calendar.lock_idle_nodes, calendar.lock_free_nodes
     if ends_at is None:
         with suppress(calendar.TooFewNodes):
             horizon = _guaranteed(terms, starts_at)
-            return calendar.ids(calendar.lock_idle_nodes(pool=offer.pool, nodes=nodes, window=horizon, now=now))
+            return calendar.ids(lock_idle(pool=pool, nodes=nodes, window=horizon, same_fabric=same_fabric, now=now))
     window = occupied(terms, starts_at, ends_at)
     try:
-        return calendar.ids(calendar.lock_free_nodes(pool=offer.pool, nodes=nodes, window=window, now=now))
+        return calendar.ids(lock_free(pool=pool, nodes=nodes, window=window, same_fabric=same_fabric, now=now))
     except calendar.TooFewNodes:
         windows = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
-        raise NodesTaken(windows[:WINDOWS_SHOWN]) from None
+        scattered = same_fabric and free_nodes(window=window, now=now).filter(pool=pool).count() >= nodes
+        raise NodesTaken(windows[:WINDOWS_SHOWN], scattered=scattered) from None
 
 
 def _period(terms: Terms, *, node_ids: Sequence[int], starts_at: datetime, ends_at: datetime | None) -> Window:
@@ -139,8 +165,10 @@ def confirm(*, lease: Lease, actor: str, now: datetime) -> None:
     """
     lease.move_to(LeaseState.SCHEDULED, at=now, actor=actor)
     claims = Claim.objects.filter(lease=lease, released_at=None).order_by("node_id")
-    for node_id in claims.values_list("node_id", flat=True):
-        machine = Machine.objects.create(lease=lease, node_id=node_id, state=MachineState.PENDING, state_since=now)
+    for number, node_id in enumerate(claims.values_list("node_id", flat=True), start=1):
+        machine = Machine.objects.create(
+            lease=lease, node_id=node_id, number=number, state=MachineState.PENDING, state_since=now
+        )
         machine.begin(at=now, actor=actor)
     record(
         organization=lease.organization,

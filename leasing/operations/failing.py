@@ -9,7 +9,7 @@ from accounts.operations import record
 from leasing.models import Lease, Machine, Outage, OutageCause
 from leasing.operations import calendar, outages
 from leasing.operations.ending import let_go_of
-from leasing.operations.starting import deploy, lock_spare
+from leasing.operations.starting import deploy, lock_spare, put_in_place
 from leasing.states import SERVING, MachineState
 from marketplace.queries import Window
 
@@ -53,8 +53,7 @@ def swap(*, machine: Machine, actor: str, now: datetime) -> Machine:
     if failed.state in SERVING:
         let_go_of(machine=failed, lease=lease, reason="swapped", actor=actor, now=now)
     calendar.claim(lease=lease, node_ids=[spare.pk], period=period)
-    made = Machine.objects.create(lease=lease, node=spare, replaces=failed, state=MachineState.PENDING, state_since=now)
-    made.begin(at=now, actor=actor)
+    made = put_in_place(lease=lease, node=spare, of=failed, replaces=failed, actor=actor, now=now)
     deploy(machine=made, deadline=now + timedelta(seconds=terms.start_deadline_seconds), now=now)
     data = {"name": lease.name, "machine": made.public_id, "instead_of": failed.public_id, "node": spare.name}
     record(

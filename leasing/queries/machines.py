@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 
 from accounts.models import Event, Organization
-from leasing.models import Lease, Machine, Outage
+from leasing.models import Claim, Lease, Machine, Outage
 from leasing.states import IN_HANDS, SERVING, MachineState
+from marketplace.models import NodeCalendar
 from marketplace.queries import Window, free_nodes
 
 SERVICES = ("power_cycle", "gpu_reset", "rebuild")
@@ -68,7 +69,20 @@ def _why_no_swap(lease: Lease, *, down: bool, replaced: bool) -> str:
 def has_spare(lease: Lease, *, now: datetime) -> bool:
     """Whether an equal node is free for the rest of the lease, so that a swap would succeed now."""
     last = lease.last_moment + timedelta(seconds=lease.terms.cleaning_seconds)
-    return last > now and free_nodes(window=Window(now, last), now=now).filter(pool=lease.offer.pool).exists()
+    return last > now and equal_nodes(lease, window=Window(now, last), now=now).exists()
+
+
+def equal_nodes(lease: Lease, *, window: Window, now: datetime) -> QuerySet[NodeCalendar]:
+    """Calendars of the nodes that may take the place of one of the lease's, free for the whole window."""
+    free = free_nodes(window=window, now=now).filter(pool=lease.offer.pool)
+    group = fabric_group_of(lease)
+    return free.filter(node__fabric_group=group) if group else free
+
+
+def fabric_group_of(lease: Lease) -> str:
+    """Of which fabric group a replacement must be: that of the lease's nodes if it was ordered so, else ""."""
+    claimed = Claim.objects.filter(lease=lease, released_at=None).values_list("node__fabric_group", flat=True)
+    return (claimed.first() or "") if lease.same_fabric else ""
 
 
 def keys_applied(lease: Lease) -> bool:

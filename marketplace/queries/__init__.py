@@ -12,7 +12,7 @@ from marketplace.queries.search import (
     rows,
     search,
 )
-from marketplace.queries.size import CatalogueSize, catalogue_size
+from marketplace.queries.size import CatalogueSize, catalogue_size, largest_fabric_group
 from marketplace.queries.terms import all_announced, all_terms, terms_of
 from marketplace.queries.windows import HORIZON, Window, aligned, earliest, free_nodes, free_windows, occupied
 
@@ -36,6 +36,7 @@ __all__ = [
     "find",
     "free_nodes",
     "free_windows",
+    "largest_fabric_group",
     "listed_offers",
     "occupied",
     "offer_row",

@@ -39,7 +39,7 @@ KINDS = {
     # For members; what has an id belongs to one organization.
     "member": """
         leases lease lease_panel lease_return lease_rename receipt order
-        lease_keys lease_key_remove lease_on_failure
+        lease_keys lease_key_remove lease_on_failure lease_file api_lease_file
         machine machine_power_cycle machine_gpu_reset machine_rebuild machine_swap
         machine_startup_log machine_console_log
         wallet top_up refund ledger payment payment_opening invoices invoice

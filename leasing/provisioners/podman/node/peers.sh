@@ -24,13 +24,15 @@ peers_let_in() {
     echo "-A gridlease -j DROP"
     echo COMMIT
   } | iptables-restore -w 10 --noflush || fail ProvisionerError "The machines of the lease cannot be let in: $(tail -n 1 "$D/log")"
-  iptables -w 10 -t raw -C PREROUTING -p tcp --dport $RENDEZVOUS -j gridlease 2>/dev/null ||
-    iptables -w 10 -t raw -I PREROUTING -p tcp --dport $RENDEZVOUS -j gridlease
+  peers_gate -C 2>/dev/null || peers_gate -I
 }
+
+# peers_gate HOW : what comes for this node itself, not what its own tenant sends to a sibling
+peers_gate() { iptables -w 10 -t raw "$1" PREROUTING -p tcp --dport $RENDEZVOUS -m addrtype --dst-type LOCAL -j gridlease; }
 
 peers_forget() {
   [ -s "$T/peers" ] || return 0
-  iptables -w 10 -t raw -D PREROUTING -p tcp --dport $RENDEZVOUS -j gridlease || true
+  peers_gate -D || true
   iptables -w 10 -t raw -F gridlease && iptables -w 10 -t raw -X gridlease || true
 }
 

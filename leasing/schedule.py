@@ -20,6 +20,7 @@ from leasing.operations.maintaining import begin_maintenance, remind_of_maintena
 from leasing.operations.servicing import REFRESH
 from leasing.operations.upkeep import quarantine, settle_drain
 from leasing.provisioning import give_up, lock
+from leasing.queries import guarantee
 from leasing.states import MACHINE_FAILED_TWIN, LeaseState, MachineState
 from marketplace.models import Node
 from marketplace.states import NodeState
@@ -86,11 +87,14 @@ def settle_overdue(*, now: datetime) -> None:
 
 
 def renew_due(*, now: datetime) -> None:
-    """Open-ended leases whose guarantee has shrunk below what the plan promises to renew."""
+    """Open-ended leases whose guarantee has shrunk below what is promised to be renewed, or ends, or no longer ends."""
     open_ended = Lease.objects.filter(ends_at=None, state__in=RUNNING, guarantee_notice_at=None)
     margin = ExpressionWrapper(F("terms__renew_within_seconds") * timedelta(seconds=1), output_field=DurationField())
     due = open_ended.annotate(margin=margin).filter(guaranteed_until__lt=Value(now) + F("margin"))
     _each(due, lambda lease: operations.renew(lease=lease, now=now))
+    # At once, and not only when the guarantee has shrunk: who has booked behind, or has gone.
+    _each(guarantee.cut_short(now=now), lambda lease: operations.renew(lease=lease, now=now))
+    _each(guarantee.freed(now=now), lambda lease: operations.renew(lease=lease, now=now))
 
 
 def settle_drains(*, now: datetime) -> None:

@@ -37,6 +37,7 @@ urlpatterns = [
     path(f"{MACHINE}/gpu-reset", machines.GPUReset.as_view(), name="api_machine_gpu_reset"),
     path(f"{MACHINE}/rebuild", machines.RebuildMachine.as_view(), name="api_machine_rebuild"),
     path(f"{MACHINE}/swap", machines.Swap.as_view(), name="api_machine_swap"),
+    path(f"{MACHINE}/move", machines.Move.as_view(), name="api_machine_move"),
     path(f"{MACHINE}/logs/startup", machines.StartupLog.as_view(), name="api_machine_startup_log"),
     path(f"{MACHINE}/logs/console", machines.ConsoleLog.as_view(), name="api_machine_console_log"),
     path(

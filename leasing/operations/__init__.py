@@ -3,7 +3,7 @@
 from leasing.operations.booking import NodesTaken, Setup, confirm, expire, hold, rename
 from leasing.operations.containment import contained, not_contained
 from leasing.operations.ending import end, settle_end
-from leasing.operations.failing import NoEqualNode, swap
+from leasing.operations.failing import NoEqualNode, move, swap
 from leasing.operations.pausing import pause, pause_again, paused, resume
 from leasing.operations.renewing import renew
 from leasing.operations.servicing import service, service_failed
@@ -35,6 +35,7 @@ __all__ = [
     "fail_start",
     "hold",
     "machine_ready",
+    "move",
     "not_contained",
     "pause",
     "pause_again",

@@ -76,15 +76,7 @@ def hold(
     """
     check_environment(setup.environment)
     terms = terms or terms_of(plan=offer.plan, at=now)
-    node_ids = _lock_nodes(
-        offer=offer,
-        terms=terms,
-        nodes=nodes,
-        same_fabric=same_fabric,
-        starts_at=starts_at,
-        ends_at=ends_at,
-        now=now,
-    )
+    node_ids = _lock_nodes(offer, terms, nodes, starts_at, ends_at, same_fabric=same_fabric, now=now)
     period = _period(terms, node_ids=node_ids, starts_at=starts_at, ends_at=ends_at)
     lease = Lease.objects.create(
         organization=organization,
@@ -119,13 +111,13 @@ def hold(
 
 
 def _lock_nodes(
-    *,
     offer: Offer,
     terms: Terms,
     nodes: int,
-    same_fabric: bool,
     starts_at: datetime,
     ends_at: datetime | None,
+    *,
+    same_fabric: bool,
     now: datetime,
 ) -> list[int]:
     """Ids of free nodes, locked; for an open-ended lease rather those with nothing booked behind. Raises NodesTaken."""

@@ -1,5 +1,6 @@
 """What can be read of the machines that serve a lease: what is wrong with them, and what can be done about it now."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -43,7 +44,8 @@ def state_words(machine: Machine) -> str:
 
 def possible(machine: Machine) -> Mapping[str, str]:
     """
-    What the tenant may have done to the machine: each of SERVICES and "swap", with why not now in a sentence, or "".
+    What the tenant may have done to the machine: each of SERVICES, "swap" and "move", with why not now in a sentence,
+    or "".
     """
     lease = machine.lease
     ready = machine.state == MachineState.READY and lease.in_hands
@@ -55,7 +57,28 @@ def possible(machine: Machine) -> Mapping[str, str]:
         "gpu_reset": busy or ("" if lease.offer.pool.node_type.gpu_count else "The node has no GPU."),
         "rebuild": busy,
         "swap": _why_no_swap(lease, down=down, replaced=replaced),
+        "move": busy
+        or ("" if _ends(machine) else "Nothing that is booked behind the node ends the lease's guarantee."),
     }
+
+
+def first_behind(*machines: Machine) -> dict[Machine, Claim]:
+    """What is booked next on the machines' nodes behind their lease; those with nothing are left out. One query."""
+    live = Claim.objects.filter(node__in=[machine.node_id for machine in machines], released_at=None)
+    by_node: dict[int, list[Claim]] = defaultdict(list)
+    for claim in live.order_by("period"):
+        by_node[claim.node_id].append(claim)
+    found = {}
+    for machine in machines:
+        mine = next((row for row in by_node[machine.node_id] if row.lease_id == machine.lease_id), None)
+        later = [row for row in by_node[machine.node_id] if mine and row.period.lower >= mine.period.upper]
+        if later:
+            found[machine] = later[0]
+    return found
+
+
+def _ends(machine: Machine) -> bool:
+    return machine.lease.guarantee_notice_at is not None and bool(first_behind(machine))
 
 
 def _why_no_swap(lease: Lease, *, down: bool, replaced: bool) -> str:

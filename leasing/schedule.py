@@ -15,18 +15,20 @@ from leasing import enrolling, operations
 from leasing.health import CALLED
 from leasing.models import Lease, Machine, Maintenance, MaintenanceState, OnFailure, Outage, OutageCause
 from leasing.operations import NoEqualNode, outages
+from leasing.operations.blindness import sees_again, went_blind
 from leasing.operations.enrolment import verify_again
 from leasing.operations.maintaining import begin_maintenance, remind_of_maintenance
 from leasing.operations.servicing import REFRESH
 from leasing.operations.upkeep import quarantine, settle_drain
 from leasing.provisioning import give_up, lock
 from leasing.queries import guarantee
+from leasing.queries.fleet import BLIND_AFTER, last_looks, looked_at
 from leasing.states import MACHINE_FAILED_TWIN, LeaseState, MachineState
-from marketplace.models import Node
+from marketplace.models import Node, Site
 from marketplace.states import NodeState
 
 log = logging.getLogger(__name__)
-Row = TypeVar("Row", Lease, Machine, Maintenance, Node, Outage)
+Row = TypeVar("Row", Lease, Machine, Maintenance, Node, Outage, Site)
 
 ACTOR = "system:leasing"
 BATCH = 500
@@ -167,6 +169,13 @@ def verify_recovered(*, now: datetime) -> None:
     _each(recovered, lambda node: verify_again(node=node, actor=ACTOR, now=now))
 
 
+def tell_blind(*, now: datetime) -> None:
+    """Sites whose watcher has not looked for two minutes, and those where it looks again."""
+    sites, silent = last_looks(), Q(looked_at__lte=now - BLIND_AFTER)
+    _each(sites.filter(silent, blind_since=None), lambda site: went_blind(site=site, since=looked_at(site), now=now))
+    _each(sites.exclude(silent).exclude(blind_since=None), lambda site: sees_again(site=site, now=now))
+
+
 STEPS = (
     expire_holds,
     start_due,
@@ -183,6 +192,7 @@ STEPS = (
     verify_recovered,
     settle_drains,
     maintenance_due,
+    tell_blind,
     enrolling.give_up_overdue,
     enrolling.verify_idle,
 )

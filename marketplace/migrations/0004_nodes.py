@@ -16,5 +16,15 @@ class Migration(migrations.Migration):
                 max_length=40,
             ),
             preserve_default=False,
-        )
+        ),
+        migrations.AddField(
+            model_name="site",
+            name="blind_since",
+            field=models.DateTimeField(
+                blank=True,
+                editable=False,
+                help_text="When its nodes were last looked at, while nobody looks.",
+                null=True,
+            ),
+        ),
     ]

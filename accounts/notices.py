@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.contrib.auth.models import Permission
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.template.loader import select_template
 
-from accounts.models import Event, Membership, Notice, Role
+from accounts.models import Event, Membership, Notice, Role, User
 
 EVERYBODY = frozenset(Role.values)
 TECHNICAL = frozenset({Role.OWNER.value, Role.ADMIN.value, Role.ENGINEER.value})
@@ -32,6 +33,8 @@ ROLES: dict[str, frozenset[str]] = {
     "standing_order": TECHNICAL,
     "token": ADMINS,
 }
+# Kinds of the operator's own events, or their parts before the dot, to the permission of the staff who are told.
+STAFF: dict[str, str] = {"node": "marketplace.change_node", "site": "marketplace.change_node"}
 LATEST = timedelta(days=3)  # older news is not news: after a long outage nobody gets a flood
 CLAIM = timedelta(minutes=5)
 MOST_ATTEMPTS = 10
@@ -63,11 +66,25 @@ def address(*, now: datetime) -> int:
 
 
 def recipients_of(event: Event) -> list[str]:
-    """E-mail addresses of the members whom `event` concerns."""
+    """E-mail addresses of the members whom `event` concerns; of staff, where it is no organization's."""
+    if event.organization_id is None:
+        return staff_for(event.kind)
     people = Membership.objects.filter(
         organization=event.organization_id, role__in=roles_for(event.kind), user__is_active=True
     )
     return list(people.order_by("id").values_list("user__email", flat=True))
+
+
+def staff_for(kind: str) -> list[str]:
+    """E-mail addresses of staff who may act on events of `kind` that are nobody's but the operator's."""
+    permission = STAFF.get(kind) or STAFF.get(kind.partition(".")[0])
+    if permission is None:
+        return []
+    app, _, codename = permission.partition(".")
+    granted = Permission.objects.filter(content_type__app_label=app, codename=codename)
+    may = Q(is_superuser=True) | Q(user_permissions__in=granted) | Q(groups__permissions__in=granted)
+    holders = User.objects.filter(may, is_staff=True, is_active=True).distinct()
+    return list(holders.order_by("id").values_list("email", flat=True))
 
 
 def _notices_for(event: Event) -> list[Notice]:

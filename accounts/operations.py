@@ -50,7 +50,8 @@ def record(
     """Append to the event log, in the caller's transaction.
 
     `kind` is such as "lease.active"; `subject` the public id of what it happened to; `actor` such as "user:us_…" or
-    "system:leasing". With `notice`, members of the roles that `accounts.notices` names for the kind get an e-mail.
+    "system:leasing". With `notice`, members of the roles that `accounts.notices` names for the kind get an e-mail, or
+    staff where the event is no organization's.
     """
     return Event.objects.create(
         organization=organization, kind=kind, subject=subject, actor=actor, at=at, data=dict(data or {}), notice=notice

@@ -17,7 +17,15 @@ from leasing.operations import Setup
 from leasing.operations.approving import ask_approval
 from marketplace.models import Offer, PlanKind, Rate, Terms
 from marketplace.money import SECONDS_PER_HOUR, format_micros, price
-from marketplace.queries import Window, current_rate, plans_open_to, soonest, terms_of, why_not
+from marketplace.queries import (
+    Window,
+    current_rate,
+    largest_fabric_group,
+    plans_open_to,
+    soonest,
+    terms_of,
+    why_not,
+)
 
 QUOTE_LASTS = timedelta(minutes=10)
 FIRST_HOUR = SECONDS_PER_HOUR
@@ -89,6 +97,7 @@ def quote(
     starts_at: datetime | None,
     ends_at: datetime | None,
     now: datetime,
+    same_fabric: bool = False,
 ) -> Quote:
     """
     Price nodes of an offer and keep the price for ten minutes. On-demand leases start now and have no end. On plans
@@ -102,6 +111,8 @@ def quote(
     refusal = why_not(terms, window=Window(starts_at, ends_at) if ends_at else None, nodes=nodes, now=now)
     if refusal:
         raise QuoteRefused(refusal.field, refusal.message)
+    if same_fabric and nodes > 1 and largest_fabric_group(pool=offer.pool) < nodes:
+        raise QuoteRefused("same_fabric", f"No fabric group there has {nodes} nodes. Order fewer, or leave it out.")
     agreed = cost(terms=terms, rate=rate, nodes=nodes, starts_at=starts_at, ends_at=ends_at)
     return Quote.objects.create(
         organization=organization,
@@ -109,6 +120,7 @@ def quote(
         terms=terms,
         rate=rate,
         nodes=nodes,
+        same_fabric=same_fabric and nodes > 1,
         starts_at=starts_at,
         ends_at=ends_at,
         list_micros_per_node_hour=rate.micros_per_node_hour,
@@ -159,6 +171,7 @@ def place(
         terms=agreed.terms,
         rate=agreed.rate,
         nodes=agreed.nodes,
+        same_fabric=agreed.same_fabric,
         starts_at=starts_at,
         ends_at=agreed.ends_at,
         setup=setup,

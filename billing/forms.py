@@ -40,23 +40,33 @@ class Wish(forms.Form):
     """How many nodes, and on a plan with windows, for which."""
 
     nodes = forms.IntegerField(label="Nodes", min_value=1, max_value=MOST_NODES, initial=1)
+    same_fabric = forms.BooleanField(
+        label="In one fabric group",
+        required=False,
+        help_text="All nodes on one fast network, or no order. For more than one node.",
+    )
     starts_at = moment("From (UTC)")
     ends_at = moment("Until (UTC)")
 
-    def __init__(self, data: Any, *, terms: Terms, window: Window) -> None:
-        """`window` is proposed where `data` says nothing; a start at once, where the terms allow it."""
+    def __init__(self, data: Any, *, terms: Terms, window: Window, grouped: bool = False) -> None:
+        """
+        `window` is proposed where `data` says nothing; a start at once, where the terms allow it. A fabric group is
+        offered where nodes are `grouped`.
+        """
         starts_at = "" if terms.may_start_now else f"{window.starts_at:{MOMENT}}"
         proposed = {"nodes": "1", "starts_at": starts_at, "ends_at": f"{window.ends_at:{MOMENT}}"}
-        super().__init__(proposed | {name: data[name] for name in proposed if data.get(name)})
+        super().__init__(proposed | {name: data[name] for name in (*proposed, "same_fabric") if data.get(name)})
         if terms.may_start_now:
             self.fields["starts_at"].required = False
             self.fields["starts_at"].help_text = "Empty: at once."
         if terms.plan.kind == PlanKind.ON_DEMAND:
             del self.fields["starts_at"], self.fields["ends_at"]
+        if not grouped:
+            del self.fields["same_fabric"]
 
     def window(self) -> dict[str, Any]:
         """The cleaned wish as a quote takes it."""
-        return {"starts_at": None, "ends_at": None, **self.cleaned_data}
+        return {"same_fabric": False, "starts_at": None, "ends_at": None, **self.cleaned_data}
 
 
 class NewEnd(forms.Form):

@@ -21,12 +21,11 @@ from leasing.hosts import host_of
 from leasing.models import Inspection, Machine, Outage, OutageCause
 from leasing.operations import outages
 from leasing.provisioners.base import Host, Reading
+from leasing.queries.fleet import UNSEEN
 from leasing.states import IN_HANDS, LeaseState, MachineState
 from leasing.telemetry.looks import upsert_health
 from marketplace.models import Node, Provisioner
-from marketplace.states import NodeState
 
-UNSEEN = (NodeState.ENROLLED, NodeState.RETIRED)
 CALLED_AT = 3  # bad looks of the last five
 CALLED = [history for history in range(32) if history.bit_count() >= CALLED_AT]
 

@@ -10,6 +10,7 @@ from leasing.inspection.inventory import Inventory
 from leasing.inspection.matching import differences_between, gpu_differences
 from leasing.models import ENVIRONMENT_PURPOSE, Inspection, Lease, Machine
 from leasing.provisioners.base import Check, Host, HostUnfit, Tenancy
+from leasing.states import SERVING
 from marketplace.models import Node
 
 
@@ -60,10 +61,18 @@ def tenancy_of(machine: Machine, *, now: datetime) -> Tenancy:
         image=lease.image.reference,
         image_digest=lease.image.digest,
         startup_script=lease.startup_script,
-        label=lease.public_id,
+        label=machine.hostname,
+        peers=_peers(machine),
         environment=_environment(lease),
         seconds_left=max(0, int((lease.last_moment - now).total_seconds())),
     )
+
+
+def _peers(machine: Machine) -> dict[str, str]:
+    """The other machines of the lease by name, each with its host's address, whether it is ready or not."""
+    others = machine.lease.machines.filter(state__in=SERVING).exclude(pk=machine.pk).order_by("number")
+    rows = others.select_related("lease", "node__pool__node_type__gpu_model")
+    return {row.hostname: host_of(row.node).address for row in rows}
 
 
 def _environment(lease: Lease) -> dict[str, str]:

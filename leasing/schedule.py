@@ -17,17 +17,20 @@ from leasing.models import Lease, Machine, Maintenance, MaintenanceState, OnFail
 from leasing.operations import NoEqualNode, calendar, outages
 from leasing.operations.announcing import tell_of_terms
 from leasing.operations.approving import expire_unapproved
+from leasing.operations.blindness import sees_again, went_blind
 from leasing.operations.enrolment import verify_again
 from leasing.operations.maintaining import begin_maintenance, remind_of_maintenance
 from leasing.operations.servicing import REFRESH
 from leasing.operations.upkeep import quarantine, settle_drain
 from leasing.provisioning import give_up, lock
+from leasing.queries import guarantee
+from leasing.queries.fleet import BLIND_AFTER, last_looks, looked_at
 from leasing.states import MACHINE_FAILED_TWIN, LeaseState, MachineState
-from marketplace.models import Node, Terms
+from marketplace.models import Node, Site, Terms
 from marketplace.states import NodeState
 
 log = logging.getLogger(__name__)
-Row = TypeVar("Row", Lease, Machine, Maintenance, Node, Outage, Terms)
+Row = TypeVar("Row", Lease, Machine, Maintenance, Node, Outage, Site, Terms)
 
 ACTOR = "system:leasing"
 BATCH = 500
@@ -106,11 +109,14 @@ def settle_overdue(*, now: datetime) -> None:
 
 
 def renew_due(*, now: datetime) -> None:
-    """Open-ended leases whose guarantee has shrunk below what the plan promises to renew."""
+    """Open-ended leases whose guarantee has shrunk below what is promised to be renewed, or ends, or no longer ends."""
     open_ended = Lease.objects.filter(ends_at=None, state__in=RUNNING, guarantee_notice_at=None)
     margin = ExpressionWrapper(F("terms__renew_within_seconds") * timedelta(seconds=1), output_field=DurationField())
     due = open_ended.annotate(margin=margin).filter(guaranteed_until__lt=Value(now) + F("margin"))
     _each(due, lambda lease: operations.renew(lease=lease, now=now))
+    # At once, and not only when the guarantee has shrunk: who has booked behind, or has gone.
+    _each(guarantee.cut_short(now=now), lambda lease: operations.renew(lease=lease, now=now))
+    _each(guarantee.freed(now=now), lambda lease: operations.renew(lease=lease, now=now))
 
 
 def settle_drains(*, now: datetime) -> None:
@@ -189,6 +195,13 @@ def verify_recovered(*, now: datetime) -> None:
     _each(recovered, lambda node: verify_again(node=node, actor=ACTOR, now=now))
 
 
+def tell_blind(*, now: datetime) -> None:
+    """Sites whose watcher has not looked for two minutes, and those where it looks again."""
+    sites, silent = last_looks(), Q(looked_at__lte=now - BLIND_AFTER)
+    _each(sites.filter(silent, blind_since=None), lambda site: went_blind(site=site, since=looked_at(site), now=now))
+    _each(sites.exclude(silent).exclude(blind_since=None), lambda site: sees_again(site=site, now=now))
+
+
 STEPS = (
     expire_holds,
     expire_approvals,
@@ -207,6 +220,7 @@ STEPS = (
     settle_drains,
     maintenance_due,
     tell_terms,
+    tell_blind,
     enrolling.give_up_overdue,
     enrolling.verify_idle,
 )

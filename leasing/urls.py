@@ -6,6 +6,7 @@ from leasing.views import (
     approvals,
     certificates,
     enrolments,
+    files,
     fleet,
     leases,
     machines,
@@ -19,6 +20,7 @@ MACHINE = "leases/<str:id>/machines/<str:machine>"
 
 urlpatterns = [
     path("leases/<str:id>/return/", leases.lease_return, name="lease_return"),
+    path("leases/<str:id>/files/<str:name>", files.lease_file, name="lease_file"),
     path("leases/<str:id>/rename/", leases.lease_rename, name="lease_rename"),
     path("operations/fleet/", fleet.fleet_capacity, name="fleet"),
     path("operations/fleet/nodes/", fleet.fleet_nodes, name="fleet_nodes"),
@@ -35,6 +37,7 @@ urlpatterns = [
     path(f"{MACHINE}/gpu-reset/", machines.machine_fix, {"what": "gpu_reset"}, name="machine_gpu_reset"),
     path(f"{MACHINE}/rebuild/", machines.machine_fix, {"what": "rebuild"}, name="machine_rebuild"),
     path(f"{MACHINE}/swap/", machines.machine_fix, {"what": "swap"}, name="machine_swap"),
+    path(f"{MACHINE}/move/", machines.machine_fix, {"what": "move"}, name="machine_move"),
     path(f"{MACHINE}/logs/startup/", machines.machine_log, {"log": "startup"}, name="machine_startup_log"),
     path(f"{MACHINE}/logs/console/", machines.machine_log, {"log": "console"}, name="machine_console_log"),
     path("leases/<str:id>/wipe-certificate.json", certificates.as_json, name="lease_wipe_certificate_json"),

@@ -75,6 +75,10 @@ class Bench(Protocol):
         """What the customer's session has under this name; "" when it has not."""
         ...
 
+    def leads_to(self, endpoint: Endpoint, key: Key, name: str) -> str:
+        """The address to which a name leads inside; "" for an unknown one."""
+        ...
+
     def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
         """How often the startup script has run in the tenancy's present system."""
         ...
@@ -138,6 +142,10 @@ class OpenSSH:
     def variable(self, endpoint: Endpoint, key: Key, name: str) -> str:
         return self.run(endpoint, key, f'printf %s "${{{name}-}}"')
 
+    def leads_to(self, endpoint: Endpoint, key: Key, name: str) -> str:
+        hosts = [line.split() for line in self.run(endpoint, key, "cat /etc/hosts").splitlines()]
+        return next((line[0] for line in hosts if name in line[1:]), "")
+
     def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
         wait_until(lambda: self.read(endpoint, key, "runs") != "")
         return self.read(endpoint, key, "runs").count("run")
@@ -173,6 +181,9 @@ class FakeBench:
 
     def variable(self, endpoint: Endpoint, key: Key, name: str) -> str:
         return self._machine(endpoint).environment.get(name, "")
+
+    def leads_to(self, endpoint: Endpoint, key: Key, name: str) -> str:
+        return self._machine(endpoint).peers.get(name, "")
 
     def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
         return self._machine(endpoint).startup_runs

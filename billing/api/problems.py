@@ -58,7 +58,12 @@ def price_too_high(error: PriceTooHigh) -> Problem:
 
 
 def nodes_taken(error: NodesTaken) -> Problem:
-    """409, with the next windows in which as many nodes are free."""
+    """409, with the next windows in which as many nodes are free, or that they are not in one fabric group."""
+    if error.scattered:
+        words = (
+            "As many nodes are free, but not in one fabric group. Order fewer, another window, or without same_fabric."
+        )
+        return Problem(409, "nodes_scattered", "Not in one fabric group", words)
     return Problem(
         409,
         "nodes_taken",

@@ -15,6 +15,7 @@ class Quote(models.Model):
     terms = models.ForeignKey("marketplace.Terms", on_delete=models.PROTECT, related_name="+")
     rate = models.ForeignKey("marketplace.Rate", on_delete=models.PROTECT, related_name="+")
     nodes = models.PositiveIntegerField()
+    same_fabric = models.BooleanField(default=False, help_text="All nodes of one fabric group.")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)
     list_micros_per_node_hour = models.BigIntegerField(help_text="By the rate, before any discount.")

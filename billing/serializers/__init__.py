@@ -45,6 +45,7 @@ class QuoteShown(serializers.ModelSerializer[Quote]):
             "id",
             "offer",
             "nodes",
+            "same_fabric",
             "starts_at",
             "ends_at",
             "list_micros_per_node_hour",
@@ -65,6 +66,7 @@ class NewQuote(StrictSerializer):
 
     offer = serializers.CharField(help_text="Such as of_…")
     nodes = serializers.IntegerField(min_value=1, max_value=MOST_NODES, default=1)
+    same_fabric = serializers.BooleanField(default=False, help_text="True: all nodes of one fabric group, or none.")
     starts_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
     ends_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
     hold = serializers.BooleanField(

@@ -22,6 +22,7 @@ from billing.queries import Reading, priced_leases, read
 from leasing.models import Lease, Outage, Transition
 from leasing.queries import wipe_records
 from leasing.queries.fleet import maintenance_of
+from leasing.queries.guarantee import ending_of
 from leasing.queries.machines import has_spare, keys_applied, troubles
 from leasing.states import IN_HANDS, LEASE_OVER, MACHINE_FAILED_TWIN, LeaseState, MachineState
 
@@ -130,6 +131,7 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
         "ready": [machine for machine in machines if machine.state in IN_HANDS],
         "troubles": _troubles(found),
         "maintenance": maintenance_of(found),
+        "ending": ending_of(found, now=moment),
         "spare": bool(troubles(found)) and has_spare(found, now=moment),
         "outages": sorted((row for machine in machines for row in machine.outages.all()), key=lambda row: row.began_at),
         "keys_applied": keys_applied(found),

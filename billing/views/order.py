@@ -20,7 +20,19 @@ from leasing.models import Lease
 from leasing.operations import NodesTaken, Setup
 from leasing.tasks import nudge_sites
 from marketplace.models import Offer
-from marketplace.queries import Criteria, OfferRow, free_windows, listed_offers, offer_row, soonest, terms_of
+from marketplace.queries import (
+    Criteria,
+    OfferRow,
+    free_windows,
+    largest_fabric_group,
+    listed_offers,
+    offer_row,
+    soonest,
+    terms_of,
+)
+
+TAKEN = "Somebody was faster: not all nodes are free any more. Nothing was ordered."
+SCATTERED = "As many nodes are free, but not in one fabric group. Nothing was ordered: ask for fewer, or without it."
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,8 @@ def order(request: HttpRequest) -> HttpResponse:
     principal, moment = principal_of(request), now()
     offer = get_object_or_404(listed_offers(principal.organization), public_id=asked.get("offer", ""))
     terms = terms_of(plan=offer.plan, at=moment)
-    wish = Wish(asked, terms=terms, window=Criteria().wish(terms, moment))
+    grouped = largest_fabric_group(pool=offer.pool) > 1
+    wish = Wish(asked, terms=terms, window=Criteria().wish(terms, moment), grouped=grouped)
     details = Details(request.POST or None, organization=principal.organization)
     quote = _shown_quote(asked, principal)
     if quote and quote.lease:
@@ -149,8 +162,8 @@ def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, mom
         messages.error(request, "There is not enough money in the wallet. Nothing was ordered.")
     except (limits.OrderingBlocked, limits.NodeLimitReached, budgets.BudgetExceeded) as refusal:
         messages.error(request, f"{refusal} Nothing was ordered.")
-    except NodesTaken:
-        messages.error(request, "Somebody was faster: not all nodes are free any more. Nothing was ordered.")
+    except NodesTaken as taken:
+        messages.error(request, SCATTERED if taken.scattered else TAKEN)
     return None
 
 
@@ -158,6 +171,7 @@ def _is_for(quote: Quote, wish: Wish, moment: datetime) -> bool:
     """Whether the price that was shown is the price of what is wished now."""
     wanted = wish.window()
     same = quote.nodes == wanted["nodes"] and quote.ends_at == wanted["ends_at"]
+    same = same and quote.same_fabric == (wanted["same_fabric"] and wanted["nodes"] > 1)
     at_once = wanted["starts_at"] is None and quote.starts_at <= soonest(quote.terms, moment)
     return same and (at_once or quote.starts_at == wanted["starts_at"]) and quote.expires_at > moment
 
@@ -173,7 +187,8 @@ def _price(
     except checkout.QuoteRefused as refusal:
         wish.add_error(refusal.field if refusal.field in wish.fields else None, refusal.message)
         return None
-    criteria = Criteria(organization=principal.organization, **wish.window())
+    period = {name: value for name, value in wish.window().items() if name != "same_fabric"}
+    criteria = Criteria(organization=principal.organization, **period)
     purse = wallet(organization=principal.organization, now=moment)
     return Price(
         quote=quote,

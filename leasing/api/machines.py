@@ -17,7 +17,7 @@ from accounts.serializers import EventShown
 from leasing import logs
 from leasing.api.leases import LeaseView
 from leasing.models import Machine
-from leasing.operations import NoEqualNode, service, swap
+from leasing.operations import NoEqualNode, move_machine, service, swap
 from leasing.provisioners.base import Log
 from leasing.queries.machines import HAS_LOGS, events_of, machine_of, outages_of, possible, state_words
 from leasing.serializers import MachineLogShown, MachineShown, OutageShown, Rebuild
@@ -74,6 +74,7 @@ class BreakFix(MachineView):
 
     required = {"POST": "lease:write"}
     what = ""
+    no_spare = "No equal node is free for the rest of the lease. Nothing is charged for this one while it is down."
 
     def done(self, machine: Machine, what: str) -> Response:
         """Hand it to the site's worker. Raises 409 `not_now` where the machine does not allow it."""
@@ -82,7 +83,7 @@ class BreakFix(MachineView):
         try:
             self.act(machine, what)
         except NoEqualNode as error:
-            raise Problem(409, "no_equal_node", "No equal node is free", NO_SPARE) from error
+            raise Problem(409, "no_equal_node", "No equal node is free", self.no_spare) from error
         except (IllegalMove, Stale) as error:
             raise Problem(409, "not_now", "Not now", "The machine has changed meanwhile. Look at it again.") from error
         transaction.on_commit(nudge_sites, robust=True)
@@ -91,9 +92,6 @@ class BreakFix(MachineView):
     def act(self, machine: Machine, what: str) -> None:
         """Raises NoEqualNode, IllegalMove, Stale."""
         service(machine=machine, what=what, actor=self.principal.actor, now=now())
-
-
-NO_SPARE = "No equal node is free for the rest of the lease. Nothing is charged for this one while it is down."
 
 
 class PowerCycle(BreakFix):
@@ -158,6 +156,29 @@ class Swap(BreakFix):
     def act(self, machine: Machine, what: str) -> None:
         """Raises NoEqualNode, IllegalMove, Stale."""
         swap(machine=machine, actor=self.principal.actor, now=now())
+
+
+class Move(BreakFix):
+    """An equal node in the place of one that somebody has booked next."""
+
+    what = "move"
+    no_spare = "No equal node is free for as long as the plan guarantees. GET offers lists others."
+
+    @extend_schema(
+        operation_id="machines_move",
+        summary="Move to an equal node with nothing booked behind it",
+        request=None,
+        responses={202: MachineShown},
+    )
+    def post(self, request: Request, id: str, machine: str) -> Response:
+        """For an open-ended lease whose guarantee ends: take an equal node in the machine's place, at another address,
+        and be guaranteed for the plan's whole time again. What is on the old node is lost and wiped. Nothing is charged
+        until the new one is ready. 409 `not_now` where nothing is booked behind, `no_equal_node` while none is free."""
+        return self.done(self.get_object(), "move")
+
+    def act(self, machine: Machine, what: str) -> None:
+        """Raises NoEqualNode, IllegalMove, Stale."""
+        move_machine(machine=machine, actor=self.principal.actor, now=now())
 
 
 class MachineLogs(MachineView):

@@ -4,6 +4,7 @@ from django.urls import path
 
 from leasing.api import approvals, enrolments, fleet, machines, setup
 from leasing.api.certificates import CertificateKeys, SignedCertificate, WipeCertificate, WipeCertificatePDF
+from leasing.api.files import LeaseFile
 from leasing.api.leases import Project, Rename, Return, Transitions
 from leasing.api.telemetry import Telemetry
 
@@ -12,6 +13,7 @@ MACHINE = "leases/<str:id>/machines/<str:machine>"
 urlpatterns = [
     path("leases/<str:id>/transitions", Transitions.as_view(), name="api_lease_transitions"),
     path("leases/<str:id>/return", Return.as_view(), name="api_lease_return"),
+    path("leases/<str:id>/files/<str:name>", LeaseFile.as_view(), name="api_lease_file"),
     path("leases/<str:id>/rename", Rename.as_view(), name="api_lease_rename"),
     path("leases/<str:id>/project", Project.as_view(), name="api_lease_project"),
     path("leases/<str:id>/wipe-certificate", WipeCertificate.as_view(), name="api_lease_wipe_certificate"),
@@ -36,6 +38,7 @@ urlpatterns = [
     path(f"{MACHINE}/gpu-reset", machines.GPUReset.as_view(), name="api_machine_gpu_reset"),
     path(f"{MACHINE}/rebuild", machines.RebuildMachine.as_view(), name="api_machine_rebuild"),
     path(f"{MACHINE}/swap", machines.Swap.as_view(), name="api_machine_swap"),
+    path(f"{MACHINE}/move", machines.Move.as_view(), name="api_machine_move"),
     path(f"{MACHINE}/logs/startup", machines.StartupLog.as_view(), name="api_machine_startup_log"),
     path(f"{MACHINE}/logs/console", machines.ConsoleLog.as_view(), name="api_machine_console_log"),
     path(

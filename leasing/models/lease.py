@@ -37,6 +37,9 @@ class Lease(Stateful):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     name = models.CharField(max_length=80)
+    slug = models.SlugField(
+        max_length=40, default="lease", db_index=False, help_text="How the names of its machines begin; never changed."
+    )
     project = models.CharField(
         max_length=PROJECT_LENGTH,
         blank=True,
@@ -68,11 +71,12 @@ class Lease(Stateful):
         blank=True, editable=False, help_text="The customer's variables as JSON, sealed: secrets may be among them."
     )
     environment_names = models.JSONField(default=list, help_text="Their names, which may be shown.")
+    same_fabric = models.BooleanField(default=False, help_text="All its nodes are of one fabric group.")
     on_failure = models.CharField(
         max_length=8, choices=OnFailure, default=OnFailure.ASK, help_text="What happens when a node fails mid-lease."
     )
     setup_version = models.PositiveIntegerField(
-        default=1, help_text="Raised when keys or the deadline change; hosts follow."
+        default=1, help_text="Raised when keys, the deadline or a machine change; hosts follow."
     )
     replacements = models.PositiveSmallIntegerField(
         default=0, help_text="Machines replaced after a failed start; at most one."

@@ -7,7 +7,7 @@ from accounts.ids import PublicIdField
 from accounts.models import TransitionRow
 from leasing.models.lease import Lease
 from leasing.models.work import Worked
-from leasing.states import MACHINE_TRANSITIONS, WORKED_ON, MachineState
+from leasing.states import MACHINE_TRANSITIONS, SERVING, WORKED_ON, MachineState
 from marketplace.models import Node
 
 
@@ -19,6 +19,9 @@ class Machine(Worked):
     public_id = PublicIdField(prefix="mc")
     lease = models.ForeignKey(Lease, on_delete=models.PROTECT, related_name="machines")
     node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="machines")
+    number = models.PositiveSmallIntegerField(
+        default=1, help_text="From 1 on in the lease; a machine that takes the place of another takes its number."
+    )
     replaces = models.OneToOneField(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="successor", help_text="In a swap."
     )
@@ -55,11 +58,21 @@ class Machine(Worked):
             models.Index(fields=["lease"], name="machine_of_lease"),
         ]
         constraints = [
-            models.CheckConstraint(condition=models.Q(state__in=MachineState.values), name="machine_state_is_known")
+            models.CheckConstraint(condition=models.Q(state__in=MachineState.values), name="machine_state_is_known"),
+            models.UniqueConstraint(
+                fields=["lease", "number"],
+                condition=models.Q(state__in=sorted(SERVING)),
+                name="machine_number_once",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.public_id
+
+    @property
+    def hostname(self) -> str:
+        """What the lease's machines and its tenant's files call it; who takes its place is called so too."""
+        return f"{self.lease.slug}-{self.number}"
 
 
 class MachineTransition(TransitionRow):

@@ -4,7 +4,7 @@ from leasing.operations.booking import NodesTaken, Setup, confirm, expire, hold,
 from leasing.operations.containment import contained, not_contained
 from leasing.operations.ending import end, settle_end
 from leasing.operations.extending import BookedBehind, WindowRefused, extend, extend_itself, tell_not_extended
-from leasing.operations.failing import NoEqualNode, swap
+from leasing.operations.failing import NoEqualNode, move_machine, swap
 from leasing.operations.keeping import keep
 from leasing.operations.moving import move
 from leasing.operations.pausing import pause, pause_again, paused, resume
@@ -45,6 +45,7 @@ __all__ = [
     "keep",
     "machine_ready",
     "move",
+    "move_machine",
     "not_contained",
     "pause",
     "pause_again",

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
+from django.utils.text import slugify
 
 from accounts.models import Organization, SSHKey, User
 from accounts.operations import record
@@ -15,8 +17,9 @@ from leasing.operations.setup import check_environment, sealed
 from leasing.operations.starting import start
 from leasing.states import LeaseState, MachineState
 from marketplace.models import Image, Offer, Rate, Terms
-from marketplace.queries import Window, free_windows, occupied, terms_of
+from marketplace.queries import Window, free_nodes, free_windows, occupied, terms_of
 
+LONGEST_SLUG = 40  # with a number behind it, well below what a host's name may have
 HOLD_FOR = timedelta(minutes=10)
 WINDOWS_SHOWN = 3
 WINDOWS_AHEAD = timedelta(days=60)
@@ -39,11 +42,15 @@ class Setup:
 
 
 class NodesTaken(Exception):
-    """Not enough free nodes for the whole period. `windows` are the next ones in which as many are free."""
+    """
+    Not enough free nodes for the whole period. `windows` are the next ones in which as many are free; with `scattered`
+    as many are free, but not in one fabric group.
+    """
 
-    def __init__(self, windows: Sequence[Window]) -> None:
+    def __init__(self, windows: Sequence[Window], *, scattered: bool = False) -> None:
         super().__init__("Not enough nodes are free for the whole period.")
         self.windows = tuple(windows)
+        self.scattered = scattered
 
 
 @transaction.atomic
@@ -61,19 +68,20 @@ def hold(
     now: datetime,
     terms: Terms | None = None,
     quote: str = "",
+    same_fabric: bool = False,
 ) -> Lease:
     """
     Hold `nodes` nodes of the offer, all or none, until the order is confirmed or ten minutes have passed; on the terms
-    that are in force, or on those of a quote. A quote that holds nodes gets these.
+    that are in force, or on those of a quote. A quote that holds nodes gets these. With `same_fabric` they are all of
+    one fabric group.
 
     :raises NodesTaken: if fewer are free for the whole period, cleaning included
     :raises BadEnvironment: if its variables cannot be set on a host
     """
     check_environment(setup.environment)
     terms = terms or terms_of(plan=offer.plan, at=now)
-    node_ids = _lock_nodes(
-        offer=offer, terms=terms, nodes=nodes, starts_at=starts_at, ends_at=ends_at, quote=quote, now=now
-    )
+    wish: dict[str, Any] = {"nodes": nodes, "same_fabric": same_fabric, "quote": quote, "now": now}
+    node_ids = _lock_nodes(offer, terms, starts_at, ends_at, **wish)
     period = _period(terms, node_ids=node_ids, starts_at=starts_at, ends_at=ends_at, quote=quote, now=now)
     lease = Lease.objects.create(
         organization=organization,
@@ -81,6 +89,8 @@ def hold(
         created_at=now,
         name=setup.name,
         project=setup.project,
+        slug=slugify(setup.name)[:LONGEST_SLUG].strip("-_").replace("_", "-") or "lease",
+        same_fabric=same_fabric,
         offer=offer,
         terms=terms,
         rate=rate,
@@ -108,30 +118,39 @@ def hold(
 
 
 def _lock_nodes(
-    *, offer: Offer, terms: Terms, nodes: int, starts_at: datetime, ends_at: datetime | None, quote: str, now: datetime
+    offer: Offer,
+    terms: Terms,
+    starts_at: datetime,
+    ends_at: datetime | None,
+    *,
+    nodes: int,
+    same_fabric: bool,
+    quote: str,
+    now: datetime,
 ) -> list[int]:
     """
     Ids of free nodes, locked: those that the quote holds; else, for an open-ended lease, rather those with nothing
     booked behind. Raises NodesTaken.
     """
-    window, pool = occupied(terms, starts_at, ends_at), offer.pool
+    window = occupied(terms, starts_at, ends_at)
     if quote:
         with suppress(calendar.TooFewNodes):  # its hold has lapsed, or a node broke down: others will do
             return calendar.ids(calendar.lock_held_nodes(nodes=nodes, window=window, now=now, quote=quote))
+    wish: dict[str, Any] = {"pool": offer.pool, "nodes": nodes, "same_fabric": same_fabric, "quote": quote, "now": now}
     if ends_at is None:
         with suppress(calendar.TooFewNodes):
-            horizon = guaranteed(terms, starts_at)
-            return calendar.ids(calendar.lock_idle_nodes(pool=pool, nodes=nodes, window=horizon, now=now, quote=quote))
+            return calendar.ids(calendar.lock_idle_nodes(window=guaranteed(terms, starts_at), **wish))
     try:
-        return calendar.ids(calendar.lock_free_nodes(pool=pool, nodes=nodes, window=window, now=now, quote=quote))
+        return calendar.ids(calendar.lock_free_nodes(window=window, **wish))
     except calendar.TooFewNodes:
-        raise nodes_taken(offer=offer, nodes=nodes, starts_at=starts_at, now=now) from None
+        scattered = same_fabric and free_nodes(window=window, now=now).filter(pool=offer.pool).count() >= nodes
+        raise nodes_taken(offer=offer, nodes=nodes, starts_at=starts_at, scattered=scattered, now=now) from None
 
 
-def nodes_taken(*, offer: Offer, nodes: int, starts_at: datetime, now: datetime) -> NodesTaken:
+def nodes_taken(*, offer: Offer, nodes: int, starts_at: datetime, now: datetime, scattered: bool = False) -> NodesTaken:
     """The refusal, with the next windows in which as many nodes are free."""
     windows = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
-    return NodesTaken(windows[:WINDOWS_SHOWN])
+    return NodesTaken(windows[:WINDOWS_SHOWN], scattered=scattered)
 
 
 def _period(
@@ -165,8 +184,10 @@ def confirm(*, lease: Lease, actor: str, now: datetime) -> None:
     """
     lease.move_to(LeaseState.SCHEDULED, at=now, actor=actor)
     claims = Claim.objects.filter(lease=lease, released_at=None).order_by("node_id")
-    for node_id in claims.values_list("node_id", flat=True):
-        machine = Machine.objects.create(lease=lease, node_id=node_id, state=MachineState.PENDING, state_since=now)
+    for number, node_id in enumerate(claims.values_list("node_id", flat=True), start=1):
+        machine = Machine.objects.create(
+            lease=lease, node_id=node_id, number=number, state=MachineState.PENDING, state_since=now
+        )
         machine.begin(at=now, actor=actor)
     record(
         organization=lease.organization,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from leasing.models import Claim, Lease
 from marketplace.models import Node, NodeCalendar, Pool
@@ -19,7 +19,9 @@ class TooFewNodes(Exception):
     """Not enough nodes of the pool are free for the whole window."""
 
 
-def lock_free_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime, quote: str = "") -> list[NodeCalendar]:
+def lock_free_nodes(
+    *, pool: Pool, nodes: int, window: Window, now: datetime, quote: str = "", same_fabric: bool = False
+) -> list[NodeCalendar]:
     """
     Lock `nodes` calendars of the pool that are free for the whole window, node ids ascending; those that are held for
     `quote` are free for it.
@@ -27,21 +29,51 @@ def lock_free_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime, qu
     First those that nobody else is looking at; if they are too few, wait in line for the others. The waiting lock is
     re-checked by the database after the wait, so a row that comes back is still free.
 
+    With `same_fabric` they are of one fabric group, the one with the fewest free nodes that has enough. Nothing is
+    locked while another group is tried.
+
     :raises TooFewNodes: with nothing locked
     """
-    free = free_nodes(window=window, now=now, quote=quote).filter(pool=pool).order_by("node_id")
     with suppress(TooFewNodes):
-        return _take_idle(free, nodes)
-    return _take_in_line(free, nodes)
+        return lock_idle_nodes(pool=pool, nodes=nodes, window=window, now=now, quote=quote, same_fabric=same_fabric)
+    for free in _choices(pool, nodes, window, now, quote=quote, same_fabric=same_fabric):
+        with suppress(TooFewNodes):
+            return _take_in_line(free, nodes)
+    raise TooFewNodes
 
 
-def lock_idle_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime, quote: str = "") -> list[NodeCalendar]:
+def lock_idle_nodes(
+    *,
+    pool: Pool,
+    nodes: int,
+    window: Window,
+    now: datetime,
+    quote: str = "",
+    same_fabric: bool = False,
+    fabric_group: str = "",
+) -> list[NodeCalendar]:
     """
     As `lock_free_nodes`, passing over the nodes that somebody else has locked: it never waits, so it never deadlocks.
+    A `fabric_group` takes nodes of that group alone.
 
     :raises TooFewNodes: with nothing locked
     """
-    return _take_idle(free_nodes(window=window, now=now, quote=quote).filter(pool=pool).order_by("node_id"), nodes)
+    for free in _choices(pool, nodes, window, now, quote=quote, same_fabric=same_fabric):
+        with suppress(TooFewNodes):
+            return _take_idle(free.filter(node__fabric_group=fabric_group) if fabric_group else free, nodes)
+    raise TooFewNodes
+
+
+def _choices(
+    pool: Pool, nodes: int, window: Window, now: datetime, *, quote: str, same_fabric: bool
+) -> list[QuerySet[NodeCalendar]]:
+    """Among which free nodes to look, best first: all of the pool, or one fabric group after another."""
+    free = free_nodes(window=window, now=now, quote=quote).filter(pool=pool).order_by("node_id")
+    if not same_fabric:
+        return [free]
+    grouped = free.exclude(node__fabric_group="").order_by().values_list("node__fabric_group")
+    sizes = grouped.annotate(size=Count("pk")).filter(size__gte=nodes)
+    return [free.filter(node__fabric_group=group) for group, _ in sizes.order_by("size", "node__fabric_group")]
 
 
 def lock_unheld_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime, wait: bool) -> list[NodeCalendar]:

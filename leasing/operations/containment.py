@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import Event
-from accounts.operations import record
+from accounts.operations import Words, record
 from leasing.models import Machine
 from leasing.states import MachineState
 
@@ -34,10 +34,17 @@ def not_contained(*, machine: Machine, detail: str, again_at: datetime | None, n
     )
     told = Event.objects.filter(kind=FAILED, subject=machine.node.public_id, at__gte=machine.state_since)
     if not told.exists():
-        _record(FAILED, machine, now=now, reason=detail[:300])
+        name = machine.node.name
+        words: Words = {
+            "title": f"{name}: its former tenant may still be in, and it has power",
+            "text": f"{detail[:300]} Access on {name} could not be ended, and the node could not be switched off. "
+            "Cut it off by hand, at its power or its network.",
+            "path": f"/operations/fleet/nodes/{machine.node.public_id}/",
+        }
+        _record(FAILED, machine, now=now, notice=words, reason=detail[:300])
 
 
-def _record(kind: str, machine: Machine, *, now: datetime, **more: str) -> None:
+def _record(kind: str, machine: Machine, *, now: datetime, notice: Words | None = None, **more: str) -> None:
     record(
         organization=None,
         kind=kind,
@@ -45,4 +52,5 @@ def _record(kind: str, machine: Machine, *, now: datetime, **more: str) -> None:
         actor=ACTOR,
         at=now,
         data={"machine": machine.public_id, **more},
+        notice=notice,
     )

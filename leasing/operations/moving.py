@@ -93,8 +93,10 @@ def _machines(lease: Lease, *, before: Sequence[int], after: Sequence[int], acto
     """Those that wait for a node that it has no longer are withdrawn; each new node gets one that waits for it."""
     for machine in lease.machines.filter(state=MachineState.PENDING).exclude(node__in=after).order_by("node_id"):
         machine.move_to(MachineState.WITHDRAWN, at=now, reason="moved", actor=actor)
-    for node_id in sorted({*after} - {*before}):
-        machine = Machine.objects.create(lease=lease, node_id=node_id, state=MachineState.PENDING, state_since=now)
+    for number, node_id in enumerate(sorted({*after} - {*before}), start=1):
+        machine = Machine.objects.create(
+            lease=lease, node_id=node_id, number=number, state=MachineState.PENDING, state_since=now
+        )
         machine.begin(at=now, actor=actor)
 
 

@@ -5,11 +5,10 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.operations import record
-from leasing.models import Claim, Lease, Machine
+from leasing.models import Claim, Lease
 from leasing.operations import calendar
-from leasing.operations.starting import deploy
+from leasing.operations.starting import deploy, lock_spare, put_in_place
 from leasing.states import LeaseState, MachineState
-from marketplace.models import NodeCalendar
 from marketplace.queries import Window
 
 ACTOR = "system:leasing"  # which member of staff it was is in the node's own event
@@ -29,7 +28,7 @@ def rebook(*, claim: Claim, now: datetime) -> Claim | None:
         return None
     calendar.lock_nodes_of(lease)
     period = Window(max(claim.period.lower, now), claim.period.upper)
-    spare = _lock_spare(lease, period=period, now=now)
+    spare = lock_spare(lease, period=period, now=now)
     lease = Lease.objects.select_for_update(of=("self",)).select_related("organization").get(pk=lease.pk)
     if spare is None or not _waits(claim, lease):
         return None
@@ -42,17 +41,9 @@ def rebook(*, claim: Claim, now: datetime) -> Claim | None:
         subject=lease.public_id,
         actor=ACTOR,
         at=now,
-        data={"name": lease.name, "instead_of": claim.node.name, "node": spare.node.name},
+        data={"name": lease.name, "instead_of": claim.node.name, "node": spare.name},
     )
     return new
-
-
-def _lock_spare(lease: Lease, *, period: Window, now: datetime) -> NodeCalendar | None:
-    try:
-        (found,) = calendar.lock_idle_nodes(pool=lease.offer.pool, nodes=1, window=period, now=now)
-    except calendar.TooFewNodes:
-        return None
-    return found
 
 
 def _waits(claim: Claim, lease: Lease) -> bool:
@@ -68,7 +59,6 @@ def _replace_machine(lease: Lease, *, old: Claim, new: Claim, now: datetime) -> 
     if waiting is None:  # a hold has no machines yet
         return
     waiting.move_to(MachineState.WITHDRAWN, at=now, reason="rebooked", actor=ACTOR)
-    machine = Machine.objects.create(lease=lease, node=new.node, state=MachineState.PENDING, state_since=now)
-    machine.begin(at=now, actor=ACTOR)
+    machine = put_in_place(lease=lease, node=new.node, of=waiting, actor=ACTOR, now=now)
     if lease.state == LeaseState.PROVISIONING:
         deploy(machine=machine, deadline=lease.deadline, now=now)

@@ -1,5 +1,6 @@
 """The shown "guaranteed until" of an open-ended lease: moved on while nothing is booked behind, never moved back."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -8,6 +9,8 @@ from django.db.models import F
 from accounts.operations import record
 from leasing.models import Claim, Lease
 from leasing.operations import calendar
+from leasing.queries.guarantee import Alternative, elsewhere, horizon
+from leasing.queries.machines import equal_nodes
 from leasing.states import LEASE_OVER, SERVING, LeaseState
 
 
@@ -19,7 +22,11 @@ def renew(*, lease: Lease, now: datetime) -> bool:
     The customer is told once when the horizon cannot be reached. Returns whether the guarantee grew.
     """
     node_ids = calendar.lock_nodes_of(lease)
-    lease = Lease.objects.select_for_update(of=("self",)).select_related("terms", "organization").get(pk=lease.pk)
+    lease = (
+        Lease.objects.select_for_update(of=("self",))
+        .select_related("terms", "organization", "offer__pool")
+        .get(pk=lease.pk)
+    )
     if lease.ends_at is not None or lease.state in LEASE_OVER or lease.state == LeaseState.RECLAIMING or not node_ids:
         return False
     cleaning = timedelta(seconds=lease.terms.cleaning_seconds)
@@ -36,6 +43,8 @@ def renew(*, lease: Lease, now: datetime) -> bool:
         calendar.set_end(claims=live, ends_at=reach)
         changed = {"guaranteed_until": until, "guarantee_notice_at": None, "setup_version": F("setup_version") + 1}
         Lease.objects.filter(pk=lease.pk).update(**changed)  # hosts learn of the new deadline by the version
+        if reach >= wanted and lease.guarantee_notice_at is not None:
+            _tell_renewed(lease, until=until, now=now)
     first = calendar.next_behind(node_ids=in_use, after=behind) if reach < wanted else None
     if first and first.period.lower < wanted and lease.guarantee_notice_at is None:  # what a quote holds is not booked
         _tell(lease, until=until, maintenance=first.lease_id is None, now=now)
@@ -44,6 +53,8 @@ def renew(*, lease: Lease, now: datetime) -> bool:
 
 def _tell(lease: Lease, *, until: datetime, maintenance: bool, now: datetime) -> None:
     behind = "Maintenance of a node is planned" if maintenance else "Somebody has booked a node"
+    equal = equal_nodes(lease, window=horizon(lease, now), now=now).count()
+    others = elsewhere(lease, now=now)
     Lease.objects.filter(pk=lease.pk).update(guarantee_notice_at=now)
     record(
         organization=lease.organization,
@@ -51,10 +62,44 @@ def _tell(lease: Lease, *, until: datetime, maintenance: bool, now: datetime) ->
         subject=lease.public_id,
         actor="system:leasing",
         at=now,
-        data={"name": lease.name, "guaranteed_until": until.isoformat()},
+        data={
+            "name": lease.name,
+            "guaranteed_until": until.isoformat(),
+            "because": "maintenance" if maintenance else "booked",
+            "equal_nodes_free": equal,
+            "elsewhere": [{"offer": row.offer.public_id, "free": row.free} for row in others],
+        },
         notice={
             "title": f"{lease.name} is guaranteed until {until:%Y-%m-%d %H:%M} UTC and no longer",
-            "text": f"{behind} behind this lease. It runs on until then; book another node in time to move your work.",
+            "text": f"{behind} behind this lease. It runs on until then. {_alternatives(equal, others)}",
+            "path": f"/leases/{lease.public_id}/",
+        },
+    )
+
+
+def _alternatives(equal: int, others: Sequence[Alternative]) -> str:
+    """Where the work can go, in words: best the same site, where the lease itself can be moved."""
+    places = ", ".join(f"{row.free} in {row.offer.pool.site.name}" for row in others)
+    if equal:
+        here = f"Equal nodes that are free for as long as your plan guarantees: {equal} at the same site."
+        move = "On the lease's page you can move to one of them now; what is on the old node is lost."
+        return " ".join([here, move, *([f"Elsewhere: {places}."] if places else [])])
+    if places:
+        return f"Equal nodes that are free for as long as your plan guarantees: {places}. Book there in time."
+    return "No equal node is free for as long now. Look in the catalogue for another in time."
+
+
+def _tell_renewed(lease: Lease, *, until: datetime, now: datetime) -> None:
+    record(
+        organization=lease.organization,
+        kind="lease.guarantee_renewed",
+        subject=lease.public_id,
+        actor="system:leasing",
+        at=now,
+        data={"name": lease.name, "guaranteed_until": until.isoformat()},
+        notice={
+            "title": f"{lease.name} is guaranteed until {until:%Y-%m-%d %H:%M} UTC, and renewed again",
+            "text": "Nothing is booked behind this lease any more. Its guarantee moves on as before.",
             "path": f"/leases/{lease.public_id}/",
         },
     )

@@ -4,12 +4,14 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import F
 
 from accounts.operations import record
 from leasing.models import Lease, Machine
 from leasing.operations import calendar, outages
 from leasing.operations.ending import let_go_of, let_go_of_machines
 from leasing.operations.servicing import serviced
+from leasing.queries.machines import fabric_group_of
 from leasing.states import SERVING, LeaseState, MachineState
 from marketplace.models import Node
 from marketplace.queries import Window
@@ -130,19 +132,40 @@ def fail_start(*, machine: Machine, reason: str, now: datetime) -> None:
 
 
 def lock_spare(lease: Lease, *, period: Window, now: datetime) -> Node | None:
-    """An equal free node of the lease's pool with its calendar locked, or None. It never waits for one."""
+    """
+    An equal free node of the lease's pool with its calendar locked, of its fabric group if it was ordered so; or None.
+    It never waits for one.
+    """
     with suppress(calendar.TooFewNodes):
-        (found,) = calendar.lock_idle_nodes(pool=lease.offer.pool, nodes=1, window=period, now=now)
+        (found,) = calendar.lock_idle_nodes(
+            pool=lease.offer.pool, nodes=1, window=period, now=now, fabric_group=fabric_group_of(lease)
+        )
         return found.node
     return None
+
+
+def put_in_place(
+    *, lease: Lease, node: Node, of: Machine, actor: str, now: datetime, replaces: Machine | None = None
+) -> Machine:
+    """
+    A machine on the node, with the number of the one `of` that serves no more; `replaces` says in whose hands that was.
+
+    The hosts of its siblings learn its address by the lease's version.
+    """
+    machine = Machine.objects.create(
+        lease=lease, node=node, number=of.number, replaces=replaces, state=MachineState.PENDING, state_since=now
+    )
+    machine.begin(at=now, actor=actor)
+    if lease.node_count > 1:
+        Lease.objects.filter(pk=lease.pk).update(setup_version=F("setup_version") + 1)
+    return machine
 
 
 def _replace(lease: Lease, *, node: Node, period: Window, failed: Machine, now: datetime) -> None:
     deadline = now + timedelta(seconds=lease.terms.start_deadline_seconds)
     calendar.claim(lease=lease, node_ids=[node.pk], period=period)
     Lease.objects.filter(pk=lease.pk).update(replacements=lease.replacements + 1, deadline=deadline)
-    machine = Machine.objects.create(lease=lease, node=node, state=MachineState.PENDING, state_since=now)
-    machine.begin(at=now, actor=ACTOR)
+    machine = put_in_place(lease=lease, node=node, of=failed, actor=ACTOR, now=now)
     lease.machines.filter(state=MachineState.PREPARING).update(deadline=deadline)
     deploy(machine=machine, deadline=deadline, now=now)
     record(

@@ -72,6 +72,9 @@ class Tenancy:
     """One machine's tenant as wanted. Everything on the host is named after `machine_id`; `epoch` fences:
     a host that has seen a higher one refuses. `ssh_keys` are public key lines; an empty `image_digest` pins nothing.
 
+    `label` is the machine's own name, `peers` the names of its siblings in the lease with the addresses at which it
+    reaches them: inside, each name leads there, and their rendezvous port (29500) is open to them and to nobody else.
+
     `environment` are the customer's variables, secrets among them: they never reach a log, a command line or a listing.
     `seconds_left` is until when the tenant may be on the host without hearing from us again: the host counts them on a
     clock that nobody sets, and then takes access away by itself. None: it never does."""
@@ -83,6 +86,7 @@ class Tenancy:
     image_digest: str = ""
     startup_script: str = ""
     label: str = ""
+    peers: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     seconds_left: int | None = None
 
@@ -223,8 +227,8 @@ class Provisioner(Protocol):
     """
 
     def prepare(self, host: Host, tenancy: Tenancy) -> Endpoint:
-        """Ensures that the tenancy runs, with exactly its keys and until its deadline; the startup script is executed
-        once in its life. Repeated on a running tenancy it changes keys and deadline, and nothing else."""
+        """Ensures that the tenancy runs, with exactly its keys and peers and until its deadline; the startup script is
+        executed once in its life. Repeated on a running tenancy it changes keys, peers and deadline alone."""
 
     def check(self, host: Host, tenancy: Tenancy) -> Health:
         """Looks at the running tenancy from the operator's side; changes nothing."""

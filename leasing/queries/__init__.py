@@ -36,7 +36,7 @@ def leases_of(organization: Organization) -> QuerySet[Lease]:
         .prefetch_related(
             "keys",
             "transitions",
-            Prefetch("machines", Machine.objects.select_related("node").order_by("pk")),
+            Prefetch("machines", Machine.objects.select_related("node", "lease").order_by("pk")),
             "machines__outages",
         )
         .order_by("-pk")

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
+from typing import cast
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
@@ -12,7 +13,7 @@ from accounts.models import Event
 from leasing.inspection.inventory import Inventory
 from leasing.models import Claim, Inspection, Lease, Machine, Maintenance, MaintenanceState, NodeHealth, Outage
 from leasing.states import MACHINE_AT_REST, MachineState
-from marketplace.models import Node, NodeTransition, NodeType, Site
+from marketplace.models import Node, NodeTransition, NodeType, Provisioner, Site
 from marketplace.queries import HORIZON, Window
 from marketplace.states import IN_STOCK, NodeState
 
@@ -20,6 +21,8 @@ OPEN = (MaintenanceState.PLANNED, MaintenanceState.UNDER_WAY)
 POOL = (
     "pool__site__name", "pool__site__slug", "pool__node_type__name", "pool__node_type__slug", "pool__provisioner",
 )  # fmt: skip
+UNSEEN = (NodeState.ENROLLED, NodeState.RETIRED)  # nobody looks at them
+BLIND_AFTER = timedelta(minutes=2)  # eight turns of a watcher
 NEWEST = 30  # rows of what happened to a node
 WELL = Q(health=None) | Q(health__cause="")  # nothing was wrong at the last look, if there was one
 BOOKED = Exists(Claim.objects.filter(node=OuterRef("pk"), lease__isnull=False, released_at=None))
@@ -37,6 +40,19 @@ COUNTS: dict[str, tuple[str, Q]] = {
     "quarantined": ("Quarantined", Q(state=NodeState.QUARANTINED)),
     "wipe_failed": ("Wipe failed", Q(state=NodeState.WIPE_FAILED)),
 }
+
+
+def last_looks() -> QuerySet[Site]:
+    """Sites whose real nodes were ever looked at, each with `looked_at`, the newest time."""
+    seen = NodeHealth.objects.filter(node__pool__site=OuterRef("pk")).exclude(node__state__in=UNSEEN)
+    real = seen.exclude(node__pool__provisioner=Provisioner.SANDBOX)  # idle simulated nodes are not looked at
+    newest = Subquery(real.order_by("-seen_at").values("seen_at")[:1])
+    return Site.objects.annotate(looked_at=newest).filter(looked_at__isnull=False)
+
+
+def looked_at(site: Site) -> datetime:
+    """The newest look at a site of `last_looks`."""
+    return cast(datetime, getattr(site, "looked_at"))  # noqa: B009
 
 
 @dataclass(frozen=True)

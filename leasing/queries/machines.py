@@ -1,13 +1,15 @@
 """What can be read of the machines that serve a lease: what is wrong with them, and what can be done about it now."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
 from accounts.models import Event, Organization
-from leasing.models import Lease, Machine, Outage
+from leasing.models import Claim, Lease, Machine, Outage
 from leasing.states import IN_HANDS, SERVING, MachineState
+from marketplace.models import NodeCalendar
 from marketplace.queries import Window, free_nodes
 
 SERVICES = ("power_cycle", "gpu_reset", "rebuild")
@@ -42,7 +44,8 @@ def state_words(machine: Machine) -> str:
 
 def possible(machine: Machine) -> Mapping[str, str]:
     """
-    What the tenant may have done to the machine: each of SERVICES and "swap", with why not now in a sentence, or "".
+    What the tenant may have done to the machine: each of SERVICES, "swap" and "move", with why not now in a sentence,
+    or "".
     """
     lease = machine.lease
     ready = machine.state == MachineState.READY and lease.in_hands
@@ -54,7 +57,28 @@ def possible(machine: Machine) -> Mapping[str, str]:
         "gpu_reset": busy or ("" if lease.offer.pool.node_type.gpu_count else "The node has no GPU."),
         "rebuild": busy,
         "swap": _why_no_swap(lease, down=down, replaced=replaced),
+        "move": busy
+        or ("" if _ends(machine) else "Nothing that is booked behind the node ends the lease's guarantee."),
     }
+
+
+def first_behind(*machines: Machine) -> dict[Machine, Claim]:
+    """What is booked next on the machines' nodes behind their lease; those with nothing are left out. One query."""
+    live = Claim.objects.filter(node__in=[machine.node_id for machine in machines], released_at=None)
+    by_node: dict[int, list[Claim]] = defaultdict(list)
+    for claim in live.order_by("period"):
+        by_node[claim.node_id].append(claim)
+    found = {}
+    for machine in machines:
+        mine = next((row for row in by_node[machine.node_id] if row.lease_id == machine.lease_id), None)
+        later = [row for row in by_node[machine.node_id] if mine and row.period.lower >= mine.period.upper]
+        if later:
+            found[machine] = later[0]
+    return found
+
+
+def _ends(machine: Machine) -> bool:
+    return machine.lease.guarantee_notice_at is not None and bool(first_behind(machine))
 
 
 def _why_no_swap(lease: Lease, *, down: bool, replaced: bool) -> str:
@@ -68,7 +92,20 @@ def _why_no_swap(lease: Lease, *, down: bool, replaced: bool) -> str:
 def has_spare(lease: Lease, *, now: datetime) -> bool:
     """Whether an equal node is free for the rest of the lease, so that a swap would succeed now."""
     last = lease.last_moment + timedelta(seconds=lease.terms.cleaning_seconds)
-    return last > now and free_nodes(window=Window(now, last), now=now).filter(pool=lease.offer.pool).exists()
+    return last > now and equal_nodes(lease, window=Window(now, last), now=now).exists()
+
+
+def equal_nodes(lease: Lease, *, window: Window, now: datetime) -> QuerySet[NodeCalendar]:
+    """Calendars of the nodes that may take the place of one of the lease's, free for the whole window."""
+    free = free_nodes(window=window, now=now).filter(pool=lease.offer.pool)
+    group = fabric_group_of(lease)
+    return free.filter(node__fabric_group=group) if group else free
+
+
+def fabric_group_of(lease: Lease) -> str:
+    """Of which fabric group a replacement must be: that of the lease's nodes if it was ordered so, else ""."""
+    claimed = Claim.objects.filter(lease=lease, released_at=None).values_list("node__fabric_group", flat=True)
+    return (claimed.first() or "") if lease.same_fabric else ""
 
 
 def keys_applied(lease: Lease) -> bool:

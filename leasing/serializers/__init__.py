@@ -42,14 +42,18 @@ class MachineShown(serializers.ModelSerializer[Machine]):
     """One node's service in the lease."""
 
     id = serializers.CharField(source="public_id", help_text="Such as mc_…")
+    hostname = serializers.CharField(help_text="What its siblings call it; who takes its place is called so too.")
     node = serializers.CharField(source="node.name")
+    fabric_group = serializers.CharField(
+        source="node.fabric_group", help_text="Nodes of one group share a fast network; empty where none is known."
+    )
     state = serializers.ChoiceField(choices=MachineState.values)
     step = serializers.CharField(help_text="What is being done on it now, in words; empty when nothing is.")
     ssh = serializers.SerializerMethodField(help_text="Present while the machine is in your hands, else null.")
 
     class Meta:
         model = Machine
-        fields = ["id", "node", "state", "step", "ssh"]
+        fields = ["id", "hostname", "node", "fabric_group", "state", "step", "ssh"]
         read_only_fields = fields
 
     @extend_schema_field(SSHShown(allow_null=True))
@@ -144,6 +148,7 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
             "ends_at",
             "guaranteed_until",
             "approval",
+            "same_fabric",
             "image",
             "startup_script",
             "ssh_keys",

@@ -30,7 +30,7 @@ class NodeShown(serializers.ModelSerializer[Node]):
         model = Node
         fields = [
             "id", "name", "site", "node_type", "provisioner", "state", "state_since", "reason", "booked", "trouble",
-            "cordoned_at", "cordon_reason", "after_lease", "address", "port", "bmc_address",
+            "cordoned_at", "cordon_reason", "after_lease", "address", "port", "bmc_address", "fabric_group",
         ]  # fmt: skip
         read_only_fields = fields
 

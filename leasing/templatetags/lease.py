@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django import template
-from django.utils.text import slugify
 
 from accounts.models import Event
+from leasing.connecting import SSH_PORT, File, NotInHands, files_of
 from leasing.models import Lease, Machine, Transition
 from leasing.queries import Stage, current_step, stages
 from leasing.states import IN_HANDS, SERVING, LeaseState, MachineState
 
 register = template.Library()
 
-SSH_PORT = 22
 TITLES = {
     LeaseState.HELD: "Waiting for the operator's approval",
     LeaseState.SCHEDULED: "Ordered",
@@ -169,31 +168,9 @@ def fingerprint(public_key: str) -> str:
 
 
 @register.simple_tag
-def known_hosts(machines: list[Machine]) -> str:
-    """The machines' host keys as lines of ~/.ssh/known_hosts."""
-    return "\n".join(f"{_place(machine)} {machine.host_key}" for machine in machines)
-
-
-def _place(machine: Machine) -> str:
-    return machine.host if machine.port == SSH_PORT else f"[{machine.host}]:{machine.port}"
-
-
-@register.simple_tag
-def ssh_config(lease: Lease, machines: list[Machine]) -> str:
-    """Entries of ~/.ssh/config, one a machine, named after the lease."""
-    return "\n\n".join(
-        f"Host {alias}\n  HostName {machine.host}\n  Port {machine.port}\n  User {machine.user}\n"
-        "  StrictHostKeyChecking yes"
-        for alias, machine in zip(_aliases(lease, machines), machines, strict=True)
-    )
-
-
-@register.simple_tag
-def ssh_alias(lease: Lease, machines: list[Machine]) -> str:
-    """The name under which the first entry of `ssh_config` is reached."""
-    return _aliases(lease, machines)[0]
-
-
-def _aliases(lease: Lease, machines: list[Machine]) -> list[str]:
-    name = slugify(lease.name) or "gridlease"
-    return [name] if len(machines) == 1 else [f"{name}-{number}" for number in range(1, len(machines) + 1)]
+def connect_files(lease: Lease) -> list[File]:
+    """Files with which its machines are used at once; none while nobody can log in."""
+    try:
+        return files_of(lease)
+    except NotInHands:
+        return []

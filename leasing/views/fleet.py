@@ -30,6 +30,7 @@ def fleet_capacity(request: HttpRequest) -> HttpResponse:
         "rows": pools if site else by_site(pools),
         "columns": [(name, words) for name, (words, _) in COUNTS.items()],
         "totals": totals(pools),
+        "blind": Site.objects.exclude(blind_since=None).order_by("blind_since"),
         "now": now(),
     }
     return render(request, "leasing/fleet.html", context)

@@ -16,7 +16,7 @@ from accounts.models import IllegalMove, Stale
 from accounts.views import allowed
 from leasing import logs
 from leasing.models import Machine, MachineLog
-from leasing.operations import NoEqualNode, service, swap
+from leasing.operations import NoEqualNode, move_machine, service, swap
 from leasing.provisioners.base import Log
 from leasing.queries.machines import HAS_LOGS, events_of, machine_of, outages_of, possible
 from leasing.states import SERVING
@@ -82,7 +82,21 @@ FIXES = {
         "An equal node is being made ready in its place.",
         danger=True,
     ),
+    "move": Fix(
+        "move",
+        "Move",
+        "Take an equal node at the same site in its place, with nothing booked behind it, and be guaranteed again.",
+        (
+            "Everything on the old node is gone for good, /scratch too; it is wiped. Save what you need first.",
+            "The new one has another address and host key, and your keys, image, variables and startup script.",
+            "Nothing is charged for it until it is ready.",
+        ),
+        "An equal node is being made ready in its place.",
+        danger=True,
+    ),
 }
+REPLACING = {"swap": swap, "move": move_machine}
+NO_MOVE = "No equal node is free for as long as the plan guarantees. Nothing was done; look at offers at other sites."
 NO_SPARE = (
     "No equal node is free for the rest of the lease. Nothing is charged for this one while it is down; try later."
 )
@@ -117,7 +131,7 @@ def machine_fix(request: HttpRequest, id: str, machine: str, what: str) -> HttpR
         return render(request, "leasing/machine_fix.html", {"machine": found, "lease": found.lease, "fix": fix})
     else:
         _do(request, found, fix)
-        if what == "swap":
+        if what in REPLACING:
             return redirect("lease", id=id)  # where the new machine is
     return redirect("machine", id=id, machine=machine)
 
@@ -125,12 +139,12 @@ def machine_fix(request: HttpRequest, id: str, machine: str, what: str) -> HttpR
 def _do(request: HttpRequest, machine: Machine, fix: Fix) -> None:
     actor = principal_of(request).actor
     try:
-        if fix.what == "swap":
-            swap(machine=machine, actor=actor, now=now())
+        if fix.what in REPLACING:
+            REPLACING[fix.what](machine=machine, actor=actor, now=now())
         else:
             service(machine=machine, what=_service(fix, request.POST), actor=actor, now=now())
     except NoEqualNode:
-        messages.error(request, NO_SPARE)
+        messages.error(request, NO_MOVE if fix.what == "move" else NO_SPARE)
     except (IllegalMove, Stale):
         messages.error(request, CHANGED)
     else:

@@ -71,11 +71,11 @@ class NodeAdmin(Kept, ModelAdmin):  # type: ignore[misc]
     """Machines. Real ones are enrolled (leasing), which proves what they are."""
 
     list_display = ("name", "site", "node_type", "status", "state_since", "deadline", "reason", "address")
-    list_filter = ("state", "pool__provisioner", "pool__site__region", "pool__node_type", "pool__site")
+    list_filter = ("state", "fabric_group", "pool__provisioner", "pool__site__region", "pool__node_type", "pool__site")
     list_select_related = ("pool__site", "pool__node_type")
     search_fields = ("name", "public_id", "address", "pool__site__name")
     fields = (
-        "public_id", "name", "pool", "address", "port", "user", "host_key",
+        "public_id", "name", "pool", "fabric_group", "address", "port", "user", "host_key",
         "state", "state_since", "deadline", "reason", "version",
     )  # fmt: skip
     readonly_fields = ("public_id", "name", "pool", "state", "state_since", "deadline", "reason", "version")

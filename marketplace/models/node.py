@@ -58,6 +58,12 @@ class Node(Stateful):
     )
     bmc_user = models.CharField(max_length=64, blank=True)
     bmc_password = models.TextField(blank=True, editable=False, help_text="Sealed (accounts.seal).")
+    fabric_group = models.SlugField(
+        max_length=40,
+        blank=True,
+        db_index=False,
+        help_text="Nodes of a site with the same group share a fast network, such as one InfiniBand island.",
+    )
     cordoned_at = models.DateTimeField(
         null=True, blank=True, help_text="Since when it takes no new lease; the one that it has goes on."
     )

@@ -49,6 +49,9 @@ class Site(models.Model):
     longitude = models.FloatField(help_text="Degrees east.")
     time_zone = models.CharField(max_length=40, help_text="IANA name.")
     grid_zone = models.ForeignKey(GridZone, on_delete=models.PROTECT, related_name="sites")
+    blind_since = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its nodes were last looked at, while nobody looks."
+    )
     power_kw = models.PositiveIntegerField(help_text="Power that the site can draw, kilowatts.")
 
     class Meta:

@@ -26,7 +26,7 @@ from marketplace.queries.search import (
     search,
     starts,
 )
-from marketplace.queries.size import CatalogueSize, catalogue_size
+from marketplace.queries.size import CatalogueSize, catalogue_size, largest_fabric_group
 from marketplace.queries.terms import all_announced, all_terms, plans_open_to, terms_of
 from marketplace.queries.windows import HORIZON, Window, aligned, free_nodes, free_windows, is_held, occupied
 
@@ -56,6 +56,7 @@ __all__ = [
     "free_nodes",
     "free_windows",
     "is_held",
+    "largest_fabric_group",
     "last_end",
     "listed_offers",
     "occupied",

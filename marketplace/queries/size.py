@@ -1,10 +1,10 @@
-"""How large the catalogue is."""
+"""How large the catalogue is, and what of it."""
 
 from dataclasses import dataclass
 
 from django.db.models import Count
 
-from marketplace.models import Node, Site
+from marketplace.models import Node, Pool, Site
 from marketplace.states import IN_STOCK
 
 
@@ -22,3 +22,10 @@ def catalogue_size() -> CatalogueSize:
     selling = Site.objects.filter(pools__offers__listed=True, pools__offers__plan__private=False)
     places = selling.aggregate(sites=Count("pk", distinct=True), countries=Count("country", distinct=True))
     return CatalogueSize(**places, nodes=Node.objects.filter(state__in=IN_STOCK).count())
+
+
+def largest_fabric_group(*, pool: Pool) -> int:
+    """How many nodes in stock the pool's largest fabric group has, free or not; 0 where it has none."""
+    grouped = Node.objects.filter(pool=pool, state__in=IN_STOCK, cordoned_at=None).exclude(fabric_group="")
+    sizes = grouped.values_list("fabric_group").annotate(size=Count("pk"))
+    return max((size for _, size in sizes), default=0)

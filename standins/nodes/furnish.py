@@ -44,7 +44,7 @@ def begin(state: State, request: dict[str, Any], address: str) -> Record:
     return record
 
 
-def furnish(state: State, record: Record, variables: dict[str, str], lost: list[int]) -> None:
+def furnish(state: State, record: Record, variables: dict[str, str], peers: dict[str, str], lost: list[int]) -> None:
     """The home with its scratch, the customer's variables, the GPU report and the canaries; what is there stays."""
     home = state.home(record.machine)
     home.parent.mkdir(mode=0o711, exist_ok=True)
@@ -54,6 +54,7 @@ def furnish(state: State, record: Record, variables: dict[str, str], lost: list[
         _give(folder, record.uid)
     if record.uid is not None:
         _name_user(home, record.uid)
+        _name_peers(home, peers)
     write_canary(home.parent, "middle", record.canary)
     _keep_variables(state.environment(record.machine), variables, record.uid)
     gpu.install(state.tools(record.machine), record.node, record.facts, lost)
@@ -99,6 +100,13 @@ def _name_user(home: Path, uid: int) -> None:
     for name, own in entries.items():
         home.with_name(name).write_text((Path("/etc") / name).read_text() + own)
         home.with_name(name).chmod(0o644)
+
+
+def _name_peers(home: Path, peers: dict[str, str]) -> None:
+    """What /etc/hosts shall be to the tenant, where it has a view of its own: all simulated nodes are one machine."""
+    own = "".join(f"{address} {name}\n" for name, address in peers.items())
+    home.with_name("hosts").write_text((Path("/etc") / "hosts").read_text() + own)
+    home.with_name("hosts").chmod(0o644)
 
 
 def _free_port(address: str, taken: set[int]) -> int:

@@ -61,7 +61,7 @@ class NodeHost:
         left = request["seconds_left"]
         record.deadline = None if left is None else time.time() + left
         lost = self.faults.of(record.node).lost
-        await asyncio.to_thread(furnish, self.state, record, request["environment"], lost)
+        await asyncio.to_thread(furnish, self.state, record, request["environment"], request["peers"], lost)
         await self.tenancies.open(record)
         record.open = True
         self.state.save(record)

@@ -186,6 +186,17 @@ class PodmanHost:
         """Ends `cut_off`."""
         self.inside("iptables", "-t", "mangle", "-D", "PREROUTING", "-i", f"{self.name}b", "-j", "DROP")
 
+    def link(self, other: "PodmanHost") -> tuple[str, str]:
+        """A cable to another host, as in a rack; returns the addresses at which this one and the other answer on it."""
+        mine, its = f"10.78.{self.number}.1", f"10.78.{self.number}.2"
+        _run(
+            "ip", "link", "add", "rack", "netns", self.name, "type", "veth", "peer", "name", "rack", "netns", other.name
+        )
+        for host, address in ((self, mine), (other, its)):
+            host.inside("ip", "address", "add", f"{address}/24", "dev", "rack")
+            host.inside("ip", "link", "set", "rack", "up")
+        return mine, its
+
     def inside(self, *argv: str) -> None:
         """Runs a program in the host's network."""
         _run("nsenter", f"--net=/run/netns/{self.name}", *argv)

@@ -25,9 +25,12 @@ LIMITS = {
 
 
 # As root: the tenant's rights and no way to more; before that, where the machine allows it, a private view of the
-# machine in which the tenant's user has a name.
+# machine in which the tenant's user, and the other machines of its lease, have names.
 VIEW = ["/usr/bin/unshare", "--mount", "--propagation", "private"]
-NAMED = 'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && shift && exec "$@"'
+NAMED = (
+    'for name in passwd group hosts; do [ ! -e "$1/$name" ] || mount --bind "$1/$name" "/etc/$name" || exit; done; '
+    'shift && exec "$@"'
+)
 
 # The customer's variables are read after the tenant's rights are taken on: a loader's variable must not reach root.
 WITH_VARIABLES = '. "$0" && exec "$@"'

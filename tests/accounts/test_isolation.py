@@ -55,6 +55,7 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
     yield {
         "leases": [active.public_id, ended.public_id],
         "leases/machines": [f"{one.public_id}/{one.machines.get().public_id}" for one in (active, ended)],
+        "leases/files": [f"{active.public_id}/ssh_config"],
         "leases/ssh-keys": [f"{active.public_id}/{key}"],
         "quotes": [quote.public_id],
         "standing-orders": [waiting_one.public_id],

@@ -257,3 +257,25 @@ def test_the_list_of_leases_takes_as_many_statements_for_ten_as_for_one(
             get(api, "leases")
         counts.append(len(captured))
     assert counts[0] == counts[1]
+
+
+def test_an_order_asks_for_one_fabric_group_or_is_told_that_there_is_none(api: APIClient, acme: Organization) -> None:
+    give(acme, 1_000)
+    pool = factories.a_pool(nodes=0)
+    for group in ("east", "west", "west", "north", ""):
+        factories.a_node(pool, fabric_group=group)
+    offer = factories.an_offer(pool)
+    wish = {"offer": offer.public_id, "same_fabric": True}
+    refused = post(api, "quotes", {**wish, "nodes": 3})
+    assert (refused.status_code, "same_fabric" in refused.content.decode()) == (400, True)
+    quotes = [post(api, "quotes", {**wish, "nodes": 2}).json() for _ in range(2)]
+    assert quotes[0]["same_fabric"] is True
+    image, key = factories.an_image().slug, factories.a_key(acme).public_id
+    orders = [
+        post(api, "leases", {"quote": quote["id"], "name": "train", "ssh_keys": [key], "image": image})
+        for quote in quotes
+    ]
+    lease = orders[0].json()
+    assert (lease["same_fabric"], {row["fabric_group"] for row in lease["machines"]}) == (True, {"west"})
+    assert [row["hostname"] for row in lease["machines"]] == ["train-1", "train-2"]
+    assert (orders[1].status_code, orders[1].json()["code"]) == (409, "nodes_scattered")

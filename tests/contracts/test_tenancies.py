@@ -1,11 +1,13 @@
 """What a tenancy carries and can suffer, on every kind of node: variables, a deadline, break-fix, and 64-bit epochs."""
 
+import os
 import time
 from dataclasses import replace
 
 import pytest
 
 from leasing.provisioners.base import HostUnfit, Service, StaleEpoch, Tenancy
+from standins.nodes.processes import private_views
 from tests.hosts import Bench, Key, OpenSSH, live_session, wait_until
 
 NASTY = """it's "quoted", $HOME `id` \\n \\ # = ; & * ü """
@@ -53,6 +55,20 @@ def test_what_is_no_name_of_a_variable_is_refused(bench: Bench, tenancy: Tenancy
     with pytest.raises(HostUnfit):
         bench.provisioner.prepare(bench.host, replace(tenancy, environment={"A B; touch x": "1"}))
     assert bench.provisioner.observe(bench.host, tenancy.machine_id) == "absent"
+
+
+def test_the_other_machines_of_the_lease_are_known_by_name(bench: Bench, tenancy: Tenancy, ana: Key) -> None:
+    if bench.kind == "sandbox" and not (os.getuid() == 0 and private_views()):
+        pytest.skip("a tenant of a simulated node has no /etc/hosts of its own here")
+    peers = {"training-2": "192.0.2.2", "training-3": "192.0.2.3"}
+    endpoint = bench.provisioner.prepare(bench.host, replace(tenancy, peers=peers))
+    assert {name: bench.leads_to(endpoint, ana, name) for name in peers} == peers
+    swapped = {"training-2": "192.0.2.9"}
+    bench.provisioner.prepare(bench.host, replace(tenancy, peers=swapped))
+    assert bench.leads_to(endpoint, ana, "training-2") == "192.0.2.9"
+    assert bench.leads_to(endpoint, ana, "training-3") == ""
+    bench.provisioner.service(bench.host, replace(tenancy, peers=swapped), "rebuild")
+    assert bench.leads_to(endpoint, ana, "training-2") == "192.0.2.9"
 
 
 def test_access_ends_at_the_deadline_by_itself(bench: Bench, tenancy: Tenancy, customer: OpenSSH, ana: Key) -> None:

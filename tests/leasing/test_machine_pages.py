@@ -333,3 +333,29 @@ def test_the_machines_page_takes_few_statements(
         Outage.objects.filter(pk=outage.pk).update(ended_at=outage.began_at + MINUTE)
     with django_assert_max_num_queries(14):
         browser.get(of(lease))
+
+
+def test_whose_guarantee_ends_moves_from_the_lease_page_or_through_the_api(
+    browser: Browser, api: APIClient, acme: Organization, world: World
+) -> None:
+    lease = stages.guarantee_ending(acme, now())
+    spare_of(lease)
+    shown = page(browser, lease)
+    assert "1 equal node is free for as long as your plan guarantees" in shown
+    assert "Move inference-pool-1 there now" in shown
+    question = browser.get(of(lease, "move/")).content.decode()
+    assert "Everything on the old node is gone for good" in question
+    assert browser.post(of(lease, "move/"), follow=True).redirect_chain == [(f"/leases/{lease.public_id}/", 302)]
+    assert lease.machines.get(replaces__isnull=False).number == 1
+    second = lease.machines.get(number=2)
+    refused = api.post(f"/api/v1/leases/{lease.public_id}/machines/{second.public_id}/move")
+    assert (refused.status_code, refused.json()["code"]) == (409, "no_equal_node")
+    spare_of(lease)
+    moved = api.post(f"/api/v1/leases/{lease.public_id}/machines/{second.public_id}/move")
+    assert moved.status_code == 202
+
+
+def test_a_machine_with_nothing_booked_behind_is_not_moved(api: APIClient, lease: Lease) -> None:
+    machine = lease.machines.get()
+    refused = api.post(f"/api/v1/leases/{lease.public_id}/machines/{machine.public_id}/move")
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_now")

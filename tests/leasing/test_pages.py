@@ -251,5 +251,5 @@ def test_several_keys_and_machines_have_a_name_each_in_the_ssh_configuration(
     lease.machines.update(work_until=None)
     work_all(lease.offer, now=now())
     shown = page(browser, lease)
-    assert "Host fine-tune-run-4-1 HostName" in shown
+    assert "Host fine-tune-run-4-1 fine-tune-run-4 HostName" in shown
     assert "Host fine-tune-run-4-2 HostName" in shown

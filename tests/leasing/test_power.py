@@ -132,7 +132,9 @@ def test_a_node_without_a_bmc_is_told_to_staff_once(lease: Lease, world: World, 
     machine.refresh_from_db()
     assert (machine.contained_at, machine.next_attempt_at) == (None, None)
     assert events(*OUTCOMES) == ["node.not_contained"]
-    assert "has no BMC" in Event.objects.get(kind="node.not_contained").data["reason"]
+    told = Event.objects.get(kind="node.not_contained")
+    assert "has no BMC" in told.data["reason"]
+    assert told.notice and "Cut it off by hand" in told.notice["text"]
     assert "has no BMC" in machine.detail
 
 

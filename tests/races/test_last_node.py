@@ -32,7 +32,7 @@ def acme() -> Organization:
 def no_guard(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The same code without its two guards: no row lock, no exclusion constraint."""
 
-    def look_only(*, pool: Pool, nodes: int, window: Window, now: datetime, quote: str) -> list[NodeCalendar]:
+    def look_only(*, pool: Pool, nodes: int, window: Window, now: datetime, **_: object) -> list[NodeCalendar]:
         found = list(free_nodes(window=window, now=now).filter(pool=pool).order_by("node_id")[:nodes])
         if len(found) < nodes:
             raise calendar.TooFewNodes
@@ -103,4 +103,18 @@ def test_ordering_returning_and_expiring_at_once_leaves_calendar_and_claims_the_
     assert failures == []
     assert not Lease.objects.filter(claims__released_at=None).exists()
     assert all(list(row.busy) == [] for row in NodeCalendar.objects.all())
+    assert (overlaps(), deadlocks() - before) == (0, 0)
+
+
+def test_orders_of_one_fabric_group_at_once_never_share_or_split_a_group(acme: Organization) -> None:
+    pool = factories.a_pool(nodes=0)
+    for number in range(12):
+        factories.a_node(pool, fabric_group=f"island-{number % 3}")
+    offer = factories.an_offer(pool)
+    factories.a_key(acme), factories.an_image()
+    before = deadlocks()
+    results = together(40, lambda _: hold(acme, offer, nodes=2, ends_at=NOON + HOUR, same_fabric=True))
+    assert Counter(type(result).__name__ for result in results) == {"Lease": 6, "NodesTaken": 34}
+    for lease in Lease.objects.all():
+        assert lease.claims.values("node__fabric_group").distinct().count() == 1
     assert (overlaps(), deadlocks() - before) == (0, 0)

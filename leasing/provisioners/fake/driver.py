@@ -144,7 +144,7 @@ class Fake:
             machine.logs["startup"] = self.world.shell(tenancy.script, machine.environment)
         left = tenancy.seconds_left
         machine.deadline = None if left is None else self.world.seconds() + left
-        machine.admits, machine.state = tenancy.ssh_keys, "running"
+        machine.admits, machine.peers, machine.state = tenancy.ssh_keys, tenancy.peers, "running"
         _note(machine, "opened")
         return machine.endpoint
 

@@ -32,6 +32,7 @@ class Machine:
     files: dict[str, str] = field(default_factory=dict)
     startup_runs: int = 0
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    peers: Mapping[str, str] = field(default_factory=dict)
     deadline: float | None = None
     logs: dict[Log, str] = field(default_factory=dict)
 

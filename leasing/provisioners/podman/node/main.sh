@@ -8,6 +8,7 @@ D=${0%/*}
 . "$D/methods.sh"
 . "$D/canary.sh"
 . "$D/container.sh"
+. "$D/peers.sh"
 . "$D/deadline.sh"
 . "$D/gpus.sh"
 . "$D/verbs.sh"

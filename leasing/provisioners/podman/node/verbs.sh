@@ -10,9 +10,11 @@ verb_prepare() {
   scratch_open
   container_configure
   keys_ensure
+  peers_let_in
   echo running | replace "$T/wanted"
   container_ensure
   wait_for_ssh
+  peers_name
   startup_once
   answer endpoint "$(cat "$T/port")" "$(host_key)"
 }

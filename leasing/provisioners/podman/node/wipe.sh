@@ -13,6 +13,7 @@ verb_wipe() {
   deadline_forget
   commands_forget
   container_remove
+  peers_forget
   before=$(readable_before)
   scratch_close
   "destroy_$method"

@@ -1,0 +1,93 @@
+"""What stands behind an open-ended lease and ends its guarantee, and where its work could go instead."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value
+
+from leasing.models import Claim, Lease, Machine
+from leasing.queries.machines import equal_nodes, first_behind
+from leasing.states import SERVING, LeaseState, MachineState
+from marketplace.models import Offer
+from marketplace.queries import Window, free_nodes, listed_offers
+
+OTHERS_SHOWN = 3
+RUNNING = (LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED)
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """An offer of equal nodes, with how many are free now for as long as the lease's terms guarantee."""
+
+    offer: Offer
+    free: int
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why a guarantee ends, which machines can be moved away from that, and equal nodes elsewhere."""
+
+    maintenance: bool
+    movable: Sequence[Machine]
+    equal: int  # free nodes of the lease's own pool
+    elsewhere: Sequence[Alternative]
+
+
+def ending_of(lease: Lease, *, now: datetime) -> Ending | None:
+    """For a lease whose tenant was told that its guarantee ends; None for others. Needs its machines prefetched."""
+    if lease.guarantee_notice_at is None or lease.state not in RUNNING:
+        return None
+    behind = first_behind(*(machine for machine in lease.machines.all() if machine.state in SERVING))
+    claims = sorted(behind.values(), key=lambda claim: claim.period.lower)
+    ready = [machine for machine in behind if machine.state == MachineState.READY]
+    equal = equal_nodes(lease, window=horizon(lease, now), now=now).count()
+    return Ending(bool(claims) and claims[0].lease_id is None, ready if equal else [], equal, elsewhere(lease, now=now))
+
+
+def horizon(lease: Lease, now: datetime) -> Window:
+    """The time that the lease's terms guarantee from now on, with the cleaning behind it."""
+    return Window(now, now + timedelta(seconds=lease.terms.guarantee_seconds + lease.terms.cleaning_seconds))
+
+
+def elsewhere(lease: Lease, *, now: datetime) -> list[Alternative]:
+    """Offers of equal nodes on the same plan at other sites where the whole lease has room, most free nodes first."""
+    pool = lease.offer.pool
+    offers = listed_offers().filter(
+        plan=lease.offer.plan_id, pool__node_type=pool.node_type_id, pool__provisioner=pool.provisioner
+    )
+    free = free_nodes(window=horizon(lease, now), now=now).order_by().values_list("pool")
+    counts = dict(free.annotate(count=Count("pk")))
+    found = [Alternative(offer, counts.get(offer.pool_id, 0)) for offer in offers.exclude(pool=pool)]
+    enough = [row for row in found if row.free >= lease.node_count]
+    return sorted(enough, key=lambda row: (-row.free, row.offer.pool.site.name))[:OTHERS_SHOWN]
+
+
+def cut_short(*, now: datetime) -> QuerySet[Lease]:
+    """Open-ended leases behind which somebody has booked since, within what is guaranteed, and that were not told."""
+    return _open_ended().filter(Exists(_cut(now, Q(pk__gt=OuterRef("pk")))), guarantee_notice_at=None)
+
+
+def freed(*, now: datetime) -> QuerySet[Lease]:
+    """Open-ended leases that were told, and behind which nothing is booked any more within what is guaranteed."""
+    return _open_ended().filter(~Exists(_cut(now, Q())), guarantee_notice_at__isnull=False)
+
+
+def _open_ended() -> QuerySet[Lease]:
+    return Lease.objects.filter(ends_at=None, state__in=RUNNING)
+
+
+def _cut(now: datetime, which: Q) -> QuerySet[Claim]:
+    """Claims of an outer lease on nodes in use, with another of the kind behind them within the guarantee's horizon."""
+    seconds = F("lease__terms__guarantee_seconds") + F("lease__terms__cleaning_seconds")
+    until = ExpressionWrapper(Value(now) + seconds * Value(timedelta(seconds=1)), output_field=DateTimeField())
+    mine = Claim.objects.filter(lease=OuterRef("pk"), released_at=None).annotate(until=until)
+    serving = Machine.objects.filter(lease=OuterRef("lease"), node=OuterRef("node"), state__in=SERVING)
+    behind = Claim.objects.filter(
+        which,
+        node=OuterRef("node"),
+        released_at=None,
+        period__fully_gt=OuterRef("period"),
+        period__startswith__lt=OuterRef("until"),
+    )
+    return mine.filter(Exists(serving), Exists(behind))

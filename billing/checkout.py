@@ -29,6 +29,7 @@ from marketplace.queries import (
 
 QUOTE_LASTS = timedelta(minutes=10)
 FIRST_HOUR = SECONDS_PER_HOUR
+CAPS = (limits.OrderingBlocked, limits.NodeLimitReached, budgets.BudgetExceeded)  # what limits orders besides money
 
 
 class QuoteRefused(Exception):

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import DurationField, ExpressionWrapper, F, QuerySet, Value
 from django.db.models.functions import Coalesce, Least
 
 import leasing.operations
-from billing import operations
-from billing.checkout import InsufficientFunds
+from billing import budgets, limits, operations
+from billing.checkout import CAPS, InsufficientFunds
 from billing.models import Meter, MeterPrice
-from billing.queries import Price, price_of_window, prices_of, wallet, with_price
+from billing.queries import Price, price_of_window, prices_of, split, wallet, with_price
 from leasing.models import Lease
 from leasing.operations import BookedBehind, WindowRefused
 from leasing.queries.extension import EXTENDABLE, why_not_extended
@@ -85,6 +86,7 @@ def extend(
     :raises leasing.operations.WindowRefused: if its terms or its state do not allow it
     :raises PriceTooHigh: if a node-hour costs more than `max_micros_per_node_hour`
     :raises InsufficientFunds: if the wallet has less available
+    :raises limits.OrderingBlocked, limits.NodeLimitReached, budgets.BudgetExceeded: as for an order
     :raises leasing.operations.BookedBehind: if a node is claimed before that
     """
     operations.lock_wallet(organization=lease.organization)
@@ -93,6 +95,7 @@ def extend(
         return
     agreed = price(lease=fresh, ends_at=ends_at, now=now)
     _check(agreed, max_micros_per_node_hour)
+    _check_caps(agreed, now)
     change = leasing.operations.extend(lease=fresh, ends_at=ends_at, actor=actor, price=_words(agreed), now=now)
     meter = Meter.objects.select_for_update().get(lease=fresh)
     MeterPrice.objects.create(
@@ -116,6 +119,16 @@ def _check(agreed: Extension, most_micros: int | None) -> None:
         raise PriceTooHigh(micros_per_node_hour=agreed.micros_per_node_hour, most_micros=most_micros)
     if agreed.missing_micros > 0:
         raise InsufficientFunds(needed_micros=agreed.price_micros, available_micros=agreed.available_micros)
+
+
+def _check_caps(agreed: Extension, now: datetime) -> None:
+    """As for an order of the added time. Raises OrderingBlocked, NodeLimitReached, BudgetExceeded."""
+    lease, added = agreed.lease, {"starts_at": agreed.lease.last_moment, "ends_at": agreed.ends_at, "now": now}
+    wanted: dict[str, Any] = {"nodes": lease.node_count, **added}
+    limits.check_ordering(organization=lease.organization)
+    limits.check_nodes(organization=lease.organization, terms=lease.terms, beside=lease, **wanted)
+    parts = split(micros_per_node_hour=agreed.micros_per_node_hour, **wanted)
+    budgets.check(organization=lease.organization, project=lease.project, amounts_by_month=parts, now=now)
 
 
 def _words(agreed: Extension) -> str:
@@ -152,7 +165,7 @@ def extend_by_itself(*, lease: Lease, now: datetime) -> None:
     except InsufficientFunds as refused:
         missing = format_micros(refused.missing_micros)
         why = f"{missing} are missing in the wallet for {duration(ends_at - lease.ends_at)} more."
-    except (PriceTooHigh, BookedBehind) as refused:
+    except (PriceTooHigh, BookedBehind, *CAPS) as refused:
         why = str(refused)
     else:
         return

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from accounts.operations import Words
 from accounts.seal import Unsealable, unseal
-from billing import budgets, checkout, keeping, limits, operations, waiting
+from billing import checkout, keeping, operations, waiting
 from billing.models import Mode, Quote, StandingOrder, StandingOrderState
 from billing.queries import rate_words
 from leasing.models import ENVIRONMENT_PURPOSE
@@ -34,13 +34,7 @@ class HeldUp(Exception):
     """It cannot be filled now, whichever nodes are free. The message says why."""
 
 
-OBSTACLES = (
-    HeldUp,
-    checkout.InsufficientFunds,
-    budgets.BudgetExceeded,
-    limits.NodeLimitReached,
-    limits.OrderingBlocked,
-)  # its customer is told, once, and it stays in line
+OBSTACLES = (HeldUp, checkout.InsufficientFunds, *checkout.CAPS)  # its customer is told, once, and it stays in line
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from django.db.models import F
 
 from accounts.models import Organization
 from billing.models import Payment, PaymentState
-from leasing.models import NodeLimit
+from leasing.models import Lease, NodeLimit
 from leasing.queries.limits import most_nodes_at_once
 from marketplace.models import Plan, Terms
 from marketplace.queries import all_terms
@@ -59,14 +59,18 @@ def check_nodes(
     starts_at: datetime,
     ends_at: datetime | None,
     now: datetime,
+    beside: Lease | None = None,
 ) -> None:
     """
-    Call it under the wallet's lock: then two orders that do not fit together cannot both pass.
+    Call it under the wallet's lock: then two orders that do not fit together cannot both pass. A lease that takes
+    another window is asked for beside the others.
 
     :raises NodeLimitReached: if with `nodes` more there would be a moment with more than are allowed
     """
     limit = limit_of(organization=organization, terms=terms, now=now)
-    in_use = most_nodes_at_once(organization=organization, plan=terms.plan, starts_at=starts_at, ends_at=ends_at)
+    in_use = most_nodes_at_once(
+        organization=organization, plan=terms.plan, starts_at=starts_at, ends_at=ends_at, beside=beside
+    )
     if in_use + nodes > limit:
         raise NodeLimitReached(terms.plan, limit=limit, in_use=in_use, wanted=nodes)
 

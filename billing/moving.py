@@ -1,15 +1,17 @@
 """An agreed lease that moves: at the price of a fresh quote, with the difference taken from or given to the wallet."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
 import leasing.operations
-from billing import checkout, operations
+from billing import budgets, checkout, limits, operations
 from billing.checkout import InsufficientFunds, QuoteUsed
 from billing.extending import extendable
 from billing.models import Meter, MeterPrice, Quote
-from billing.queries import wallet
+from billing.queries import readable, split, wallet
+from billing.queries.commitments import of_meter
 from leasing.models import Lease
 from leasing.operations import WindowRefused
 from leasing.queries.moving import why_not_moved
@@ -27,6 +29,7 @@ def move(*, lease: Lease, quote: Quote, actor: str, now: datetime) -> None:
     :raises QuoteExpired: if its price is no longer kept
     :raises leasing.operations.WindowRefused: if it has begun or is too near its start, or the quote is not for it
     :raises InsufficientFunds: if the wallet lacks what it costs more
+    :raises limits.OrderingBlocked, limits.NodeLimitReached, budgets.BudgetExceeded: as for an order
     :raises leasing.operations.NodesTaken: if not all nodes are free for the whole window
     """
     operations.lock_wallet(organization=lease.organization)
@@ -45,6 +48,7 @@ def move(*, lease: Lease, quote: Quote, actor: str, now: datetime) -> None:
     if more > available:
         raise InsufficientFunds(needed_micros=more, available_micros=available)
     starts_at = max(agreed.starts_at, soonest(agreed.terms, now))
+    _check_caps(fresh, agreed, starts_at, now)
     leasing.operations.move(
         lease=fresh,
         offer=agreed.offer,
@@ -60,6 +64,17 @@ def move(*, lease: Lease, quote: Quote, actor: str, now: datetime) -> None:
     _agree(fresh, agreed, starts_at, now)
 
 
+def _check_caps(lease: Lease, quote: Quote, starts_at: datetime, now: datetime) -> None:
+    """As for an order, less what the lease had before in each month."""
+    wanted: dict[str, Any] = {"nodes": quote.nodes, "starts_at": starts_at, "ends_at": quote.ends_at, "now": now}
+    limits.check_ordering(organization=lease.organization)
+    limits.check_nodes(organization=lease.organization, terms=quote.terms, beside=lease, **wanted)
+    more = split(micros_per_node_hour=quote.micros_per_node_hour, **wanted)
+    more.subtract(of_meter(readable().get(lease=lease), now=now).by_month)
+    parts = {month: micros for month, micros in more.items() if micros > 0}
+    budgets.check(organization=lease.organization, project=lease.project, amounts_by_month=parts, now=now)
+
+
 def difference(*, lease: Lease, quote: Quote) -> int:
     """Micro-dollars that the lease costs more as quoted, below zero where less."""
     return quote.hold_micros - lease.meter.hold_micros
@@ -71,6 +86,8 @@ def _unfit(lease: Lease, quote: Quote) -> Refusal | None:
         return Refusal("quote", f"Quote a window with an end for {nodes}, as the lease has.")
     if (quote.offer, quote.starts_at, quote.ends_at) == (lease.offer, lease.starts_at, lease.ends_at):
         return Refusal("quote", "The lease is there already: choose another window or offer.")
+    if lease.same_fabric or quote.same_fabric:
+        return Refusal("quote", "A lease in one fabric group is not moved: cancel it, and order it anew.")
     if quote.terms.approval_required:
         return Refusal("quote", f"Orders of {quote.terms.plan.name} need the operator's approval: order it anew.")
     return None

@@ -18,7 +18,7 @@ from accounts.http.throttles import Launches, Reads, Writes
 from accounts.http.views import OrganizationView
 from accounts.models import Organization, SSHKey
 from accounts.serializers import filters
-from billing import budgets, checkout, keeping, limits
+from billing import checkout, keeping
 from billing.api import problems
 from billing.models import Quote
 from billing.queries import priced_leases
@@ -143,12 +143,8 @@ class Leases(ListModelMixin, LeaseView):
             )
         except checkout.InsufficientFunds as error:
             raise problems.insufficient_funds(error) from error
-        except limits.OrderingBlocked as error:
-            raise problems.ordering_blocked() from error
-        except limits.NodeLimitReached as error:
-            raise problems.node_limit_reached(error) from error
-        except budgets.BudgetExceeded as error:
-            raise problems.budget_exceeded(error) from error
+        except checkout.CAPS as error:
+            raise problems.capped(error) from error
         except NodesTaken as error:
             raise problems.nodes_taken(error) from error
         except checkout.QuoteUsed as error:

@@ -124,3 +124,10 @@ def node_limit_reached(error: NodeLimitReached) -> Problem:
 def ordering_blocked() -> Problem:
     """403. Why is not said."""
     return Problem(403, "ordering_blocked", "Ordering is paused", BLOCKED)
+
+
+def capped(error: Exception) -> Problem:
+    """What an organization's standing, node limit or budget forbids."""
+    if isinstance(error, BudgetExceeded):
+        return budget_exceeded(error)
+    return node_limit_reached(error) if isinstance(error, NodeLimitReached) else ordering_blocked()

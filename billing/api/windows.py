@@ -10,7 +10,7 @@ from accounts.http.problems import bad_field
 from billing import extending, moving
 from billing.api import problems
 from billing.api.orders import LeaseView
-from billing.checkout import InsufficientFunds, QuoteExpired, QuoteUsed
+from billing.checkout import CAPS, InsufficientFunds, QuoteExpired, QuoteUsed
 from billing.models import Quote
 from billing.serializers import PricedLease
 from leasing.models import Lease
@@ -91,6 +91,8 @@ class Extend(WindowView):
             raise problems.price_too_high(error) from error
         except InsufficientFunds as error:
             raise problems.insufficient_funds(error) from error
+        except CAPS as error:
+            raise problems.capped(error) from error
         return self.shown(lease)
 
 
@@ -147,6 +149,8 @@ class Move(WindowView):
             raise problems.window_refused(error) from error
         except InsufficientFunds as error:
             raise problems.insufficient_funds(error) from error
+        except CAPS as error:
+            raise problems.capped(error) from error
         except NodesTaken as error:
             raise problems.nodes_taken(error) from error
         except QuoteUsed as error:

@@ -14,7 +14,7 @@ from accounts.access import principal_of
 from accounts.clock import now
 from accounts.views import allowed
 from billing import extending
-from billing.checkout import InsufficientFunds
+from billing.checkout import CAPS, InsufficientFunds
 from billing.extending import Extension, PriceTooHigh
 from billing.forms import MOMENT, AutoExtension, NewEnd, cents_to_ask
 from leasing.models import Lease
@@ -124,6 +124,8 @@ def _extend(request: HttpRequest, lease: Lease, form: NewEnd, moment: datetime) 
         messages.warning(request, "The price has changed. Check it and confirm again.")
     except InsufficientFunds:
         messages.error(request, "There is not enough money in the wallet. Nothing was changed.")
+    except CAPS as refused:
+        messages.error(request, f"{refused} Nothing was changed.")
     else:
         messages.success(request, f"It goes on until {ends_at:%Y-%m-%d %H:%M} UTC, on the same machines.")
         return True

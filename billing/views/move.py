@@ -76,6 +76,8 @@ def _move(request: HttpRequest, lease: Lease, quote: Quote, moment: datetime) ->
         messages.error(request, f"Not all nodes are free then. Nothing was changed.{first}")
     except checkout.InsufficientFunds:
         messages.error(request, "There is not enough money in the wallet. Nothing was changed.")
+    except checkout.CAPS as refused:
+        messages.error(request, f"{refused} Nothing was changed.")
     except (checkout.QuoteUsed, checkout.QuoteExpired):
         messages.warning(request, "The price was renewed. Check it and confirm again.")
     else:

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from accounts.access import Principal, principal_of
 from accounts.clock import now
 from accounts.views import allowed
-from billing import budgets, checkout, keeping, limits
+from billing import budgets, checkout, keeping
 from billing.forms import Details, Wish, cents_to_ask
 from billing.models import Quote
 from billing.queries import wallet
@@ -160,7 +160,7 @@ def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, mom
         messages.warning(request, "The price was renewed. Check it and order again.")
     except checkout.InsufficientFunds:
         messages.error(request, "There is not enough money in the wallet. Nothing was ordered.")
-    except (limits.OrderingBlocked, limits.NodeLimitReached, budgets.BudgetExceeded) as refusal:
+    except checkout.CAPS as refusal:
         messages.error(request, f"{refusal} Nothing was ordered.")
     except NodesTaken as taken:
         messages.error(request, SCATTERED if taken.scattered else TAKEN)

@@ -93,10 +93,11 @@ def _machines(lease: Lease, *, before: Sequence[int], after: Sequence[int], acto
     """Those that wait for a node that it has no longer are withdrawn; each new node gets one that waits for it."""
     for machine in lease.machines.filter(state=MachineState.PENDING).exclude(node__in=after).order_by("node_id"):
         machine.move_to(MachineState.WITHDRAWN, at=now, reason="moved", actor=actor)
-    for number, node_id in enumerate(sorted({*after} - {*before}), start=1):
-        machine = Machine.objects.create(
-            lease=lease, node_id=node_id, number=number, state=MachineState.PENDING, state_since=now
-        )
+    kept = lease.machines.filter(state=MachineState.PENDING).values_list("number", flat=True)
+    numbers = sorted({*range(1, lease.node_count + 1)} - {*kept})
+    for number, node_id in zip(numbers, sorted({*after} - {*before}), strict=True):
+        waiting = {"number": number, "state": MachineState.PENDING, "state_since": now}
+        machine = Machine.objects.create(lease=lease, node_id=node_id, **waiting)
         machine.begin(at=now, actor=actor)
 
 

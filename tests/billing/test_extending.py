@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Event, Organization
-from billing import checkout, extending, keeping, metering, tasks
+from billing import budgets, checkout, extending, keeping, metering, tasks
 from billing.models import Meter, MeterPrice
 from billing.queries import cost_so_far
 from leasing import schedule
@@ -383,3 +383,14 @@ def test_no_claim_overlaps_afterwards(acme: Organization, single: Offer) -> None
     extend(lease, END + 2 * HOUR)
     periods = sorted(Claim.objects.filter(released_at=None).values_list("period", flat=True))
     assert all(one.upper <= other.lower for one, other in pairwise(periods))
+
+
+def test_an_extension_that_a_budget_does_not_allow_is_refused_and_changes_nothing(
+    acme: Organization, reserved: Offer
+) -> None:
+    lease = scheduled(acme, reserved)
+    budgets.create(organization=acme, actor="", created_by=None, project="", limit_micros=10_000_000, now=NOON)
+    with pytest.raises(budgets.BudgetExceeded, match="the order needs"):
+        extend(lease, END + HOUR, now=NOON)
+    lease.refresh_from_db()
+    assert lease.ends_at == END

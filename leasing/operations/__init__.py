@@ -4,6 +4,7 @@ from leasing.operations.booking import NodesTaken, Setup, confirm, expire, hold,
 from leasing.operations.containment import contained, not_contained
 from leasing.operations.ending import end, settle_end
 from leasing.operations.failing import NoEqualNode, swap
+from leasing.operations.handing_back import ShortenRefused, check_shorter, give_back, next_end, shorten
 from leasing.operations.pausing import pause, pause_again, paused, resume
 from leasing.operations.renewing import renew
 from leasing.operations.servicing import service, service_failed
@@ -24,8 +25,10 @@ __all__ = [
     "NodesTaken",
     "Setup",
     "SetupRefused",
+    "ShortenRefused",
     "add_key",
     "check_environment",
+    "check_shorter",
     "choose_on_failure",
     "confirm",
     "contained",
@@ -33,8 +36,10 @@ __all__ = [
     "end",
     "expire",
     "fail_start",
+    "give_back",
     "hold",
     "machine_ready",
+    "next_end",
     "not_contained",
     "pause",
     "pause_again",
@@ -47,6 +52,7 @@ __all__ = [
     "service",
     "service_failed",
     "settle_end",
+    "shorten",
     "start",
     "swap",
     "wipe_again",

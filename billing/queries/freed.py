@@ -1,0 +1,105 @@
+"""Agreed time that is handed back: what it was agreed to cost, what is kept of it, and how others use it afterwards."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from billing.models import HandBack, Meter
+from billing.queries.meters import active_spans
+from billing.queries.outages import Span
+from leasing.models import ChangeKind, Lease, LeaseChange, Machine, Outage, Transition
+from leasing.states import LeaseState, MachineState
+from marketplace.money import price
+
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Value:
+    """
+    What handing back the time from `since` to `until` costs and brings, in micro-dollars: of its price the fee is kept,
+    the rest is free at once, and up to `resale_micros` of the fee come back if others use the time.
+    """
+
+    kind: ChangeKind
+    since: datetime
+    until: datetime | None  # None: the lease has no agreed end
+    price_micros: int = 0
+    fee_micros: int = 0
+    resale_micros: int = 0
+
+    @property
+    def refund_micros(self) -> int:
+        """Free again at once."""
+        return self.price_micros - self.fee_micros
+
+
+def value_of(
+    lease: Lease, meter: Meter, *, kind: ChangeKind, since: datetime, until: datetime, state: str, at: datetime
+) -> Value:
+    """What it costs to hand that time back at `at`, out of `state`, by the terms that the lease was ordered on."""
+    whole = agreed_price(meter, [Span(since, until)], nodes=meter.nodes)
+    fee = whole * kept_percent(lease, state=state, at=at) // 100
+    return Value(kind, since, until, whole, fee, min(fee, whole * lease.terms.resale_percent // 100))
+
+
+def kept_percent(lease: Lease, *, state: str, at: datetime) -> int:
+    """
+    Of the price of time that is handed back, kept as a fee. Nothing unless the lease still waits for its start, or
+    serves its tenant with every machine.
+    """
+    if state == LeaseState.SCHEDULED and at < lease.starts_at:
+        return 100 - lease.terms.cancel_refund_percent((lease.starts_at - at) // SECOND)
+    if state == LeaseState.ACTIVE and not _down(lease, at):
+        return 100 - lease.terms.return_refund_percent
+    return 0
+
+
+def _down(lease: Lease, at: datetime) -> bool:
+    """Whether a machine did not serve then. A lease that is returned ends its outages at that very moment."""
+    going_on = Q(ended_at=None) | Q(ended_at__gte=at)
+    return Outage.objects.filter(going_on, machine__lease=lease, began_at__lte=at).exists()
+
+
+def agreed_price(meter: Meter, stretches: Sequence[Span], *, nodes: int = 1) -> int:
+    """What stretches of agreed time cost at the price that was agreed for them; fractions are left off once."""
+    lengths = (stretch.until - stretch.since for stretch in stretches if stretch.until)
+    seconds = sum(lengths, timedelta()) // SECOND
+    return price(micros_per_node_hour=meter.micros_per_node_hour, seconds=seconds, nodes=nodes)
+
+
+def used_by_others(change: LeaseChange, *, upto: datetime) -> list[Span]:
+    """
+    Stretches, one for each node and lease, in which other leases were active on the freed nodes before `upto`. Cleaning
+    and maintenance are nobody's use.
+    """
+    since, until = change.new_ends_at, min(change.old_ends_at, upto)
+    there = Q(access_ended_at=None) | Q(access_ended_at__gt=since)
+    machines = Machine.objects.filter(there, node__in=change.nodes, touched_at__lt=until).exclude(lease=change.lease_id)
+    transitions = Prefetch("lease__transitions", queryset=Transition.objects.order_by("seq"))
+    found = machines.select_related("lease").prefetch_related("transitions", transitions).order_by("pk")
+    return [cut for machine in found for span in _served(machine) for cut in _within(span, since, until)]
+
+
+def _served(machine: Machine) -> Iterator[Span]:
+    """When the machine served its lease, and the lease was active."""
+    moves = {row.new: row.at for row in reversed(list(machine.transitions.all()))}  # the first of each
+    ready, gone = moves.get(MachineState.READY), moves.get(MachineState.WIPING)
+    if ready is None:
+        return
+    for span in active_spans(list(machine.lease.transitions.all()), ends_at=machine.lease.ends_at):
+        ends = [end for end in (span.until, gone) if end]
+        yield Span(max(span.since, ready), min(ends) if ends else None)
+
+
+def _within(span: Span, since: datetime, until: datetime) -> Iterator[Span]:
+    begin, end = max(span.since, since), min(span.until or until, until)
+    if begin < end:
+        yield Span(begin, end)
+
+
+def hand_backs(lease: Lease) -> QuerySet[HandBack]:
+    """What was handed back of the lease, in order."""
+    return HandBack.objects.filter(change__lease=lease).select_related("change").order_by("pk")

@@ -1,0 +1,216 @@
+"""What handing back costs is known beforehand, kept once, and the rest of the money is free at once."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import Event, Organization
+from billing import handing_back, invariants, metering
+from billing.models import HandBack, Meter, Posting, PostingKind
+from leasing.models import ChangeKind, Lease, LeaseChange, Outage, OutageCause
+from leasing.operations import ShortenRefused, end
+from leasing.states import LeaseState
+from marketplace.models import Offer
+from tests.billing.conftest import HOUR, NOON, SECOND, assert_books_balance, balance, money, running
+from tests.billing.reserving import ACTOR, DOLLARS, START, an_offer, begun, booked, settled
+from tests.leasing.conftest import work_all
+
+pytestmark = pytest.mark.django_db
+MICROS_PER_HOUR = 3_600_000
+
+
+@pytest.fixture
+def reserved(db: None) -> Offer:
+    return an_offer()
+
+
+def returned(lease: Lease, at: datetime) -> Lease:
+    return handing_back.hand_back(lease=lease, actor=ACTOR, now=at)
+
+
+def shortened(lease: Lease, ends_at: datetime, at: datetime) -> None:
+    handing_back.shorten(lease=lease, ends_at=ends_at, actor=ACTOR, now=at)
+
+
+def all_holds(offer: Offer, now: datetime) -> None:
+    work_all(offer, now=now)
+    assert_books_balance()
+    assert list(invariants.broken(now=now)) == []
+
+
+def test_returning_early_keeps_the_fee_that_was_shown_and_frees_the_rest_at_once(
+    acme: Organization, reserved: Offer
+) -> None:
+    lease, at = begun(acme, reserved), START + 2 * HOUR
+    shown = handing_back.value(lease=lease, now=at)
+    assert (shown.kind, shown.price_micros, shown.fee_micros) == (ChangeKind.RETURNED, 28_800_000, 7_200_000)
+    assert (shown.refund_micros, shown.resale_micros) == (21_600_000, 5_760_000)
+    assert money(acme, at).available_micros == 64 * DOLLARS
+    assert returned(lease, at).state == LeaseState.RECLAIMING
+    row = settled(lease)
+    assert (row.price_micros, row.fee_micros, row.most_credit_micros) == (28_800_000, 7_200_000, 5_760_000)
+    assert money(acme, at).available_micros == (100 - 36) * DOLLARS + shown.refund_micros
+    metering.meter(lease=lease, upto=at, now=at + HOUR)
+    assert balance(acme) == 100 * DOLLARS - 2 * MICROS_PER_HOUR - shown.fee_micros
+    assert Posting.objects.get(kind=PostingKind.EARLY_RETURN).lease == lease
+    all_holds(reserved, at + HOUR)
+
+
+def test_returning_twice_costs_once(acme: Organization, reserved: Offer) -> None:
+    lease = begun(acme, reserved)
+    returned(lease, START + HOUR), returned(lease, START + 2 * HOUR)
+    work_all(reserved, now=START + 2 * HOUR)
+    assert returned(lease, START + 3 * HOUR).state == LeaseState.ENDED
+    assert Posting.objects.filter(kind=PostingKind.EARLY_RETURN).count() == LeaseChange.objects.count() == 1
+    assert Event.objects.filter(kind="lease.handed_back", notice__isnull=False).count() == 1
+
+
+def test_returning_late_costs_nothing(acme: Organization, reserved: Offer) -> None:
+    lease = begun(acme, reserved, hours=2)
+    returned(lease, START + 2 * HOUR)
+    assert not LeaseChange.objects.exists() and not HandBack.objects.exists()
+
+
+def test_an_on_demand_lease_is_handed_back_for_nothing(acme: Organization, offer: Offer) -> None:
+    lease = running(acme, offer)
+    assert handing_back.value(lease=lease, now=NOON + HOUR).price_micros == 0
+    returned(lease, NOON + HOUR)
+    assert not LeaseChange.objects.exists()
+    assert money(acme, NOON + HOUR).available_micros == 100 * DOLLARS - MICROS_PER_HOUR
+
+
+@pytest.mark.parametrize(
+    ("before", "fee"),
+    [
+        (25 * HOUR, 0),
+        (24 * HOUR, 0),
+        (24 * HOUR - SECOND, 3_600_000),
+        (timedelta(microseconds=1), 3_600_000),
+    ],
+)
+def test_cancelling_costs_by_the_time_left_before_the_start(
+    acme: Organization, reserved: Offer, before: timedelta, fee: int
+) -> None:
+    begin = NOON + 48 * HOUR
+    lease = booked(acme, reserved, begin=begin)
+    assert handing_back.value(lease=lease, now=begin - before).fee_micros == fee
+    assert returned(lease, begin - before).state == LeaseState.CANCELLED
+    assert settled(lease).price_micros == 36 * DOLLARS
+    assert money(acme, begin).available_micros == balance(acme) == 100 * DOLLARS - fee
+    assert Posting.objects.filter(kind=PostingKind.CANCELLATION).count() == bool(fee)
+    all_holds(reserved, begin)
+
+
+@pytest.mark.parametrize("state", ["late", "provisioning", "paused"])
+def test_nothing_is_kept_of_a_lease_that_does_not_serve(acme: Organization, reserved: Offer, state: str) -> None:
+    if state == "late":
+        lease, at = booked(acme, reserved), START + SECOND
+    else:
+        lease, at = begun(acme, reserved), START + HOUR
+        moves = {"provisioning": LeaseState.PROVISIONING, "paused": LeaseState.PAUSED}
+        Lease.objects.filter(pk=lease.pk).update(state=moves[state])
+        lease.refresh_from_db()
+        lease.transitions.model.objects.create(
+            lease=lease, seq=99, old=LeaseState.ACTIVE, new=moves[state], at=at, actor="system:leasing"
+        )
+        Lease.objects.filter(pk=lease.pk).update(version=99)
+        lease.refresh_from_db()
+    assert handing_back.value(lease=lease, now=at).fee_micros == 0
+    returned(lease, at)
+    assert settled(lease).fee_micros == 0 and settled(lease).closed_at == at
+
+
+def test_nothing_is_kept_while_a_machine_is_down(acme: Organization) -> None:
+    offer = an_offer(nodes=2)
+    lease, at = begun(acme, offer, nodes=2, hours=5), START + HOUR
+    down = lease.machines.first()
+    assert down
+    Outage.objects.create(machine=down, began_at=at - SECOND, cause=OutageCause.UNREACHABLE, recorded_at=at)
+    assert handing_back.value(lease=lease, now=at).fee_micros == 0
+    shortened(lease, START + 3 * HOUR, at)
+    returned(lease, at + SECOND)
+    assert set(HandBack.objects.values_list("fee_micros", flat=True)) == {0}
+    assert not Outage.objects.filter(ended_at=None).exists()
+
+
+def test_the_fee_is_due_again_once_all_machines_serve_again(acme: Organization, reserved: Offer) -> None:
+    lease, at = begun(acme, reserved), START + HOUR
+    Outage.objects.create(
+        machine=lease.machines.get(), began_at=START, ended_at=at - SECOND, cause=OutageCause.GPU_LOST, recorded_at=at
+    )
+    assert handing_back.value(lease=lease, now=at).fee_micros > 0
+
+
+@pytest.mark.parametrize("reason", ["period_over", "out_of_funds", "node_failed"])
+def test_what_the_operator_ends_costs_nothing(acme: Organization, reserved: Offer, reason: str) -> None:
+    lease = begun(acme, reserved)
+    end(lease=lease, reason=reason, actor="system:leasing", now=START + HOUR)
+    assert not LeaseChange.objects.exists() and not HandBack.objects.exists()
+
+
+def test_shortening_frees_money_at_once_and_the_lease_goes_on(acme: Organization, reserved: Offer) -> None:
+    lease, at = begun(acme, reserved), START + HOUR
+    ends_at = START + 4 * HOUR
+    shown = handing_back.value(lease=lease, ends_at=ends_at, now=at)
+    assert (shown.kind, shown.price_micros, shown.fee_micros) == (ChangeKind.SHORTENED, 21_600_000, 5_400_000)
+    shortened(lease, ends_at, at)
+    shortened(lease, ends_at, at + SECOND)
+    assert Meter.objects.get().hold_micros == 4 * MICROS_PER_HOUR
+    assert money(acme, at).available_micros == 64 * DOLLARS + shown.refund_micros
+    lease.refresh_from_db()
+    assert (lease.state, lease.ends_at) == (LeaseState.ACTIVE, ends_at)
+    end(lease=lease, reason="period_over", actor="system:leasing", now=ends_at)
+    metering.meter(lease=lease, upto=ends_at, now=ends_at + HOUR)
+    assert balance(acme) == 100 * DOLLARS - 4 * MICROS_PER_HOUR - shown.fee_micros
+    all_holds(reserved, ends_at + HOUR)
+
+
+def test_shortened_then_returned_each_hour_is_handed_back_once(acme: Organization, reserved: Offer) -> None:
+    lease = begun(acme, reserved)
+    shortened(lease, START + 6 * HOUR, START + HOUR)
+    returned(lease, START + 2 * HOUR)
+    first, second = HandBack.objects.order_by("pk")
+    assert (first.price_micros, second.price_micros) == (4 * MICROS_PER_HOUR, 4 * MICROS_PER_HOUR)
+    now = START + 3 * HOUR
+    metering.meter(lease=lease, upto=now, now=now)
+    assert money(acme, now).available_micros == balance(acme) == 100 * DOLLARS - (2 + 1 + 1) * MICROS_PER_HOUR
+    all_holds(reserved, now)
+
+
+def test_shortening_before_the_start_costs_as_cancelling_does(acme: Organization, reserved: Offer) -> None:
+    lease = booked(acme, reserved)
+    shortened(lease, START + 5 * HOUR, NOON)
+    assert settled(lease).fee_micros == 5 * MICROS_PER_HOUR // 10
+
+
+def test_a_refused_shortening_changes_nothing(acme: Organization, reserved: Offer) -> None:
+    lease = begun(acme, reserved)
+    for ends_at in (START + 11 * HOUR, START + HOUR, START + 150 * 60 * SECOND):
+        with pytest.raises(ShortenRefused):
+            handing_back.value(lease=lease, ends_at=ends_at, now=START + HOUR)
+        with pytest.raises(ShortenRefused):
+            shortened(lease, ends_at, START + HOUR)
+    assert not LeaseChange.objects.exists() and not HandBack.objects.exists()
+    assert Meter.objects.get().hold_micros == 36 * DOLLARS
+
+
+@pytest.fixture
+def ten_hours(acme: Organization, reserved: Offer) -> Lease:
+    return begun(acme, reserved)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seconds=st.integers(0, 36_000 - 1), percent=st.integers(0, 100), micros=st.integers(1, 10**7))
+def test_what_comes_back_and_what_is_kept_are_the_price_of_the_freed_time(
+    ten_hours: Lease, seconds: int, percent: int, micros: int
+) -> None:
+    terms = ten_hours.terms
+    terms.return_refund_percent, terms.resale_percent = percent, 100 - percent
+    Meter.objects.update(micros_per_node_hour=micros)
+    worth = handing_back.value(lease=ten_hours, now=START + seconds * SECOND)
+    assert worth.price_micros == micros * (36_000 - seconds) // 3600
+    assert worth.fee_micros + worth.refund_micros == worth.price_micros
+    assert 0 <= worth.resale_micros <= worth.fee_micros
+    assert worth.refund_micros >= worth.price_micros * percent // 100

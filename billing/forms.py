@@ -1,5 +1,6 @@
 """What the pages of this app ask."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -41,6 +42,17 @@ class Wish(forms.Form):
     def window(self) -> dict[str, Any]:
         """The cleaned wish as a quote takes it."""
         return {"starts_at": None, "ends_at": None, **self.cleaned_data}
+
+
+class NewEnd(forms.Form):
+    """When a lease is to end."""
+
+    ends_at = moment("End (UTC)")
+
+    def __init__(self, data: Any, *, first: datetime) -> None:
+        """`first` is the first end that the lease's terms allow; it is proposed."""
+        super().__init__(data, initial={"ends_at": first})
+        self.fields["ends_at"].help_text = f"From {first:%Y-%m-%d %H:%M} UTC on, at the times that its terms allow."
 
 
 class KeyChoices(forms.ModelMultipleChoiceField[SSHKey]):

@@ -7,10 +7,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.http.serializers import StrictSerializer
-from billing.models import Entry, Invoice, InvoiceLine, Meter, Payment, Quote, Refund, Usage
+from billing.models import Entry, HandBack, Invoice, InvoiceLine, Meter, Payment, Quote, Refund, Usage
 from billing.queries import Reading, read
 from billing.settlement import pay_url
-from leasing.models import ENVIRONMENT_BYTES, STARTUP_SCRIPT_BYTES, Lease, OnFailure
+from leasing.models import ENVIRONMENT_BYTES, STARTUP_SCRIPT_BYTES, ChangeKind, Lease, OnFailure
 from leasing.operations import BadEnvironment, check_environment
 from leasing.serializers import LONGEST_NAME, LeaseShown
 from marketplace.queries import MOST_NODES
@@ -168,6 +168,53 @@ class CreditShown(serializers.Serializer[Any]):
     saved_micros = serializers.IntegerField()
 
 
+class HandBackValue(serializers.Serializer[Any]):
+    """What handing back agreed time costs and brings; all zero for a lease without an agreed end."""
+
+    kind = serializers.ChoiceField(choices=ChangeKind.choices)
+    since = serializers.DateTimeField(help_text="Handed back is the time from here")
+    until = serializers.DateTimeField(allow_null=True, help_text="to here; null where no end was agreed.")
+    price_micros = serializers.IntegerField(help_text="Of that time, as agreed.")
+    fee_micros = serializers.IntegerField(help_text="Kept of it.")
+    refund_micros = serializers.IntegerField(help_text="Free in the wallet at once: price - fee.")
+    resale_micros = serializers.IntegerField(help_text="At most so much of the fee comes back as others use the time.")
+
+
+class HandBackShown(serializers.ModelSerializer[HandBack]):
+    """Agreed time that was handed back, with what that cost and has brought so far."""
+
+    id = serializers.CharField(source="change.public_id", help_text="Such as lc_…")
+    kind = serializers.ChoiceField(choices=ChangeKind.choices, source="change.kind")
+    at = serializers.DateTimeField(source="change.at")
+    since = serializers.DateTimeField(source="change.new_ends_at", help_text="Handed back was the time from here")
+    until = serializers.DateTimeField(source="change.old_ends_at", help_text="to here.")
+    refund_micros = serializers.IntegerField(help_text="Free in the wallet at once: price - fee.")
+    credit_closed = serializers.BooleanField(source="closed", help_text="True once no more can come back.")
+
+    class Meta:
+        model = HandBack
+        fields = [
+            "id",
+            "kind",
+            "at",
+            "since",
+            "until",
+            "price_micros",
+            "fee_micros",
+            "refund_micros",
+            "most_credit_micros",
+            "credited_micros",
+            "credit_closed",
+        ]
+        read_only_fields = fields
+
+
+class NewEnd(StrictSerializer):
+    """When a lease is to end."""
+
+    ends_at = serializers.DateTimeField()
+
+
 class ReceiptShown(serializers.Serializer[Any]):
     """What a lease costs, and why."""
 
@@ -186,6 +233,8 @@ class ReceiptShown(serializers.Serializer[Any]):
     charged_micros = serializers.IntegerField()
     lines = ReceiptLine(many=True)
     outages = CreditShown(source="credits", many=True)
+    hand_backs = HandBackShown(many=True, help_text="Agreed time that was handed back: fees and credits.")
+    total_micros = serializers.IntegerField(help_text="charged_micros, and fees less credits.")
 
 
 class WalletShown(serializers.Serializer[Any]):
@@ -222,7 +271,10 @@ class EntryShown(serializers.ModelSerializer[Entry]):
 
 
 class InvoiceLineShown(serializers.ModelSerializer[InvoiceLine]):
-    """One lease in the month; `micros` is exact, `cents` is rounded half up, here and nowhere else."""
+    """
+    One lease in the month: its use, or a fee or credit for agreed time that was handed back. `micros` is exact, `cents`
+    is rounded half up, here and nowhere else.
+    """
 
     lease = serializers.CharField(source="lease.public_id")
 
@@ -230,6 +282,7 @@ class InvoiceLineShown(serializers.ModelSerializer[InvoiceLine]):
         model = InvoiceLine
         fields = [
             "lease",
+            "kind",
             "description",
             "seconds",
             "nodes",
@@ -253,7 +306,7 @@ class InvoiceShown(serializers.ModelSerializer[Invoice]):
 
 
 class InvoiceWithLines(InvoiceShown):
-    """An invoice with its lines, one for each lease."""
+    """An invoice with its lines, by lease."""
 
     lines = InvoiceLineShown(many=True)
 

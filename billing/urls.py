@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from billing.views import leases, order, papers, wallet, webhook
+from billing.views import handing_back, leases, order, papers, wallet, webhook
 
 urlpatterns = [
     path("leases/", leases.leases, name="leases"),
     path("leases/<str:id>/", leases.lease, name="lease"),
     path("leases/<str:id>/panel/", leases.lease_panel, name="lease_panel"),
+    path("leases/<str:id>/return/", handing_back.lease_return, name="lease_return"),
+    path("leases/<str:id>/shorten/", handing_back.lease_shorten, name="lease_shorten"),
     path("leases/<str:id>/receipt/", papers.receipt, name="receipt"),
     path("order/", order.order, name="order"),
     path("wallet/", wallet.wallet, name="wallet"),

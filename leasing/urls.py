@@ -7,7 +7,6 @@ from leasing.views import certificates, enrolments, fleet, leases, machines, mai
 MACHINE = "leases/<str:id>/machines/<str:machine>"
 
 urlpatterns = [
-    path("leases/<str:id>/return/", leases.lease_return, name="lease_return"),
     path("leases/<str:id>/rename/", leases.lease_rename, name="lease_rename"),
     path("operations/fleet/", fleet.fleet_capacity, name="fleet"),
     path("operations/fleet/nodes/", fleet.fleet_nodes, name="fleet_nodes"),

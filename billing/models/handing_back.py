@@ -39,3 +39,8 @@ class HandBack(models.Model):
     def refund_micros(self) -> int:
         """Given back at once."""
         return self.price_micros - self.fee_micros
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more can come back."""
+        return self.closed_at is not None

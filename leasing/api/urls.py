@@ -4,14 +4,13 @@ from django.urls import path
 
 from leasing.api import enrolments, fleet, machines, setup
 from leasing.api.certificates import CertificateKeys, SignedCertificate, WipeCertificate, WipeCertificatePDF
-from leasing.api.leases import Rename, Return, Transitions
+from leasing.api.leases import Rename, Transitions
 from leasing.api.telemetry import Telemetry
 
 MACHINE = "leases/<str:id>/machines/<str:machine>"
 
 urlpatterns = [
     path("leases/<str:id>/transitions", Transitions.as_view(), name="api_lease_transitions"),
-    path("leases/<str:id>/return", Return.as_view(), name="api_lease_return"),
     path("leases/<str:id>/rename", Rename.as_view(), name="api_lease_rename"),
     path("leases/<str:id>/wipe-certificate", WipeCertificate.as_view(), name="api_lease_wipe_certificate"),
     path("operations/capacity", fleet.Capacity.as_view(), name="api_operations_capacity"),

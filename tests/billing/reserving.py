@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from accounts.clock import now
 from accounts.models import Organization
 from billing.models import HandBack
 from leasing import schedule
@@ -30,24 +31,31 @@ def booked(
     begin: datetime = START,
     hours: int = 10,
     nodes: int = 1,
-    now: datetime = NOON,
+    at: datetime = NOON,
 ) -> Lease:
     """Ordered, as a rule at noon."""
-    quote = a_quote(organization, offer, nodes=nodes, starts_at=begin, ends_at=begin + hours * HOUR, now=now)
-    return place(quote, now=now)
+    quote = a_quote(organization, offer, nodes=nodes, starts_at=begin, ends_at=begin + hours * HOUR, now=at)
+    return place(quote, now=at)
 
 
-def begun(organization: Organization, offer: Offer, *, hours: int = 10, nodes: int = 1) -> Lease:
+def begun(
+    organization: Organization, offer: Offer, *, begin: datetime = START, hours: int = 10, nodes: int = 1
+) -> Lease:
     """In the customer's hands from its first second on."""
-    lease = booked(organization, offer, hours=hours, nodes=nodes)
-    start(lease, START)
+    lease = booked(organization, offer, begin=begin, hours=hours, nodes=nodes, at=begin - HOUR)
+    start(lease, begin)
     return lease
 
 
-def start(lease: Lease, now: datetime) -> None:
+def this_hour() -> datetime:
+    """The full hour that the clock is in: pages and the API read it themselves."""
+    return now().replace(minute=0, second=0, microsecond=0)
+
+
+def start(lease: Lease, at: datetime) -> None:
     """Bring it to life, as the sweep and a worker do."""
-    schedule.start_due(now=now)
-    work_all(lease.offer, now=now)
+    schedule.start_due(now=at)
+    work_all(lease.offer, now=at)
     lease.refresh_from_db()
 
 

@@ -40,7 +40,7 @@ def handed_back(organization: Organization, offer: Offer, at: datetime = HANDED_
 def taken(organization: Organization, offer: Offer, *, begin: datetime, hours: int) -> Lease:
     """Booked behind the return, and begun to the second."""
     quote_at = HANDED_BACK + 120 * SECOND
-    lease = booked(organization, offer, begin=begin, hours=hours, now=quote_at)
+    lease = booked(organization, offer, begin=begin, hours=hours, at=quote_at)
     start(lease, begin)
     return lease
 
@@ -98,7 +98,7 @@ def test_nobody_used_it_and_nothing_comes_back(acme: Organization, reserved: Off
 
 def test_a_booking_that_never_begins_brings_nothing(acme: Organization, reserved: Offer) -> None:
     lease = handed_back(acme, reserved)
-    booked(funded(100, "Other"), reserved, begin=START + 3 * HOUR, hours=4, now=START + 2 * HOUR)
+    booked(funded(100, "Other"), reserved, begin=START + 3 * HOUR, hours=4, at=START + 2 * HOUR)
     assert sweep(END + LAG) == [0]
     assert credited(lease) == 0
 

@@ -119,11 +119,10 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
     machines = list(found.machines.all())
     moment = now()
     reading = _reading(found, moment)
-    handed_back = list(hand_backs(found)) if found.ends_at else []
+    handed_back = hand_backs(found) if found.ends_at else ()
     kept = sum(row.fee_micros - row.credited_micros for row in handed_back)
     return {
         "lease": found,
-        "handed_back": handed_back,
         "handed_back_micros": kept,
         "never_began": NEVER_BEGAN.format("nothing" if not kept else f"nothing but the fee of {format_micros(kept)}"),
         "now": moment,

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Event, Organization
-from billing import handing_back, invariants, reselling
+from billing import handing_back, invariants, reselling, tasks
 from billing.models import HandBack, Posting, PostingKind
 from billing.queries.meters import LAG
 from leasing import operations
@@ -163,6 +163,14 @@ def test_the_customer_is_told_at_the_first_credit_and_at_the_end(acme: Organizat
     told = Event.objects.filter(kind__startswith="lease.resale", notice__isnull=False).order_by("at")
     assert [event.kind for event in told] == ["lease.resale_began", "lease.resale_ended"]
     assert [event.data["credited_micros"] for event in told] == [MICROS_PER_HOUR // SHARE, 7 * MICROS_PER_HOUR // SHARE]
+
+
+def test_the_task_finds_what_is_due_by_itself(acme: Organization, reserved: Offer) -> None:
+    lease = handed_back(acme, reserved)
+    taken(funded(100, "Other"), reserved, begin=START + 3 * HOUR, hours=7)
+    for _ in range(2):
+        tasks.credit_resales()
+    assert credited(lease) == 7 * MICROS_PER_HOUR // SHARE and settled(lease).closed
 
 
 @pytest.fixture

@@ -75,6 +75,12 @@ def find_principal(request: HttpRequest | Request) -> Principal | None:
     return found
 
 
+def organization_of(request: HttpRequest | Request) -> Organization | None:
+    """Whose private plans and prices a page or answer that is open to all shows besides the public ones."""
+    principal = find_principal(request)
+    return principal.organization if principal else None
+
+
 def remember(request: HttpRequest | Request, principal: Principal | None) -> None:
     """Settle who is asking for the rest of this request."""
     _memory(request)["principal"] = principal

@@ -30,6 +30,7 @@ ROLES: dict[str, frozenset[str]] = {
     "refund": FINANCIAL,
     "invoice": FINANCIAL,
     "standing": EVERYBODY,
+    "plan": EVERYBODY,
     "token": ADMINS,
 }
 LATEST = timedelta(days=3)  # older news is not news: after a long outage nobody gets a flood

@@ -17,6 +17,7 @@ from billing.models import (
     InvoiceLine,
     LedgerAccount,
     Meter,
+    MeterPrice,
     Payment,
     Posting,
     Quote,
@@ -115,6 +116,14 @@ class QuoteAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_select_related = ["organization", "lease", "offer__pool__site", "offer__pool__node_type", "offer__plan"]
 
 
+class MeterPriceInline(Readable, TabularInline):  # type: ignore[misc]
+    """The prices that were agreed after the order."""
+
+    model = MeterPrice
+    fields = ["from_at", "micros_per_node_hour", "agreed_at"]
+    extra = 0
+
+
 @admin.register(Meter)
 class MeterAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     """How far each lease is charged."""
@@ -133,6 +142,7 @@ class MeterAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_filter = ["closed_at"]
     search_fields = ["lease__public_id", "lease__name", "lease__organization__name"]
     list_select_related = ["lease__organization"]
+    inlines = [MeterPriceInline]
 
     @admin.display(ordering="lease__organization__name")
     def organization(self, meter: Meter) -> str:

@@ -13,9 +13,10 @@ from billing.models import Meter, Quote
 from billing.queries import wallet
 from leasing.models import Lease
 from leasing.operations import Setup
+from leasing.operations.approving import ask_approval
 from marketplace.models import Offer, PlanKind, Rate, Terms
 from marketplace.money import SECONDS_PER_HOUR, format_micros, price
-from marketplace.queries import MOST_NODES, current_rate, terms_of
+from marketplace.queries import Window, current_rate, plans_open_to, soonest, terms_of, why_not
 
 QUOTE_LASTS = timedelta(minutes=10)
 FIRST_HOUR = SECONDS_PER_HOUR
@@ -60,17 +61,23 @@ class InsufficientFunds(Exception):
 
 @dataclass(frozen=True)
 class Cost:
-    """What an order costs: price of the whole window if it has an end, and what is kept aside when it is placed."""
+    """
+    What an order costs: the rate after the discount for its length, the price of the whole window if it has an end, and
+    what is kept aside when it is placed.
+    """
 
+    discount_percent: int
+    micros_per_node_hour: int
     total_micros: int | None
     hold_micros: int
 
 
-def cost(*, rate: Rate, nodes: int, starts_at: datetime, ends_at: datetime | None) -> Cost:
-    """A window is held whole; an open-ended lease holds its first hour."""
-    seconds = FIRST_HOUR if ends_at is None else (ends_at - starts_at) // timedelta(seconds=1)
-    hold = price(micros_per_node_hour=rate.micros_per_node_hour, seconds=seconds, nodes=nodes)
-    return Cost(total_micros=None if ends_at is None else hold, hold_micros=hold)
+def cost(*, terms: Terms, rate: Rate, nodes: int, starts_at: datetime, ends_at: datetime | None) -> Cost:
+    """A window is held whole; an open-ended lease holds its first hour, and has no discount."""
+    seconds = None if ends_at is None else (ends_at - starts_at) // timedelta(seconds=1)
+    micros = terms.agreed_rate(rate.micros_per_node_hour, seconds)
+    hold = price(micros_per_node_hour=micros, seconds=FIRST_HOUR if seconds is None else seconds, nodes=nodes)
+    return Cost(terms.discount_percent(seconds), micros, None if seconds is None else hold, hold)
 
 
 def quote(
@@ -83,17 +90,18 @@ def quote(
     now: datetime,
 ) -> Quote:
     """
-    Price nodes of an offer and keep the price for ten minutes. On-demand leases start now and have no end.
+    Price nodes of an offer and keep the price for ten minutes. On-demand leases start now and have no end. On plans
+    that allow a start at once, one that is left out is at once.
 
     :raises QuoteRefused: if the plan, the offer or the number of nodes does not allow it
     """
     rate = _rate(offer, organization, now)
     terms = terms_of(plan=offer.plan, at=now)
     starts_at, ends_at = _window(terms, starts_at, ends_at, now)
-    if not 1 <= nodes <= MOST_NODES:
-        raise QuoteRefused("nodes", f"Order 1 to {MOST_NODES} nodes at a time, not {nodes}.")
-    agreed = cost(rate=rate, nodes=nodes, starts_at=starts_at, ends_at=ends_at)
-    expires_at = now + QUOTE_LASTS if ends_at is None else min(now + QUOTE_LASTS, starts_at)
+    refusal = why_not(terms, window=Window(starts_at, ends_at) if ends_at else None, nodes=nodes, now=now)
+    if refusal:
+        raise QuoteRefused(refusal.field, refusal.message)
+    agreed = cost(terms=terms, rate=rate, nodes=nodes, starts_at=starts_at, ends_at=ends_at)
     return Quote.objects.create(
         organization=organization,
         offer=offer,
@@ -102,11 +110,13 @@ def quote(
         nodes=nodes,
         starts_at=starts_at,
         ends_at=ends_at,
-        micros_per_node_hour=rate.micros_per_node_hour,
+        list_micros_per_node_hour=rate.micros_per_node_hour,
+        discount_percent=agreed.discount_percent,
+        micros_per_node_hour=agreed.micros_per_node_hour,
         hold_micros=agreed.hold_micros,
         total_micros=agreed.total_micros,
         created_at=now,
-        expires_at=expires_at,
+        expires_at=_kept_until(terms, starts_at, now),
     )
 
 
@@ -122,6 +132,7 @@ def place(
 ) -> Lease:
     """
     Turn a quote into a lease: its money is kept aside, its nodes are held, and it is confirmed; or nothing happens.
+    Where its terms require approval, it stays held until staff decide.
 
     :raises QuoteUsed: if it became a lease before
     :raises QuoteExpired: if its price is no longer kept
@@ -129,7 +140,7 @@ def place(
     :raises leasing.operations.NodesTaken: if not all nodes are free for the whole window
     """
     operations.lock_wallet(organization=organization)
-    agreed = _usable(quote, organization, now)
+    agreed = usable(quote, organization, now)
     available = wallet(organization=organization, now=now).available_micros
     if available < agreed.hold_micros:
         raise InsufficientFunds(needed_micros=agreed.hold_micros, available_micros=available)
@@ -141,19 +152,28 @@ def place(
         terms=agreed.terms,
         rate=agreed.rate,
         nodes=agreed.nodes,
-        starts_at=now if agreed.ends_at is None else agreed.starts_at,
+        starts_at=max(agreed.starts_at, soonest(agreed.terms, now)),  # one at once begins with the order
         ends_at=agreed.ends_at,
         setup=setup,
+        quote=agreed.public_id if agreed.holds_until else "",
         now=now,
     )
     _open_meter(agreed, lease)
     _record(agreed, lease, actor, now)
-    leasing.operations.confirm(lease=lease, actor=actor, now=now)
+    if agreed.terms.approval_required:
+        ask_approval(lease=lease, actor=actor, now=now)
+    else:
+        leasing.operations.confirm(lease=lease, actor=actor, now=now)
     return lease
 
 
-def _usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
-    """The quote as it is under lock."""
+def usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
+    """
+    The quote as it is under lock.
+
+    :raises QuoteUsed: if it became a lease before
+    :raises QuoteExpired: if its price is no longer kept
+    """
     locked = Quote.objects.select_for_update(of=("self",)).select_related(
         "offer__plan", "offer__pool", "terms", "rate", "lease"
     )
@@ -172,8 +192,8 @@ def _open_meter(quote: Quote, lease: Lease) -> None:
         nodes=quote.nodes,
         hold_micros=quote.hold_micros,
     )
-    quote.lease = lease
-    quote.save(update_fields=["lease"])
+    quote.lease, quote.holds_until = lease, None
+    quote.save(update_fields=["lease", "holds_until"])
 
 
 def _record(quote: Quote, lease: Lease, actor: str, now: datetime) -> None:
@@ -195,7 +215,7 @@ def _record(quote: Quote, lease: Lease, actor: str, now: datetime) -> None:
 
 def _rate(offer: Offer, organization: Organization, now: datetime) -> Rate:
     try:
-        if offer.listed:
+        if offer.listed and plans_open_to(organization).contains(offer.plan):
             return current_rate(offer=offer, at=now, organization=organization)
     except Rate.DoesNotExist:
         pass
@@ -205,39 +225,22 @@ def _rate(offer: Offer, organization: Organization, now: datetime) -> Rate:
 def _window(
     terms: Terms, starts_at: datetime | None, ends_at: datetime | None, now: datetime
 ) -> tuple[datetime, datetime | None]:
-    """The window as the terms allow it. Raises QuoteRefused."""
+    """The window's start and end, where a start that is left out is as soon as possible. Raises QuoteRefused."""
     plan = terms.plan
     if plan.kind == PlanKind.ON_DEMAND:
         for field, given in (("starts_at", starts_at), ("ends_at", ends_at)):
             if given is not None:
                 raise QuoteRefused(field, f"{plan.name} starts now and runs until you return it: leave {field} out.")
-        return now, None
-    if starts_at is None or ends_at is None:
-        raise QuoteRefused("starts_at" if starts_at is None else "ends_at", f"{plan.name} needs a start and an end.")
-    _check_window(terms, starts_at.astimezone(UTC), ends_at.astimezone(UTC), now)
-    return starts_at, ends_at
+        return soonest(terms, now), None
+    if ends_at is None:
+        raise QuoteRefused("ends_at", f"{plan.name} needs an end.")
+    if starts_at is None and not terms.may_start_now:
+        raise QuoteRefused("starts_at", f"{plan.name} needs a start.")
+    return (starts_at or soonest(terms, now)).astimezone(UTC), ends_at.astimezone(UTC)
 
 
-def _check_window(terms: Terms, starts_at: datetime, ends_at: datetime, now: datetime) -> None:
-    latest, length = now + timedelta(seconds=terms.max_ahead_seconds), ends_at - starts_at
-    step = timedelta(seconds=terms.granularity_seconds)
-    for field, moment in (("starts_at", starts_at), ("ends_at", ends_at)):
-        if moment.timestamp() % terms.granularity_seconds:
-            raise QuoteRefused(field, f"Choose a time on a multiple of {duration(step)}, counted in UTC.")
-    if starts_at <= now:
-        raise QuoteRefused("starts_at", f"Choose a start after now ({now:%Y-%m-%d %H:%M} UTC).")
-    if starts_at > latest:
-        raise QuoteRefused("starts_at", f"Choose a start before {latest:%Y-%m-%d %H:%M} UTC.")
-    if not timedelta(seconds=terms.min_seconds) <= length <= timedelta(seconds=terms.max_seconds):
-        least, most = duration(timedelta(seconds=terms.min_seconds)), duration(timedelta(seconds=terms.max_seconds))
-        raise QuoteRefused("ends_at", f"{terms.plan.name} lasts {least} to {most}; choose an end accordingly.")
-
-
-def duration(length: timedelta) -> str:
-    """A length for people, in its largest whole unit: "30 days", "15 minutes"."""
-    seconds = length // timedelta(seconds=1)
-    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        if seconds % size == 0:
-            count = seconds // size
-            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
-    raise AssertionError("unreachable")
+def _kept_until(terms: Terms, starts_at: datetime, now: datetime) -> datetime:
+    """Ten minutes at most, and for a start ahead no longer than orders for it are taken. A start at once moves on."""
+    at_once = starts_at == soonest(terms, now)
+    last = now + QUOTE_LASTS
+    return last if at_once else min(last, starts_at - timedelta(seconds=terms.lead_seconds))

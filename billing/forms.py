@@ -9,7 +9,7 @@ from accounts.models import Organization, SSHKey
 from leasing.forms import POLICIES
 from leasing.models import ENVIRONMENT_BYTES, STARTUP_SCRIPT_BYTES, OnFailure
 from leasing.operations import BadEnvironment, check_environment
-from marketplace.models import Image, Plan, PlanKind
+from marketplace.models import Image, PlanKind, Terms
 from marketplace.money import MICROS_PER_CENT
 from marketplace.queries import MOST_NODES, Window
 
@@ -32,11 +32,15 @@ class Wish(forms.Form):
     starts_at = moment("From (UTC)")
     ends_at = moment("Until (UTC)")
 
-    def __init__(self, data: Any, *, plan: Plan, window: Window) -> None:
-        """`window` is proposed where `data` says nothing."""
-        proposed = {"nodes": "1", "starts_at": f"{window.starts_at:{MOMENT}}", "ends_at": f"{window.ends_at:{MOMENT}}"}
+    def __init__(self, data: Any, *, terms: Terms, window: Window) -> None:
+        """`window` is proposed where `data` says nothing; a start at once, where the terms allow it."""
+        starts_at = "" if terms.may_start_now else f"{window.starts_at:{MOMENT}}"
+        proposed = {"nodes": "1", "starts_at": starts_at, "ends_at": f"{window.ends_at:{MOMENT}}"}
         super().__init__(proposed | {name: data[name] for name in proposed if data.get(name)})
-        if plan.kind == PlanKind.ON_DEMAND:
+        if terms.may_start_now:
+            self.fields["starts_at"].required = False
+            self.fields["starts_at"].help_text = "Empty: at once."
+        if terms.plan.kind == PlanKind.ON_DEMAND:
             del self.fields["starts_at"], self.fields["ends_at"]
 
     def window(self) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def value(*, lease: Lease, ends_at: datetime | None = None, now: datetime) -> Va
     meter = Meter.objects.filter(lease=lease).first()
     if until is None or until <= since or meter is None or lease.state not in AGREED:
         return Value(kind, since, until)
-    return value_of(lease, meter, kind=kind, since=since, until=until, state=lease.state, at=now)
+    return value_of(lease, meter, kind=kind, since=since, until=until, at=now)
 
 
 @transaction.atomic
@@ -51,8 +51,7 @@ def hand_back(*, lease: Lease, actor: str, now: datetime) -> Lease:
     operations.lock_wallet(organization=lease.organization)
     change = leasing.operations.give_back(lease=lease, actor=actor, now=now)
     if change:
-        over = change.lease.transitions.get(new__in=[LeaseState.CANCELLED, LeaseState.RECLAIMING])
-        _settle(change, state=over.old)
+        _settle(change)
     return Lease.objects.get(pk=lease.pk)
 
 
@@ -66,7 +65,7 @@ def shorten(*, lease: Lease, ends_at: datetime, actor: str, now: datetime) -> No
     """
     operations.lock_wallet(organization=lease.organization)
     change = leasing.operations.shorten(lease=lease, ends_at=ends_at, actor=actor, now=now)
-    if change and (row := _settle(change, state=change.lease.state)):
+    if change and (row := _settle(change)):
         Meter.objects.filter(lease=lease).update(hold_micros=Greatest(F("hold_micros") - row.price_micros, 0))
 
 
@@ -74,14 +73,14 @@ def _kind(state: LeaseState) -> ChangeKind:
     return ChangeKind.CANCELLED if state in {LeaseState.HELD, LeaseState.SCHEDULED} else ChangeKind.RETURNED
 
 
-def _settle(change: LeaseChange, *, state: str) -> HandBack | None:
-    """Write down what the change costs, out of the state that the lease was in, and post the fee."""
+def _settle(change: LeaseChange) -> HandBack | None:
+    """Write down what the change costs, with its lease as it was before, and post the fee."""
     lease, kind = change.lease, ChangeKind(change.kind)
     meter = Meter.objects.filter(lease=lease).first()
     if meter is None:  # it was not ordered through a checkout: nothing was agreed about its money
         return None
     since, until = change.new_ends_at, change.old_ends_at
-    worth = value_of(lease, meter, kind=kind, since=since, until=until, state=state, at=change.at)
+    worth = value_of(lease, meter, kind=kind, since=since, until=until, at=change.at)
     row = HandBack.objects.create(
         change=change,
         price_micros=worth.price_micros,

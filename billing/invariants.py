@@ -101,7 +101,9 @@ RULES = (
         SELECT 'lease ' || lease.public_id || ' was charged ' || meter.charged_micros
           FROM billing_meter AS meter
           JOIN leasing_lease AS lease ON lease.id = meter.lease_id
-         WHERE meter.charged_micros > meter.micros_per_node_hour::numeric * meter.nodes / 3600 * coalesce((
+         WHERE meter.charged_micros > greatest(meter.micros_per_node_hour, (
+                   SELECT max(micros_per_node_hour) FROM billing_meterprice WHERE meter_id = meter.id
+               ))::numeric * meter.nodes / 3600 * coalesce((
                    SELECT sum(extract(epoch FROM coalesce(spell.until, %(now)s) - spell.at))
                      FROM (SELECT new, at, lead(at) OVER (ORDER BY seq) AS until
                              FROM leasing_transition WHERE lease_id = lease.id) AS spell
@@ -148,8 +150,17 @@ RULES = (
                        OR starts_with(posting.key, 'resale:' || change.public_id || ':'))) AS ledger
          WHERE ledger.fee <> back.fee_micros OR ledger.credit <> back.credited_micros
             OR ledger.fee > back.price_micros OR ledger.credit > ledger.fee
-            OR back.price_micros > meter.micros_per_node_hour::numeric * meter.nodes / 3600
-                                   * extract(epoch FROM change.old_ends_at - change.new_ends_at)
+            OR 3600 * back.price_micros > meter.nodes * (
+                   SELECT sum(coalesce((SELECT micros_per_node_hour FROM billing_meterprice
+                                         WHERE meter_id = meter.id AND agreed_at <= change.at AND from_at <= part.since
+                                         ORDER BY id DESC LIMIT 1), meter.micros_per_node_hour)
+                              * extract(epoch FROM part.until - part.since))
+                     FROM (SELECT since, lead(since, 1, change.old_ends_at) OVER (ORDER BY since) AS until
+                             FROM (SELECT change.new_ends_at AS since
+                                    UNION
+                                   SELECT from_at FROM billing_meterprice
+                                    WHERE meter_id = meter.id AND from_at > change.new_ends_at
+                                      AND from_at < change.old_ends_at) AS border) AS part)
         """,
     ),
     Rule(

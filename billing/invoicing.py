@@ -1,10 +1,10 @@
 """
-Monthly invoices: one line for each lease's use, and one each for fees and credits of time that was handed back; each
-rounded to cents once; numbered without gaps.
+Monthly invoices: one line for each lease and price, and one each for fees and credits of time that was handed back;
+each rounded to cents once; numbered without gaps.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
@@ -14,6 +14,7 @@ from django.db.models import Q, Sum
 from accounts.models import Organization
 from accounts.operations import record
 from billing import operations
+from billing.metering import first_active, slices
 from billing.models import (
     AccountKind,
     Entry,
@@ -26,9 +27,8 @@ from billing.models import (
     PostingKind,
     Usage,
 )
-from billing.queries import open_readings
+from billing.queries import Reading, open_readings, price_at, prices_of, read
 from billing.queries.meters import LAG
-from leasing.models import Lease
 from marketplace.money import MICROS_PER_CENT, cents_of, format_micros
 
 SERIES = "GL"
@@ -127,30 +127,42 @@ def close(*, organization: Organization, period: date, now: datetime) -> Invoice
 def preview(*, organization: Organization, now: datetime) -> tuple[InvoiceLine, ...]:
     """The running month's lines if it ended at `now`, unsaved: posted usage and what is not posted yet."""
     posted = posted_lines(organization=organization, period=month_of(now))
-    lines = {line.lease_id: line for line in posted if line.kind == LineKind.USAGE}
+    lines = {_place(line): line for line in posted}
     for reading in open_readings(organization, at=now):
-        meter = reading.meter
+        for micros_per_node_hour, used in unposted(reading):
+            new = _line(reading.meter, micros_per_node_hour, used)
+            before = lines.get(_place(new))
+            lines[_place(new)] = _line(reading.meter, micros_per_node_hour, used.and_of(before)) if before else new
+    return tuple(lines[place] for place in sorted(lines))
+
+
+def unposted(reading: Reading) -> Iterator[tuple[int, Used]]:
+    """What the meter would charge if it were read now, slice by slice: the price of each, and the use."""
+    meter, prices = reading.meter, prices_of(reading.meter)
+    before = Used(meter.seconds, meter.outage_node_seconds, meter.charged_micros)
+    begin = meter.metered_until or first_active(reading)
+    for since, until in slices(begin, reading.at, [price.since for price in prices]):
+        then = read(meter, at=until)
         used = Used(
-            reading.seconds - meter.seconds,
-            reading.outage_seconds - meter.outage_node_seconds,
-            reading.accrued_micros,
+            then.seconds - before.seconds,
+            then.outage_seconds - before.outage_node_seconds,
+            then.due_micros - before.micros,
         )
+        before = Used(then.seconds, then.outage_seconds, then.due_micros)
         if used.seconds or used.outage_node_seconds:
-            before = lines.get(meter.lease_id)
-            lines[meter.lease_id] = _line(meter.lease, meter, used.and_of(before) if before else used)
-    others = [line for line in posted if line.kind != LineKind.USAGE]
-    return tuple(sorted([*lines.values(), *others], key=_place))
+            yield price_at(prices, since), used
 
 
 def posted_lines(*, organization: Organization, period: date) -> Sequence[InvoiceLine]:
-    """Unsaved lines of a month, by lease in the order in which they were ordered."""
+    """Unsaved lines of a month, by lease in the order in which they were ordered, and by price."""
     usage = Usage.objects.filter(_within(period), lease__organization=organization)
-    used = list(usage.values_list("lease").annotate(Sum("seconds"), Sum("outage_node_seconds"), Sum("micros")))
+    grouped = usage.values_list("lease", "micros_per_node_hour")
+    used = list(grouped.annotate(Sum("seconds"), Sum("outage_node_seconds"), Sum("micros")))
     handed_back = _handed_back(organization, period)
     meters = Meter.objects.select_related("lease__offer__pool__node_type", "lease__offer__pool__site")
     leases = {row[0] for row in used} | {lease for lease, _ in handed_back}
     by_lease = {meter.lease_id: meter for meter in meters.filter(lease__in=leases)}
-    lines = [_line(by_lease[lease].lease, by_lease[lease], Used(*sums)) for lease, *sums in used]
+    lines = [_line(by_lease[lease], micros_per_node_hour, Used(*sums)) for lease, micros_per_node_hour, *sums in used]
     lines += [_fee_line(by_lease[lease], kind, micros) for (lease, kind), micros in handed_back.items()]
     return sorted(lines, key=_place)
 
@@ -169,8 +181,8 @@ def _handed_back(organization: Organization, period: date) -> dict[tuple[int, Li
     return found
 
 
-def _place(line: InvoiceLine) -> tuple[int, int]:
-    return line.lease_id, list(LineKind).index(LineKind(line.kind))
+def _place(line: InvoiceLine) -> tuple[int, int, int]:
+    return line.lease_id, list(LineKind).index(LineKind(line.kind)), line.micros_per_node_hour
 
 
 def _within(period: date, moment: str = "from_at") -> Q:
@@ -189,15 +201,15 @@ def _check_ready(organization: Organization, period: date, now: datetime) -> Non
         raise PeriodNotReady(f"A lease is not metered to the end of {period:%B %Y} yet.")
 
 
-def _line(lease: Lease, meter: Meter, used: Used) -> InvoiceLine:
-    pool = lease.offer.pool
+def _line(meter: Meter, micros_per_node_hour: int, used: Used) -> InvoiceLine:
+    lease, pool = meter.lease, meter.lease.offer.pool
     return InvoiceLine(
         lease=lease,
         description=f"{lease.name}: {meter.nodes} × {pool.node_type.name} in {pool.site.name}"[:200],
         seconds=used.seconds,
         outage_node_seconds=used.outage_node_seconds,
         nodes=meter.nodes,
-        micros_per_node_hour=meter.micros_per_node_hour,
+        micros_per_node_hour=micros_per_node_hour,
         micros=used.micros,
         cents=cents_of(used.micros),
     )

@@ -3,7 +3,7 @@ Charges leases for what their transitions and outages say. Running it twice, lat
 total: each usage row is what is due to date, less what was charged before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 
 from billing import operations
 from billing.models import AccountKind, Meter, PostingKind, Usage
-from billing.queries import Reading, read, readable
+from billing.queries import Reading, price_at, prices_of, read, readable
 from billing.queries.meters import LAG, OVER
 from leasing.models import Lease, Outage
 from leasing.states import LeaseState
@@ -41,7 +41,8 @@ def meter(*, lease: Lease, upto: datetime, now: datetime) -> int:
     """
     Charge a lease up to `upto`, or up to its end and close its meter if it is over.
 
-    Returns the micro-dollars charged by this call: one usage row and one posting for each UTC hour that had any.
+    Returns the micro-dollars charged by this call: one usage row and one posting for each UTC hour that had any, two
+    where the price changed in it.
     """
     operations.lock_wallet(organization=lease.organization)
     Meter.objects.select_for_update().get(lease=lease)
@@ -50,7 +51,8 @@ def meter(*, lease: Lease, upto: datetime, now: datetime) -> int:
         return 0
     before, reading = row.charged_micros, read(row, at=upto)
     end = reading.spans[-1].until if reading.over and reading.spans else None
-    for begin, until in _slices(row.metered_until or _first(reading), end or upto):
+    borders = [price.since for price in prices_of(row)]
+    for begin, until in slices(row.metered_until or first_active(reading), end or upto, borders):
         _charge(row, begin, until, read(row, at=until), key=_key(lease, begin), now=now)
         row.metered_until = until
     if reading.over:
@@ -96,14 +98,18 @@ def _stamp(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def _first(reading: Reading) -> datetime | None:
+def first_active(reading: Reading) -> datetime | None:
+    """When the meter began; None if it never did."""
     return reading.spans[0].since if reading.spans else None
 
 
-def _slices(begin: datetime | None, upto: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Half-open slices from `begin` to `upto`, cut at each full UTC hour."""
+def slices(
+    begin: datetime | None, upto: datetime, borders: Sequence[datetime] = ()
+) -> Iterator[tuple[datetime, datetime]]:
+    """Half-open slices from `begin` to `upto`, cut at each full UTC hour and where the price changes."""
     while begin is not None and begin < upto:
-        until = min(begin.replace(minute=0, second=0, microsecond=0) + HOUR, upto)
+        full_hour = begin.replace(minute=0, second=0, microsecond=0) + HOUR
+        until = min(full_hour, upto, *(border for border in borders if border > begin))
         yield begin, until
         begin = until
 
@@ -121,7 +127,7 @@ def _charge(meter: Meter, begin: datetime, until: datetime, reading: Reading, *,
         until_at=until,
         seconds=seconds,
         outage_node_seconds=outage,
-        micros_per_node_hour=meter.micros_per_node_hour,
+        micros_per_node_hour=price_at(prices_of(meter), begin) if begin < until else reading.micros_per_node_hour,
         nodes=meter.nodes,
         micros=micros,
     )

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 
-from billing.models import HandBack, Usage
+from billing.models import HandBack, Quote, Usage
 from billing.queries import Reading, read, readable
 from billing.queries.freed import hand_backs
-from billing.queries.meters import lost_node_seconds
+from billing.queries.meters import Part
 from leasing.models import Lease, Outage
 from leasing.states import LeaseState
-from marketplace.money import price
+from marketplace.money import price_of
 
 WHY_NOTHING = {
     LeaseState.HELD: "The order is not confirmed yet. Nothing is charged.",
@@ -52,9 +52,9 @@ class Credit:
 @dataclass(frozen=True)
 class Receipt:
     """
-    What a lease cost up to `at`: `seconds` × `nodes` - `outage_node_seconds` at its rate, and in `hand_backs` what
-    handing back agreed time has cost and brought. Amounts are micro-dollars; times are UTC. The credits sum to the
-    outage's node-seconds, and to what they would have cost.
+    What a lease cost up to `at`: `seconds` × `nodes` - `outage_node_seconds`, each of the `parts` at its price, and in
+    `hand_backs` what handing back agreed time has cost and brought. Amounts are micro-dollars; times are UTC. The
+    credits sum to the outage's node-seconds, and to what they would have cost.
     """
 
     lease: Lease
@@ -69,6 +69,9 @@ class Receipt:
     final: bool
     explanation: str
     lines: tuple[Line, ...]
+    list_micros_per_node_hour: int
+    discount_percent: int
+    parts: tuple[Part, ...] = ()
     outage_node_seconds: int = 0
     credits: tuple[Credit, ...] = ()
     hand_backs: tuple[HandBack, ...] = ()
@@ -87,6 +90,7 @@ def receipt(*, lease: Lease, now: datetime) -> Receipt:
     """
     reading = read(readable().get(lease=lease), at=now)
     row, spans = reading.meter, reading.spans
+    quote = Quote.objects.filter(lease=lease).first()
     return Receipt(
         lease=row.lease,
         state=row.lease.state,
@@ -95,11 +99,14 @@ def receipt(*, lease: Lease, now: datetime) -> Receipt:
         ended_at=spans[-1].until if spans and reading.over else None,
         seconds=reading.seconds,
         nodes=row.nodes,
-        micros_per_node_hour=row.micros_per_node_hour,
+        micros_per_node_hour=reading.micros_per_node_hour,
         charged_micros=reading.due_micros,
         final=reading.over,
         explanation=_explanation(reading),
         lines=_lines(reading, now),
+        list_micros_per_node_hour=quote.list_micros_per_node_hour if quote else row.micros_per_node_hour,
+        discount_percent=quote.discount_percent if quote else 0,
+        parts=tuple(part for part in reading.parts if part.seconds),
         outage_node_seconds=reading.outage_seconds,
         credits=tuple(_credits(reading)),
         hand_backs=tuple(hand_backs(row.lease)),
@@ -118,13 +125,18 @@ def _explanation(reading: Reading) -> str:
 
 def _credits(reading: Reading) -> Iterator[Credit]:
     """The outages one after another, each with what the charge falls by when it is taken off after those before it."""
-    whole, rate = reading.seconds * reading.meter.nodes, reading.meter.micros_per_node_hour
-    off, charge = 0, price(micros_per_node_hour=rate, seconds=whole)
-    for place, loss in enumerate(reading.losses, start=1):
-        before, off = off, lost_node_seconds(reading.losses[:place], most=whole)
-        fallen = price(micros_per_node_hour=rate, seconds=whole - off)
-        yield Credit(loss.outage, loss.machine.node.name, off - before, charge - fallen)
-        charge = fallen
+    taken, (billed, charge) = set[int](), _billed(reading, set())
+    for loss in reading.losses:
+        taken.add(loss.outage.pk)
+        left, fallen = _billed(reading, taken)
+        yield Credit(loss.outage, loss.machine.node.name, billed - left, charge - fallen)
+        billed, charge = left, fallen
+
+
+def _billed(reading: Reading, taken: set[int]) -> tuple[int, int]:
+    """Node-seconds and charge when only these outages, by their keys, are taken off."""
+    parts = [part.billed([loss for loss in part.losses if loss.outage.pk in taken]) for part in reading.parts]
+    return sum(node_seconds for _, node_seconds in parts), price_of(parts)
 
 
 def _lines(reading: Reading, now: datetime) -> tuple[Line, ...]:

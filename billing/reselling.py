@@ -56,7 +56,8 @@ def credit(*, hand_back: HandBack, now: datetime) -> int:
 def _due_micros(row: HandBack, upto: datetime) -> int:
     """What others' use up to then brings in all; never more than was kept."""
     lease = row.change.lease
-    used = agreed_price(Meter.objects.get(lease=lease), used_by_others(row.change, upto=upto))
+    meter = Meter.objects.select_related("lease").get(lease=lease)
+    used = agreed_price(meter, used_by_others(row.change, upto=upto), at=row.change.at)
     return min(row.most_credit_micros, used * lease.terms.resale_percent // 100)
 
 

@@ -89,8 +89,8 @@ def imports() -> int:
     return subprocess.call([str(Path(sys.executable).with_name("lint-imports"))])
 
 
-# Tests that mostly wait for hosts, workers and browsers run beside those that mostly compute: two groups, two cores.
-WAITING = ("tests/contracts", "tests/crashes", "tests/journeys")
+# Tests that mostly wait for hosts and workers run beside those that mostly compute: two groups, two cores.
+WAITING = ("tests/contracts", "tests/crashes")
 
 
 def covered() -> int:

@@ -21,6 +21,7 @@ from accounts.admin import Readable
 from accounts.clock import now
 from accounts.models import IllegalMove, Stale, User
 from leasing.models import (
+    Approval,
     Claim,
     Enrolment,
     EnrolmentTransition,
@@ -179,6 +180,27 @@ class TransitionAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_select_related = ("lease",)
     search_fields = ("lease__public_id", "actor")
     date_hierarchy = "at"
+
+
+@admin.register(Approval)
+class ApprovalAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Orders that need the operator's word. What can be done with one is on its page."""
+
+    list_display = ("lease", "organization", "asked_at", "approved", "decided_at", "decided_by", "note", "page")
+    list_filter = ("approved", ("decided_at", admin.EmptyFieldListFilter), "lease__offer__plan")
+    list_select_related = ("lease__organization",)
+    search_fields = ("lease__public_id", "lease__name", "lease__organization__name", "decided_by")
+    date_hierarchy = "asked_at"
+
+    @admin.display(ordering="lease__organization__name")
+    def organization(self, approval: Approval) -> str:
+        """Whose order it is."""
+        return approval.lease.organization.name
+
+    @admin.display(description="page")
+    def page(self, approval: Approval) -> SafeString:
+        """Where it is decided."""
+        return format_html('<a href="{}">Open</a>', reverse("approval", args=[approval.lease.public_id]))
 
 
 class EnrolmentChanges(Readable, TabularInline):  # type: ignore[misc]

@@ -15,17 +15,19 @@ from leasing import enrolling, operations
 from leasing.health import CALLED
 from leasing.models import Lease, Machine, Maintenance, MaintenanceState, OnFailure, Outage, OutageCause
 from leasing.operations import NoEqualNode, outages
+from leasing.operations.announcing import tell_of_terms
+from leasing.operations.approving import expire_unapproved
 from leasing.operations.enrolment import verify_again
 from leasing.operations.maintaining import begin_maintenance, remind_of_maintenance
 from leasing.operations.servicing import REFRESH
 from leasing.operations.upkeep import quarantine, settle_drain
 from leasing.provisioning import give_up, lock
 from leasing.states import MACHINE_FAILED_TWIN, LeaseState, MachineState
-from marketplace.models import Node
+from marketplace.models import Node, Terms
 from marketplace.states import NodeState
 
 log = logging.getLogger(__name__)
-Row = TypeVar("Row", Lease, Machine, Maintenance, Node, Outage)
+Row = TypeVar("Row", Lease, Machine, Maintenance, Node, Outage, Terms)
 
 ACTOR = "system:leasing"
 BATCH = 500
@@ -44,8 +46,16 @@ def run_due(*, now: datetime) -> None:
 def expire_holds(*, now: datetime) -> None:
     """Holds that nobody confirmed in time."""
     _each(
-        Lease.objects.filter(state=LeaseState.HELD, deadline__lte=now),
+        Lease.objects.filter(state=LeaseState.HELD, deadline__lte=now, approval=None),
         lambda lease: operations.expire(lease=lease, now=now),
+    )
+
+
+def expire_approvals(*, now: datetime) -> None:
+    """Orders that staff did not decide on in time."""
+    _each(
+        Lease.objects.filter(state=LeaseState.HELD, deadline__lte=now, approval__isnull=False),
+        lambda lease: expire_unapproved(lease=lease, now=now),
     )
 
 
@@ -109,6 +119,12 @@ def maintenance_due(*, now: datetime) -> None:
     _each(late, lambda work: remind_of_maintenance(maintenance=work, now=now))
 
 
+def tell_terms(*, now: datetime) -> None:
+    """Terms that were announced ahead, and of which nobody was told yet."""
+    untold = Terms.objects.filter(starts_at__gt=F("announced_at"), told=None).select_related("plan")
+    _each(untold, lambda terms: tell_of_terms(terms=terms, now=now))
+
+
 @transaction.atomic
 def _overdue(machine: Machine, *, now: datetime) -> None:
     """Fence whoever still works on it, then move it to its failed twin."""
@@ -165,6 +181,7 @@ def verify_recovered(*, now: datetime) -> None:
 
 STEPS = (
     expire_holds,
+    expire_approvals,
     start_due,
     deploy_pending,
     end_due,
@@ -179,6 +196,7 @@ STEPS = (
     verify_recovered,
     settle_drains,
     maintenance_due,
+    tell_terms,
     enrolling.give_up_overdue,
     enrolling.verify_idle,
 )

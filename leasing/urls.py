@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from leasing.views import certificates, enrolments, fleet, leases, machines, maintenance, setup, telemetry, upkeep
+from leasing.views import (
+    approvals,
+    certificates,
+    enrolments,
+    fleet,
+    leases,
+    machines,
+    maintenance,
+    setup,
+    telemetry,
+    upkeep,
+)
 
 MACHINE = "leases/<str:id>/machines/<str:machine>"
 
@@ -33,5 +44,7 @@ urlpatterns = [
     path("operations/enrolments/<str:id>/", enrolments.enrolment, name="enrolment"),
     path("operations/enrolments/<str:id>/panel/", enrolments.enrolment_panel, name="enrolment_panel"),
     path("operations/enrolments/<str:id>/withdraw/", enrolments.enrolment_withdraw, name="enrolment_withdraw"),
+    path("operations/approvals/", approvals.approval_list, name="approvals"),
+    path("operations/approvals/<str:id>/", approvals.approval, name="approval"),
     path("leases/<str:id>/telemetry/", telemetry.lease_telemetry, name="lease_telemetry"),
 ]

@@ -1,5 +1,7 @@
 """Money is integers: micro-dollars everywhere, cents once on an invoice line. The one pricing function lives here."""
 
+from collections.abc import Iterable
+
 MICROS = 1_000_000  # micro-dollars in a dollar
 MICROS_PER_CENT = 10_000
 SECONDS_PER_HOUR = 3600
@@ -12,9 +14,25 @@ def price(*, micros_per_node_hour: int, seconds: int, nodes: int = 1) -> int:
     Catalogue, quote, meter and invoice all call this. Bill a running lease as the price to date less what was charged
     so far: then slicing never moves the total.
     """
-    if min(micros_per_node_hour, seconds, nodes) < 0:
-        raise ValueError("A price needs a rate, seconds and nodes that are not negative.")
-    return micros_per_node_hour * seconds * nodes // SECONDS_PER_HOUR
+    if min(seconds, nodes) < 0:
+        raise ValueError("A price needs seconds and nodes that are not negative.")
+    return price_of([(micros_per_node_hour, seconds * nodes)])
+
+
+def price_of(parts: Iterable[tuple[int, int]]) -> int:
+    """
+    The price of stretches at different rates, each (micro-dollars per node-hour, node-seconds): summed first, divided
+    once, so that a change of the rate moves nothing by rounding.
+    """
+    summed = list(parts)
+    if any(min(part) < 0 for part in summed):
+        raise ValueError("A price needs rates and node-seconds that are not negative.")
+    return sum(rate * node_seconds for rate, node_seconds in summed) // SECONDS_PER_HOUR
+
+
+def discounted(*, micros_per_node_hour: int, percent: int) -> int:
+    """A rate less a discount of whole per cent, half a micro-dollar up: the only time that a rate is rounded."""
+    return (2 * micros_per_node_hour * (100 - percent) + 100) // 200
 
 
 def cents_of(micros: int) -> int:

@@ -4,9 +4,11 @@ from django.urls import path
 
 from marketplace.views.catalogue import catalogue
 from marketplace.views.offer import offer
+from marketplace.views.plans import plans
 
 urlpatterns = [
     path("", catalogue, name="home"),
     path("", catalogue, name="catalogue"),  # the same page, as the navigation calls it
     path("offers/<str:id>/", offer, name="offer"),
+    path("plans/", plans, name="plans"),
 ]

@@ -1,5 +1,6 @@
 """Quotes and orders; leases as their tenant sees them, with what they cost."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from accounts.http.idempotency import idempotent
 from accounts.http.problems import bad_field
 from accounts.http.views import OrganizationView
 from accounts.models import SSHKey
-from billing import checkout
+from billing import checkout, keeping
 from billing.api import problems
 from billing.models import Quote
 from billing.queries import priced_leases
@@ -24,7 +25,7 @@ from billing.serializers import NewLease, NewQuote, PricedLease, QuoteShown, Rec
 from leasing.models import Lease
 from leasing.operations import NodesTaken, Setup
 from leasing.tasks import nudge_sites
-from marketplace.models import Image
+from marketplace.models import Image, Offer
 from marketplace.queries import listed_offers
 
 
@@ -44,18 +45,30 @@ class Quotes(ListModelMixin, OrganizationView):
         operation_id="quotes_create", summary="Ask for a price", request=NewQuote, responses={201: QuoteShown}
     )
     def post(self, request: Request) -> Response:
-        """Price nodes of an offer. The price is kept until `expires_at`; nothing is held or owed yet."""
+        """Price nodes of an offer. The price is kept until `expires_at`; nothing is owed yet.
+
+        With `hold` its nodes are kept too, until `holds_until`: 409 `nodes_taken` where they are not free.
+        """
         wanted = NewQuote(data=request.data)
         wanted.is_valid(raise_exception=True)
         values = dict(wanted.validated_data)
-        offer = listed_offers().filter(public_id=values.pop("offer")).first()
+        offer = listed_offers(self.principal.organization).filter(public_id=values.pop("offer")).first()
         if offer is None:
             raise bad_field("offer", "There is no such offer. GET offers lists those that are for sale.")
+        return Response(QuoteShown(self._made(offer, now(), **values)).data, status=201)
+
+    @transaction.atomic
+    def _made(self, offer: Offer, moment: datetime, *, hold: bool, **values: Any) -> Quote:
+        """The quote, holding its nodes if wanted; or a refusal, and none."""
         try:
-            made = checkout.quote(organization=self.principal.organization, offer=offer, now=now(), **values)
+            made = checkout.quote(organization=self.principal.organization, offer=offer, now=moment, **values)
+            return keeping.hold_nodes(quote=made, now=moment) if hold else made
         except checkout.QuoteRefused as refusal:
             raise bad_field(refusal.field, refusal.message) from refusal
-        return Response(QuoteShown(made).data, status=201)
+        except keeping.CannotHold as refusal:
+            raise bad_field("hold", str(refusal)) from refusal
+        except NodesTaken as error:
+            raise problems.nodes_taken(error) from error
 
 
 class OneQuote(OrganizationView):
@@ -101,6 +114,8 @@ class Leases(ListModelMixin, LeaseView):
     @idempotent
     def post(self, request: Request) -> Response:
         """Turn a quote into a lease: nodes and money are kept for it together, or nothing happens.
+
+        On a plan that requires approval it stays `held` until the operator decides; see `approval`.
 
         402 `insufficient_funds`, 409 `nodes_taken` with the next free windows, 409 `quote_used`, 410 `quote_expired`.
         """

@@ -6,7 +6,7 @@ from billing.models.ledger import AccountKind, Entry, LedgerAccount, Posting, Po
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.quote import Quote
 from billing.models.standing import Level, Standing
-from billing.models.usage import Meter, Usage
+from billing.models.usage import Meter, MeterPrice, Usage
 
 __all__ = [
     "AccountKind",
@@ -20,6 +20,7 @@ __all__ = [
     "Level",
     "LineKind",
     "Meter",
+    "MeterPrice",
     "Payment",
     "PaymentState",
     "Posting",

@@ -53,7 +53,7 @@ class LineKind(models.TextChoices):
 
 class InvoiceLine(models.Model):
     """
-    One lease in the month: `seconds` × `nodes` - `outage_node_seconds` at its rate, exact in micro-dollars and rounded
+    One lease in the month at one price: `seconds` × `nodes` - `outage_node_seconds`, exact in micro-dollars and rounded
     once to cents. Less than nothing where an outage of an earlier month became known only in this one. Fees and credits
     for time that was handed back are lines of their own, without seconds.
     """
@@ -71,7 +71,11 @@ class InvoiceLine(models.Model):
 
     class Meta:
         ordering = ["id"]
-        constraints = [models.UniqueConstraint(fields=["invoice", "lease", "kind"], name="invoice_line_once_per_lease")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["invoice", "lease", "kind", "micros_per_node_hour"], name="invoice_line_once_per_price"
+            )
+        ]
         triggers = [pgtrigger.Protect(name="invoice_line_is_append_only", operation=APPEND_ONLY)]
 
     def __str__(self) -> str:

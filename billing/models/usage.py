@@ -1,4 +1,4 @@
-"""What a lease has used and what it may still use."""
+"""What a lease has used, at which prices, and what it may still use."""
 
 import pgtrigger
 from django.db import models
@@ -7,7 +7,7 @@ from billing.models.ledger import APPEND_ONLY
 
 
 class Meter(models.Model):
-    """One lease's running account: agreed price, wallet money kept aside for it, and how far it is charged.
+    """One lease's running account: its price when ordered, wallet money kept aside for it, how far it is charged.
 
     `seconds`, `outage_node_seconds` and `charged_micros` are the sums of its usage rows up to `metered_until`. Closed
     when the lease is over; until then the wallet owes the lease whatever its hold has left. What becomes known of an
@@ -15,7 +15,9 @@ class Meter(models.Model):
     """
 
     lease = models.OneToOneField("leasing.Lease", on_delete=models.PROTECT, related_name="meter")
-    micros_per_node_hour = models.BigIntegerField()
+    micros_per_node_hour = models.BigIntegerField(
+        help_text="At which it was ordered. What was agreed later is in `prices`; billing.queries.prices reads both."
+    )
     nodes = models.PositiveIntegerField()
     hold_micros = models.BigIntegerField()
     seconds = models.BigIntegerField(default=0)
@@ -36,6 +38,28 @@ class Meter(models.Model):
 
     def __str__(self) -> str:
         return f"meter of {self.lease}"
+
+
+class MeterPrice(models.Model):
+    """
+    A price that was agreed after the order, by an extension or a move: it holds from `from_at` on, instead of all that
+    was agreed before for then. Never edited.
+    """
+
+    meter = models.ForeignKey(Meter, on_delete=models.PROTECT, related_name="prices")
+    from_at = models.DateTimeField()
+    micros_per_node_hour = models.BigIntegerField()
+    agreed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["meter", "id"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(micros_per_node_hour__gte=0), name="meter_price_is_not_negative")
+        ]
+        triggers = [pgtrigger.Protect(name="meter_price_is_append_only", operation=APPEND_ONLY)]
+
+    def __str__(self) -> str:
+        return f"{self.micros_per_node_hour} from {self.from_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class Usage(models.Model):

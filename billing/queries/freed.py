@@ -9,9 +9,10 @@ from django.db.models import Prefetch, Q, QuerySet
 from billing.models import HandBack, Meter
 from billing.queries.meters import active_spans
 from billing.queries.outages import Span
+from billing.queries.prices import price_of_windows, prices_of
 from leasing.models import ChangeKind, Lease, LeaseChange, Machine, Outage, Transition
 from leasing.states import LeaseState, MachineState
-from marketplace.money import price
+from marketplace.queries import Window
 
 SECOND = timedelta(seconds=1)
 
@@ -36,23 +37,21 @@ class Value:
         return self.price_micros - self.fee_micros
 
 
-def value_of(
-    lease: Lease, meter: Meter, *, kind: ChangeKind, since: datetime, until: datetime, state: str, at: datetime
-) -> Value:
-    """What it costs to hand that time back at `at`, out of `state`, by the terms that the lease was ordered on."""
-    whole = agreed_price(meter, [Span(since, until)], nodes=meter.nodes)
-    fee = whole * kept_percent(lease, state=state, at=at) // 100
+def value_of(lease: Lease, meter: Meter, *, kind: ChangeKind, since: datetime, until: datetime, at: datetime) -> Value:
+    """What it costs to hand that time back at `at`, as the lease is before, by the terms that it was ordered on."""
+    whole = agreed_price(meter, [Window(since, until)], nodes=meter.nodes, at=at)
+    fee = whole * kept_percent(lease, at=at) // 100
     return Value(kind, since, until, whole, fee, min(fee, whole * lease.terms.resale_percent // 100))
 
 
-def kept_percent(lease: Lease, *, state: str, at: datetime) -> int:
+def kept_percent(lease: Lease, *, at: datetime) -> int:
     """
     Of the price of time that is handed back, kept as a fee. Nothing unless the lease still waits for its start, or
     serves its tenant with every machine.
     """
-    if state == LeaseState.SCHEDULED and at < lease.starts_at:
+    if lease.state == LeaseState.SCHEDULED and at < lease.starts_at:
         return 100 - lease.terms.cancel_refund_percent((lease.starts_at - at) // SECOND)
-    if state == LeaseState.ACTIVE and not _down(lease, at):
+    if lease.state == LeaseState.ACTIVE and not _down(lease, at):
         return 100 - lease.terms.return_refund_percent
     return 0
 
@@ -63,14 +62,12 @@ def _down(lease: Lease, at: datetime) -> bool:
     return Outage.objects.filter(going_on, machine__lease=lease, began_at__lte=at).exists()
 
 
-def agreed_price(meter: Meter, stretches: Sequence[Span], *, nodes: int = 1) -> int:
-    """What stretches of agreed time cost at the price that was agreed for them; fractions are left off once."""
-    lengths = (stretch.until - stretch.since for stretch in stretches if stretch.until)
-    seconds = sum(lengths, timedelta()) // SECOND
-    return price(micros_per_node_hour=meter.micros_per_node_hour, seconds=seconds, nodes=nodes)
+def agreed_price(meter: Meter, windows: Sequence[Window], *, nodes: int = 1, at: datetime) -> int:
+    """What windows cost at the prices that were agreed for them at `at`; what is agreed later moves nothing."""
+    return price_of_windows(prices_of(meter, agreed_by=at), windows=windows, nodes=nodes)
 
 
-def used_by_others(change: LeaseChange, *, upto: datetime) -> list[Span]:
+def used_by_others(change: LeaseChange, *, upto: datetime) -> list[Window]:
     """
     Stretches, one for each node and lease, in which other leases were active on the freed nodes before `upto`. Cleaning
     and maintenance are nobody's use.
@@ -94,10 +91,10 @@ def _served(machine: Machine) -> Iterator[Span]:
         yield Span(max(span.since, ready), min(ends) if ends else None)
 
 
-def _within(span: Span, since: datetime, until: datetime) -> Iterator[Span]:
+def _within(span: Span, since: datetime, until: datetime) -> Iterator[Window]:
     begin, end = max(span.since, since), min(span.until or until, until)
     if begin < end:
-        yield Span(begin, end)
+        yield Window(begin, end)
 
 
 def hand_backs(lease: Lease) -> QuerySet[HandBack]:

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, Sum
 
 from accounts.models import Organization
 from billing.models import Meter
 from billing.queries.outages import Loss, Span, losses
+from billing.queries.prices import Price, price_at, prices_of
 from leasing.models import Lease, Machine, Transition
 from leasing.queries import leases_of
 from leasing.states import LEASE_OVER, METERED, LeaseState
 from marketplace.models import PlanKind
-from marketplace.money import price
+from marketplace.money import price_of
 
 # A transition commits a moment after its own time. A running lease is charged only up to where nothing can still
 # arrive; should something arrive later than that, the next slice corrects it.
@@ -21,6 +22,8 @@ LAG = timedelta(seconds=60)
 SECOND = timedelta(seconds=1)
 # The meter has stopped for good: nothing leads back from these to `active`.
 OVER = LEASE_OVER | {LeaseState.RECLAIMING}
+# It has not run yet: nothing is owed, and all of the hold is kept aside.
+NOT_BEGUN = (LeaseState.HELD, LeaseState.SCHEDULED, LeaseState.PROVISIONING)
 
 
 def active_spans(transitions: Sequence[Transition], *, ends_at: datetime | None) -> list[Span]:
@@ -51,21 +54,49 @@ def lost_node_seconds(taken: Sequence[Loss], *, most: int) -> int:
 
 
 @dataclass(frozen=True)
+class Part:
+    """The use at one price of the lease, from `price.since` until the next: seconds of `nodes` nodes, less losses."""
+
+    price: Price
+    nodes: int
+    seconds: int
+    losses: list[Loss]
+
+    @property
+    def outage_seconds(self) -> int:
+        """Node-seconds in which nodes did not serve."""
+        return lost_node_seconds(self.losses, most=self.seconds * self.nodes)
+
+    def billed(self, taken: Sequence[Loss]) -> tuple[int, int]:
+        """Rate and node-seconds to pay for when these losses are taken off, for `marketplace.money.price_of`."""
+        most = self.seconds * self.nodes
+        return self.price.micros_per_node_hour, most - lost_node_seconds(taken, most=most)
+
+
+@dataclass(frozen=True)
 class Reading:
     """
     A meter read at a moment: what the lease owes to date, and what is still kept aside for it.
 
     `seconds` is active time, `outage_seconds` node-seconds of it in which nodes did not serve: billed are
-    seconds × nodes - outage_seconds.
+    seconds × nodes - outage_seconds, each part of them at its price.
     """
 
     meter: Meter
+    at: datetime
     spans: list[Span]
     over: bool
-    seconds: int
     losses: list[Loss]
+    parts: list[Part]
+    seconds: int
     outage_seconds: int
     due_micros: int
+
+    @property
+    def micros_per_node_hour(self) -> int:
+        """The price that holds at the moment; once the lease is over, the last one that it was charged at."""
+        used = [part.price.micros_per_node_hour for part in self.parts if part.seconds]
+        return used[-1] if self.over and used else price_at([part.price for part in self.parts], self.at)
 
     @property
     def nodes_serving(self) -> int:
@@ -86,7 +117,7 @@ class Reading:
     @property
     def micros_per_hour(self) -> int:
         """What the lease burns per hour while it runs."""
-        return self.meter.micros_per_node_hour * self.meter.nodes
+        return self.micros_per_node_hour * self.meter.nodes
 
     @property
     def runs_on_credit(self) -> bool:
@@ -100,25 +131,55 @@ def read(meter: Meter, *, at: datetime) -> Reading:
     """Read one meter from its lease's transitions and outages, whatever has been posted so far."""
     transitions = sorted(meter.lease.transitions.all(), key=lambda t: t.seq)
     spans = active_spans(transitions, ends_at=meter.lease.ends_at)
-    seconds = billable_seconds(spans, upto=at)
-    taken = losses(list(meter.lease.machines.all()), spans, upto=at)
-    outage_seconds = lost_node_seconds(taken, most=seconds * meter.nodes)
-    due = price(micros_per_node_hour=meter.micros_per_node_hour, seconds=seconds * meter.nodes - outage_seconds)
-    over = bool(transitions) and transitions[-1].new in OVER
-    return Reading(meter, spans, over, seconds, taken, outage_seconds, due)
+    machines, over = list(meter.lease.machines.all()), bool(transitions) and transitions[-1].new in OVER
+    parts = _parts(meter, machines, spans, upto=at)
+    return Reading(
+        meter=meter,
+        at=at,
+        spans=spans,
+        over=over,
+        losses=losses(machines, spans, upto=at),
+        parts=parts,
+        seconds=sum(part.seconds for part in parts),
+        outage_seconds=sum(part.outage_seconds for part in parts),
+        due_micros=price_of(part.billed(part.losses) for part in parts),
+    )
+
+
+def _parts(meter: Meter, machines: Sequence[Machine], spans: Sequence[Span], *, upto: datetime) -> list[Part]:
+    """The use before `upto`, cut where the price changes. Seconds are rounded down on the sum up to each border."""
+    prices, parts, counted = prices_of(meter), list[Part](), 0
+    borders = [price.since for price in prices[1:]]
+    for price, begin, end in zip(prices, [None, *borders], [*borders, None], strict=True):
+        seconds = billable_seconds(spans, upto=min(end or upto, upto))
+        mine = [Span(max(span.since, begin or span.since), _earlier(span.until, end)) for span in spans]
+        parts.append(Part(price, meter.nodes, seconds - counted, losses(machines, mine, upto=upto)))
+        counted = seconds
+    return parts
+
+
+def promised_micros(organization: Organization) -> int:
+    """
+    What is kept aside for leases that have not begun. Read it before `open_readings`: a lease that begins meanwhile
+    then counts twice for a moment, never not at all.
+    """
+    waiting = Meter.objects.filter(lease__organization=organization, closed_at=None, lease__state__in=NOT_BEGUN)
+    return waiting.aggregate(micros=Sum("hold_micros"))["micros"] or 0
 
 
 def open_readings(organization: Organization, *, at: datetime) -> list[Reading]:
-    """Readings of every lease of the organization that still has a claim on its wallet."""
-    return [read(meter, at=at) for meter in readable().filter(lease__organization=organization, closed_at=None)]
+    """Readings of every lease of the organization that has begun and still has a claim on its wallet."""
+    begun = readable().filter(lease__organization=organization, closed_at=None).exclude(lease__state__in=NOT_BEGUN)
+    return [read(meter, at=at) for meter in begun]
 
 
 def readable() -> QuerySet[Meter]:
-    """Meters with all that `read` needs, in four statements however many they are."""
+    """Meters with all that `read` needs, in five statements however many they are."""
     transitions = Prefetch("lease__transitions", queryset=Transition.objects.order_by("seq"))
     machines = Prefetch("lease__machines", queryset=Machine.objects.select_related("node").order_by("pk"))
     related = ("lease__offer__plan", "lease__offer__pool__node_type", "lease__offer__pool__site", "lease__organization")
-    return Meter.objects.select_related(*related).prefetch_related(transitions, machines, "lease__machines__outages")
+    found = Meter.objects.select_related(*related)
+    return found.prefetch_related(transitions, machines, "lease__machines__outages", "prices")
 
 
 def cost_so_far(*, lease: Lease, now: datetime) -> int:
@@ -129,4 +190,4 @@ def cost_so_far(*, lease: Lease, now: datetime) -> int:
 
 def priced_leases(*, organization: Organization) -> QuerySet[Lease]:
     """The organization's leases, newest first, with all that is shown of them and the meters that `read` needs."""
-    return leases_of(organization).select_related("meter")
+    return leases_of(organization).select_related("meter").prefetch_related("meter__prices")

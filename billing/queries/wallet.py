@@ -7,7 +7,7 @@ from django.db.models import F, QuerySet
 
 from accounts.models import Organization
 from billing.models import AccountKind, Entry, LedgerAccount, Payment, PaymentState
-from billing.queries.meters import Reading, open_readings
+from billing.queries.meters import Reading, open_readings, promised_micros
 from marketplace.money import MICROS_PER_CENT, SECONDS_PER_HOUR
 
 
@@ -20,7 +20,7 @@ class Wallet:
     held_micros: int  # kept aside for leases that are ordered or running
     burn_micros_per_hour: int  # of on-demand leases that are running
     seconds_left: int | None  # until those leases have used everything up; None when nothing burns
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[Reading, ...] = ()  # of leases that have begun
 
     @property
     def available_micros(self) -> int:
@@ -35,9 +35,9 @@ class Wallet:
 
 def wallet(*, organization: Organization, now: datetime) -> Wallet:
     """The wallet at `now`. Read it under `operations.lock_wallet` before promising anything from it."""
-    balance = _balance(organization)
+    balance, promised = _balance(organization), promised_micros(organization)
     readings = tuple(open_readings(organization, at=now))
-    accrued, held = sum(r.accrued_micros for r in readings), sum(r.held_micros for r in readings)
+    accrued, held = sum(r.accrued_micros for r in readings), promised + sum(r.held_micros for r in readings)
     running = [r for r in readings if r.runs_on_credit]
     burn = sum(r.micros_per_hour for r in running)
     for_running = balance - accrued - held + sum(r.held_micros for r in running)

@@ -27,7 +27,7 @@ from leasing.queries.machines import has_spare, keys_applied, troubles
 from leasing.states import IN_HANDS, LEASE_OVER, MACHINE_FAILED_TWIN, LeaseState, MachineState
 from marketplace.money import format_micros
 
-WATCHED_CLOSELY = {LeaseState.HELD, LeaseState.PROVISIONING, LeaseState.RECLAIMING}
+WATCHED_CLOSELY = {LeaseState.PROVISIONING, LeaseState.RECLAIMING}
 NEVER_BEGAN = "It never began, and you were charged {}."
 SECONDS_CLOSELY, SECONDS_CALMLY = 2, 15
 
@@ -51,10 +51,13 @@ class PastLeases(CursorPagination):
 
 @dataclass(frozen=True)
 class Row:
-    """A lease in the list, with what it has cost so far in micro-dollars, and on how many nodes the cost grows."""
+    """
+    A lease in the list, with what it has cost so far in micro-dollars, its price, and on how many nodes the cost grows.
+    """
 
     lease: Lease
     cost_micros: int
+    micros_per_node_hour: int
     nodes: int
     degraded: bool
 
@@ -112,7 +115,7 @@ def _rows(found: Iterable[Lease]) -> list[Row]:
 
 def _row(lease: Lease, reading: Reading | None) -> Row:
     cost, nodes = (reading.due_micros, reading.nodes_serving) if reading else (0, 0)
-    return Row(lease, cost, nodes, bool(troubles(lease)))
+    return Row(lease, cost, _micros_per_node_hour(lease, reading), nodes, bool(troubles(lease)))
 
 
 def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
@@ -137,6 +140,7 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
         "proven": all(machine.state == MachineState.WIPED for machine in machines if machine.touched_at),
         "history": _history(found),
         "cost_micros": reading.due_micros if reading else 0,
+        "micros_per_node_hour": _micros_per_node_hour(found, reading),
         "nodes_serving": reading.nodes_serving if reading else 0,
         "outage_seconds": reading.outage_seconds if reading else 0,
         "seconds": reading.seconds if reading else 0,
@@ -144,6 +148,11 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
         "poll_seconds": _poll_seconds(found),
         "mark": _mark(found),
     }
+
+
+def _micros_per_node_hour(found: Lease, reading: Reading | None) -> int:
+    """As agreed for now, any discount taken off."""
+    return reading.micros_per_node_hour if reading else found.rate.micros_per_node_hour
 
 
 def _reading(found: Lease, moment: datetime) -> Reading | None:

@@ -1,18 +1,18 @@
 """The order page: what, for how long, at which price; the price shown is kept while one fills in the rest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 
 from accounts.access import Principal, principal_of
 from accounts.clock import now
 from accounts.views import allowed
-from billing import checkout
+from billing import checkout, keeping
 from billing.forms import Details, Wish, cents_to_ask
 from billing.models import Quote
 from billing.queries import wallet
@@ -20,7 +20,7 @@ from leasing.models import Lease
 from leasing.operations import NodesTaken, Setup
 from leasing.tasks import nudge_sites
 from marketplace.models import Offer
-from marketplace.queries import Criteria, OfferRow, free_windows, listed_offers, offer_row, terms_of
+from marketplace.queries import Criteria, OfferRow, free_windows, listed_offers, offer_row, soonest, terms_of
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,23 @@ class Price:
     row: OfferRow
     guaranteed_until: datetime | None
     available_micros: int
+    now: datetime
+    refusal: str = ""  # why its nodes could not be held
+
+    @property
+    def holds(self) -> bool:
+        """Whether nobody else can take its nodes now."""
+        return self.quote.holds_until is not None and self.quote.holds_until > self.now
+
+    @property
+    def may_hold(self) -> bool:
+        """Whether they can be held."""
+        return keeping.may_hold(quote=self.quote) and not self.holds and self.row.enough
+
+    @property
+    def enough(self) -> bool:
+        """Whether it can be ordered: its nodes are held for it, or as many are free."""
+        return self.holds or self.row.enough
 
     @property
     def micros_per_hour(self) -> int:
@@ -53,15 +70,17 @@ class Price:
 def order(request: HttpRequest) -> HttpResponse:
     """The form and its price. Ordering twice makes one lease: the second time leads to the first."""
     asked = request.POST or request.GET
-    offer = get_object_or_404(listed_offers(), public_id=asked.get("offer", ""))
     principal, moment = principal_of(request), now()
+    offer = get_object_or_404(listed_offers(principal.organization), public_id=asked.get("offer", ""))
     terms = terms_of(plan=offer.plan, at=moment)
-    wish = Wish(asked, plan=offer.plan, window=Criteria().wish(terms, moment))
+    wish = Wish(asked, terms=terms, window=Criteria().wish(terms, moment))
     details = Details(request.POST or None, organization=principal.organization)
-    quote = _posted_quote(request, principal)
+    quote = _shown_quote(asked, principal)
     if quote and quote.lease:
         return redirect("lease", id=quote.lease.public_id)
-    ordering = request.method == "POST" and "reprice" not in request.POST  # by POST too: secrets stay out of addresses
+    ordering = request.method == "POST" and not {"reprice", "hold"} & set(
+        request.POST
+    )  # by POST too: secrets stay out of addresses
     if ordering and wish.is_valid() and details.is_valid() and quote:
         lease = _place(request, quote, wish, details, moment)
         if lease:
@@ -70,14 +89,34 @@ def order(request: HttpRequest) -> HttpResponse:
     elif ordering and not quote:
         messages.info(request, "Check the price, then order.")
     price = _price(principal, offer, wish, moment, keep=quote)
+    if price and ("hold" in request.POST or _held_before(quote, price)):
+        price = _hold(price)
     page = "billing/_price.html" if request.headers.get("HX-Request") else "billing/order.html"
     context = {"offer": offer, "wish": wish, "details": details, "price": price, "now": moment}
     return render(request, page, context)
 
 
-def _posted_quote(request: HttpRequest, principal: Principal) -> Quote | None:
-    found = Quote.objects.filter(organization=principal.organization, public_id=request.POST.get("quote", ""))
-    return found.select_related("lease").first()
+def _shown_quote(asked: QueryDict, principal: Principal) -> Quote | None:
+    found = Quote.objects.filter(organization=principal.organization, public_id=asked.get("quote", ""))
+    return found.select_related("lease", "terms", "organization").first()
+
+
+def _held_before(quote: Quote | None, price: Price) -> bool:
+    """Whether the quote that was shown before holds nodes: what is wished now gets them, or others, instead."""
+    live = quote is not None and quote.holds_until is not None and quote.holds_until > price.now
+    return live and quote != price.quote
+
+
+def _hold(price: Price) -> Price:
+    """With its nodes held; or why they cannot be."""
+    try:
+        return replace(price, quote=keeping.hold_nodes(quote=price.quote, now=price.now))
+    except keeping.CannotHold as refused:
+        return replace(price, refusal=str(refused))
+    except NodesTaken:
+        return replace(price, refusal="Not all of the nodes are free for this period, and so none is held.")
+    except (checkout.QuoteUsed, checkout.QuoteExpired):
+        return replace(price, refusal="The price was renewed meanwhile. Check it and try again.")
 
 
 def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, moment: datetime) -> Lease | None:
@@ -110,8 +149,8 @@ def _is_for(quote: Quote, wish: Wish, moment: datetime) -> bool:
     """Whether the price that was shown is the price of what is wished now."""
     wanted = wish.window()
     same = quote.nodes == wanted["nodes"] and quote.ends_at == wanted["ends_at"]
-    same_start = wanted["starts_at"] is None or quote.starts_at == wanted["starts_at"]
-    return same and same_start and quote.expires_at > moment
+    at_once = wanted["starts_at"] is None and quote.starts_at <= soonest(quote.terms, moment)
+    return same and (at_once or quote.starts_at == wanted["starts_at"]) and quote.expires_at > moment
 
 
 def _price(principal: Principal, offer: Offer, wish: Wish, moment: datetime, *, keep: Quote | None) -> Price | None:
@@ -123,13 +162,14 @@ def _price(principal: Principal, offer: Offer, wish: Wish, moment: datetime, *, 
     except checkout.QuoteRefused as refusal:
         wish.add_error(refusal.field if refusal.field in wish.fields else None, refusal.message)
         return None
-    criteria = Criteria(**wish.window())
+    criteria = Criteria(organization=principal.organization, **wish.window())
     purse = wallet(organization=principal.organization, now=moment)
     return Price(
         quote=quote,
         row=offer_row(offer=offer, criteria=criteria, now=moment),
         guaranteed_until=quote.ends_at or _guaranteed_until(offer, quote.nodes, moment),
         available_micros=purse.available_micros,
+        now=moment,
     )
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leasing.api import enrolments, fleet, machines, setup
+from leasing.api import approvals, enrolments, fleet, machines, setup
 from leasing.api.certificates import CertificateKeys, SignedCertificate, WipeCertificate, WipeCertificatePDF
 from leasing.api.leases import Rename, Transitions
 from leasing.api.telemetry import Telemetry
@@ -46,5 +46,8 @@ urlpatterns = [
     path("operations/enrolments", enrolments.Enrolments.as_view(), name="api_operations_enrolments"),
     path("operations/enrolments/<str:id>", enrolments.OneEnrolment.as_view(), name="api_operations_enrolment"),
     path("operations/enrolments/<str:id>/withdraw", enrolments.Withdraw.as_view(), name="api_operations_withdraw"),
+    path("operations/approvals", approvals.Approvals.as_view(), name="api_operations_approvals"),
+    path("operations/approvals/<str:id>/approve", approvals.Approve.as_view(), name="api_operations_approve"),
+    path("operations/approvals/<str:id>/decline", approvals.Decline.as_view(), name="api_operations_decline"),
     path("leases/<str:id>/telemetry", Telemetry.as_view(), name="api_lease_telemetry"),
 ]

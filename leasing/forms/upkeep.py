@@ -44,6 +44,15 @@ class Drain(Reason):
     field_order = ("to", "reason")
 
 
+class Decision(forms.Form):
+    """Staff's answer to an order, and words to the customer."""
+
+    answer = forms.ChoiceField(choices=[("approve", "Approve"), ("decline", "Decline")], widget=forms.HiddenInput)
+    note = forms.CharField(
+        label="Note to the customer", required=False, max_length=LONGEST_REASON, help_text="At most 200 characters."
+    )
+
+
 class PlanWork(forms.ModelForm[Maintenance]):
     """A window of work on a node."""
 

@@ -1,5 +1,7 @@
 """Everything `leasing` keeps: agreements, the periods they take, the machines that serve them, and wipe records."""
 
+from leasing.models.announcement import TermsTold
+from leasing.models.approval import Approval
 from leasing.models.change import ChangeKind, LeaseChange
 from leasing.models.claim import Claim
 from leasing.models.enrolment import Enrolment, EnrolmentTransition, Inspection
@@ -22,6 +24,7 @@ __all__ = [
     "ENVIRONMENT_BYTES",
     "ENVIRONMENT_PURPOSE",
     "STARTUP_SCRIPT_BYTES",
+    "Approval",
     "ChangeKind",
     "Claim",
     "Enrolment",
@@ -39,6 +42,7 @@ __all__ = [
     "OnFailure",
     "Outage",
     "OutageCause",
+    "TermsTold",
     "Transition",
     "WipeRecord",
 ]

@@ -5,6 +5,7 @@ from leasing.operations.containment import contained, not_contained
 from leasing.operations.ending import end, settle_end
 from leasing.operations.failing import NoEqualNode, swap
 from leasing.operations.handing_back import ShortenRefused, check_shorter, give_back, next_end, shorten
+from leasing.operations.keeping import keep
 from leasing.operations.pausing import pause, pause_again, paused, resume
 from leasing.operations.renewing import renew
 from leasing.operations.servicing import service, service_failed
@@ -38,6 +39,7 @@ __all__ = [
     "fail_start",
     "give_back",
     "hold",
+    "keep",
     "machine_ready",
     "next_end",
     "not_contained",

@@ -59,18 +59,21 @@ def hold(
     setup: Setup,
     now: datetime,
     terms: Terms | None = None,
+    quote: str = "",
 ) -> Lease:
     """
     Hold `nodes` nodes of the offer, all or none, until the order is confirmed or ten minutes have passed; on the terms
-    that are in force, or on those of a quote.
+    that are in force, or on those of a quote. A quote that holds nodes gets these.
 
     :raises NodesTaken: if fewer are free for the whole period, cleaning included
     :raises BadEnvironment: if its variables cannot be set on a host
     """
     check_environment(setup.environment)
     terms = terms or terms_of(plan=offer.plan, at=now)
-    node_ids = _lock_nodes(offer=offer, terms=terms, nodes=nodes, starts_at=starts_at, ends_at=ends_at, now=now)
-    period = _period(terms, node_ids=node_ids, starts_at=starts_at, ends_at=ends_at)
+    node_ids = _lock_nodes(
+        offer=offer, terms=terms, nodes=nodes, starts_at=starts_at, ends_at=ends_at, quote=quote, now=now
+    )
+    period = _period(terms, node_ids=node_ids, starts_at=starts_at, ends_at=ends_at, quote=quote, now=now)
     lease = Lease.objects.create(
         organization=organization,
         created_by=created_by,
@@ -97,35 +100,56 @@ def hold(
         for key in setup.ssh_keys
     )
     calendar.claim(lease=lease, node_ids=node_ids, period=period)
+    calendar.let_go(node_ids=node_ids, quote=quote)
     lease.begin(at=now, actor=actor)
     return lease
 
 
 def _lock_nodes(
-    *, offer: Offer, terms: Terms, nodes: int, starts_at: datetime, ends_at: datetime | None, now: datetime
+    *, offer: Offer, terms: Terms, nodes: int, starts_at: datetime, ends_at: datetime | None, quote: str, now: datetime
 ) -> list[int]:
-    """Ids of free nodes, locked; for an open-ended lease rather those with nothing booked behind. Raises NodesTaken."""
+    """
+    Ids of free nodes, locked: those that the quote holds; else, for an open-ended lease, rather those with nothing
+    booked behind. Raises NodesTaken.
+    """
+    window, pool = occupied(terms, starts_at, ends_at), offer.pool
+    if quote:
+        with suppress(calendar.TooFewNodes):  # its hold has lapsed, or a node broke down: others will do
+            return calendar.ids(calendar.lock_held_nodes(nodes=nodes, window=window, now=now, quote=quote))
     if ends_at is None:
         with suppress(calendar.TooFewNodes):
-            horizon = _guaranteed(terms, starts_at)
-            return calendar.ids(calendar.lock_idle_nodes(pool=offer.pool, nodes=nodes, window=horizon, now=now))
-    window = occupied(terms, starts_at, ends_at)
+            horizon = guaranteed(terms, starts_at)
+            return calendar.ids(calendar.lock_idle_nodes(pool=pool, nodes=nodes, window=horizon, now=now, quote=quote))
     try:
-        return calendar.ids(calendar.lock_free_nodes(pool=offer.pool, nodes=nodes, window=window, now=now))
+        return calendar.ids(calendar.lock_free_nodes(pool=pool, nodes=nodes, window=window, now=now, quote=quote))
     except calendar.TooFewNodes:
-        windows = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
-        raise NodesTaken(windows[:WINDOWS_SHOWN]) from None
+        raise nodes_taken(offer=offer, nodes=nodes, starts_at=starts_at, now=now) from None
 
 
-def _period(terms: Terms, *, node_ids: Sequence[int], starts_at: datetime, ends_at: datetime | None) -> Window:
+def nodes_taken(*, offer: Offer, nodes: int, starts_at: datetime, now: datetime) -> NodesTaken:
+    """The refusal, with the next windows in which as many nodes are free."""
+    windows = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
+    return NodesTaken(windows[:WINDOWS_SHOWN])
+
+
+def _period(
+    terms: Terms,
+    *,
+    node_ids: Sequence[int],
+    starts_at: datetime,
+    ends_at: datetime | None,
+    quote: str,
+    now: datetime,
+) -> Window:
     """What the claims take, cleaning included: to the agreed end, or as far as can be guaranteed."""
     if ends_at is not None:
         return occupied(terms, starts_at, ends_at)
-    wanted = _guaranteed(terms, starts_at)
-    return Window(starts_at, calendar.reach_until(node_ids=node_ids, after=starts_at, wanted=wanted.ends_at))
+    wanted = guaranteed(terms, starts_at).ends_at
+    reach = calendar.reach_until(node_ids=node_ids, after=starts_at, wanted=wanted, now=now, quote=quote)
+    return Window(starts_at, reach)
 
 
-def _guaranteed(terms: Terms, starts_at: datetime) -> Window:
+def guaranteed(terms: Terms, starts_at: datetime) -> Window:
     """The terms' whole horizon, with the cleaning behind it."""
     return Window(starts_at, starts_at + timedelta(seconds=terms.guarantee_seconds + terms.cleaning_seconds))
 
@@ -155,14 +179,14 @@ def confirm(*, lease: Lease, actor: str, now: datetime) -> None:
 
 
 @transaction.atomic
-def expire(*, lease: Lease, now: datetime) -> None:
+def expire(*, lease: Lease, now: datetime, reason: str = "hold_expired") -> None:
     """
     Let go of a hold that nobody confirmed in time.
 
     :raises Stale: if it was confirmed meanwhile
     """
     node_ids = calendar.lock_nodes_of(lease)
-    lease.move_to(LeaseState.EXPIRED, at=now, reason="hold_expired", environment="")
+    lease.move_to(LeaseState.EXPIRED, at=now, reason=reason, environment="")
     calendar.release(lease=lease, node_ids=node_ids, now=now)
 
 

@@ -98,7 +98,8 @@ def verify_again(*, node: Node, actor: str, now: datetime) -> Enrolment:
     if node.state not in VERIFIABLE:
         raise IllegalMove(node, NodeState.VERIFYING)
     soon = Window(now, now + VERIFICATION_TAKES)
-    if node.state == NodeState.AVAILABLE and calendar.claims_in(node=node, window=soon):
+    taken = calendar.claims_in(node=node, window=soon) or calendar.is_held_in(node=node, window=soon, now=now)
+    if node.state == NodeState.AVAILABLE and taken:
         raise NodeInUse(
             f"{node} is booked within the next {VERIFICATION_TAKES.seconds // 60} minutes. Verify it later."
         )

@@ -27,7 +27,8 @@ def give_back(*, lease: Lease, actor: str, now: datetime) -> LeaseChange | None:
     """
     End a lease because its customer wants it: always accepted, as `end` is.
 
-    Returns what that frees of an agreed window; None where there is nothing, also when it was given back before.
+    Returns what that frees of an agreed window, with its lease as it was before; None where there is nothing, also when
+    it was given back before.
     """
     calendar.lock_nodes_of(lease)
     before = _lock(lease)
@@ -45,7 +46,7 @@ def shorten(*, lease: Lease, ends_at: datetime, actor: str, now: datetime) -> Le
     """
     Let a lease end earlier; what lies behind the new end is free for others at once, cleaning time excepted.
 
-    Returns what that frees; None if it ends then already.
+    Returns what that frees, with its lease as it was before; None if it ends then already.
 
     :raises ShortenRefused: if its state or its terms do not allow it
     """

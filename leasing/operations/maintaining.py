@@ -23,7 +23,7 @@ OVERDUE = "node.maintenance_overdue"
 
 
 class WindowTaken(Exception):
-    """Leases or other maintenance have the node in the window. `free_from` is the next time it is free as long."""
+    """Leases, other work or a quote have the node in the window. `free_from` is the next time it is free as long."""
 
     def __init__(self, claims: Sequence[Claim], free_from: datetime) -> None:
         super().__init__(
@@ -61,7 +61,7 @@ def _plan(*, node: Node, kind: str, reason: str, window: Window, actor: str, now
     node = calendar.lock_node(node)
     if node.state in NEVER:
         raise IllegalMove(node, NodeState.MAINTENANCE)
-    _must_be_free(node, window)
+    _must_be_free(node, window, now=now)
     (claim,) = calendar.claim(lease=None, node_ids=[node.pk], period=window)
     planned = Maintenance.objects.create(
         node=node,
@@ -144,7 +144,7 @@ def extend_maintenance(*, maintenance: Maintenance, ends_at: datetime, actor: st
     if ends_at == maintenance.ends_at:
         return
     window = Window(maintenance.starts_at, ends_at)
-    _must_be_free(node, window, besides=maintenance.claim)
+    _must_be_free(node, window, now=now, besides=maintenance.claim)
     calendar.set_end(claims=[maintenance.claim], ends_at=ends_at)
     _set(maintenance, ends_at=ends_at)
     _record(maintenance, "node.maintenance_extended", actor=actor, now=now)
@@ -172,9 +172,10 @@ def _renew_before(maintenance: Maintenance, *, now: datetime) -> None:
         renew(lease=lease, now=now)
 
 
-def _must_be_free(node: Node, window: Window, *, besides: Claim | None = None) -> None:
-    if taken := [claim for claim in calendar.claims_in(node=node, window=window) if claim != besides]:
-        raise WindowTaken(taken, calendar.next_free(node=node, after=window.starts_at, length=window.length))
+def _must_be_free(node: Node, window: Window, *, now: datetime, besides: Claim | None = None) -> None:
+    taken = [claim for claim in calendar.claims_in(node=node, window=window) if claim != besides]
+    if taken or calendar.is_held_in(node=node, window=window, now=now):
+        raise WindowTaken(taken, calendar.next_free(node=node, after=window.starts_at, length=window.length, now=now))
 
 
 def _lock(maintenance: Maintenance) -> tuple[Node, Maintenance]:

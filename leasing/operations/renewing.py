@@ -29,16 +29,16 @@ def renew(*, lease: Lease, now: datetime) -> bool:
     # As claimed, whatever the plan says of cleaning by now.
     behind = min((claim.period.upper for claim in live), default=lease.guaranteed_until + cleaning)
     in_use = [claim.node_id for claim in live]
-    reach = calendar.reach_until(node_ids=in_use, after=behind, wanted=max(wanted, behind))
+    reach = calendar.reach_until(node_ids=in_use, after=behind, wanted=max(wanted, behind), now=now)
     until = max(reach - cleaning, lease.guaranteed_until)
     grew = until > lease.guaranteed_until
     if grew:
         calendar.set_end(claims=live, ends_at=reach)
         changed = {"guaranteed_until": until, "guarantee_notice_at": None, "setup_version": F("setup_version") + 1}
         Lease.objects.filter(pk=lease.pk).update(**changed)  # hosts learn of the new deadline by the version
-    if reach < wanted and lease.guarantee_notice_at is None:
-        first = calendar.next_behind(node_ids=in_use, after=behind)
-        _tell(lease, until=until, maintenance=first is not None and first.lease_id is None, now=now)
+    first = calendar.next_behind(node_ids=in_use, after=behind) if reach < wanted else None
+    if first and first.period.lower < wanted and lease.guarantee_notice_at is None:  # what a quote holds is not booked
+        _tell(lease, until=until, maintenance=first.lease_id is None, now=now)
     return grew
 
 

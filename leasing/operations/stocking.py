@@ -19,7 +19,7 @@ class NodeInUse(Exception):
 
 def price_of(pool: Pool | None, plan: Plan, now: datetime) -> Rate | None:
     """What a node of the pool costs on the plan; None where nothing says so."""
-    rates = Rate.objects.filter(offer__pool=pool, offer__plan=plan, starts_at__lte=now)
+    rates = Rate.objects.filter(organization=None, offer__pool=pool, offer__plan=plan, starts_at__lte=now)
     return rates.order_by("-starts_at").first() if pool else None
 
 

@@ -25,7 +25,13 @@ def leases_of(organization: Organization) -> QuerySet[Lease]:
     return (
         Lease.objects.filter(organization=organization)
         .select_related(
-            "offer__plan", "offer__pool__site", "offer__pool__node_type__gpu_model", "rate", "image", "created_by"
+            "offer__plan",
+            "offer__pool__site",
+            "offer__pool__node_type__gpu_model",
+            "rate",
+            "image",
+            "created_by",
+            "approval",
         )
         .prefetch_related(
             "keys",
@@ -55,6 +61,8 @@ def stages(lease: Lease) -> list[Stage]:
     if lease.over and lease.state != LeaseState.ENDED:
         done = [Stage(state, "done", reached[state]) for state in way if state in reached]
         return [*done, Stage(lease.state, "failed", lease.state_since)]
+    if lease.state == LeaseState.HELD:
+        way.insert(0, LeaseState.HELD)
     here = LeaseState.ACTIVE if lease.state == LeaseState.PAUSED else lease.state
     return [Stage(state, _status(state, here, reached), reached.get(state)) for state in way]
 

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from accounts.http.serializers import StrictSerializer
 from leasing.models import (
+    Approval,
     Lease,
     LeaseKey,
     Machine,
@@ -63,6 +64,23 @@ class KeyShown(serializers.ModelSerializer[LeaseKey]):
         read_only_fields = fields
 
 
+class ApprovalShown(serializers.ModelSerializer[Approval]):
+    """The operator's word on an order whose plan asks for it."""
+
+    until = serializers.SerializerMethodField(help_text="When it runs out; null once nothing is waited for.")
+    note = serializers.CharField(help_text="The operator's words to you; may be empty.")
+
+    class Meta:
+        model = Approval
+        fields = ["asked_at", "until", "decided_at", "approved", "note"]
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_until(self, approval: Approval) -> datetime | None:
+        """The lease's deadline while it is held."""
+        return approval.lease.deadline if approval.lease.state == LeaseState.HELD else None
+
+
 class LeaseShown(serializers.ModelSerializer[Lease]):
     """A lease, its machines and where to log in, without its money."""
 
@@ -79,6 +97,7 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
     simulated = serializers.BooleanField(source="offer.pool.simulated", help_text="True: no real GPU stands behind it.")
     nodes = serializers.IntegerField(source="node_count")
     ends_at = serializers.DateTimeField(allow_null=True, help_text="Null: until it is given back.")
+    approval = ApprovalShown(default=None, help_text="Null where the plan asks for none.")
     image = serializers.CharField(source="image.slug")
     ssh_keys = KeyShown(source="keys", many=True)
     ssh_keys_applied = serializers.SerializerMethodField(
@@ -91,7 +110,6 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
     degraded = serializers.SerializerMethodField(help_text="True while a machine is down; nothing is charged for it.")
     degraded_since = serializers.SerializerMethodField(help_text="Since when; null while all serve.")
     degraded_cause = serializers.SerializerMethodField(help_text="What is wrong; null while all serve.")
-    micros_per_node_hour = serializers.IntegerField(source="rate.micros_per_node_hour")
     machines = MachineShown(many=True)
 
     class Meta:
@@ -115,6 +133,7 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
             "starts_at",
             "ends_at",
             "guaranteed_until",
+            "approval",
             "image",
             "startup_script",
             "ssh_keys",
@@ -124,7 +143,6 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
             "degraded",
             "degraded_since",
             "degraded_cause",
-            "micros_per_node_hour",
             "machines",
         ]
         read_only_fields = fields

@@ -18,6 +18,7 @@ register = template.Library()
 
 SSH_PORT = 22
 TITLES = {
+    LeaseState.HELD: "Waiting for the operator's approval",
     LeaseState.SCHEDULED: "Ordered",
     LeaseState.PROVISIONING: "Being made ready",
     LeaseState.ACTIVE: "In your hands",
@@ -38,6 +39,8 @@ REASONS = {
     "out_of_funds": "The wallet was empty.",
     "node_failed": "A node could not be resumed in time.",
     "hold_expired": "It was not confirmed in time.",
+    "not_approved": "The operator did not approve it in time.",
+    "declined": "The operator declined the order.",
     "wipe_not_proven": "The checks after the wipe did not all pass.",
     "wiping_deadline": "The wipe took too long.",
 }
@@ -89,6 +92,9 @@ def _step(stage: Stage, lease: Lease) -> Step:
     if lease.state == LeaseState.PAUSED:
         kept = "Data, keys and address are kept."
         return Step("Paused", "current", lease.state_since, lease.deadline, kept, icon="pause")
+    if lease.state == LeaseState.HELD:
+        kept = "Nodes and money are kept for it."
+        return Step(title, "current", lease.state_since, lease.deadline, kept, icon="hourglass")
     return Step(title, "current", lease.state_since, icon=ICONS.get(LeaseState(lease.state), "working"))
 
 

@@ -100,6 +100,13 @@ def _conflict(form: PlanWork, taken: WindowTaken | None) -> dict[str, Any]:
     return {"taken": taken.claims, "free_from": taken.free_from, "free_until": other["ends_at"], "again": again}
 
 
+def _taken_by(refused: WindowTaken) -> str:
+    if not refused.claims:
+        return "A customer's quote holds the node for some minutes. Try again then."
+    who = ", ".join(str(claim.lease or "other work") for claim in refused.claims)
+    return f"Taken by {who} from {refused.claims[0].period.lower:%Y-%m-%d %H:%M} UTC on."
+
+
 @operator_allowed(MAY_CHANGE)
 def fleet_work(request: HttpRequest, id: str, what: str) -> HttpResponse:
     """Ask, then finish, call off or extend planned work."""
@@ -115,8 +122,7 @@ def fleet_work(request: HttpRequest, id: str, what: str) -> HttpResponse:
         try:
             step.act(maintenance=work, actor=operator_of(request), now=now(), **form.cleaned_data)
         except WindowTaken as refused:
-            who = ", ".join(str(claim.lease or "other work") for claim in refused.claims)
-            form.add_error("ends_at", f"Taken by {who} from {refused.claims[0].period.lower:%Y-%m-%d %H:%M} UTC on.")
+            form.add_error("ends_at", _taken_by(refused))
         except BadPeriod as refused:
             form.add_error("ends_at", refused.message)
         except REFUSALS as refused:

@@ -4,14 +4,18 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.forms import model_to_dict
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
+from accounts.access import operator_of
 from accounts.clock import now
 from marketplace.admin.rules import Fixed, Kept, Referenced, SetOnce
-from marketplace.forms import NewRate
+from marketplace.forms import NewRate, NewTerms
 from marketplace.models import Offer, Plan, PlanAccess, Rate, Terms
 from marketplace.money import format_micros
+from marketplace.operations import announce
+from marketplace.queries import rates_for
 
 
 class Access(TabularInline):  # type: ignore[misc]
@@ -38,10 +42,32 @@ class PlanAdmin(Referenced, SetOnce, ModelAdmin):  # type: ignore[misc]
 class TermsAdmin(Fixed, ModelAdmin):  # type: ignore[misc]
     """Terms are announced, hold from their start on for what is ordered then, and are never edited."""
 
+    form = NewTerms
     list_display = ("plan", "starts_at", "announced_at", "min_seconds", "max_seconds", "cleaning_seconds")
     list_filter = ("plan",)
     list_select_related = ("plan",)
     ordering = ("plan", "-starts_at")
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """Plan and start first."""
+        rest = [field.name for field in Terms._meta.fields if field.name not in {"id", "plan", "starts_at"}]
+        return ["plan", "starts_at", *(name for name in rest if obj or name != "announced_at")]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """The newest terms of the plan that the address names: what is announced is mostly like them."""
+        plan = request.GET.get("plan", "")
+        newest = Terms.objects.filter(plan=int(plan)).order_by("-starts_at").first() if plan.isdecimal() else None
+        return model_to_dict(newest, exclude=["starts_at"]) if newest else {}
+
+    def save_model(self, request: HttpRequest, obj: Terms, form: NewTerms, change: bool) -> None:  # noqa: FBT001
+        """Announce them."""
+        obj.pk = announce(
+            plan=obj.plan,
+            fields=form.columns(),
+            starts_at=obj.starts_at,
+            actor=operator_of(request),
+            now=obj.announced_at,
+        ).pk
 
 
 class Rates(Fixed, TabularInline):  # type: ignore[misc]
@@ -49,7 +75,8 @@ class Rates(Fixed, TabularInline):  # type: ignore[misc]
 
     model = Rate
     form = NewRate
-    fields = ("price", "dollars", "starts_at")
+    fields = ("price", "dollars", "organization", "starts_at")
+    autocomplete_fields = ("organization",)
     readonly_fields = ("price",)
     ordering = ("-starts_at",)
     extra = 1
@@ -86,7 +113,7 @@ class OfferAdmin(Kept, SetOnce, ModelAdmin):  # type: ignore[misc]
     def get_queryset(self, request: HttpRequest) -> QuerySet[Offer]:
         """With the price in force."""
         found: QuerySet[Offer] = super().get_queryset(request)
-        in_force = Rate.objects.filter(offer=OuterRef("pk"), starts_at__lte=now()).order_by("-starts_at")
+        in_force = rates_for(None).filter(offer=OuterRef("pk"), starts_at__lte=now()).order_by("-starts_at")
         return found.annotate(micros=Subquery(in_force.values("micros_per_node_hour")[:1]))
 
     @admin.display(description="price now", ordering="micros")
@@ -100,22 +127,33 @@ class RateAdmin(Fixed, ModelAdmin):  # type: ignore[misc]
     """Every price that there was, is and will be."""
 
     form = NewRate
-    list_display = ("offer", "price", "starts_at")
-    list_filter = ("offer__plan", "offer__pool__node_type", "offer__pool__site")
-    list_select_related = ("offer__pool__site", "offer__pool__node_type", "offer__plan")
-    search_fields = ("offer__public_id", "offer__pool__site__slug", "offer__pool__node_type__slug")
-    autocomplete_fields = ("offer",)
+    list_display = ("offer", "price", "organization", "starts_at")
+    list_filter = (
+        ("organization", admin.EmptyFieldListFilter),
+        "offer__plan",
+        "offer__pool__node_type",
+        "offer__pool__site",
+    )
+    list_select_related = ("organization", "offer__pool__site", "offer__pool__node_type", "offer__plan")
+    search_fields = (
+        "offer__public_id",
+        "offer__pool__site__slug",
+        "offer__pool__node_type__slug",
+        "organization__name",
+        "organization__public_id",
+    )
+    autocomplete_fields = ("offer", "organization")
     ordering = ("-starts_at", "offer")
     date_hierarchy = "starts_at"
     show_full_result_count = False
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         """The price as dollars, to fill in or to read."""
-        return ("offer", "price" if obj else "dollars", "starts_at")
+        return ("offer", "organization", "price" if obj else "dollars", "starts_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """All of a rate that exists."""
-        return ("offer", "price", "starts_at") if obj else ()
+        return ("offer", "organization", "price", "starts_at") if obj else ()
 
     @admin.display(description="price", ordering="micros_per_node_hour")
     def price(self, rate: Rate) -> str:

@@ -2,16 +2,18 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.access import organization_of
 from accounts.clock import now
 from marketplace.api.pages import BySlug
 from marketplace.models import GPUModel, Image, NodeType, Plan, Site
-from marketplace.queries import all_announced, all_terms
+from marketplace.queries import all_announced, all_terms, plans_open_to
 from marketplace.serializers import GPUModelShown, ImageShown, NodeTypeShown, PlanShown, SiteShown
 
 
@@ -79,8 +81,12 @@ class Plans(Listed):
 
     @extend_schema(operation_id="plans_list", summary="List plans")
     def get(self, request: Request) -> Response:
-        """Every plan that is open to all, and its terms, now and as announced."""
+        """Every plan that is open to all or to the caller's organization, and its terms, now and as announced."""
         return self.list(request)
+
+    def get_queryset(self) -> QuerySet[Plan]:
+        """What the caller may know of."""
+        return plans_open_to(organization_of(self.request))
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Terms are those of this moment."""

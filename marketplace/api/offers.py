@@ -1,5 +1,6 @@
 """Offers: search, one of them, and when its nodes are free."""
 
+from datetime import datetime
 from typing import Any
 
 from django.http import Http404
@@ -9,11 +10,17 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.access import organization_of
 from accounts.clock import now
 from marketplace.api.pages import Ranked
 from marketplace.models import Rate
 from marketplace.queries import find, free_windows, listed_offers, offer_row, rows
 from marketplace.serializers import Availability, OfferFilter, OfferShown, WindowsAsked, WindowsShown
+
+
+def asked_by(request: Request, instant: datetime) -> dict[str, Any]:
+    """What a question depends on besides its parameters."""
+    return {"now": instant, "organization": organization_of(request)}
 
 
 class Offers(GenericAPIView[Any]):
@@ -32,11 +39,11 @@ class Offers(GenericAPIView[Any]):
     def get(self, request: Request) -> Response:
         """Offers that match, those with enough free nodes for the whole period first, then the cheapest per GPU.
 
-        Left out are offers that could never serve: too few nodes, or a plan that does not allow the period (on-demand
-        leases start now).
+        With a token or a session, the private plans and prices of its organization count too. Left out are offers that
+        could never serve: too few nodes, or a plan that does not allow the period (on-demand leases start now).
         """
         instant = now()
-        asked = OfferFilter(data=request.query_params, context={"now": instant})
+        asked = OfferFilter(data=request.query_params, context=asked_by(request, instant))
         asked.is_valid(raise_exception=True)
         criteria = asked.criteria()
         hits = find(criteria=criteria, now=instant, sort=asked.validated_data["sort"])
@@ -57,9 +64,9 @@ class OneOffer(GenericAPIView[Any]):
     def get(self, request: Request, id: str) -> Response:
         """One offer, with how many of its nodes are free for the asked period."""
         instant = now()
-        asked = Availability(data=request.query_params, context={"now": instant})
+        asked = Availability(data=request.query_params, context=asked_by(request, instant))
         asked.is_valid(raise_exception=True)
-        offer = get_object_or_404(listed_offers(), public_id=id)
+        offer = get_object_or_404(listed_offers(organization_of(request)), public_id=id)
         try:
             row = offer_row(offer=offer, criteria=asked.criteria(), now=instant)
         except Rate.DoesNotExist as error:
@@ -80,6 +87,6 @@ class OfferWindows(GenericAPIView[Any]):
         instant = now()
         asked = WindowsAsked(data=request.query_params, context={"now": instant})
         asked.is_valid(raise_exception=True)
-        offer = get_object_or_404(listed_offers(), public_id=id)
+        offer = get_object_or_404(listed_offers(organization_of(request)), public_id=id)
         windows = free_windows(offer=offer, **asked.validated_data, now=instant)
         return Response(WindowsShown({"offer": offer.public_id, **asked.validated_data, "windows": windows}).data)

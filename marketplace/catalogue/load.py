@@ -14,6 +14,7 @@ from marketplace.catalogue.read import DATA, Catalogue, read
 from marketplace.catalogue.rows import StockRow, TargetRow, TermsRow
 from marketplace.catalogue.write import Summary, add, upsert
 from marketplace.models import (
+    ANNOUNCED_AHEAD,
     GPUModel,
     GridZone,
     Image,
@@ -29,7 +30,6 @@ from marketplace.models import (
     Target,
     Terms,
 )
-from marketplace.queries import all_terms
 from marketplace.states import NodeState
 
 ACTOR = "system:catalogue"
@@ -45,8 +45,8 @@ def load(*, now: datetime, node_limit: int | None = None, folder: Path = DATA) -
     """
     Make the database hold what the files say. What they no longer name stays.
 
-    A price that differs from the one in force is superseded by a new rate from `now`. `node_limit` adds at most
-    so many nodes to each pool.
+    A price that differs from the one in force is superseded by a new rate from `now`, terms by new ones after seven
+    days. `node_limit` adds at most so many nodes to each pool.
 
     :raises BadCatalogue: if a file is wrong
     :raises CatalogueShrunk: if a pool's count fell below the nodes that it has
@@ -92,14 +92,16 @@ def _load_targets(rows: Sequence[TargetRow], types: Mapping[str, NodeType], summ
 
 
 def _load_terms(rows: Sequence[TermsRow], plans: Mapping[str, Plan], now: datetime, summary: Summary) -> None:
-    """Terms that differ from those in force supersede them from now on."""
-    in_force, new = all_terms(at=now), {}
+    """A plan's first terms hold at once; such that differ from its newest ones are announced, and hold 7 days later."""
+    latest = Terms.objects.order_by("plan_id", "-starts_at").distinct("plan_id")
+    newest, new = {terms.plan_id: terms for terms in latest}, {}
     for row in rows:
         values, plan = asdict(row), plans[row.plan]
         values.pop("plan")
-        held = in_force.get(plan.pk)
-        if held is None or any(getattr(held, name) != value for name, value in values.items()):
-            new[plan.pk] = Terms(plan=plan, announced_at=now, starts_at=now, **values)
+        known = newest.get(plan.pk)
+        if known is None or any(getattr(known, name) != value for name, value in values.items()):
+            starts_at = now + ANNOUNCED_AHEAD if known else now
+            new[plan.pk] = Terms(plan=plan, announced_at=now, starts_at=starts_at, **values)
     add(new, summary)
 
 
@@ -161,7 +163,11 @@ def _load_offers(
 def _load_rates(
     pools: Iterable[tuple[StockRow, Pool]], offers: Mapping[tuple[int, str], Offer], now: datetime, summary: Summary
 ) -> None:
-    newest_first = Rate.objects.filter(starts_at__lte=now).order_by("offer_id", "-starts_at").distinct("offer_id")
+    newest_first = (
+        Rate.objects.filter(organization=None, starts_at__lte=now)
+        .order_by("offer_id", "-starts_at")
+        .distinct("offer_id")
+    )
     in_force = dict(newest_first.values_list("offer_id", "micros_per_node_hour"))
     asked = {offers[pool.pk, slug].pk: micros for row, pool in pools for slug, micros in row.micros_by_plan.items()}
     new = {pk: micros for pk, micros in asked.items() if in_force.get(pk) != micros}

@@ -2,5 +2,6 @@
 
 from marketplace.forms.rate import NewRate
 from marketplace.forms.search import CatalogueFilter, Wish
+from marketplace.forms.terms import NewTerms
 
-__all__ = ["CatalogueFilter", "NewRate", "Wish"]
+__all__ = ["CatalogueFilter", "NewRate", "NewTerms", "Wish"]

@@ -31,7 +31,8 @@ class NewRate(forms.ModelForm[Rate]):
 
     class Meta:
         model = Rate
-        fields = ("offer", "starts_at")
+        fields = ("offer", "organization", "starts_at")
+        help_texts = {"organization": "Empty: for all. Else for this customer only, before the price for all."}
 
     def clean_starts_at(self) -> datetime:
         """The given moment, or now; a moment in the past is refused."""

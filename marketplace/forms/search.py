@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from accounts.models import Organization
 from marketplace.models import GPUModel, NodeType, Plan, Provisioner, Region, Site
 from marketplace.money import MICROS
 from marketplace.queries import MOST_NODES, BadPeriod, Criteria, Sort, check_period
@@ -41,9 +42,10 @@ class Wish(forms.Form):
     starts_at = moment("From (UTC)")
     ends_at = moment("Until (UTC)")
 
-    def __init__(self, data: Any, *, now: datetime) -> None:
+    def __init__(self, data: Any, *, now: datetime, organization: Organization | None = None) -> None:
+        """`organization`: whose private plans and prices count too."""
         super().__init__(data)
-        self.now = now
+        self.now, self.organization = now, organization
         for name, field in self.fields.items():
             field.widget.attrs |= {"aria-describedby": f"id_{name}_error"}
 
@@ -60,7 +62,8 @@ class Wish(forms.Form):
         """What is asked for; the fields in error ask for nothing."""
         known = Criteria.__dataclass_fields__
         asked = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
-        return Criteria(**{name: value for name, value in asked.items() if name in known})
+        wanted = {name: value for name, value in asked.items() if name in known}
+        return Criteria(organization=self.organization, **wanted)
 
 
 class CatalogueFilter(Wish):
@@ -80,8 +83,10 @@ class CatalogueFilter(Wish):
     renewable_share = number("Renewable power")
     provisioner = choice("Machines")
 
-    def __init__(self, data: Any, *, now: datetime, plans: Iterable[Plan]) -> None:
-        super().__init__(data, now=now)
+    def __init__(
+        self, data: Any, *, now: datetime, plans: Iterable[Plan], organization: Organization | None = None
+    ) -> None:
+        super().__init__(data, now=now, organization=organization)
         models = list(GPUModel.objects.order_by("vendor", "name").values_list("slug", "name", "vendor", "memory_gb"))
         counts = NodeType.objects.filter(gpu_count__gt=0).order_by("gpu_count").values_list("gpu_count", flat=True)
         self._offer("plan", "Any plan", [(plan.slug, plan.name) for plan in plans])

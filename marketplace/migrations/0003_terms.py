@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
                 ('start_deadline_seconds', models.PositiveIntegerField(help_text='A machine not ready by then has failed.')),
                 ('guarantee_seconds', models.PositiveIntegerField(help_text='How far ahead an open-ended lease is guaranteed.')),
                 ('renew_within_seconds', models.PositiveIntegerField(help_text='Renew the guarantee once less than this is left.')),
-                ('notice_seconds', models.PositiveIntegerField(default=0, help_text='Before the operator may pause it; 0: it never may.')),
+                ('notice_seconds', models.PositiveIntegerField(default=0, help_text='Before the operator pauses it; 0: it never does.')),
                 ('interruptions_per_30_days', models.PositiveIntegerField(default=0)),
                 ('interruption_seconds_per_30_days', models.PositiveIntegerField(default=0)),
                 ('discounts', models.JSONField(blank=True, default=list, help_text='From this length on, per cent off the rate.')),

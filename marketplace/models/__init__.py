@@ -5,9 +5,10 @@ from marketplace.models.catalogue import GPUModel, Image, Measure, NodeType, Tar
 from marketplace.models.node import Node, NodeTransition, Pool, Provisioner
 from marketplace.models.offer import Offer, Plan, PlanAccess, PlanKind, Rate
 from marketplace.models.place import GridZone, Region, Site
-from marketplace.models.terms import Steps, Terms
+from marketplace.models.terms import ANNOUNCED_AHEAD, Steps, Terms
 
 __all__ = [
+    "ANNOUNCED_AHEAD",
     "GPUModel",
     "GridZone",
     "Image",

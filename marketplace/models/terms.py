@@ -1,12 +1,17 @@
 """The terms of a plan from a moment on, as data: what may be booked, what it obliges to, and what a change costs."""
 
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import TypeGuard
 
 import pgtrigger
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from marketplace.models.offer import Plan
+from marketplace.money import discounted
 
+ANNOUNCED_AHEAD = timedelta(days=7)  # a change of terms is known so long before it holds
 Steps = list[list[int]]  # [from seconds, value], ascending: the last one that is reached counts
 
 
@@ -96,9 +101,25 @@ class Terms(models.Model):
     def __str__(self) -> str:
         return f"{self.plan} from {self.starts_at:%Y-%m-%d %H:%M} UTC"
 
-    def discount_percent(self, seconds: int) -> int:
-        """Off the rate of a lease of this agreed length; none where it has no end."""
-        return reached(self.discounts, seconds, otherwise=0)
+    def clean(self) -> None:
+        """
+        The schedules: what the database does not look into.
+
+        :raises ValidationError: naming each that is wrong, and what it must be
+        """
+        wrong = {name: _shares(getattr(self, name)) for name in ("discounts", "cancel_refunds")}
+        wrong["length_steps"] = _multiples(self.length_steps, self.granularity_seconds or 1)
+        if said := {name: message for name, message in wrong.items() if message}:
+            raise ValidationError(said)
+
+    def discount_percent(self, seconds: int | None) -> int:
+        """Off the rate of a lease of this agreed length; none where it has no end (None)."""
+        return 0 if seconds is None else reached(self.discounts, seconds, otherwise=0)
+
+    def agreed_rate(self, list_micros_per_node_hour: int, seconds: int | None) -> int:
+        """What a node-hour of a lease of this agreed length costs, micro-dollars. Pages and quotes ask the same."""
+        percent = self.discount_percent(seconds)
+        return discounted(micros_per_node_hour=list_micros_per_node_hour, percent=percent)
 
     def cancel_refund_percent(self, seconds: int) -> int:
         """Of the price, given back when it is cancelled so long before its start; all where nothing is said."""
@@ -107,6 +128,31 @@ class Terms(models.Model):
     def length_step(self, seconds: int) -> int:
         """Of what a lease of about this length is a multiple."""
         return reached(self.length_steps, seconds, otherwise=1)
+
+
+def _shares(steps: object) -> str:
+    """What is wrong with a schedule of per cents; empty where nothing is."""
+    fine = _ascending(steps) and all(value <= 100 for _, value in steps)
+    return "" if fine else "Write [[from seconds, per cent], …], ascending, such as [[604800, 5], [2592000, 10]]."
+
+
+def _multiples(steps: object, granularity: int) -> str:
+    """The same of steps of length: each is a multiple of the granularity, and begins at a multiple of itself."""
+    fine = _ascending(steps) and all(step and not (start % step or step % granularity) for start, step in steps)
+    return (
+        ""
+        if fine
+        else "Write [[from seconds, seconds], …], ascending, such as [[1209600, 604800]]: multiples of "
+        "the granularity, each from a multiple of itself on."
+    )
+
+
+def _ascending(steps: object) -> TypeGuard[Steps]:
+    """Whether it is a schedule at all."""
+    if not isinstance(steps, list) or not all(isinstance(step, list) and len(step) == 2 for step in steps):
+        return False
+    whole = all(type(number) is int and number >= 0 for step in steps for number in step)
+    return whole and [step[0] for step in steps] == sorted({step[0] for step in steps})
 
 
 def reached(steps: Sequence[Sequence[int]], seconds: int, *, otherwise: int) -> int:

@@ -1,6 +1,7 @@
 """What can be read of the catalogue: offers that match, their rates, and when their nodes are free."""
 
-from marketplace.queries.criteria import MOST_NODES, BadPeriod, Criteria, Sort, check_period
+from marketplace.queries.booking import MOST_NODES, Refusal, bookable, duration, first_end, soonest, why_not
+from marketplace.queries.criteria import BadPeriod, Criteria, Sort, check_period
 from marketplace.queries.search import (
     Hit,
     OfferRow,
@@ -9,12 +10,13 @@ from marketplace.queries.search import (
     listed_offers,
     offer_row,
     offer_rows,
+    rates_for,
     rows,
     search,
 )
 from marketplace.queries.size import CatalogueSize, catalogue_size
-from marketplace.queries.terms import all_announced, all_terms, terms_of
-from marketplace.queries.windows import HORIZON, Window, aligned, earliest, free_nodes, free_windows, occupied
+from marketplace.queries.terms import all_announced, all_terms, plans_open_to, terms_of
+from marketplace.queries.windows import HORIZON, Window, aligned, earliest, free_nodes, free_windows, is_held, occupied
 
 __all__ = [
     "HORIZON",
@@ -24,23 +26,32 @@ __all__ = [
     "Criteria",
     "Hit",
     "OfferRow",
+    "Refusal",
     "Sort",
     "Window",
     "aligned",
     "all_announced",
     "all_terms",
+    "bookable",
     "catalogue_size",
     "check_period",
     "current_rate",
+    "duration",
     "earliest",
     "find",
+    "first_end",
     "free_nodes",
     "free_windows",
+    "is_held",
     "listed_offers",
     "occupied",
     "offer_row",
     "offer_rows",
+    "plans_open_to",
+    "rates_for",
     "rows",
     "search",
+    "soonest",
     "terms_of",
+    "why_not",
 ]

@@ -7,10 +7,9 @@ from typing import Any
 from django.db.models import TextChoices
 
 from accounts.models import Organization
-from marketplace.models import PlanKind, Terms
-from marketplace.queries.windows import HORIZON, Window, aligned
-
-MOST_NODES = 256  # in one lease
+from marketplace.models import Terms
+from marketplace.queries.booking import first_end, first_start, why_not
+from marketplace.queries.windows import HORIZON, Window
 
 
 class BadPeriod(Exception):
@@ -66,19 +65,13 @@ class Criteria:
 
     def wish(self, terms: Terms, now: datetime) -> Window:
         """The period of a lease on these terms as wished, the shortest from now on where nothing is said."""
-        earliest = now + timedelta(seconds=terms.lead_seconds)
-        starts_at = aligned(terms, max(self.starts_at or now, earliest))
-        if terms.plan.kind == PlanKind.RESERVED and starts_at == now:
-            starts_at = aligned(terms, now + timedelta(seconds=1))  # a reservation starts after now
-        ends_at = aligned(terms, self.ends_at or starts_at + timedelta(seconds=terms.min_seconds))
+        starts_at = first_start(terms, self.starts_at or now, now)
+        ends_at = first_end(terms, starts_at, self.ends_at or starts_at + timedelta(seconds=terms.min_seconds))
         return Window(starts_at, max(starts_at, ends_at))
 
     def fits(self, terms: Terms, now: datetime) -> bool:
-        """Whether the terms allow the wished period at all."""
-        wish = self.wish(terms, now)
-        shortest, longest = timedelta(seconds=terms.min_seconds), timedelta(seconds=terms.max_seconds)
-        in_reach = wish.starts_at <= now + timedelta(seconds=terms.max_ahead_seconds)
-        return in_reach and shortest <= wish.length <= longest
+        """Whether the terms allow as many nodes for the wished period at all."""
+        return why_not(terms, window=self.wish(terms, now), nodes=self.nodes, now=now) is None
 
 
 def check_period(*, starts_at: datetime | None, ends_at: datetime | None, now: datetime) -> None:

@@ -10,7 +10,7 @@ from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from accounts.models import Organization
 from marketplace.models import NodeCalendar, Offer, Pool, Rate, Terms
 from marketplace.queries.criteria import Criteria, Sort
-from marketplace.queries.terms import all_terms
+from marketplace.queries.terms import all_terms, plans_open_to
 from marketplace.queries.windows import Window, cleaning, earliest, is_free
 from marketplace.states import IN_STOCK
 
@@ -84,7 +84,8 @@ def find(*, criteria: Criteria, now: datetime, sort: str = Sort.PRICE) -> list[H
 
 def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[OfferRow]:
     """What is shown of the hits, in their order. Five queries at most, however many they are."""
-    offers, plans = listed_offers().in_bulk([hit.offer_id for hit in hits]), all_terms(at=now)
+    offers = listed_offers(criteria.organization).in_bulk([hit.offer_id for hit in hits])
+    plans = all_terms(at=now)
     rates = Rate.objects.in_bulk([hit.rate_id for hit in hits])
     wishes = {offer: criteria.wish(plans[offer.plan_id], now) for offer in offers.values()}
     short = [offers[hit.offer_id] for hit in hits if hit.free < criteria.nodes <= hit.total]
@@ -94,9 +95,9 @@ def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[Offe
     return [_row(hit, offers[hit.offer_id], rates[hit.rate_id], starts, later, criteria.nodes) for hit in hits]
 
 
-def listed_offers() -> QuerySet[Offer]:
-    """Offers on sale, with everything that a page or an answer shows of them."""
-    return Offer.objects.filter(listed=True).select_related(
+def listed_offers(organization: Organization | None = None) -> QuerySet[Offer]:
+    """Offers on sale to everybody, or to an organization, with everything that a page or an answer shows of them."""
+    return Offer.objects.filter(_open_to(organization), listed=True).select_related(
         "plan", "pool__site__grid_zone", "pool__node_type__gpu_model"
     )
 
@@ -144,8 +145,7 @@ def rates_for(organization: Organization | None) -> QuerySet[Rate]:
 
 def _open_to(organization: Organization | None) -> Q:
     """Of offers: on a plan for everybody, or on one that the organization has access to."""
-    public = Q(plan__private=False)
-    return public if organization is None else public | Q(plan__in=organization.private_plans.values("plan"))
+    return Q(plan__in=plans_open_to(organization))
 
 
 def _priced(offers: QuerySet[Offer], organization: Organization | None, now: datetime) -> QuerySet[Any]:

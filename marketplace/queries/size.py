@@ -19,6 +19,6 @@ class CatalogueSize:
 
 def catalogue_size() -> CatalogueSize:
     """Sites with something on sale, their countries, and the nodes in stock. Two queries."""
-    selling = Site.objects.filter(pools__offers__listed=True)
+    selling = Site.objects.filter(pools__offers__listed=True, pools__offers__plan__private=False)
     places = selling.aggregate(sites=Count("pk", distinct=True), countries=Count("country", distinct=True))
     return CatalogueSize(**places, nodes=Node.objects.filter(state__in=IN_STOCK).count())

@@ -3,7 +3,18 @@
 from collections import defaultdict
 from datetime import datetime
 
+from django.db.models import Q, QuerySet
+
+from accounts.models import Organization
 from marketplace.models import Plan, Terms
+
+
+def plans_open_to(organization: Organization | None) -> QuerySet[Plan]:
+    """Plans for everybody, and private ones that the organization has access to."""
+    public = Q(private=False)
+    return Plan.objects.filter(
+        public if organization is None else public | Q(pk__in=organization.private_plans.values("plan"))
+    )
 
 
 def terms_of(*, plan: Plan, at: datetime) -> Terms:

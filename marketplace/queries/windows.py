@@ -50,16 +50,25 @@ def aligned(terms: Terms, moment: datetime) -> datetime:
     return moment if step <= timedelta(seconds=1) else moment + (first - moment) % step
 
 
-def is_free(*, window: Window, now: datetime) -> Q:
-    """Of calendars: no claim touches `window`, and no cordon is on the node; one that begins now needs a ready node."""
+def is_free(*, window: Window, now: datetime, quote: str = "") -> Q:
+    """
+    Of calendars: no claim and no hold for another quote touches `window`, and no cordon is on the node; one that begins
+    now needs a ready node.
+    """
+    wanted = DateTimeTZRange(window.starts_at, window.ends_at)
     states = IN_STOCK if window.starts_at > now else frozenset({NodeState.AVAILABLE})
     on_offer = Q(node__state__in=states, node__cordoned_at=None)
-    return on_offer & ~Q(busy__overlaps=DateTimeTZRange(window.starts_at, window.ends_at))
+    return on_offer & ~Q(busy__overlaps=wanted) & ~(is_held(now=now, quote=quote) & Q(held__overlap=wanted))
 
 
-def free_nodes(*, window: Window, now: datetime) -> QuerySet[NodeCalendar]:
-    """Calendars of the nodes that no claim touches in `window`; one that begins now needs a node that is ready now."""
-    return NodeCalendar.objects.filter(is_free(window=window, now=now))
+def is_held(*, now: datetime, quote: str = "") -> Q:
+    """Of calendars: held for a quote other than `quote`, whenever that is for."""
+    return Q(held_until__gt=now) & ~Q(held_for=quote)
+
+
+def free_nodes(*, window: Window, now: datetime, quote: str = "") -> QuerySet[NodeCalendar]:
+    """Calendars of the nodes that are free for the whole window; those held for `quote` are free for it."""
+    return NodeCalendar.objects.filter(is_free(window=window, now=now, quote=quote))
 
 
 def free_windows(*, offer: Offer, nodes: int, starts_at: datetime, until: datetime, now: datetime) -> list[Window]:
@@ -70,7 +79,7 @@ def free_windows(*, offer: Offer, nodes: int, starts_at: datetime, until: dateti
     """
     terms = terms_of(plan=offer.plan, at=now)
     reach = Window(starts_at, until + cleaning(terms))
-    return _windows(terms, nodes, _gaps(_stock([offer.pool_id])[offer.pool_id], reach, now))
+    return _windows(terms, nodes, _gaps(_stock([offer.pool_id], now)[offer.pool_id], reach, now))
 
 
 def earliest(
@@ -81,7 +90,7 @@ def earliest(
 
     Offers that have none within 60 days are left out; `plans` are the terms by plan. One query, however many offers.
     """
-    stock = _stock({offer.pool_id for offer in wishes})
+    stock = _stock({offer.pool_id for offer in wishes}, now)
     found = {}
     for offer, wish in wishes.items():
         terms = plans[offer.plan_id]
@@ -94,14 +103,16 @@ def earliest(
     return found
 
 
-Busy = tuple[str, Iterable[DateTimeTZRange]]  # a node's state, and when it is claimed
+Busy = tuple[str, Iterable[DateTimeTZRange]]  # a node's state, and when it is claimed or held, by time
 
 
-def _stock(pools: Collection[int]) -> Mapping[int, Sequence[Busy]]:
+def _stock(pools: Collection[int], now: datetime) -> Mapping[int, Sequence[Busy]]:
     calendars = NodeCalendar.objects.filter(pool__in=pools, node__state__in=IN_STOCK, node__cordoned_at=None)
     stock: dict[int, list[Busy]] = defaultdict(list)
-    for pool, state, busy in calendars.values_list("pool_id", "node__state", "busy"):
-        stock[pool].append((state, busy))
+    columns = ("pool_id", "node__state", "busy", "held", "held_until")
+    for pool, state, busy, held, held_until in calendars.values_list(*columns):
+        is_live = held_until is not None and held_until > now
+        stock[pool].append((state, sorted([*busy, held], key=lambda taken: taken.lower) if is_live else busy))
     return stock
 
 
@@ -128,7 +139,7 @@ def _gaps(stock: Iterable[Busy], reach: Window, now: datetime) -> Iterator[Windo
     for state, busy in stock:
         # A node that is not ready yet has its claim in `busy`; once that is past it is late, free only when it says so.
         cursor = reach.starts_at if state == NodeState.AVAILABLE else max(reach.starts_at, now + LATE)
-        for taken in busy:  # a multirange is sorted and has no overlaps
+        for taken in busy:
             if cursor < (start := min(taken.lower or cursor, reach.ends_at)):
                 yield Window(cursor, start)
             cursor = max(cursor, taken.upper or reach.ends_at)

@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from rest_framework import serializers
 
 from accounts.http.pagination import LARGEST, SMALLEST, NewestFirst
 from accounts.http.serializers import StrictSerializer
 from marketplace.models import GPUModel, Plan, Provisioner, Region, Site
-from marketplace.queries import HORIZON, MOST_NODES, BadPeriod, Criteria, Sort, check_period
+from marketplace.queries import HORIZON, MOST_NODES, BadPeriod, Criteria, Sort, check_period, plans_open_to
 
 SHOWN_AHEAD = timedelta(days=14)
 MOST_MICROS = 10**12
@@ -46,10 +46,22 @@ class Known(serializers.CharField):
         :raises ValidationError: saying where the known ones are listed
         """
         slug = super().run_validation(data)
-        if not self.model._default_manager.filter(slug=slug).exists():
+        if not self.known().filter(slug=slug).exists():
             ways = f"GET /api/v1/{self.listed_at} lists them."
             raise serializers.ValidationError(f"There is no {self.noun} “{slug}”. {ways}")
         return slug
+
+    def known(self) -> QuerySet[Model]:
+        """The rows that whoever asks may know of."""
+        return self.model._default_manager.all()
+
+
+class KnownPlan(Known):
+    """The slug of a plan that is open to whoever asks: a private one of others is as if it did not exist."""
+
+    def known(self) -> QuerySet[Any]:
+        """Needs `organization` in the context."""
+        return plans_open_to(self.context["organization"])
 
 
 class Moment(serializers.DateTimeField):
@@ -71,7 +83,7 @@ class Moment(serializers.DateTimeField):
 
 
 class Availability(StrictSerializer):
-    """For which period, and how many nodes. Needs `now` in its context."""
+    """For which period, and how many nodes. Needs `now` and `organization` (None for nobody's) in its context."""
 
     nodes = Whole(1, MOST_NODES, default=1, help_text="How many nodes must be free side by side.")
     starts_at = Moment(required=False, help_text="Start of the lease; now, if left out or past. At most 60 days ahead.")
@@ -92,13 +104,14 @@ class Availability(StrictSerializer):
     def criteria(self) -> Criteria:
         """What was asked for. Call after `is_valid`."""
         fields = Criteria.__dataclass_fields__
-        return Criteria(**{name: value for name, value in self.validated_data.items() if name in fields})
+        wanted = {name: value for name, value in self.validated_data.items() if name in fields}
+        return Criteria(organization=self.context["organization"], **wanted)
 
 
 class OfferFilter(Availability):
     """Which offers to list. What is left out asks for nothing."""
 
-    plan = Known(Plan, "plan", "plans", help_text="Slug of a plan, such as on_demand.")
+    plan = KnownPlan(Plan, "plan", "plans", help_text="Slug of a plan, such as on_demand.")
     gpu_model = Known(GPUModel, "GPU model", "gpu-models", help_text="Slug of a GPU model, such as h100-sxm.")
     gpus = Whole(1, 8, help_text="GPUs in one node, exactly.")
     gpu_memory_gb = Whole(1, 4096, help_text="Gigabytes of memory on one GPU, at least.")

@@ -11,10 +11,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 from django_htmx.http import push_url
 
+from accounts.access import organization_of
 from accounts.clock import now
 from marketplace.forms import CatalogueFilter
 from marketplace.models import Plan
-from marketplace.queries import Criteria, Hit, catalogue_size, find, rows
+from marketplace.queries import Criteria, Hit, catalogue_size, find, plans_open_to, rows
 from marketplace.views.offer import wish_of
 
 PAGE_SIZE = 24
@@ -23,9 +24,10 @@ PAGE_SIZE = 24
 @require_safe
 def catalogue(request: HttpRequest) -> HttpResponse:
     """Offers that match the filters in the address; the first plan's, where it names none."""
-    instant, plans = now(), list(Plan.objects.all())
+    instant, organization = now(), organization_of(request)
+    plans = list(plans_open_to(organization))
     asked = _asked(request.GET, plans)
-    form = CatalogueFilter(asked, now=instant, plans=plans)
+    form = CatalogueFilter(asked, now=instant, plans=plans, organization=organization)
     context = {"form": form, "now": instant, "clear": reverse("home"), **_results(form, asked, plans)}
     if not request.user.is_authenticated:
         context["size"] = catalogue_size()

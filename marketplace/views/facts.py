@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from marketplace.models import GPUModel, NodeType, Offer, PlanKind, Site, Terms
-from marketplace.templatetags.places import NBSP, country, gigabytes, kilowatts, length, per_second, time_at
+from marketplace.models import GPUModel, NodeType, Offer, Site, Terms
+from marketplace.templatetags.places import NBSP, country, gigabytes, kilowatts, per_second, time_at
+from marketplace.views.rules import rules
 
 Facts = list[tuple[str, str]]
 
@@ -16,7 +17,7 @@ def facts(offer: Offer, terms: Terms, now: datetime) -> dict[str, Facts]:
         "machine": _machine(node_type),
         "site": _site(site, now),
         "power": _power(node_type, site),
-        "plan": _plan(terms),
+        "plan": rules(terms),
     }
 
 
@@ -63,14 +64,3 @@ def _power(node_type: NodeType, site: Site) -> Facts:
         ("This node", f"about {grams_an_hour / 1000:,.1f}{NBSP}kg CO₂e an hour under full load, cooling left out"),
         ("Source", zone.source),
     ]
-
-
-def _plan(terms: Terms) -> Facts:
-    found = [("Shortest lease", length(terms.min_seconds)), ("Longest lease", length(terms.max_seconds))]
-    if terms.plan.kind == PlanKind.ON_DEMAND:
-        found.append(("Guaranteed", f"{length(terms.guarantee_seconds)} ahead, renewed while nobody booked behind you"))
-    else:
-        found.append(("Starts and ends", f"on multiples of {length(terms.granularity_seconds)}, UTC"))
-        found.append(("Booked ahead", f"up to {length(terms.max_ahead_seconds)}"))
-    found.append(("Ready within", f"{length(terms.start_deadline_seconds)}, or re-placed once, then refunded"))
-    return found

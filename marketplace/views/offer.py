@@ -9,16 +9,18 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from accounts.access import organization_of
 from accounts.clock import now
 from marketplace.forms import Wish
-from marketplace.models import Offer, PlanKind
+from marketplace.models import Offer, PlanKind, Terms
 from marketplace.money import price
 from marketplace.queries import (
     HORIZON,
     Criteria,
     OfferRow,
     Window,
-    aligned,
+    bookable,
+    first_end,
     free_windows,
     listed_offers,
     offer_rows,
@@ -38,32 +40,34 @@ class Cost:
 
     words: str
     micros: int
+    discount_percent: int
 
 
 @require_safe
 def offer(request: HttpRequest, id: str) -> HttpResponse:
     """An offer, for as many nodes and the period that the address names."""
-    instant = now()
-    found = get_object_or_404(listed_offers(), public_id=id)
-    form = Wish({"nodes": "1", **request.GET.dict()}, now=instant)
+    instant, organization = now(), organization_of(request)
+    found = get_object_or_404(listed_offers(organization), public_id=id)
+    form = Wish({"nodes": "1", **request.GET.dict()}, now=instant, organization=organization)
     form.is_valid()
     criteria = form.criteria()
     by_plan = {row.offer: row for row in offer_rows(pool=found.pool, criteria=criteria, now=instant)}
     row = by_plan.pop(found, None)
     if row is None:
         raise Http404("It has no price yet.")
+    terms = terms_of(plan=found.plan, at=instant)
     context = {
         "form": form,
         "row": row,
         "offer": found,
         "now": instant,
         "ahead": bool(criteria.starts_at and criteria.starts_at > instant),
-        "facts": facts(found, terms_of(plan=found.plan, at=instant), instant),
-        "costs": _costs(row, criteria),
+        "facts": facts(found, terms, instant),
+        "costs": _costs(row, terms, criteria),
         "others": list(by_plan.values()),
         "wish": wish_of(criteria),
         "order": order_address(found, criteria),
-        **_availability(found, criteria, instant),
+        **_availability(found, terms, criteria, instant),
     }
     return render(request, "marketplace/offer.html", context)
 
@@ -88,18 +92,25 @@ def _period(starts_at: datetime | None, ends_at: datetime | None) -> dict[str, s
     return {name: f"{at.astimezone(UTC):%Y-%m-%dT%H:%M}" for name, at in said.items() if at}
 
 
-def _costs(row: OfferRow, criteria: Criteria) -> list[Cost]:
+def _costs(row: OfferRow, terms: Terms, criteria: Criteria) -> list[Cost]:
+    """Of lengths that the plan allows."""
     lengths = [*LENGTHS]
     if criteria.starts_at and criteria.ends_at:
         lengths.append(("Your period", criteria.ends_at - criteria.starts_at))
-    rate = row.rate.micros_per_node_hour
-    return [
-        Cost(words, price(micros_per_node_hour=rate, seconds=length // timedelta(seconds=1), nodes=criteria.nodes))
-        for words, length in lengths
-    ]
+    whole = [(words, length // timedelta(seconds=1)) for words, length in lengths]
+    allowed = [(words, seconds) for words, seconds in whole if terms.min_seconds <= seconds <= terms.max_seconds]
+    return [_cost(words, seconds, row, terms, criteria.nodes) for words, seconds in allowed]
 
 
-def _availability(offer: Offer, criteria: Criteria, now: datetime) -> dict[str, Any]:
+def _cost(words: str, seconds: int, row: OfferRow, terms: Terms, nodes: int) -> Cost:
+    """The price that a quote for as long a lease says."""
+    agreed = seconds if terms.plan.kind == PlanKind.RESERVED else None
+    rate = terms.agreed_rate(row.rate.micros_per_node_hour, agreed)
+    micros = price(micros_per_node_hour=rate, seconds=seconds, nodes=nodes)
+    return Cost(words, micros, terms.discount_percent(agreed))
+
+
+def _availability(offer: Offer, terms: Terms, criteria: Criteria, now: datetime) -> dict[str, Any]:
     until = min(max(now + AHEAD, (criteria.ends_at or now) + timedelta(days=1)), now + HORIZON)
     windows = free_windows(offer=offer, nodes=criteria.nodes, starts_at=now, until=until, now=now)
     return {
@@ -108,27 +119,20 @@ def _availability(offer: Offer, criteria: Criteria, now: datetime) -> dict[str, 
         "strip_until": until,
         "wanted_from": criteria.starts_at if criteria.ends_at else None,
         "wanted_until": criteria.ends_at,
-        "bookable": [(window, _first_day(offer, criteria, window)) for window in _bookable(offer, windows, now)],
+        "bookable": [(window, _first_day(offer, terms, criteria, window)) for window in _bookable(terms, windows, now)],
     }
 
 
-def _bookable(offer: Offer, windows: list[Window], now: datetime) -> list[Window]:
+def _bookable(terms: Terms, windows: list[Window], now: datetime) -> list[Window]:
     """The windows of a plan with periods, cut to the starts and ends that it allows."""
-    if offer.plan.kind != PlanKind.RESERVED:
+    if terms.plan.kind != PlanKind.RESERVED:
         return []
-    terms = terms_of(plan=offer.plan, at=now)
-    step = timedelta(seconds=terms.granularity_seconds)
-    least, most = timedelta(seconds=terms.min_seconds), timedelta(seconds=terms.max_seconds)
-    cut = []
-    for window in windows:
-        start = aligned(terms, max(window.starts_at, now + timedelta(seconds=1)))
-        end = aligned(terms, window.ends_at - step + timedelta(microseconds=1))
-        if end - start >= least:
-            cut.append(Window(start, min(end, start + most)))
-    return cut[:WINDOWS_SHOWN]
+    cut = (bookable(terms, window, now) for window in windows)
+    return [window for window in cut if window][:WINDOWS_SHOWN]
 
 
-def _first_day(offer: Offer, criteria: Criteria, window: Window) -> str:
+def _first_day(offer: Offer, terms: Terms, criteria: Criteria, window: Window) -> str:
     """Where the window is ordered: a day of it, or all of a shorter one; the order's page asks how long."""
-    ends_at = min(window.ends_at, window.starts_at + timedelta(days=1))
+    day = timedelta(seconds=max(terms.min_seconds, 86_400))
+    ends_at = min(window.ends_at, first_end(terms, window.starts_at, window.starts_at + day))
     return order_address(offer, replace(criteria, starts_at=window.starts_at, ends_at=ends_at))

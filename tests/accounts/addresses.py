@@ -19,7 +19,7 @@ BELOW = {"account/": "allauth", "admin/": "staff"}
 KINDS = {
     # For everybody, and without anybody's data. `pay` is open to whoever has the address: one can only pay there.
     "public": """
-        home catalogue offer pay healthz mailbox mailbox_letter
+        home catalogue plans offer pay healthz mailbox mailbox_letter
         api_offers api_offer api_offer_windows api_sites api_gpu_models api_node_types api_images api_plans
         api_certificate_keys
     """,
@@ -31,6 +31,7 @@ KINDS = {
         api_operations_capacity api_operations_nodes api_operations_node api_operations_cordon api_operations_uncordon
         api_operations_drain api_operations_quarantine api_operations_verify api_operations_work
         api_operations_finish api_operations_cancel api_operations_extend
+        approvals approval api_operations_approvals api_operations_approve api_operations_decline
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
     """,

@@ -10,7 +10,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import Organization
 from billing import checkout, operations
-from billing.models import AccountKind, Entry, LedgerAccount, Posting, Quote
+from billing.models import AccountKind, Entry, LedgerAccount, MeterPrice, Posting, Quote
 from billing.queries import Wallet, wallet
 from leasing.models import Lease
 from leasing.operations import Setup
@@ -106,6 +106,13 @@ def running(organization: Organization, offer: Offer, *, now: datetime = NOON, n
     work_all(offer, now=now)
     lease.refresh_from_db()
     return lease
+
+
+def agree(lease: Lease, micros_per_node_hour: int, *, from_at: datetime, now: datetime = NOON) -> None:
+    """Another price from a moment on, as an extension agrees it."""
+    MeterPrice.objects.create(
+        meter=lease.meter, from_at=from_at, micros_per_node_hour=micros_per_node_hour, agreed_at=now
+    )
 
 
 def money(organization: Organization, now: datetime = NOON) -> Wallet:

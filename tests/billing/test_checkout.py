@@ -9,15 +9,21 @@ from accounts.models import Event, Organization
 from billing import checkout
 from billing.checkout import InsufficientFunds, QuoteExpired, QuoteRefused, QuoteUsed
 from billing.models import Meter, Quote
+from billing.receipts import receipt
 from leasing.models import Claim, Lease
 from leasing.operations import NodesTaken, end
+from leasing.schedule import start_due
 from leasing.states import LeaseState
-from marketplace.models import Offer, Rate
+from marketplace.models import Offer, PlanKind, Rate
+from marketplace.queries import duration
+from tests import factories
 from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, funded, money, place
+from tests.leasing.conftest import work_all
 
 pytestmark = pytest.mark.django_db
 
 IN_TWO_HOURS = NOON + 2 * HOUR
+WEEK = 7 * 24 * HOUR
 
 
 def test_an_on_demand_quote_holds_the_first_hour(acme: Organization, offer: Offer) -> None:
@@ -158,4 +164,65 @@ def test_an_order_of_more_nodes_than_are_free_takes_no_money(acme: Organization,
     ("seconds", "words"), [(86_400, "1 day"), (900, "15 minutes"), (7_200, "2 hours"), (61, "61 seconds")]
 )
 def test_lengths_are_said_in_their_largest_whole_unit(seconds: int, words: str) -> None:
-    assert checkout.duration(timedelta(seconds=seconds)) == words
+    assert duration(timedelta(seconds=seconds)) == words
+
+
+@pytest.fixture
+def discounted() -> Offer:
+    """Nodes at $3.60 per node-hour, 5 % less from a week on."""
+    plan = factories.a_plan(PlanKind.RESERVED, discounts=[[604_800, 5]], max_seconds=60 * 86_400)
+    return factories.an_offer(factories.a_pool(nodes=1), plan)
+
+
+def test_a_long_commitment_is_cheaper_and_what_is_quoted_is_what_is_charged(discounted: Offer) -> None:
+    acme, starts_at = funded(1000), NOON + HOUR
+    quote = a_quote(acme, discounted, starts_at=starts_at, ends_at=starts_at + WEEK)
+    assert (quote.list_micros_per_node_hour, quote.discount_percent) == (3_600_000, 5)
+    assert (quote.micros_per_node_hour, quote.total_micros) == (3_420_000, 168 * 3_420_000)
+    lease = place(quote)
+    start_due(now=starts_at)
+    work_all(discounted, now=starts_at)
+    paper = receipt(lease=lease, now=starts_at + WEEK + HOUR)
+    assert paper.charged_micros == quote.total_micros
+    assert (paper.list_micros_per_node_hour, paper.discount_percent) == (3_600_000, 5)
+    assert paper.micros_per_node_hour == 3_420_000
+
+
+def test_an_hour_less_than_the_commitment_has_no_discount(acme: Organization, discounted: Offer) -> None:
+    starts_at = NOON + HOUR
+    quote = a_quote(acme, discounted, starts_at=starts_at, ends_at=starts_at + WEEK - HOUR)
+    assert (quote.discount_percent, quote.micros_per_node_hour) == (0, 3_600_000)
+
+
+def test_a_lease_without_an_end_has_no_discount(acme: Organization) -> None:
+    offer = factories.an_offer(factories.a_pool(nodes=1), factories.a_plan(discounts=[[0, 50]]))
+    assert a_quote(acme, offer).micros_per_node_hour == 3_600_000
+
+
+def test_an_order_at_once_begins_when_it_is_placed_and_keeps_its_end(acme: Organization) -> None:
+    plan = factories.a_plan(PlanKind.RESERVED, may_start_now=True)
+    offer = factories.an_offer(factories.a_pool(nodes=1), plan)
+    quote = a_quote(acme, offer, ends_at=IN_TWO_HOURS)
+    lease = place(quote, now=NOON + 300 * SECOND)
+    assert (lease.starts_at, lease.ends_at) == (NOON + 300 * SECOND, IN_TWO_HOURS)
+    assert Lease.objects.get().state == LeaseState.PROVISIONING
+
+
+def test_a_quote_is_kept_no_longer_than_orders_for_its_start_are_taken(acme: Organization) -> None:
+    plan = factories.a_plan(PlanKind.RESERVED, lead_seconds=3600)
+    offer = factories.an_offer(factories.a_pool(nodes=1), plan)
+    now = IN_TWO_HOURS - HOUR - 60 * SECOND
+    quote = a_quote(acme, offer, now=now, starts_at=IN_TWO_HOURS, ends_at=IN_TWO_HOURS + HOUR)
+    assert quote.expires_at == IN_TWO_HOURS - HOUR
+    with pytest.raises(QuoteRefused, match="1 hour ahead"):
+        a_quote(acme, offer, now=now + 60 * SECOND, starts_at=IN_TWO_HOURS, ends_at=IN_TWO_HOURS + HOUR)
+
+
+def test_what_waits_for_its_start_is_kept_aside_and_costs_an_order_no_reading(
+    acme: Organization, reserved: Offer
+) -> None:
+    for day in range(3):
+        starts_at = NOON + day * 24 * HOUR + HOUR
+        place(a_quote(acme, reserved, starts_at=starts_at, ends_at=starts_at + HOUR))
+    purse = money(acme)
+    assert (purse.held_micros, purse.readings) == (10_800_000, ())

@@ -3,17 +3,20 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.db.models import F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Event, Organization
 from billing import handing_back, invariants, metering
 from billing.models import HandBack, Meter, Posting, PostingKind
+from billing.queries import Price, price_at, price_of_windows
 from leasing.models import ChangeKind, Lease, LeaseChange, Outage, OutageCause
 from leasing.operations import ShortenRefused, end
 from leasing.states import LeaseState
 from marketplace.models import Offer
-from tests.billing.conftest import HOUR, NOON, SECOND, assert_books_balance, balance, money, running
+from marketplace.queries import Window
+from tests.billing.conftest import HOUR, NOON, SECOND, agree, assert_books_balance, balance, money, running
 from tests.billing.reserving import ACTOR, DOLLARS, START, an_offer, begun, booked, settled
 from tests.leasing.conftest import work_all
 
@@ -122,6 +125,31 @@ def test_nothing_is_kept_of_a_lease_that_does_not_serve(acme: Organization, rese
     assert settled(lease).fee_micros == 0 and settled(lease).closed_at == at
 
 
+def test_time_at_several_prices_is_handed_back_at_each(acme: Organization, reserved: Offer) -> None:
+    lease, at = begun(acme, reserved), START + 2 * HOUR
+    agree(lease, 2 * MICROS_PER_HOUR, from_at=START + 4 * HOUR, now=START)
+    assert handing_back.value(lease=lease, now=at).price_micros == (2 + 6 * 2) * MICROS_PER_HOUR
+    shortened(lease, START + 6 * HOUR, at)
+    agree(lease, 10 * MICROS_PER_HOUR, from_at=START + 5 * HOUR, now=at + SECOND)  # moves nothing that is settled
+    returned(lease, at + HOUR)
+    first, second = HandBack.objects.order_by("pk")
+    assert first.price_micros == 4 * 2 * MICROS_PER_HOUR
+    assert second.price_micros == (1 + 2 + 10) * MICROS_PER_HOUR
+    metering.meter(lease=lease, upto=at + HOUR, now=at + HOUR)
+    all_holds(reserved, at + HOUR)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_price_above_what_was_agreed_is_found(acme: Organization, reserved: Offer, number: int) -> None:
+    lease, at = begun(acme, reserved), START + 2 * HOUR
+    agree(lease, 2 * MICROS_PER_HOUR, from_at=START + 4 * HOUR, now=START)
+    shortened(lease, START + 6 * HOUR, at)
+    agree(lease, 10 * MICROS_PER_HOUR, from_at=START + 3 * HOUR, now=at + SECOND)
+    returned(lease, at + SECOND)
+    HandBack.objects.filter(pk=HandBack.objects.order_by("pk")[number].pk).update(price_micros=F("price_micros") + 1)
+    assert [what[:2] for what in invariants.broken(now=at + SECOND)] == ["I7"]
+
+
 def test_nothing_is_kept_while_a_machine_is_down(acme: Organization) -> None:
     offer = an_offer(nodes=2)
     lease, at = begun(acme, offer, nodes=2, hours=5), START + HOUR
@@ -214,3 +242,20 @@ def test_what_comes_back_and_what_is_kept_are_the_price_of_the_freed_time(
     assert worth.fee_micros + worth.refund_micros == worth.price_micros
     assert 0 <= worth.resale_micros <= worth.fee_micros
     assert worth.refund_micros >= worth.price_micros * percent // 100
+
+
+@given(
+    since=st.lists(st.integers(0, 100), max_size=3, unique=True).map(sorted),
+    rates=st.lists(st.integers(0, 10**7), min_size=4, max_size=4),
+    windows=st.lists(st.tuples(st.integers(0, 100), st.integers(0, 60)), max_size=3),
+    nodes=st.integers(1, 9),
+)
+def test_windows_at_several_prices_cost_what_each_of_their_seconds_does(
+    since: list[int], rates: list[int], windows: list[tuple[int, int]], nodes: int
+) -> None:
+    prices = [Price(START + n * SECOND, rate) for n, rate in zip([0, *since], rates, strict=False)]
+    whole = price_of_windows(
+        prices, windows=[Window(START + n * SECOND, START + (n + long) * SECOND) for n, long in windows], nodes=nodes
+    )
+    seconds = [START + (n + second) * SECOND for n, long in windows for second in range(long)]
+    assert whole == sum(price_at(prices, second) * nodes for second in seconds) // 3600

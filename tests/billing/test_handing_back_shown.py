@@ -19,7 +19,7 @@ from leasing.models import Lease
 from leasing.states import LeaseState
 from marketplace.models import Offer, Terms
 from tests.accounts.cast import a_browser, a_client, a_token
-from tests.billing.conftest import HOUR, NOON, SECOND, funded
+from tests.billing.conftest import HOUR, NOON, SECOND, agree, funded
 from tests.billing.reserving import ACTOR, DOLLARS, START, an_offer, begun, booked, settled, start, this_hour
 from tests.leasing.conftest import work_all
 
@@ -224,6 +224,33 @@ def test_the_invoice_has_fee_and_credit_on_lines_of_their_own(
     assert [(line.kind, line.micros, line.cents) for line in preview] == lines
     assert invoice.total_cents == 1026
     assert "fee for agreed time that was handed back" in see(browser, f"/invoices/{invoice.public_id}/")
+
+
+def test_papers_show_several_prices_beside_fee_and_credit(browser: Client, acme: Organization, reserved: Offer) -> None:
+    lease, at = begun(acme, reserved), START + 2 * HOUR
+    agree(lease, 2 * MICROS_PER_HOUR, from_at=START + HOUR, now=START)
+    march = invoicing.month_of(NOON)
+    handing_back.shorten(lease=lease, ends_at=START + 9 * HOUR, actor=ACTOR, now=at)
+    lines = [
+        (LineKind.USAGE, MICROS_PER_HOUR, 3600, MICROS_PER_HOUR),
+        (LineKind.USAGE, 2 * MICROS_PER_HOUR, 3600, 2 * MICROS_PER_HOUR),
+        (LineKind.FEE, MICROS_PER_HOUR, 0, 2 * MICROS_PER_HOUR // 4),
+    ]
+    for posted_until in (None, START + HOUR, at):
+        if posted_until:
+            metering.meter(lease=lease, upto=posted_until, now=at)
+        said = invoicing.preview(organization=acme, now=at)
+        assert [(line.kind, line.micros_per_node_hour, line.seconds, line.micros) for line in said] == lines
+    handing_back.hand_back(lease=lease, actor=ACTOR, now=at)
+    metering.meter(lease=lease, upto=at, now=at)
+    invoice = invoicing.close(organization=acme, period=march, now=NOON + timedelta(days=31))
+    assert invoice
+    last = [(LineKind.FEE, MICROS_PER_HOUR, 0, (1 + 7) * 2 * MICROS_PER_HOUR // 4)]
+    told = [(line.kind, line.micros_per_node_hour, line.seconds, line.micros) for line in invoice.lines.all()]
+    assert told == lines[:2] + last
+    shown = see(browser, path(lease, "receipt"))
+    for words_said in ("Price per node-hour $3.60", "$7.20", "Use $10.80", "Fee: shortened $1.80", "Charged $25.20"):
+        assert words_said in shown
 
 
 def test_a_month_in_which_only_a_fee_was_due_has_an_invoice(acme: Organization, reserved: Offer) -> None:

@@ -3,26 +3,28 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import DatabaseError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from accounts.models import Organization
-from billing import metering
-from billing.models import AccountKind, Meter, Posting, PostingKind, Usage
+from billing import invoicing, metering
+from billing.models import AccountKind, Meter, MeterPrice, Posting, PostingKind, Usage
 from billing.queries import cost_so_far
 from billing.queries.meters import LAG
+from billing.receipts import receipt
 from leasing.models import Lease
 from leasing.operations import end, fail_start, pause
 from leasing.states import LeaseState
 from marketplace.models import Offer
-from marketplace.money import price
 from tests import factories
 from tests.billing.conftest import (
     HOUR,
     NOON,
     SECOND,
     a_quote,
+    agree,
     assert_books_balance,
     balance,
     funded,
@@ -30,6 +32,7 @@ from tests.billing.conftest import (
     place,
     running,
 )
+from tests.factories import DAY
 
 pytestmark = pytest.mark.django_db
 ACTOR = "user:us_tests"
@@ -115,6 +118,39 @@ def test_a_backlog_is_cut_at_full_hours(acme: Organization, offer: Offer) -> Non
     ]
 
 
+def test_each_slice_and_each_line_has_one_price(acme: Organization, offer: Offer) -> None:
+    lease = running(acme, offer)
+    agree(lease, 7_200_000, from_at=NOON + 1800 * SECOND)
+    assert meter(lease, NOON + HOUR) == 1_800_000 + 3_600_000
+    rows = [(row.from_at, row.seconds, row.micros_per_node_hour) for row in Usage.objects.order_by("from_at")]
+    assert rows == [(NOON, 1800, 3_600_000), (NOON + 1800 * SECOND, 1800, 7_200_000)]
+    give_back(lease, NOON + 2 * HOUR)
+    lines = invoicing.preview(organization=acme, now=NOON + 2 * HOUR)
+    assert [(line.seconds, line.micros_per_node_hour, line.cents) for line in lines] == [
+        (1800, 3_600_000, 180),
+        (5400, 7_200_000, 1080),
+    ]
+    paper = receipt(lease=lease, now=NOON + 2 * HOUR)
+    assert [(part.seconds, part.price.micros_per_node_hour) for part in paper.parts] == [
+        (1800, 3_600_000),
+        (5400, 7_200_000),
+    ]
+    assert (paper.micros_per_node_hour, paper.charged_micros) == (7_200_000, 1_800_000 + 10_800_000)
+    meter(lease, NOON + 3 * HOUR)
+    issued = invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=NOON + 40 * DAY)
+    assert issued and [line.micros for line in issued.lines.all()] == [line.micros for line in lines]
+
+
+def test_the_price_agreed_last_holds_and_what_is_agreed_is_never_edited(acme: Organization, offer: Offer) -> None:
+    lease = running(acme, offer)
+    agree(lease, 7_200_000, from_at=NOON + 1000 * SECOND)
+    agree(lease, 36_000_000, from_at=NOON + 500 * SECOND)  # shortened, then extended at another price
+    give_back(lease, NOON + 2000 * SECOND)
+    assert cost_so_far(lease=lease, now=NOON + HOUR) == 500 * 1000 + 1500 * 10_000
+    with pytest.raises(DatabaseError, match="Cannot update or delete"):
+        MeterPrice.objects.update(micros_per_node_hour=0)
+
+
 def test_an_end_that_committed_late_is_corrected_when_the_meter_closes(acme: Organization, offer: Offer) -> None:
     lease = running(acme, offer)
     meter(lease, NOON + HOUR)
@@ -142,14 +178,40 @@ def test_a_running_lease_is_charged_to_the_last_full_hour_a_minute_behind_the_cl
 
 lives = st.lists(st.integers(1, 20_000_000), min_size=1, max_size=6)  # milliseconds: active, paused, active, …
 cuts = st.lists(st.integers(0, 40_000), max_size=8)  # seconds after noon at which somebody meters
+rates = st.integers(0, 40_000_000)
+# prices: when they are agreed in seconds after noon, how much later they begin, and what they are
+later = st.lists(st.tuples(st.integers(0, 40_000), st.integers(0, 20_000), rates), max_size=4)
+
+
+def due(lives: list[int], nodes: int, agreed: list[tuple[int, int]]) -> int:
+    """The price of a life second by second: each at the rate that was agreed last for it."""
+    borders = sorted({begin * 1000 for begin, _ in agreed})
+    counted, total = 0, 0
+    for begin, until in zip(borders, [*borders[1:], sum(lives)], strict=True):
+        seconds = active(lives, upto=until) // 1000
+        total += [rate for since, rate in agreed if since * 1000 <= begin][-1] * max(0, seconds - counted) * nodes
+        counted = max(counted, seconds)
+    return total // 3600
+
+
+def active(lives: list[int], *, upto: int) -> int:
+    """Milliseconds in state active before a moment."""
+    begin = 0
+    total = 0
+    for index, length in enumerate(lives):
+        total += 0 if index % 2 else max(0, min(begin + length, upto) - begin)
+        begin += length
+    return total
 
 
 class AnySlicing(TestCase):
-    """However a life is cut, and however often, the total is the price of its whole seconds."""
+    """However a life is cut, however often, and at however many prices, the total is that of its whole seconds."""
 
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(lives=lives, cuts=cuts, nodes=st.integers(1, 3), rate=st.integers(0, 40_000_000))
-    def test_the_total_is_the_same(self, lives: list[int], cuts: list[int], nodes: int, rate: int) -> None:
+    @given(lives=lives, cuts=cuts, nodes=st.integers(1, 3), rate=rates, later=later)
+    def test_the_total_is_the_same(
+        self, lives: list[int], cuts: list[int], nodes: int, rate: int, later: list[tuple[int, int, int]]
+    ) -> None:
         organization = funded(10_000)
         pool = factories.a_pool(nodes=nodes, site=factories.a_site(f"s{organization.pk}"))
         lease = place(a_quote(organization, factories.an_offer(pool, micros=rate), nodes=nodes))
@@ -159,14 +221,19 @@ class AnySlicing(TestCase):
             begun += timedelta(milliseconds=length)
             used += timedelta() if index % 2 else timedelta(milliseconds=length)
         moves.append((begun, LeaseState.RECLAIMING))
-        todo = sorted([(at, 0, new) for at, new in moves] + [(NOON + cut * SECOND, 1, "") for cut in cuts])
-        for at, _, new in todo:
-            if new:
-                lease.move_to(new, at=at)
+        agreed = sorted(later)
+        todo: list[tuple[datetime, int, str | tuple[datetime, int]]] = [(at, 0, new) for at, new in moves]
+        todo += [(NOON + cut * SECOND, 1, "") for cut in cuts]
+        todo += [(NOON + at * SECOND, 2, (NOON + (at + ahead) * SECOND, other)) for at, ahead, other in agreed]
+        for at, _, what in sorted(todo, key=lambda entry: entry[:2]):
+            if isinstance(what, tuple):
+                agree(lease, what[1], from_at=what[0], now=at)
+            elif what:
+                lease.move_to(what, at=at)
             else:
                 meter(lease, at)
         meter(lease, begun + HOUR)
-        expected = price(micros_per_node_hour=rate, seconds=used // SECOND, nodes=nodes)
+        expected = due(lives, nodes, [(0, rate), *((at + ahead, other) for at, ahead, other in agreed)])
         row = Meter.objects.get(lease=lease)
         assert (row.seconds, row.charged_micros) == (used // SECOND, expected)
         assert sum(usage.micros for usage in Usage.objects.filter(lease=lease)) == expected

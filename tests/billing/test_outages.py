@@ -1,6 +1,6 @@
 """The time in which a node did not serve is never charged: whatever the slices, however late it becomes known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,13 +17,13 @@ from leasing.models import Lease, Machine, Outage, OutageCause
 from leasing.operations import end, pause
 from leasing.states import LeaseState
 from marketplace.models import Offer
-from marketplace.money import price
 from tests import factories
 from tests.billing.conftest import (
     HOUR,
     NOON,
     SECOND,
     a_quote,
+    agree,
     assert_books_balance,
     balance,
     funded,
@@ -107,6 +107,20 @@ def test_an_outage_counts_only_where_the_lease_was_active(acme: Organization, of
     give_back(lease, NOON + 1050 * SECOND)
     out(lease, NOON + 1040 * SECOND, None)
     assert meter(lease, NOON + HOUR) == (150 - 10 - 10 - 5 - 10) * 1000
+
+
+def test_an_outage_is_taken_off_at_the_price_of_the_time_in_which_it_was(acme: Organization, offer: Offer) -> None:
+    lease = running(acme, offer)  # a thousand micro-dollars a second
+    agree(lease, 7_200_000, from_at=NOON + 600 * SECOND)
+    out(lease, NOON + 500 * SECOND, NOON + 650 * SECOND)
+    give_back(lease, NOON + 1000 * SECOND)
+    assert meter(lease, NOON + HOUR) == (600 - 100) * 1000 + (400 - 50) * 2000
+    assert [(row.seconds, row.outage_node_seconds, row.micros) for row in Usage.objects.order_by("from_at")] == [
+        (600, 100, 500_000),
+        (400, 50, 700_000),
+    ]
+    (credit,) = receipt(lease=lease, now=NOON + HOUR).credits
+    assert (credit.node_seconds, credit.saved_micros) == (150, 100 * 1000 + 50 * 2000)
 
 
 def test_a_part_of_a_second_is_taken_off_whole(acme: Organization, offer: Offer) -> None:
@@ -201,25 +215,34 @@ def test_the_sweep_settles_late_news_by_itself(acme: Organization, offer: Offer)
 @dataclass(frozen=True)
 class Life:
     """A random life on a grid of whole seconds: lengths of active and paused stretches in turn, and outages as
-    (machine, begin, end, when it becomes known); all in seconds after noon. `cuts`: when somebody meters."""
+    (machine, begin, end, when it becomes known); all in seconds after noon. `cuts`: when somebody meters. `later`:
+    prices that were agreed after `rate`, in that order, as (from, rate)."""
 
     nodes: int
     stretches: list[int]
     outages: list[tuple[int, int, int, int]]
     cuts: list[int]
     rate: int
+    later: list[tuple[int, int]]
 
     @property
     def length(self) -> int:
         return sum(self.stretches)
 
     def served(self) -> int:
-        """Node-seconds that served: each second of each machine looked at by itself."""
-        return sum(
-            self._active(second) and not self._out(machine, second)
-            for second in range(self.length)
-            for machine in range(self.nodes)
-        )
+        """Node-seconds that served."""
+        return sum(map(self._serving, range(self.length)))
+
+    def due(self) -> int:
+        """What they cost together, each at the price that was agreed last for its second."""
+        return sum(self._rate(second) * self._serving(second) for second in range(self.length)) // 3600
+
+    def _serving(self, second: int) -> int:
+        """Each second of each machine looked at by itself."""
+        return sum(self._active(second) and not self._out(machine, second) for machine in range(self.nodes))
+
+    def _rate(self, second: int) -> int:
+        return [self.rate, *(rate for begin, rate in self.later if begin <= second)][-1]
 
     def _active(self, second: int) -> bool:
         begin = 0
@@ -241,11 +264,13 @@ def lives(draw: st.DrawFn) -> Life:
     rows = draw(st.lists(st.tuples(st.integers(0, nodes - 1), moment, moment, st.integers(0, 9000)), max_size=6))
     outages = [(machine, min(a, b), max(a, b), max(a, b) + late) for machine, a, b, late in rows]
     cuts = draw(st.lists(st.integers(0, 20_000), max_size=6))
-    return Life(nodes, stretches, outages, cuts, draw(st.integers(0, 40_000_000)))
+    rates = st.integers(0, 40_000_000)
+    later = draw(st.lists(st.tuples(moment, rates), max_size=4))
+    return Life(nodes, stretches, outages, cuts, draw(rates), later)
 
 
 class AnyLife(TestCase):
-    """However a life is cut, and whenever its outages become known, the total is the price of what served."""
+    """However a life is cut, at however many prices, whenever its outages become known: what served is paid for."""
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(life=lives())
@@ -255,6 +280,8 @@ class AnyLife(TestCase):
         offer = factories.an_offer(pool, micros=life.rate)
         lease = place(a_quote(organization, offer, nodes=life.nodes))
         machines = list(Machine.objects.filter(lease=lease).order_by("pk"))
+        for begin, rate in life.later:
+            agree(lease, rate, from_at=NOON + begin * SECOND)
         for at, what in self._story(life):
             moment = NOON + at * SECOND
             if isinstance(what, str):
@@ -275,7 +302,7 @@ class AnyLife(TestCase):
         meter(lease, last)
         for late in metering.corrections_due(now=last):
             metering.correct(lease=late, now=last)
-        expected = price(micros_per_node_hour=life.rate, seconds=life.served())
+        expected = life.due()
         row = Meter.objects.get(lease=lease)
         assert row.closed_at and row.charged_micros == expected
         assert row.seconds * row.nodes - row.outage_node_seconds == life.served()
@@ -284,7 +311,7 @@ class AnyLife(TestCase):
         paper = receipt(lease=lease, now=last + DAY)
         assert paper.charged_micros == sum(line.micros for line in paper.lines) == expected
         assert sum(credit.node_seconds for credit in paper.credits) == paper.outage_node_seconds
-        whole = price(micros_per_node_hour=life.rate, seconds=row.seconds * row.nodes)
+        whole = replace(life, outages=[]).due()
         assert sum(credit.saved_micros for credit in paper.credits) == whole - expected
         assert_books_balance()
 

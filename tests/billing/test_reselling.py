@@ -13,7 +13,7 @@ from billing.queries.meters import LAG
 from leasing import operations
 from leasing.models import Lease
 from marketplace.models import Offer
-from tests.billing.conftest import HOUR, SECOND, assert_books_balance, funded
+from tests.billing.conftest import HOUR, SECOND, agree, assert_books_balance, funded
 from tests.billing.reserving import ACTOR, START, an_offer, begun, booked, settled, start
 from tests.leasing.conftest import work_all
 
@@ -87,6 +87,19 @@ def test_sweeping_twice_late_or_never_before_the_end_is_the_same_ledger(acme: Or
     assert credited(lease) == 7 * MICROS_PER_HOUR // SHARE
     assert Posting.objects.filter(kind=PostingKind.RESALE_CREDIT).count() == 2
     assert sweep(END + 31 * HOUR) == []
+
+
+def test_use_by_others_is_credited_at_the_prices_that_were_agreed_for_the_time(
+    acme: Organization, reserved: Offer
+) -> None:
+    lease = begun(acme, reserved)
+    agree(lease, 2 * MICROS_PER_HOUR, from_at=START + 4 * HOUR, now=START)
+    handing_back.hand_back(lease=lease, actor=ACTOR, now=HANDED_BACK)
+    agree(lease, 10 * MICROS_PER_HOUR, from_at=HANDED_BACK, now=HANDED_BACK + SECOND)  # agreed later: nothing to this
+    work_all(reserved, now=HANDED_BACK + 60 * SECOND)
+    taken(funded(100, "Other"), reserved, begin=START + 3 * HOUR, hours=4)
+    assert sweep(START + 5 * HOUR + LAG) == [(1 + 2) * MICROS_PER_HOUR // SHARE]
+    assert credited(lease) == 3 * MICROS_PER_HOUR // SHARE
 
 
 def test_nobody_used_it_and_nothing_comes_back(acme: Organization, reserved: Offer) -> None:

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Product
 
-PUBLIC = ["/", "/?plan=reserved&nodes=4", "/?gpu_model=h100-sxm", "/account/login/", "/account/signup/"]
+PUBLIC = ["/", "/?plan=reserved&nodes=4", "/?gpu_model=h100-sxm", "/plans/", "/account/login/", "/account/signup/"]
 OWN = [
     "/leases/",
     "/wallet/",
@@ -49,7 +49,7 @@ def fits(page: Page, path: str, width: int) -> bool:
 @pytest.mark.parametrize("width", PHONES)
 def test_every_page_fits_a_phone(page: Page, product: Product, width: int) -> None:
     log_in(page, product)
-    pages = [*PUBLIC[:3], *OWN, *_found(page)]
+    pages = [*PUBLIC[:4], *OWN, *_found(page)]
     assert [path for path in pages if not fits(page, path, width)] == []
 
 

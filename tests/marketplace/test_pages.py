@@ -195,7 +195,7 @@ def test_an_offer_off_the_list_or_without_a_price_has_no_page(fair: Fair) -> Non
         ),  # clock, plans, GPU models, GPU counts, sites; terms, offers, free nodes; rows, terms, rates; two sizes
         ("/?region=middle_east&plan=", 13),
         ("/offers/{big}/", 11),
-        ("/offers/{big_reserved}/?nodes=2", 12),
+        ("/offers/{big_reserved}/?nodes=2", 11),
     ],
 )
 def test_a_page_takes_a_fixed_number_of_queries(fair: Fair, address: str, count: int) -> None:

@@ -32,7 +32,7 @@ def acme() -> Organization:
 def no_guard(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The same code without its two guards: no row lock, no exclusion constraint."""
 
-    def look_only(*, pool: Pool, nodes: int, window: Window, now: datetime) -> list[NodeCalendar]:
+    def look_only(*, pool: Pool, nodes: int, window: Window, now: datetime, quote: str) -> list[NodeCalendar]:
         found = list(free_nodes(window=window, now=now).filter(pool=pool).order_by("node_id")[:nodes])
         if len(found) < nodes:
             raise calendar.TooFewNodes

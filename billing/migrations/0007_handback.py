@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0003_terms'),
+        ('billing', '0006_hold'),
         ('leasing', '0008_changes'),
     ]
 
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
         ),
         migrations.RemoveConstraint(
             model_name='invoiceline',
-            name='invoice_line_once_per_lease',
+            name='invoice_line_once_per_price',
         ),
         migrations.AddField(
             model_name='invoiceline',
@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='invoiceline',
-            constraint=models.UniqueConstraint(fields=('invoice', 'lease', 'kind'), name='invoice_line_once_per_lease'),
+            constraint=models.UniqueConstraint(fields=('invoice', 'lease', 'kind', 'micros_per_node_hour'), name='invoice_line_once_per_price'),
         ),
         migrations.AddField(
             model_name='handback',

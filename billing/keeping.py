@@ -1,0 +1,75 @@
+"""A quote that holds its nodes: for some minutes nobody else can take them, while one fills in the rest."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Sum
+
+import leasing.operations
+from accounts.models import Organization
+from billing import checkout, operations
+from billing.models import Quote
+
+
+class CannotHold(Exception):
+    """The quote cannot hold nodes. The message says why, and the way out."""
+
+
+@transaction.atomic
+def hold_nodes(*, quote: Quote, now: datetime) -> Quote:
+    """
+    Hold the quote's nodes for as long as its terms say, or until its start. Returns it as it is then.
+
+    An organization has one such quote for each offer: nodes that an earlier one holds are let go, if this one gets its
+    own. The price is kept at least as long as the nodes.
+
+    :raises CannotHold: if the plan holds no nodes, or the organization may hold no more, or not order at all for now
+    :raises QuoteUsed: if it became a lease before
+    :raises QuoteExpired: if its price is no longer kept
+    :raises leasing.operations.NodesTaken: if not all nodes are free for the whole window
+    """
+    organization = quote.organization
+    operations.lock_wallet(organization=organization)
+    fresh = checkout.usable(quote, organization, now)
+    _check(fresh, now)
+    until = _until(fresh, now)
+    holding = Quote.objects.filter(organization=organization, offer=fresh.offer, holds_until__isnull=False).first()
+    leasing.operations.keep(
+        offer=fresh.offer,
+        terms=fresh.terms,
+        nodes=fresh.nodes,
+        starts_at=max(fresh.starts_at, now),
+        ends_at=fresh.ends_at,
+        quote=fresh.public_id,
+        instead_of=holding.public_id if holding else "",
+        until=until,
+        now=now,
+    )
+    if holding:
+        Quote.objects.filter(pk=holding.pk).update(holds_until=None)
+    fresh.holds_until, fresh.expires_at = until, max(fresh.expires_at, until)
+    fresh.save(update_fields=["holds_until", "expires_at"])
+    return fresh
+
+
+def may_hold(*, quote: Quote) -> bool:
+    """Whether its terms and the organization's standing allow it."""
+    return quote.terms.hold_seconds > 0 and not quote.organization.ordering_hold
+
+
+def _until(quote: Quote, now: datetime) -> datetime:
+    """A start ahead ends it."""
+    until = now + timedelta(seconds=quote.terms.hold_seconds)
+    return min(until, quote.starts_at) if quote.starts_at > now else until
+
+
+def _check(quote: Quote, now: datetime) -> None:
+    organization, plan = Organization.objects.get(pk=quote.organization_id), quote.offer.plan
+    if organization.ordering_hold:
+        raise CannotHold("Your organization cannot order for now, and so hold no nodes. Write to support.")
+    if not quote.terms.hold_seconds:
+        raise CannotHold(f"{plan.name} holds no nodes for a quote. Leave hold out, and order at once.")
+    others = Quote.objects.filter(organization=organization, holds_until__gt=now).exclude(offer=quote.offer)
+    held, most = others.aggregate(nodes=Sum("nodes"))["nodes"] or 0, quote.terms.nodes_at_once
+    if held + quote.nodes > most:
+        raise CannotHold(f"You may hold {most} nodes at once, and hold {held} already. Order these first, or wait.")

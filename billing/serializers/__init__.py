@@ -1,0 +1,40 @@
+"""What the API of this app reads and shows. Amounts are whole micro-dollars (`_micros`) or cents (`_cents`)."""
+
+from billing.serializers.handing_back import HandBackShown, HandBackValue, NewEnd
+from billing.serializers.money import EntryShown, NewRefund, NewTopUp, RefundShown, TopUpShown, WalletShown
+from billing.serializers.orders import NewLease, NewQuote, PricedLease, QuoteShown, UsageShown
+from billing.serializers.papers import (
+    CreditShown,
+    InvoiceLineShown,
+    InvoiceShown,
+    InvoiceWithLines,
+    PreviewShown,
+    PricedPart,
+    ReceiptLine,
+    ReceiptShown,
+)
+
+__all__ = [
+    "CreditShown",
+    "EntryShown",
+    "HandBackShown",
+    "HandBackValue",
+    "InvoiceLineShown",
+    "InvoiceShown",
+    "InvoiceWithLines",
+    "NewEnd",
+    "NewLease",
+    "NewQuote",
+    "NewRefund",
+    "NewTopUp",
+    "PreviewShown",
+    "PricedLease",
+    "PricedPart",
+    "QuoteShown",
+    "ReceiptLine",
+    "ReceiptShown",
+    "RefundShown",
+    "TopUpShown",
+    "UsageShown",
+    "WalletShown",
+]

@@ -1,0 +1,53 @@
+"""What staff changes of the catalogue beside its files: the terms of a plan, announced ahead."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import transaction
+
+from accounts.operations import record
+from marketplace.models import ANNOUNCED_AHEAD, Plan, Terms
+
+
+class TermsRefused(Exception):
+    """The terms cannot be announced. `field` names the input at fault (empty: several), `message` the way out."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field, self.message = field, message
+
+
+@transaction.atomic
+def announce(*, plan: Plan, fields: Mapping[str, Any], starts_at: datetime, actor: str, now: datetime) -> Terms:
+    """
+    Add terms that hold for what is ordered from `starts_at` on; `fields` are columns of Terms. Leases that were ordered
+    before keep theirs. Whoever has one on the plan hears of it from leasing, which reads this row.
+
+    :raises TermsRefused: for a start less than 7 days ahead, unless the plan has no terms yet; or for wrong fields
+    """
+    Plan.objects.select_for_update().get(pk=plan.pk)  # else two first terms could both be announced for at once
+    refuse_short_notice(plan=plan, starts_at=starts_at, now=now)
+    terms = Terms(plan=plan, announced_at=now, starts_at=starts_at, **fields)
+    try:
+        terms.full_clean()
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise TermsRefused("" if field == NON_FIELD_ERRORS else field, messages[0]) from error
+    terms.save()
+    data = {"terms": terms.pk, "starts_at": starts_at}
+    record(organization=None, kind="plan.terms_announced", subject=plan.slug, actor=actor, at=now, data=data)
+    return terms
+
+
+def refuse_short_notice(*, plan: Plan, starts_at: datetime, now: datetime) -> None:
+    """
+    Customers know a change of terms 7 days before it holds. A plan's first terms may hold at once.
+
+    :raises TermsRefused: for an earlier start
+    """
+    earliest = now + ANNOUNCED_AHEAD if Terms.objects.filter(plan=plan).exists() else now
+    if starts_at < earliest:
+        why = f", {ANNOUNCED_AHEAD.days} days ahead: customers must know of it" if earliest > now else ", which is now"
+        raise TermsRefused("starts_at", f"Choose a start from {earliest:%Y-%m-%d %H:%M} UTC on{why}.")

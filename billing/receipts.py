@@ -21,7 +21,7 @@ WHY_NOTHING = {
     LeaseState.CANCELLED: "The lease was called off before it began. No use is charged.",
     LeaseState.FAILED: "The nodes could not be started. A start that fails costs nothing.",
 }
-GIVEN_BACK = "The lease was given back before a node was ready. Nothing is charged."
+GIVEN_BACK = "The lease was given back before a node was ready. No use is charged."
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from leasing.states import LeaseState, MachineState
 from marketplace.queries import Window
 
 SECOND = timedelta(seconds=1)
+BEFORE_USE = frozenset({LeaseState.SCHEDULED, LeaseState.PROVISIONING})
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,20 @@ def value_of(lease: Lease, meter: Meter, *, kind: ChangeKind, since: datetime, u
 
 def kept_percent(lease: Lease, *, at: datetime) -> int:
     """
-    Of the price of time that is handed back, kept as a fee. Nothing unless the lease still waits for its start, or
-    serves its tenant with every machine.
+    Of the price of time that is handed back, kept as a fee. Nothing unless the lease serves its tenant with every
+    machine, or is not begun yet and not late: waiting for the start to be under way saves nobody the fee.
     """
-    if lease.state == LeaseState.SCHEDULED and at < lease.starts_at:
-        return 100 - lease.terms.cancel_refund_percent((lease.starts_at - at) // SECOND)
+    if lease.state in BEFORE_USE and not _late(lease, at):
+        return 100 - lease.terms.cancel_refund_percent(max(lease.starts_at - at, timedelta()) // SECOND)
     if lease.state == LeaseState.ACTIVE and not _down(lease, at):
         return 100 - lease.terms.return_refund_percent
     return 0
+
+
+def _late(lease: Lease, at: datetime) -> bool:
+    """Whether its start, or what was to begin it, has taken longer than was promised, or a machine has failed in it."""
+    promised = max(lease.starts_at, lease.state_since) + timedelta(seconds=lease.terms.start_deadline_seconds)
+    return at >= promised or lease.replacements > 0
 
 
 def _down(lease: Lease, at: datetime) -> bool:

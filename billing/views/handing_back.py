@@ -27,7 +27,7 @@ GONE = LEASE_OVER | {LeaseState.RECLAIMING}
 SAID = {
     LeaseState.CANCELLED: "Cancelled before it began: no use is charged.",
     LeaseState.RECLAIMING: "Given back. The meter has stopped, and the nodes are being wiped now.",
-    LeaseState.ENDED: "Given back before anything was done on a node: there was nothing to wipe or to charge.",
+    LeaseState.ENDED: "Given back before anything was done on a node: nothing is to be wiped, and no use is charged.",
 }
 
 

@@ -81,7 +81,7 @@ def _costs(terms: Terms) -> Iterator[tuple[str, str]]:
         return
     off = [f"{percent}{NBSP}% from {length(start)} on" for start, percent in terms.discounts if percent]
     yield "Discount", ", ".join(off) or "none"
-    yield "Cancelled before the start", _cancelled(terms.cancel_refunds)
+    yield "Cancelled before or during the start", _cancelled(terms.cancel_refunds)
     resold = f", and {terms.resale_percent}{NBSP}% of what somebody else then uses" if terms.resale_percent else ""
     yield "Handed back early", f"{_share(terms.return_refund_percent)} of the price of the rest back{resold}"
 

@@ -1,5 +1,6 @@
 """What handing back costs is known beforehand, kept once, and the rest of the money is free at once."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,8 +12,9 @@ from accounts.models import Event, Organization
 from billing import handing_back, invariants, metering
 from billing.models import HandBack, Meter, Posting, PostingKind
 from billing.queries import Price, price_at, price_of_windows
+from leasing import schedule
 from leasing.models import ChangeKind, Lease, LeaseChange, Outage, OutageCause
-from leasing.operations import ShortenRefused, end
+from leasing.operations import ShortenRefused, end, fail_start, pause
 from leasing.states import LeaseState
 from marketplace.models import Offer
 from marketplace.queries import Window
@@ -22,6 +24,7 @@ from tests.leasing.conftest import work_all
 
 pytestmark = pytest.mark.django_db
 MICROS_PER_HOUR = 3_600_000
+START_DEADLINE = 600 * SECOND
 
 
 @pytest.fixture
@@ -106,21 +109,67 @@ def test_cancelling_costs_by_the_time_left_before_the_start(
     all_holds(reserved, begin)
 
 
-@pytest.mark.parametrize("state", ["late", "provisioning", "paused"])
-def test_nothing_is_kept_of_a_lease_that_does_not_serve(acme: Organization, reserved: Offer, state: str) -> None:
-    if state == "late":
-        lease, at = booked(acme, reserved), START + SECOND
-    else:
-        lease, at = begun(acme, reserved), START + HOUR
-        moves = {"provisioning": LeaseState.PROVISIONING, "paused": LeaseState.PAUSED}
-        Lease.objects.filter(pk=lease.pk).update(state=moves[state])
-        lease.refresh_from_db()
-        lease.transitions.model.objects.create(
-            lease=lease, seq=99, old=LeaseState.ACTIVE, new=moves[state], at=at, actor="system:leasing"
-        )
-        Lease.objects.filter(pk=lease.pk).update(version=99)
-        lease.refresh_from_db()
+def starting(organization: Organization, offer: Offer) -> Lease:
+    """Its start is under way, and no worker has done anything yet."""
+    lease = booked(organization, offer)
+    schedule.start_due(now=START)
+    lease.refresh_from_db()
+    assert lease.state == LeaseState.PROVISIONING
+    return lease
+
+
+@pytest.mark.parametrize(
+    ("come_to", "waited", "ended"),
+    [
+        (booked, SECOND, LeaseState.CANCELLED),
+        (booked, START_DEADLINE - SECOND, LeaseState.CANCELLED),
+        (starting, SECOND, LeaseState.RECLAIMING),
+        (starting, START_DEADLINE - SECOND, LeaseState.RECLAIMING),
+    ],
+)
+def test_waiting_for_the_start_saves_no_fee(
+    acme: Organization,
+    reserved: Offer,
+    come_to: Callable[[Organization, Offer], Lease],
+    waited: timedelta,
+    ended: LeaseState,
+) -> None:
+    lease, at = come_to(acme, reserved), START + waited
+    shown = handing_back.value(lease=lease, now=at)
+    left = 36_000 - (waited // SECOND if ended == LeaseState.RECLAIMING else 0)
+    assert (shown.price_micros, shown.fee_micros) == (1000 * left, 100 * left)
+    assert returned(lease, at).state == ended
+    assert settled(lease).fee_micros == shown.fee_micros
+    metering.meter(lease=lease, upto=at, now=at)
+    assert money(acme, at).available_micros == balance(acme) == 100 * DOLLARS - shown.fee_micros
+    all_holds(reserved, at)
+
+
+@pytest.mark.parametrize("come_to", [booked, starting])
+def test_a_start_past_its_deadline_is_called_off_for_nothing(
+    acme: Organization, reserved: Offer, come_to: Callable[[Organization, Offer], Lease]
+) -> None:
+    lease, at = come_to(acme, reserved), START + START_DEADLINE
     assert handing_back.value(lease=lease, now=at).fee_micros == 0
+    returned(lease, at)
+    assert settled(lease).fee_micros == 0 and settled(lease).closed_at == at
+
+
+def test_a_start_in_which_a_machine_failed_is_called_off_for_nothing(acme: Organization) -> None:
+    lease, at = starting(acme, an_offer(nodes=2)), START + SECOND
+    fail_start(machine=lease.machines.get(), reason="no_answer", now=at)
+    lease.refresh_from_db()
+    assert (lease.state, lease.replacements) == (LeaseState.PROVISIONING, 1)
+    assert handing_back.value(lease=lease, now=at).fee_micros == 0
+    returned(lease, at)
+    assert settled(lease).fee_micros == 0
+
+
+def test_nothing_is_kept_of_a_lease_that_is_paused(acme: Organization, reserved: Offer) -> None:
+    lease, at = begun(acme, reserved), START + HOUR
+    pause(lease=lease, reason="out_of_funds", until=at + HOUR, actor="system:billing", now=at)
+    lease.refresh_from_db()
+    assert lease.state == LeaseState.PAUSED and handing_back.value(lease=lease, now=at).fee_micros == 0
     returned(lease, at)
     assert settled(lease).fee_micros == 0 and settled(lease).closed_at == at
 

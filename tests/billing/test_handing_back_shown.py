@@ -15,6 +15,7 @@ from billing import handing_back, invoicing, metering, reselling
 from billing.models import HandBack, InvoiceLine, LineKind
 from billing.queries.meters import LAG
 from billing.receipts import receipt
+from leasing import schedule
 from leasing.models import Lease
 from leasing.states import LeaseState
 from marketplace.models import Offer, Terms
@@ -251,6 +252,14 @@ def test_papers_show_several_prices_beside_fee_and_credit(browser: Client, acme:
     shown = see(browser, path(lease, "receipt"))
     for words_said in ("Price per node-hour $3.60", "$7.20", "Use $10.80", "Fee: shortened $1.80", "Charged $25.20"):
         assert words_said in shown
+
+
+def test_a_start_that_is_called_off_names_its_fee(browser: Client, acme: Organization, reserved: Offer) -> None:
+    lease = booked(acme, reserved, begin=this_hour() + HOUR, at=this_hour())
+    schedule.start_due(now=lease.starts_at)
+    shown = see(browser, path(lease, "return"))
+    assert "Return now for $3.60" in shown and "The start is called off." in shown
+    assert "charged nothing" not in shown
 
 
 def test_a_month_in_which_only_a_fee_was_due_has_an_invoice(acme: Organization, reserved: Offer) -> None:

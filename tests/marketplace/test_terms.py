@@ -149,7 +149,7 @@ def test_each_rule_is_said_in_words_with_its_unit() -> None:
         "Pauses by the operator": "15 minutes after a notice; at most 3 and 2 hours in 30 days",
         "Start fee": "none",
         "Discount": "5 % from 7 days on, 10 % from 30 days on",
-        "Cancelled before the start": "Of the price back: all until 1 day before, 90 % until 1 hour before, "
+        "Cancelled before or during the start": "Of the price back: all until 1 day before, 90 % until 1 hour before, "
         "nothing after that",
         "Handed back early": "75 % of the price of the rest back, and 20 % of what somebody else then uses",
     }

@@ -23,6 +23,9 @@ ADMINS = frozenset({Role.OWNER.value, Role.ADMIN.value})
 ROLES: dict[str, frozenset[str]] = {
     "lease": TECHNICAL,
     "lease.unpaid": EVERYBODY,
+    "lease.handed_back": EVERYBODY,
+    "lease.resale_began": FINANCIAL,
+    "lease.resale_ended": FINANCIAL,
     "wallet": FINANCIAL,
     "budget": FINANCIAL,
     "payment": FINANCIAL,

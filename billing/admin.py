@@ -1,5 +1,6 @@
 """Money for staff: everything can be seen, and nothing here can change what has happened."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -13,6 +14,7 @@ from billing.models import (
     BudgetAlert,
     Entry,
     GatewayEvent,
+    HandBack,
     Invoice,
     InvoiceLine,
     LedgerAccount,
@@ -56,6 +58,7 @@ class InvoiceLineInline(Readable, TabularInline):  # type: ignore[misc]
     model = InvoiceLine
     fields = [
         "lease",
+        "kind",
         "description",
         "seconds",
         "nodes",
@@ -166,6 +169,29 @@ class UsageAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_filter = ["from_at"]
     search_fields = ["lease__public_id", "lease__name"]
     list_select_related = ["lease"]
+
+
+@admin.register(HandBack)
+class HandBackAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Agreed time that was handed back: what was kept, and what came back since others use it."""
+
+    list_display = [
+        "change",
+        "at",
+        dollars("price_micros", "price"),
+        dollars("fee_micros", "fee"),
+        dollars("credited_micros", "credited"),
+        "credited_until",
+        "closed_at",
+    ]
+    list_filter = ["change__kind", "closed_at"]
+    search_fields = ["change__public_id", "change__lease__public_id", "change__lease__organization__name"]
+    list_select_related = ["change__lease"]
+
+    @admin.display(ordering="change__at")
+    def at(self, row: HandBack) -> datetime:
+        """When it was handed back."""
+        return row.change.at
 
 
 @admin.register(Payment)

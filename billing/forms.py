@@ -124,6 +124,17 @@ class AutoExtension(forms.Form):
         return int(self.cleaned_data["most"] * MICROS)
 
 
+class EarlierEnd(forms.Form):
+    """When a lease is to end."""
+
+    ends_at = moment("End (UTC)")
+
+    def __init__(self, data: Any, *, first: datetime) -> None:
+        """`first` is the first end that the lease's terms allow; it is proposed."""
+        super().__init__(data, initial={"ends_at": first})
+        self.fields["ends_at"].help_text = f"From {first:%Y-%m-%d %H:%M} UTC on, at the times that its terms allow."
+
+
 class KeyChoices(forms.ModelMultipleChoiceField[SSHKey]):
     """SSH keys to tick, each by its name and the end of its fingerprint."""
 

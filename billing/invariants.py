@@ -147,6 +147,39 @@ RULES = (
         """,
     ),
     Rule(
+        "I7",
+        "What is kept of time that was handed back, and what is credited for it, is in the ledger once and never more "
+        "than the price of that time.",
+        """
+        SELECT 'change ' || change.public_id
+          FROM billing_handback AS back
+          JOIN leasing_leasechange AS change ON change.id = back.change_id
+          JOIN billing_meter AS meter ON meter.lease_id = change.lease_id
+          CROSS JOIN LATERAL (
+               SELECT coalesce(-sum(amount_micros) FILTER (WHERE posting.kind <> 'resale_credit'), 0) AS fee,
+                      coalesce(sum(amount_micros) FILTER (WHERE posting.kind = 'resale_credit'), 0) AS credit
+                 FROM billing_posting AS posting
+                 JOIN billing_entry AS entry ON entry.posting_id = posting.id
+                 JOIN billing_ledgeraccount AS account ON account.id = entry.account_id AND account.kind = 'wallet'
+                WHERE posting.lease_id = change.lease_id
+                  AND (posting.key = 'hand_back:' || change.public_id
+                       OR starts_with(posting.key, 'resale:' || change.public_id || ':'))) AS ledger
+         WHERE ledger.fee <> back.fee_micros OR ledger.credit <> back.credited_micros
+            OR ledger.fee > back.price_micros OR ledger.credit > ledger.fee
+            OR 3600 * back.price_micros > meter.nodes * (
+                   SELECT sum(coalesce((SELECT micros_per_node_hour FROM billing_meterprice
+                                         WHERE meter_id = meter.id AND agreed_at <= change.at AND from_at <= part.since
+                                         ORDER BY id DESC LIMIT 1), meter.micros_per_node_hour)
+                              * extract(epoch FROM part.until - part.since))
+                     FROM (SELECT since, lead(since, 1, change.old_ends_at) OVER (ORDER BY since) AS until
+                             FROM (SELECT change.new_ends_at AS since
+                                    UNION
+                                   SELECT from_at FROM billing_meterprice
+                                    WHERE meter_id = meter.id AND from_at > change.new_ends_at
+                                      AND from_at < change.old_ends_at) AS border) AS part)
+        """,
+    ),
+    Rule(
         "I9",
         "No machine is in a tenant's hands outside an active lease.",
         """

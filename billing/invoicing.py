@@ -1,5 +1,9 @@
-"""Monthly invoices: one line for each lease and price, rounded to cents once, numbered without gaps."""
+"""
+Monthly invoices: one line for each lease and price, and one each for fees and credits of time that was handed back;
+each rounded to cents once; numbered without gaps.
+"""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -11,7 +15,18 @@ from accounts.models import Organization
 from accounts.operations import record
 from billing import operations
 from billing.metering import first_active, slices
-from billing.models import Invoice, InvoiceCounter, InvoiceLine, Meter, Usage
+from billing.models import (
+    AccountKind,
+    Entry,
+    Invoice,
+    InvoiceCounter,
+    InvoiceLine,
+    LineKind,
+    Meter,
+    Posting,
+    PostingKind,
+    Usage,
+)
 from billing.queries import Reading, open_readings, price_at, prices_of, read
 from billing.queries.meters import LAG
 from billing.queries.months import month_of as month_of
@@ -22,6 +37,12 @@ from marketplace.money import MICROS_PER_CENT, cents_of, format_micros
 SERIES = "GL"
 MONTHS_BACK = 3
 ACTOR = "system:billing"
+# What is posted for time that was handed back, with the line that it is shown on.
+HANDED_BACK = {
+    PostingKind.EARLY_RETURN: LineKind.FEE,
+    PostingKind.CANCELLATION: LineKind.FEE,
+    PostingKind.RESALE_CREDIT: LineKind.CREDIT,
+}
 
 
 class PeriodNotReady(Exception):
@@ -46,12 +67,17 @@ class Used:
 
 
 def unclosed(*, now: datetime) -> list[tuple[Organization, date]]:
-    """Organizations that used something in one of the last three months and have no invoice for it."""
+    """Organizations that used or handed back something in one of the last three months and have no invoice for it."""
     first, found = month_of(now), list[tuple[Organization, date]]()
     for _ in range(MONTHS_BACK):
         first = previous_month(first)
-        used = Usage.objects.filter(_within(first)).values("lease__organization")
-        rows = Organization.objects.filter(pk__in=used).exclude(invoices__period_start=first).order_by("pk")
+        used = Q(pk__in=Usage.objects.filter(_within(first)).values("lease__organization"))
+        handed_back = Posting.objects.filter(_within(first, "at"), kind__in=HANDED_BACK)
+        rows = (
+            Organization.objects.filter(used | Q(pk__in=handed_back.values("organization")))
+            .exclude(invoices__period_start=first)
+            .order_by("pk")
+        )
         found[:0] = [(organization, first) for organization in rows]
     return found
 
@@ -61,7 +87,7 @@ def close(*, organization: Organization, period: date, now: datetime) -> Invoice
     """
     Issue the invoice of the UTC month that begins on `period`; closing it again returns the same one.
 
-    Returns None if nothing was used in that month.
+    Returns None if nothing was used or handed back in that month.
 
     :raises PeriodNotReady: if the month is not over or a lease is not metered to its end
     """
@@ -89,14 +115,13 @@ def close(*, organization: Organization, period: date, now: datetime) -> Invoice
 def preview(*, organization: Organization, now: datetime) -> tuple[InvoiceLine, ...]:
     """The running month's lines if it ended at `now`, unsaved: posted usage and what is not posted yet."""
     posted = posted_lines(organization=organization, period=month_of(now))
-    lines = {(line.lease_id, line.micros_per_node_hour): line for line in posted}
+    lines = {_place(line): line for line in posted}
     for reading in open_readings(organization, at=now):
-        meter = reading.meter
         for micros_per_node_hour, used in unposted(reading):
-            line = lines.get((meter.lease_id, micros_per_node_hour))
-            new = _line(meter, micros_per_node_hour, used.and_of(line) if line else used)
-            lines[meter.lease_id, micros_per_node_hour] = new
-    return tuple(lines[key] for key in sorted(lines))
+            new = _line(reading.meter, micros_per_node_hour, used)
+            before = lines.get(_place(new))
+            lines[_place(new)] = _line(reading.meter, micros_per_node_hour, used.and_of(before)) if before else new
+    return tuple(lines[place] for place in sorted(lines))
 
 
 def unposted(reading: Reading) -> Iterator[tuple[int, Used]]:
@@ -120,16 +145,37 @@ def posted_lines(*, organization: Organization, period: date) -> Sequence[Invoic
     """Unsaved lines of a month, by lease in the order in which they were ordered, and by price."""
     usage = Usage.objects.filter(_within(period), lease__organization=organization)
     grouped = usage.values_list("lease", "micros_per_node_hour")
-    summed = grouped.annotate(Sum("seconds"), Sum("outage_node_seconds"), Sum("micros"))
-    rows = list(summed.order_by("lease", "micros_per_node_hour"))
+    used = list(grouped.annotate(Sum("seconds"), Sum("outage_node_seconds"), Sum("micros")))
+    handed_back = _handed_back(organization, period)
     meters = Meter.objects.select_related("lease__offer__pool__node_type", "lease__offer__pool__site")
-    by_lease = {meter.lease_id: meter for meter in meters.filter(lease__in=[row[0] for row in rows])}
-    return [_line(by_lease[lease], micros_per_node_hour, Used(*sums)) for lease, micros_per_node_hour, *sums in rows]
+    leases = {row[0] for row in used} | {lease for lease, _ in handed_back}
+    by_lease = {meter.lease_id: meter for meter in meters.filter(lease__in=leases)}
+    lines = [_line(by_lease[lease], micros_per_node_hour, Used(*sums)) for lease, micros_per_node_hour, *sums in used]
+    lines += [_fee_line(by_lease[lease], kind, micros) for (lease, kind), micros in handed_back.items()]
+    return sorted(lines, key=_place)
 
 
-def _within(period: date) -> Q:
+def _handed_back(organization: Organization, period: date) -> dict[tuple[int, LineKind], int]:
+    """Micro-dollars of fees, and of credits as less than nothing, by lease."""
+    entries = Entry.objects.filter(
+        _within(period, "posting__at"),
+        posting__organization=organization,
+        posting__kind__in=HANDED_BACK,
+        account__kind=AccountKind.WALLET,
+    )
+    found: dict[tuple[int, LineKind], int] = defaultdict(int)
+    for lease, kind, moved in entries.values_list("posting__lease", "posting__kind", "amount_micros"):
+        found[lease, HANDED_BACK[PostingKind(kind)]] -= moved
+    return found
+
+
+def _place(line: InvoiceLine) -> tuple[int, int, int]:
+    return line.lease_id, list(LineKind).index(LineKind(line.kind)), line.micros_per_node_hour
+
+
+def _within(period: date, moment: str = "from_at") -> Q:
     begin, end = (datetime.combine(day, time(), UTC) for day in (period, next_month(period)))
-    return Q(from_at__gte=begin, from_at__lt=end)
+    return Q((f"{moment}__gte", begin), (f"{moment}__lt", end))
 
 
 def _check_ready(organization: Organization, period: date, now: datetime) -> None:
@@ -154,6 +200,19 @@ def _line(meter: Meter, micros_per_node_hour: int, used: Used) -> InvoiceLine:
         micros_per_node_hour=micros_per_node_hour,
         micros=used.micros,
         cents=cents_of(used.micros),
+    )
+
+
+def _fee_line(meter: Meter, kind: LineKind, micros: int) -> InvoiceLine:
+    return InvoiceLine(
+        lease=meter.lease,
+        kind=kind,
+        description=f"{meter.lease.name}: {kind.label}"[:200],
+        seconds=0,
+        nodes=meter.nodes,
+        micros_per_node_hour=meter.micros_per_node_hour,
+        micros=micros,
+        cents=cents_of(micros),
     )
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 
-from billing.models import Quote, Usage
+from billing.models import HandBack, Quote, Usage
 from billing.queries import Reading, read, readable
+from billing.queries.freed import hand_backs
 from billing.queries.meters import Part
 from leasing.models import Lease, Outage
 from leasing.states import LeaseState
@@ -17,10 +18,10 @@ WHY_NOTHING = {
     LeaseState.SCHEDULED: "The lease has not begun. Nothing is charged before a node is ready.",
     LeaseState.PROVISIONING: "The nodes are being made ready. The meter starts when they pass their health check.",
     LeaseState.EXPIRED: "The hold ran out before the order was confirmed. Nothing is charged.",
-    LeaseState.CANCELLED: "The lease was called off before it began. Nothing is charged.",
+    LeaseState.CANCELLED: "The lease was called off before it began. No use is charged.",
     LeaseState.FAILED: "The nodes could not be started. A start that fails costs nothing.",
 }
-GIVEN_BACK = "The lease was given back before a node was ready. Nothing is charged."
+GIVEN_BACK = "The lease was given back before a node was ready. No use is charged."
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ class Credit:
 @dataclass(frozen=True)
 class Receipt:
     """
-    What a lease cost up to `at`: `seconds` × `nodes` - `outage_node_seconds`, each of the `parts` at its price. Amounts
-    are micro-dollars; times are UTC. The credits sum to the outage's node-seconds, and to what they would have cost.
+    What a lease cost up to `at`: `seconds` × `nodes` - `outage_node_seconds`, each of the `parts` at its price, and in
+    `hand_backs` what handing back agreed time has cost and brought. Amounts are micro-dollars; times are UTC. The
+    credits sum to the outage's node-seconds, and to what they would have cost.
     """
 
     lease: Lease
@@ -72,6 +74,12 @@ class Receipt:
     parts: tuple[Part, ...] = ()
     outage_node_seconds: int = 0
     credits: tuple[Credit, ...] = ()
+    hand_backs: tuple[HandBack, ...] = ()
+
+    @property
+    def total_micros(self) -> int:
+        """Use, and of agreed time that was handed back what was kept, less what others' use of it has brought."""
+        return self.charged_micros + sum(row.fee_micros - row.credited_micros for row in self.hand_backs)
 
 
 def receipt(*, lease: Lease, now: datetime) -> Receipt:
@@ -101,6 +109,7 @@ def receipt(*, lease: Lease, now: datetime) -> Receipt:
         parts=tuple(part for part in reading.parts if part.seconds),
         outage_node_seconds=reading.outage_seconds,
         credits=tuple(_credits(reading)),
+        hand_backs=tuple(hand_backs(row.lease)),
     )
 
 

@@ -8,7 +8,7 @@ from celery import shared_task
 
 from accounts import clock
 from accounts.models import IllegalMove, Stale
-from billing import capping, extending, filling, inbox, invoicing, metering, payments, settlement, standing
+from billing import capping, extending, filling, inbox, invoicing, metering, payments, reselling, settlement, standing
 from billing import refunds as refunding
 
 Row = TypeVar("Row")
@@ -23,6 +23,12 @@ def meter(**_: object) -> None:
         lambda lease: metering.meter(lease=lease, upto=metering.slice_end(clock.now()), now=clock.now()),
     )
     for_each(metering.corrections_due(now=clock.now()), lambda lease: metering.correct(lease=lease, now=clock.now()))
+
+
+@shared_task
+def credit_resales(**_: object) -> None:
+    """Give back a part of the fees of time that was handed back and that others use."""
+    for_each(reselling.due(now=clock.now()), lambda row: reselling.credit(hand_back=row, now=clock.now()))
 
 
 @shared_task

@@ -2,12 +2,25 @@
 
 from django.urls import path
 
-from billing.views import budgets, extend, leases, move, order, papers, standing_orders, wallet, webhook
+from billing.views import (
+    budgets,
+    extend,
+    handing_back,
+    leases,
+    move,
+    order,
+    papers,
+    standing_orders,
+    wallet,
+    webhook,
+)
 
 urlpatterns = [
     path("leases/", leases.leases, name="leases"),
     path("leases/<str:id>/", leases.lease, name="lease"),
     path("leases/<str:id>/panel/", leases.lease_panel, name="lease_panel"),
+    path("leases/<str:id>/return/", handing_back.lease_return, name="lease_return"),
+    path("leases/<str:id>/shorten/", handing_back.lease_shorten, name="lease_shorten"),
     path("leases/<str:id>/receipt/", papers.receipt, name="receipt"),
     path("leases/<str:id>/extend/", extend.lease_extend, name="lease_extend"),
     path("leases/<str:id>/auto-extend/", extend.lease_auto_extend, name="lease_auto_extend"),

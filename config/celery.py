@@ -45,6 +45,7 @@ app.conf.update(
         "leases": every(2, "leasing.tasks.sweep"),
         "telemetry": every(60, "leasing.tasks.keep_telemetry"),
         "usage": every(5, "billing.tasks.meter"),
+        "resales": every(60, "billing.tasks.credit_resales"),
         "payments": every(5, "billing.tasks.settle"),
         "refunds": every(10, "billing.tasks.refunds"),
         "standing": every(15, "billing.tasks.enforce_standing"),

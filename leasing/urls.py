@@ -19,7 +19,6 @@ from leasing.views import (
 MACHINE = "leases/<str:id>/machines/<str:machine>"
 
 urlpatterns = [
-    path("leases/<str:id>/return/", leases.lease_return, name="lease_return"),
     path("leases/<str:id>/files/<str:name>", files.lease_file, name="lease_file"),
     path("leases/<str:id>/rename/", leases.lease_rename, name="lease_rename"),
     path("operations/fleet/", fleet.fleet_capacity, name="fleet"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import budgets, money, orders, standing_orders, windows
+from billing.api import budgets, handing_back, money, orders, standing_orders, windows
 
 urlpatterns = [
     path("quotes", orders.Quotes.as_view(), name="api_quotes"),
@@ -19,6 +19,9 @@ urlpatterns = [
     path("standing-orders/<str:id>", standing_orders.OneStandingOrder.as_view(), name="api_standing_order"),
     path("standing-orders/<str:id>/cancel", standing_orders.Cancel.as_view(), name="api_standing_order_cancel"),
     path("leases/<str:id>/move", windows.Move.as_view(), name="api_lease_move"),
+    path("leases/<str:id>/hand-back", handing_back.Value.as_view(), name="api_lease_hand_back"),
+    path("leases/<str:id>/return", handing_back.Return.as_view(), name="api_lease_return"),
+    path("leases/<str:id>/shorten", handing_back.Shorten.as_view(), name="api_lease_shorten"),
     path("wallet", money.OwnWallet.as_view(), name="api_wallet"),
     path("ledger", money.Ledger.as_view(), name="api_ledger"),
     path("budgets", budgets.Budgets.as_view(), name="api_budgets"),

@@ -1,7 +1,8 @@
 """Everything `billing` keeps: prices promised, seconds used, money moved."""
 
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
-from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine
+from billing.models.handing_back import HandBack
+from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind
 from billing.models.ledger import AccountKind, Entry, LedgerAccount, Posting, PostingKind
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.quote import Quote
@@ -16,11 +17,13 @@ __all__ = [
     "BudgetAlert",
     "Entry",
     "GatewayEvent",
+    "HandBack",
     "Invoice",
     "InvoiceCounter",
     "InvoiceLine",
     "LedgerAccount",
     "Level",
+    "LineKind",
     "Meter",
     "MeterPrice",
     "Mode",

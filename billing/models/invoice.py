@@ -43,14 +43,24 @@ class Invoice(models.Model):
         return self.number
 
 
+class LineKind(models.TextChoices):
+    """What a line is for."""
+
+    USAGE = "usage", "use"
+    FEE = "fee", "fee for agreed time that was handed back"
+    CREDIT = "credit", "credit for handed-back time that others used"
+
+
 class InvoiceLine(models.Model):
     """
     One lease in the month at one price: `seconds` × `nodes` - `outage_node_seconds`, exact in micro-dollars and rounded
-    once to cents. Less than nothing where an outage of an earlier month became known only in this one.
+    once to cents. Less than nothing where an outage of an earlier month became known only in this one. Fees and credits
+    for time that was handed back are lines of their own, without seconds.
     """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
     lease = models.ForeignKey("leasing.Lease", on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=8, choices=LineKind, default=LineKind.USAGE)
     description = models.CharField(max_length=200)
     seconds = models.BigIntegerField()
     nodes = models.PositiveIntegerField()
@@ -63,7 +73,7 @@ class InvoiceLine(models.Model):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["invoice", "lease", "micros_per_node_hour"], name="invoice_line_once_per_price"
+                fields=["invoice", "lease", "kind", "micros_per_node_hour"], name="invoice_line_once_per_price"
             )
         ]
         triggers = [pgtrigger.Protect(name="invoice_line_is_append_only", operation=APPEND_ONLY)]

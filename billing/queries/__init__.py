@@ -2,7 +2,7 @@
 
 from billing.queries.commitments import Commitment, Commitments, commitments, split
 from billing.queries.meters import Reading, cost_so_far, open_readings, priced_leases, read, readable
-from billing.queries.prices import Price, price_at, price_of_window, prices_of, with_price
+from billing.queries.prices import Price, price_at, price_of_window, price_of_windows, prices_of, with_price
 from billing.queries.standing_orders import described, rate_words
 from billing.queries.wallet import Wallet, ledger_entries, refundable_cents, refundable_payments, wallet
 
@@ -19,6 +19,7 @@ __all__ = [
     "open_readings",
     "price_at",
     "price_of_window",
+    "price_of_windows",
     "priced_leases",
     "prices_of",
     "rate_words",

@@ -18,11 +18,15 @@ class Price:
     micros_per_node_hour: int
 
 
-def prices_of(meter: Meter) -> list[Price]:
-    """A meter's prices in order of time; the first is that of its order, or what a move has put in its place."""
+def prices_of(meter: Meter, *, agreed_by: datetime | None = None) -> list[Price]:
+    """
+    A meter's prices in order of time; the first is that of its order, or what a move has put in its place. With
+    `agreed_by`, as they were agreed then.
+    """
     prices = [Price(meter.lease.starts_at, meter.micros_per_node_hour)]
     for row in sorted(meter.prices.all(), key=lambda row: row.pk):
-        prices = with_price(prices, Price(row.from_at, row.micros_per_node_hour))
+        if agreed_by is None or row.agreed_at <= agreed_by:
+            prices = with_price(prices, Price(row.from_at, row.micros_per_node_hour))
     return prices
 
 
@@ -41,12 +45,22 @@ def price_at(prices: Sequence[Price], moment: datetime) -> int:
 
 def price_of_window(prices: Sequence[Price], *, window: Window, nodes: int) -> int:
     """Micro-dollars for all of a window on `nodes` nodes. What an extension adds is the longer window's less this."""
+    return price_of_windows(prices, windows=[window], nodes=nodes)
+
+
+def price_of_windows(prices: Sequence[Price], *, windows: Sequence[Window], nodes: int) -> int:
+    """Micro-dollars for windows together; seconds at each price are rounded down once, on their sum."""
     borders = [price.since for price in prices[1:]]
-    begins, ends = [window.starts_at, *borders], [*borders, window.ends_at]
-    lengths = [
-        max(min(end, window.ends_at) - max(begin, window.starts_at), timedelta()) // timedelta(seconds=1)
-        for begin, end in zip(begins, ends, strict=True)
-    ]
     return price_of(
-        (price.micros_per_node_hour, seconds * nodes) for price, seconds in zip(prices, lengths, strict=True)
+        (price.micros_per_node_hour, _seconds_within(windows, begin, end) * nodes)
+        for price, begin, end in zip(prices, [None, *borders], [*borders, None], strict=True)
     )
+
+
+def _seconds_within(windows: Sequence[Window], begin: datetime | None, end: datetime | None) -> int:
+    """Whole seconds of the windows from `begin` to `end`; None is no border."""
+    lengths = (
+        min(window.ends_at, end or window.ends_at) - max(window.starts_at, begin or window.starts_at)
+        for window in windows
+    )
+    return sum((max(length, timedelta()) for length in lengths), timedelta()) // timedelta(seconds=1)

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.models import Mode, StandingOrder
-from billing.serializers import MOST_KEYS, NewLease
+from billing.serializers.orders import MOST_KEYS, NewLease
 from leasing.serializers import LONGEST_NAME
 from marketplace.queries import MOST_NODES
 from marketplace.serializers import MOST_MICROS, OfferCriteria

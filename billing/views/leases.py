@@ -19,14 +19,17 @@ from accounts.clock import now
 from accounts.queries import actor_names
 from accounts.views import allowed
 from billing.queries import Reading, priced_leases, read
+from billing.queries.freed import hand_backs
 from leasing.models import Lease, Outage, Transition
 from leasing.queries import wipe_records
 from leasing.queries.fleet import maintenance_of
 from leasing.queries.guarantee import ending_of
 from leasing.queries.machines import has_spare, keys_applied, troubles
 from leasing.states import IN_HANDS, LEASE_OVER, MACHINE_FAILED_TWIN, LeaseState, MachineState
+from marketplace.money import format_micros
 
 WATCHED_CLOSELY = {LeaseState.PROVISIONING, LeaseState.RECLAIMING}
+NEVER_BEGAN = "It never began, and you were charged {}."
 SECONDS_CLOSELY, SECONDS_CALMLY = 2, 15
 
 
@@ -124,8 +127,12 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
     machines = list(found.machines.all())
     moment = now()
     reading = _reading(found, moment)
+    handed_back = hand_backs(found) if found.ends_at else ()
+    kept = sum(row.fee_micros - row.credited_micros for row in handed_back)
     return {
         "lease": found,
+        "handed_back_micros": kept,
+        "never_began": NEVER_BEGAN.format("nothing" if not kept else f"nothing but the fee of {format_micros(kept)}"),
         "now": moment,
         "machines": machines,
         "ready": [machine for machine in machines if machine.state in IN_HANDS],

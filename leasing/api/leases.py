@@ -1,8 +1,7 @@
-"""What one lease has been through, and what its tenant may do with it. Its money is shown by billing."""
+"""What one lease has been through, and its name. Its money is shown by billing, which gives it back, too."""
 
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -11,10 +10,9 @@ from rest_framework.response import Response
 from accounts.clock import now
 from accounts.http.views import OrganizationView
 from leasing.models import Lease
-from leasing.operations import end, rename, tag
+from leasing.operations import rename, tag
 from leasing.queries import leases_of
 from leasing.serializers import LeaseShown, NewName, NewProject, TransitionShown
-from leasing.tasks import nudge_sites
 
 
 class LeaseView(OrganizationView):
@@ -41,24 +39,6 @@ class Transitions(LeaseView):
         """What happened to the lease, when, why and by whom; oldest first. The meter is read from these."""
         page = self.paginate_queryset(self.get_object().transitions.all())
         return self.get_paginated_response(TransitionShown(page, many=True).data)
-
-
-class Return(LeaseView):
-    """Giving a lease back."""
-
-    serializer_class = LeaseShown
-    required = {"POST": "lease:write"}
-
-    @extend_schema(operation_id="leases_return", summary="Return a lease", request=None, responses=LeaseShown)
-    def post(self, request: Request, id: str) -> Response:
-        """End the lease. The meter stops at once, access ends, the nodes are wiped and a certificate follows.
-
-        Accepted in every state: before its start the lease is cancelled, and one that is over stays as it is. So a
-        retry does no harm.
-        """
-        end(lease=self.get_object(), reason="returned", actor=self.principal.actor, now=now())
-        transaction.on_commit(nudge_sites, robust=True)
-        return Response(LeaseShown(self.get_object()).data)
 
 
 class Rename(LeaseView):

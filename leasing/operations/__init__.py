@@ -5,6 +5,7 @@ from leasing.operations.containment import contained, not_contained
 from leasing.operations.ending import end, settle_end
 from leasing.operations.extending import BookedBehind, WindowRefused, extend, extend_itself, tell_not_extended
 from leasing.operations.failing import NoEqualNode, move_machine, swap
+from leasing.operations.handing_back import ShortenRefused, check_shorter, give_back, next_end, shorten
 from leasing.operations.keeping import keep
 from leasing.operations.moving import move
 from leasing.operations.pausing import pause, pause_again, paused, resume
@@ -29,9 +30,11 @@ __all__ = [
     "NodesTaken",
     "Setup",
     "SetupRefused",
+    "ShortenRefused",
     "WindowRefused",
     "add_key",
     "check_environment",
+    "check_shorter",
     "choose_on_failure",
     "confirm",
     "contained",
@@ -41,11 +44,13 @@ __all__ = [
     "extend",
     "extend_itself",
     "fail_start",
+    "give_back",
     "hold",
     "keep",
     "machine_ready",
     "move",
     "move_machine",
+    "next_end",
     "not_contained",
     "pause",
     "pause_again",
@@ -59,6 +64,7 @@ __all__ = [
     "service",
     "service_failed",
     "settle_end",
+    "shorten",
     "start",
     "swap",
     "tag",

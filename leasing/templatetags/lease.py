@@ -59,7 +59,7 @@ CHANGES = {
     LeaseState.RECLAIMING: "The meter stopped and access ended. The nodes are being wiped.",
     LeaseState.ENDED: "Over.",
     LeaseState.EXPIRED: "The nodes were let go. Nothing was charged.",
-    LeaseState.CANCELLED: "Called off before it began. Nothing was charged.",
+    LeaseState.CANCELLED: "Called off before it began.",
     LeaseState.FAILED: "The start failed. Nothing was charged.",
 }
 

@@ -1,7 +1,5 @@
-"""What a customer does with a lease: give it back, give it another name."""
+"""What a customer does with a lease without money: give it another name."""
 
-from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
@@ -10,32 +8,8 @@ from accounts.clock import now
 from accounts.views import allowed
 from leasing.forms import NewName
 from leasing.models import Lease
-from leasing.operations import end, rename, tag
+from leasing.operations import rename, tag
 from leasing.queries import leases_of
-from leasing.states import LEASE_OVER, LeaseState
-from leasing.tasks import nudge_sites
-
-GONE = LEASE_OVER | {LeaseState.RECLAIMING}
-SAID = {
-    LeaseState.CANCELLED: "Cancelled before it began: you were charged nothing.",
-    LeaseState.RECLAIMING: "Given back. The meter has stopped, and the nodes are being wiped now.",
-    LeaseState.ENDED: "Given back before anything was done on a node: there was nothing to wipe or to charge.",
-}
-
-
-@allowed("lease:write")
-def lease_return(request: HttpRequest, id: str) -> HttpResponse:
-    """Ask, then give the lease back. Doing it twice changes nothing."""
-    lease = _find(request, id)
-    if lease.state in GONE:
-        messages.info(request, "This lease was given back already.")
-    elif request.method == "POST":
-        ended = end(lease=lease, reason="returned", actor=principal_of(request).actor, now=now())
-        transaction.on_commit(nudge_sites, robust=True)
-        messages.success(request, SAID[LeaseState(ended.state)])
-    else:
-        return render(request, "leasing/return.html", {"lease": lease})
-    return redirect("lease", id=id)
 
 
 @allowed("lease:write")

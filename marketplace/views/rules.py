@@ -91,7 +91,7 @@ def _cancelled(refunds: Sequence[Sequence[int]]) -> str:
     if not refunds:
         return "until the start, all of the price back"
     parts = [
-        _share(percent) + (f" until {length(start)} before the start" if start else " after that")
+        _share(percent) + (f" until {length(start)} before" if start else " from then until it has begun")
         for start, percent in reversed(refunds)
     ]
     return f"Of the price back: {', '.join(parts)}" if len(parts) > 1 else f"{_share(refunds[0][1])} of the price back"

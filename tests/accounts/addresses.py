@@ -39,7 +39,7 @@ KINDS = {
     "person": "organization-create settings",
     # For members; what has an id belongs to one organization.
     "member": """
-        leases lease lease_panel lease_return lease_rename receipt order
+        leases lease lease_panel lease_return lease_shorten lease_rename receipt order
         lease_keys lease_key_remove lease_on_failure lease_extend lease_auto_extend lease_move lease_file api_lease_file
         machine machine_power_cycle machine_gpu_reset machine_rebuild machine_swap machine_move
         machine_startup_log machine_console_log
@@ -48,7 +48,8 @@ KINDS = {
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
         api_leases api_lease api_lease_usage api_lease_receipt api_lease_extension api_lease_extend
         api_lease_auto_extend api_lease_project api_lease_move
-        api_lease_transitions api_lease_return api_lease_rename api_lease_wipe_certificate
+        api_lease_transitions api_lease_return api_lease_hand_back api_lease_shorten api_lease_rename
+        api_lease_wipe_certificate
         api_lease_ssh_keys api_lease_ssh_key api_lease_on_failure api_lease_outages api_lease_events
         api_machine_power_cycle api_machine_gpu_reset api_machine_rebuild api_machine_swap api_machine_move
         api_machine_startup_log api_machine_console_log

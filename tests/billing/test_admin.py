@@ -7,12 +7,13 @@ from django.test import Client, RequestFactory
 
 from accounts.clock import now
 from accounts.models import Organization
-from billing import budgets, invoicing, metering, waiting
+from billing import budgets, handing_back, invoicing, metering, waiting
 from billing.models import GatewayEvent, Payment
 from leasing.operations import end
 from marketplace.models import Offer
 from tests import factories
 from tests.billing.conftest import NOON, SECOND, running
+from tests.billing.reserving import an_offer, booked
 
 pytestmark = pytest.mark.django_db
 MODELS = [model for model in admin.site._registry if model._meta.app_label == "billing"]
@@ -24,6 +25,7 @@ def staff(acme: Organization, offer: Offer) -> Client:
     lease = running(acme, offer)
     end(lease=lease, reason="returned", actor="user:us_tests", now=NOON + 90 * SECOND)
     metering.meter(lease=lease, upto=NOON, now=NOON)
+    handing_back.hand_back(lease=booked(acme, an_offer(nodes=3)), actor="user:us_tests", now=NOON)
     invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=now())
     wish = waiting.Wish(mode="tell", nodes=1)
     waiting.join(organization=acme, actor="user:us_tests", created_by=None, wish=wish, name="w", setup=None, now=NOON)
@@ -38,7 +40,7 @@ def staff(acme: Organization, offer: Offer) -> Client:
 
 
 def test_every_list_and_row_opens(staff: Client) -> None:
-    assert len(MODELS) == 12
+    assert len(MODELS) == 13
     for model in MODELS:
         base = f"/admin/billing/{model._meta.model_name}/"
         assert staff.get(f"{base}?q=x").status_code == 200, base

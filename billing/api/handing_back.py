@@ -1,0 +1,88 @@
+"""Handing agreed time back: what it costs and brings, returning, shortening."""
+
+from datetime import datetime
+
+from django.db import transaction
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.clock import now
+from accounts.http.problems import bad_field
+from billing import handing_back
+from billing.api.orders import LeaseView
+from billing.serializers import HandBackValue, NewEnd, PricedLease
+from leasing.operations import ShortenRefused
+from leasing.queries import leases_of
+from leasing.serializers import LeaseShown
+from leasing.tasks import nudge_sites
+
+ENDS_AT = OpenApiParameter("ends_at", datetime, description="When the lease would end; without it, now.")
+
+
+class Value(LeaseView):
+    """What handing back would cost and bring."""
+
+    serializer_class = HandBackValue
+
+    @extend_schema(
+        operation_id="leases_hand_back", summary="Ask what handing back costs and brings", parameters=[ENDS_AT]
+    )
+    def get(self, request: Request, id: str) -> Response:
+        """What it would cost and bring to return the lease now, to cancel it before its start, or to let it end at
+        `ends_at`. Nothing is changed. Returning costs less with each second that passes.
+        """
+        lease, ends_at = self.get_object(), None
+        if "ends_at" in request.query_params:
+            ends_at = _end(request.query_params.dict())
+        try:
+            worth = handing_back.value(lease=lease, ends_at=ends_at, now=now())
+        except ShortenRefused as refusal:
+            raise bad_field("ends_at", str(refusal)) from refusal
+        return Response(HandBackValue(worth).data)
+
+
+class Return(LeaseView):
+    """Giving a lease back."""
+
+    serializer_class = LeaseShown
+    required = {"POST": "lease:write"}
+
+    @extend_schema(operation_id="leases_return", summary="Return a lease", request=None, responses=LeaseShown)
+    def post(self, request: Request, id: str) -> Response:
+        """End the lease. The meter stops at once, access ends, the nodes are wiped and a certificate follows.
+
+        Accepted in every state: before its start the lease is cancelled, and one that is over stays as it is. So a
+        retry does no harm. Where an end was agreed, a part of the price of the time that is left may be kept: GET
+        hand-back says it beforehand, the receipt afterwards.
+        """
+        lease = self.get_object()
+        handing_back.hand_back(lease=lease, actor=self.principal.actor, now=now())
+        transaction.on_commit(nudge_sites, robust=True)
+        return Response(LeaseShown(leases_of(self.principal.organization).get(pk=lease.pk)).data)
+
+
+class Shorten(LeaseView):
+    """An earlier end for a lease."""
+
+    required = {"POST": "lease:write"}
+
+    @extend_schema(operation_id="leases_shorten", summary="Shorten a lease", request=NewEnd, responses=PricedLease)
+    def post(self, request: Request, id: str) -> Response:
+        """Let the lease end earlier; it goes on until then. GET hand-back with the same `ends_at` says beforehand what
+        that costs and brings. Asking for the end that it has already changes nothing, so a retry does no harm.
+        """
+        lease = self.get_object()
+        try:
+            handing_back.shorten(lease=lease, ends_at=_end(request.data), actor=self.principal.actor, now=now())
+        except ShortenRefused as refusal:
+            raise bad_field("ends_at", str(refusal)) from refusal
+        transaction.on_commit(nudge_sites, robust=True)
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+def _end(data: object) -> datetime:
+    wanted = NewEnd(data=data)
+    wanted.is_valid(raise_exception=True)
+    moment: datetime = wanted.validated_data["ends_at"]
+    return moment

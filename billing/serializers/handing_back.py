@@ -1,0 +1,56 @@
+"""Agreed time that is handed back: what it costs and brings, before and afterwards."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.http.serializers import StrictSerializer
+from billing.models import HandBack
+from leasing.models import ChangeKind
+
+
+class HandBackValue(serializers.Serializer[Any]):
+    """What handing back agreed time costs and brings; all zero for a lease without an agreed end."""
+
+    kind = serializers.ChoiceField(choices=ChangeKind.choices)
+    since = serializers.DateTimeField(help_text="Handed back is the time from here")
+    until = serializers.DateTimeField(allow_null=True, help_text="to here; null where no end was agreed.")
+    price_micros = serializers.IntegerField(help_text="Of that time, as agreed.")
+    fee_micros = serializers.IntegerField(help_text="Kept of it.")
+    refund_micros = serializers.IntegerField(help_text="Free in the wallet at once: price - fee.")
+    resale_micros = serializers.IntegerField(help_text="At most so much of the fee comes back as others use the time.")
+
+
+class HandBackShown(serializers.ModelSerializer[HandBack]):
+    """Agreed time that was handed back, with what that cost and has brought so far."""
+
+    id = serializers.CharField(source="change.public_id", help_text="Such as lc_…")
+    kind = serializers.ChoiceField(choices=ChangeKind.choices, source="change.kind")
+    at = serializers.DateTimeField(source="change.at")
+    since = serializers.DateTimeField(source="change.new_ends_at", help_text="Handed back was the time from here")
+    until = serializers.DateTimeField(source="change.old_ends_at", help_text="to here.")
+    refund_micros = serializers.IntegerField(help_text="Free in the wallet at once: price - fee.")
+    credit_closed = serializers.BooleanField(source="closed", help_text="True once no more can come back.")
+
+    class Meta:
+        model = HandBack
+        fields = [
+            "id",
+            "kind",
+            "at",
+            "since",
+            "until",
+            "price_micros",
+            "fee_micros",
+            "refund_micros",
+            "most_credit_micros",
+            "credited_micros",
+            "credit_closed",
+        ]
+        read_only_fields = fields
+
+
+class NewEnd(StrictSerializer):
+    """When a lease is to end."""
+
+    ends_at = serializers.DateTimeField()

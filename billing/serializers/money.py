@@ -1,0 +1,93 @@
+"""The wallet, what moves in it, and what is paid in and back."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.http.serializers import StrictSerializer
+from billing.models import Entry, Payment, Refund
+from billing.settlement import pay_url
+
+
+class WalletShown(serializers.Serializer[Any]):
+    """The organization's money now."""
+
+    balance_micros = serializers.IntegerField(help_text="By the ledger.")
+    accrued_micros = serializers.IntegerField(help_text="Used since the last posting.")
+    held_micros = serializers.IntegerField(help_text="Kept aside for leases that are ordered or running.")
+    available_micros = serializers.IntegerField(help_text="balance - accrued - held: what an order may use.")
+    burn_micros_per_hour = serializers.IntegerField(help_text="Of on-demand leases that are running.")
+    seconds_left = serializers.IntegerField(allow_null=True, help_text="For these leases; null if none runs.")
+    refundable_cents = serializers.SerializerMethodField(help_text="What can go back to your cards.")
+
+    def get_refundable_cents(self, _: object) -> int:
+        """Said by the view, which looked it up."""
+        return int(self.context["refundable_cents"])
+
+
+class EntryShown(serializers.ModelSerializer[Entry]):
+    """One movement in the wallet. Never changed or removed."""
+
+    id = serializers.CharField(source="posting.public_id", help_text="Such as le_…")
+    kind = serializers.CharField(source="posting.kind")
+    at = serializers.DateTimeField(source="posting.at")
+    balance_micros = serializers.IntegerField(help_text="The wallet's balance after it.")
+    lease = serializers.CharField(source="posting.lease.public_id", allow_null=True, default=None)
+    payment = serializers.CharField(source="posting.payment.public_id", allow_null=True, default=None)
+    memo = serializers.CharField(source="posting.memo")
+
+    class Meta:
+        model = Entry
+        fields = ["id", "kind", "at", "amount_micros", "balance_micros", "lease", "payment", "memo"]
+        read_only_fields = fields
+
+
+class TopUpShown(serializers.ModelSerializer[Payment]):
+    """A payment into the wallet. It counts once its state is `paid`."""
+
+    id = serializers.CharField(source="public_id", help_text="Such as pm_…")
+    checkout_url = serializers.SerializerMethodField(help_text="Open it in a browser to pay; null once nothing is due.")
+
+    class Meta:
+        model = Payment
+        fields = [
+            "id",
+            "amount_cents",
+            "state",
+            "error",
+            "refunded_cents",
+            "created_at",
+            "settled_at",
+            "checkout_url",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.URLField(allow_null=True))
+    def get_checkout_url(self, payment: Payment) -> str | None:
+        """Leads on to the processor's page."""
+        return pay_url(payment)
+
+
+class NewTopUp(StrictSerializer):
+    """How much to pay in."""
+
+    amount_cents = serializers.IntegerField(help_text="1000 to 5000000: $10.00 to $50,000.00.")
+
+
+class RefundShown(serializers.ModelSerializer[Refund]):
+    """Money on its way back to the card of one payment."""
+
+    id = serializers.CharField(source="public_id", help_text="Such as rf_…")
+    payment = serializers.CharField(source="payment.public_id")
+
+    class Meta:
+        model = Refund
+        fields = ["id", "payment", "amount_cents", "state", "error", "created_at", "settled_at"]
+        read_only_fields = fields
+
+
+class NewRefund(StrictSerializer):
+    """How much to pay back."""
+
+    amount_cents = serializers.IntegerField(min_value=1, help_text="At most the wallet's refundable_cents.")

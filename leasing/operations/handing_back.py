@@ -1,0 +1,129 @@
+"""Agreed time that a customer gives back: all that is left of it, or its last part. It returns to stock at once."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+
+from accounts.operations import record
+from leasing.models import ChangeKind, Claim, Lease, LeaseChange
+from leasing.operations import calendar
+from leasing.operations.ending import end
+from leasing.states import SERVING, LeaseState
+from marketplace.queries import aligned, occupied
+
+SECOND = timedelta(seconds=1)
+SHORTENED_IN = frozenset({LeaseState.SCHEDULED, LeaseState.ACTIVE})
+# Out of these something that was agreed is handed back; a hold is no agreement yet.
+AGREED = frozenset({LeaseState.SCHEDULED, LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED})
+
+
+class ShortenRefused(Exception):
+    """The lease cannot end then. The message says the limit and the way out."""
+
+
+@transaction.atomic
+def give_back(*, lease: Lease, actor: str, now: datetime) -> LeaseChange | None:
+    """
+    End a lease because its customer wants it: always accepted, as `end` is.
+
+    Returns what that frees of an agreed window, with its lease as it was before; None where there is nothing, also when
+    it was given back before.
+    """
+    calendar.lock_nodes_of(lease)
+    before = _lock(lease)
+    nodes = _nodes(before)
+    end(lease=before, reason="returned", actor=actor, now=now)
+    if before.state not in AGREED or before.ends_at is None or before.ends_at <= now:
+        return None
+    kind = ChangeKind.CANCELLED if before.state == LeaseState.SCHEDULED else ChangeKind.RETURNED
+    left = before.starts_at if kind == ChangeKind.CANCELLED else max(before.starts_at, now)
+    return _write(before, kind=kind, old=before.ends_at, new=left, nodes=nodes, actor=actor, now=now)
+
+
+@transaction.atomic
+def shorten(*, lease: Lease, ends_at: datetime, actor: str, now: datetime) -> LeaseChange | None:
+    """
+    Let a lease end earlier; what lies behind the new end is free for others at once, cleaning time excepted.
+
+    Returns what that frees, with its lease as it was before; None if it ends then already.
+
+    :raises ShortenRefused: if its state or its terms do not allow it
+    """
+    calendar.lock_nodes_of(lease)
+    before = _lock(lease)
+    if before.ends_at == ends_at:
+        return None
+    old = check_shorter(before, ends_at=ends_at, now=now)
+    nodes = _nodes(before)
+    claims = Claim.objects.filter(lease=before, released_at=None, node__in=nodes)
+    calendar.set_end(claims=claims, ends_at=occupied(before.terms, before.starts_at, ends_at).ends_at)
+    changed = {"ends_at": ends_at, "guaranteed_until": ends_at, "setup_version": F("setup_version") + 1}
+    Lease.objects.filter(pk=before.pk).update(**changed)  # hosts learn of the new deadline by the version
+    record(
+        organization=before.organization,
+        kind="lease.shortened",
+        subject=before.public_id,
+        actor=actor,
+        at=now,
+        data={"name": before.name, "ends_at": ends_at.isoformat(), "ended_at_before": old.isoformat()},
+    )
+    return _write(before, kind=ChangeKind.SHORTENED, old=old, new=ends_at, nodes=nodes, actor=actor, now=now)
+
+
+def check_shorter(lease: Lease, *, ends_at: datetime, now: datetime) -> datetime:
+    """
+    Whether the lease may end then. Returns its end as it is now.
+
+    :raises ShortenRefused: if it may not
+    """
+    terms, old = lease.terms, lease.ends_at
+    if old is None:
+        raise ShortenRefused("This lease has no agreed end: return it whenever you like, at no cost.")
+    if lease.state not in SHORTENED_IN:
+        raise ShortenRefused("Only a lease that is scheduled or active can be shortened.")
+    if ends_at <= now:
+        raise ShortenRefused(f"Choose an end after now ({now:%Y-%m-%d %H:%M} UTC), or return the lease.")
+    if ends_at >= old:
+        raise ShortenRefused(f"Choose an end before the present one, {old:%Y-%m-%d %H:%M} UTC.")
+    shortest = lease.starts_at + timedelta(seconds=terms.min_seconds)
+    if ends_at < shortest:
+        raise ShortenRefused(f"On its terms the lease ends at {shortest:%Y-%m-%d %H:%M} UTC at the earliest.")
+    if next_end(lease, ends_at) != ends_at:
+        first = next_end(lease, ends_at)
+        raise ShortenRefused(f"On its terms the next end from then on is {first:%Y-%m-%d %H:%M} UTC.")
+    return old
+
+
+def next_end(lease: Lease, wanted: datetime) -> datetime:
+    """The first end from `wanted` on that the lease's terms allow; its present one if there is none before."""
+    terms = lease.terms
+    first = aligned(terms, max(wanted, lease.starts_at + timedelta(seconds=terms.min_seconds)))
+    length = -(-(first - lease.starts_at) // SECOND)
+    step = terms.length_step(length)
+    return min(first + timedelta(seconds=-length % step), lease.last_moment)
+
+
+def _lock(lease: Lease) -> Lease:
+    return Lease.objects.select_for_update(of=("self",)).select_related("terms", "organization").get(pk=lease.pk)
+
+
+def _nodes(lease: Lease) -> list[int]:
+    """The nodes that serve the lease, or will; not those that were replaced and are being wiped."""
+    return sorted(lease.machines.filter(state__in=SERVING).values_list("node_id", flat=True))
+
+
+def _write(
+    lease: Lease, *, kind: ChangeKind, old: datetime, new: datetime, nodes: list[int], actor: str, now: datetime
+) -> LeaseChange:
+    return LeaseChange.objects.create(
+        lease=lease,
+        kind=kind,
+        at=now,
+        actor=actor,
+        old_starts_at=lease.starts_at,
+        old_ends_at=old,
+        new_starts_at=lease.starts_at,
+        new_ends_at=new,
+        nodes=nodes,
+    )

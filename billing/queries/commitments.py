@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from django.db.models import Sum
 
 from accounts.models import Organization
-from billing.models import Meter, Usage
+from billing.models import AccountKind, Entry, Meter, PostingKind, Usage
 from billing.queries.meters import SECOND, Reading, read, readable
 from billing.queries.months import month_of, months_between, next_month, start_of
 from billing.queries.prices import Price, prices_of
@@ -27,6 +27,7 @@ REACH = timedelta(minutes=5)
 # One that is being started or resumed may begin its kept hour so much later, in the next month too.
 STARTING = timedelta(hours=1)
 
+HANDED_BACK = (PostingKind.EARLY_RETURN, PostingKind.CANCELLATION, PostingKind.RESALE_CREDIT)
 NodeSeconds = dict[date, Counter[int]]
 """Node-seconds by month and by their price, micro-dollars per node-hour."""
 
@@ -69,7 +70,8 @@ class Commitments:
 def commitments(*, organization: Organization, now: datetime) -> Commitments:
     """As of `now`, from this month on. Read them under the wallet's lock before promising anything."""
     meters = readable().filter(lease__organization=organization, closed_at=None)
-    return Commitments((*_closed(organization, now), *(of_meter(meter, now=now) for meter in meters)))
+    over = (*_closed(organization, now), *_handed_back(organization, now))
+    return Commitments((*over, *(of_meter(meter, now=now) for meter in meters)))
 
 
 def split(
@@ -110,6 +112,21 @@ def _closed(organization: Organization, now: datetime) -> Iterator[Commitment]:
     )
     for project, micros in rows.values_list("lease__project").annotate(micros=Sum("micros")).order_by("lease__project"):
         spent = Counter({month: micros})
+        yield Commitment(project, spent, spent)
+
+
+def _handed_back(organization: Organization, now: datetime) -> Iterator[Commitment]:
+    """Fees for agreed time that was handed back this month, less credits for what others used of it, tag by tag."""
+    month = month_of(now)
+    entries = Entry.objects.filter(
+        account__organization=organization,
+        account__kind=AccountKind.WALLET,
+        posting__kind__in=HANDED_BACK,
+        posting__at__gte=start_of(month),
+    )
+    by_project = entries.values_list("posting__lease__project").annotate(micros=Sum("amount_micros"))
+    for project, micros in by_project.order_by("posting__lease__project"):
+        spent = Counter({month: -micros})
         yield Commitment(project, spent, spent)
 
 

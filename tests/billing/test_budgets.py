@@ -5,15 +5,16 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from accounts.models import Event, Organization
-from billing import budgets, capping, invariants, metering, standing
+from billing import budgets, capping, handing_back, invariants, metering, standing
 from billing.budgets import BudgetExceeded, BudgetExists
 from billing.models import Budget, BudgetAlert, Usage
 from billing.queries import commitments, split
 from leasing.models import Lease
 from leasing.operations import end
 from leasing.states import LeaseState
-from marketplace.models import Offer
+from marketplace.models import Offer, PlanKind
 from marketplace.money import MICROS, price
+from tests import factories
 from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, funded, give, place, running
 from tests.leasing.conftest import work_all
 
@@ -273,3 +274,12 @@ def test_the_invariants_name_a_month_that_passed_its_budget(acme: Organization, 
     Budget.objects.update(limit_micros=3_599_999)
     (found,) = invariants.broken(now=MIDNIGHT + HOUR)
     assert f"budget {budget.public_id} in 2026-04-01" in found
+
+
+def test_a_fee_for_time_that_was_handed_back_counts_in_its_month(acme: Organization) -> None:
+    plan = factories.a_plan(PlanKind.RESERVED, cancel_refunds=[[0, 50]])
+    offer = factories.an_offer(factories.a_pool(nodes=1), plan)
+    lease = place(a_quote(acme, offer, starts_at=NOON + HOUR, ends_at=NOON + 3 * HOUR))
+    before = committed(acme)
+    handing_back.hand_back(lease=lease, actor="user:us_tests", now=NOON)
+    assert (before, committed(acme)) == (7_200_000, 3_600_000)

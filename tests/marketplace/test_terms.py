@@ -149,7 +149,8 @@ def test_each_rule_is_said_in_words_with_its_unit() -> None:
         "Pauses": "15 minutes after a notice; at most 3 and 2 hours in 30 days",
         "Start fee": "none",
         "Discount": "5 % from 7 days on, 10 % from 30 days on",
-        "Cancelling": "Of the price back: all until 1 day before, 90 % until 1 hour before, nothing from then until it has begun",
+        "Cancelling": "Of the price back: all until 1 day before, 90 % until 1 hour before, "
+        "nothing from then until it has begun",
         "Handing back": "75 % of the price of the rest back, and 20 % of what somebody else then uses",
     }
 

@@ -1,5 +1,6 @@
 """What the pages of this app ask."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -8,43 +9,37 @@ from accounts.models import Organization, SSHKey
 from leasing.forms import POLICIES
 from leasing.models import ENVIRONMENT_BYTES, STARTUP_SCRIPT_BYTES, OnFailure
 from leasing.operations import BadEnvironment, check_environment
+from marketplace.forms import MINUTE, UTC_ONLY, Zoned, moment
 from marketplace.models import Image, PlanKind, Terms
 from marketplace.money import MICROS_PER_CENT
 from marketplace.queries import MOST_NODES, Window
 
-MOMENT = "%Y-%m-%dT%H:%M"
 LEAST_DOLLARS, MOST_DOLLARS = 10, 50_000
 
 
-def moment(label: str) -> forms.DateTimeField:
-    """A moment in UTC, chosen to the minute."""
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 60}, format=MOMENT)
-    return forms.DateTimeField(
-        label=label, widget=widget, error_messages={"invalid": "Write it as 2026-03-02T12:00, in UTC."}
-    )
-
-
-class Wish(forms.Form):
-    """How many nodes, and on a plan with windows, for which."""
+class Wish(Zoned):
+    """How many nodes, and on a plan with windows, for which, on the clocks of a zone."""
 
     nodes = forms.IntegerField(label="Nodes", min_value=1, max_value=MOST_NODES, initial=1)
-    starts_at = moment("From (UTC)")
-    ends_at = moment("Until (UTC)")
+    starts_at = moment("From", required=True)
+    ends_at = moment("Until", required=True)
+    field_order = ("nodes", "zone", "starts_at", "ends_at")
 
-    def __init__(self, data: Any, *, terms: Terms, window: Window) -> None:
+    def __init__(self, data: Any, *, terms: Terms, window: Window, zones: Mapping[str, str] = UTC_ONLY) -> None:
         """`window` is proposed where `data` says nothing; a start at once, where the terms allow it."""
-        starts_at = "" if terms.may_start_now else f"{window.starts_at:{MOMENT}}"
-        proposed = {"nodes": "1", "starts_at": starts_at, "ends_at": f"{window.ends_at:{MOMENT}}"}
-        super().__init__(proposed | {name: data[name] for name in proposed if data.get(name)})
+        starts_at = "" if terms.may_start_now else f"{window.starts_at:{MINUTE}}Z"
+        proposed = {"nodes": "1", "starts_at": starts_at, "ends_at": f"{window.ends_at:{MINUTE}}Z"}
+        asked = {*proposed, "zone", "starts_at_offset", "ends_at_offset"}
+        super().__init__(proposed | {name: data[name] for name in asked if data.get(name)}, zones=zones)
         if terms.may_start_now:
             self.fields["starts_at"].required = False
             self.fields["starts_at"].help_text = "Empty: at once."
         if terms.plan.kind == PlanKind.ON_DEMAND:
-            del self.fields["starts_at"], self.fields["ends_at"]
+            self.fields = {"nodes": self.fields["nodes"]}
 
     def window(self) -> dict[str, Any]:
         """The cleaned wish as a quote takes it."""
-        return {"starts_at": None, "ends_at": None, **self.cleaned_data}
+        return {name: self.cleaned_data.get(name) for name in ("nodes", "starts_at", "ends_at")}
 
 
 class KeyChoices(forms.ModelMultipleChoiceField[SSHKey]):

@@ -1,7 +1,18 @@
 """What can be read of the catalogue: offers that match, their rates, and when their nodes are free."""
 
-from marketplace.queries.booking import MOST_NODES, Refusal, bookable, duration, first_end, soonest, why_not
+from marketplace.queries.booking import (
+    MOST_NODES,
+    Refusal,
+    bookable,
+    duration,
+    first_end,
+    first_start,
+    soonest,
+    why_not,
+)
+from marketplace.queries.calendar import Day, Hour, calendar, hours_of
 from marketplace.queries.criteria import BadPeriod, Criteria, Sort, check_period
+from marketplace.queries.openings import Opening, OpeningRow, OpeningSort, opening_rows, openings, reach_of
 from marketplace.queries.search import (
     Hit,
     OfferRow,
@@ -24,8 +35,13 @@ __all__ = [
     "BadPeriod",
     "CatalogueSize",
     "Criteria",
+    "Day",
     "Hit",
+    "Hour",
     "OfferRow",
+    "Opening",
+    "OpeningRow",
+    "OpeningSort",
     "Refusal",
     "Sort",
     "Window",
@@ -33,6 +49,7 @@ __all__ = [
     "all_announced",
     "all_terms",
     "bookable",
+    "calendar",
     "catalogue_size",
     "check_period",
     "current_rate",
@@ -40,15 +57,20 @@ __all__ = [
     "earliest",
     "find",
     "first_end",
+    "first_start",
     "free_nodes",
     "free_windows",
+    "hours_of",
     "is_held",
     "listed_offers",
     "occupied",
     "offer_row",
     "offer_rows",
+    "opening_rows",
+    "openings",
     "plans_open_to",
     "rates_for",
+    "reach_of",
     "rows",
     "search",
     "soonest",

@@ -69,7 +69,6 @@ class Zoned(forms.Form):
 
     zone = forms.ChoiceField(
         label="Time zone",
-        required=False,
         error_messages={"invalid_choice": "“%(value)s” is not in the list. Choose one that is."},
     )
 

@@ -1,7 +1,7 @@
 """The earliest start, across all sites: one form, and what can be booked for it."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -56,7 +56,7 @@ def _results(form: Finder, asked: QueryDict) -> dict[str, Any]:
     return {
         "page": page,
         "criteria": criteria,
-        "length": form.length,
+        "hours": form.length // timedelta(hours=1),
         "results": [_result(row, criteria, form) for row in shown],
         "simulated": any(row.offer.pool.simulated for row in shown),
         "previous": _page(asked, page.number - 1) if page.has_previous() else "",

@@ -15,7 +15,7 @@ MOST_HOURS = 8760  # a year
 class Finder(CatalogueFilter):
     """As the catalogue's filters, with a length in place of an end."""
 
-    FIRST = ("nodes", "hours", "gpu_model", "gpus", "region", "starts_at", "until", "zone", "sort")
+    FIRST = ("nodes", "hours", "gpu_model", "gpus", "region", "sort", "starts_at", "until", "zone")
     MORE = ("plan", "gpu_memory_gb", "site", "max_price", "renewable_share", "provisioner")
     MOMENTS = ("starts_at", "until")
 

@@ -20,7 +20,7 @@ class Cell:
 
     starts_at: datetime  # on the clocks of the zone
     free: int
-    look: str  # "enough", "few", "none" or "past"
+    look: str  # "enough", "few" (or no lease may start then), "none" or "past"
     address: str
 
     @property
@@ -71,7 +71,6 @@ def _drawn(offer: Offer, terms: Terms, criteria: Criteria, zone: ZoneInfo, now: 
     """How an hour is shown: a link where enough nodes are free and the terms let a lease start in it."""
     ahead = now + timedelta(seconds=terms.max_ahead_seconds)
     length = _length(terms, criteria)
-    zone_said = zone.key
 
     def cell(hour: Hour) -> Cell:
         starts_at = first_start(terms, hour.starts_at, now)
@@ -79,7 +78,8 @@ def _drawn(offer: Offer, terms: Terms, criteria: Criteria, zone: ZoneInfo, now: 
         address = ""
         if look == "enough" and starts_at < hour.ends_at and starts_at <= ahead:
             ends_at = first_end(terms, starts_at, starts_at + length)
-            address = order_address(offer, replace(criteria, starts_at=starts_at, ends_at=ends_at), zone_said)
+            address = order_address(offer, replace(criteria, starts_at=starts_at, ends_at=ends_at), zone.key)
+        look = "few" if look == "enough" and not address else look
         return Cell(hour.starts_at.astimezone(zone), hour.free, look, address)
 
     return cell

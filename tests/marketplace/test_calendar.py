@@ -181,6 +181,15 @@ def test_hours_with_too_few_nodes_lead_nowhere_and_say_so(fair: Fair) -> None:
     assert f"{day:%Y-%m-%dT%H:%MZ}" not in {one["starts_at"][0] for one in orders}
 
 
+def test_a_free_hour_in_which_the_plan_lets_no_lease_start_is_no_link(fair: Fair) -> None:
+    daily = {"granularity_seconds": 86_400, "offset_seconds": 41_400, "min_seconds": 86_400}
+    factories.the_terms(fair.big_reserved.plan, starts_at=NOON - DAY, **daily)
+    html, orders = grid(fair.big_reserved, zone="UTC", day=f"{now().date() + DAY}")
+    starts = [datetime.fromisoformat(one["starts_at"][0]) for one in orders]
+    assert [f"{at:%H:%M}" for at in starts] == ["11:30"] * 14
+    assert html.count(", no start then<") == 14 * 23
+
+
 def test_a_calendar_without_a_free_hour_says_what_to_do(fair: Fair) -> None:
     html, orders = grid(fair.big_reserved, nodes=3)
     assert not orders and "No start on these days." in html

@@ -19,25 +19,24 @@ from leasing.models import (
     OnFailure,
 )
 from leasing.operations import BadEnvironment, check_environment
-from marketplace.forms import CatalogueFilter
+from marketplace.forms import MINUTE, UTC_ONLY, CatalogueFilter, Zoned, moment
 from marketplace.models import Image, Offer, Plan, PlanKind, Terms
 from marketplace.money import MICROS, MICROS_PER_CENT, SECONDS_PER_HOUR
 from marketplace.queries import MOST_NODES, Window, listed_offers
 
-MOMENT = "%Y-%m-%dT%H:%M"
 LEAST_DOLLARS, MOST_DOLLARS = 10, 50_000
 MOST_BUDGET_DOLLARS = 10**9
 
 
-def moment(label: str, **options: Any) -> forms.DateTimeField:
+def utc_moment(label: str, **options: Any) -> forms.DateTimeField:
     """A moment in UTC, chosen to the minute."""
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 60}, format=MOMENT)
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 60}, format=MINUTE)
     words = {"invalid": "Write it as 2026-03-02T12:00, in UTC."}
     return forms.DateTimeField(label=label, widget=widget, error_messages=words, **options)
 
 
-class Wish(forms.Form):
-    """How many nodes, and on a plan with windows, for which."""
+class Wish(Zoned):
+    """How many nodes, and on a plan with windows, for which, on the clocks of a zone."""
 
     nodes = forms.IntegerField(label="Nodes", min_value=1, max_value=MOST_NODES, initial=1)
     same_fabric = forms.BooleanField(
@@ -45,34 +44,46 @@ class Wish(forms.Form):
         required=False,
         help_text="All nodes on one fast network, or no order. For more than one node.",
     )
-    starts_at = moment("From (UTC)")
-    ends_at = moment("Until (UTC)")
+    starts_at = moment("From", required=True)
+    ends_at = moment("Until", required=True)
+    field_order = ("nodes", "same_fabric", "zone", "starts_at", "ends_at")
 
-    def __init__(self, data: Any, *, terms: Terms, window: Window, grouped: bool = False) -> None:
+    def __init__(
+        self,
+        data: Any,
+        *,
+        terms: Terms,
+        window: Window,
+        zones: Mapping[str, str] = UTC_ONLY,
+        grouped: bool = False,
+    ) -> None:
         """
         `window` is proposed where `data` says nothing; a start at once, where the terms allow it. A fabric group is
         offered where nodes are `grouped`.
         """
-        starts_at = "" if terms.may_start_now else f"{window.starts_at:{MOMENT}}"
-        proposed = {"nodes": "1", "starts_at": starts_at, "ends_at": f"{window.ends_at:{MOMENT}}"}
-        super().__init__(proposed | {name: data[name] for name in (*proposed, "same_fabric") if data.get(name)})
+        starts_at = "" if terms.may_start_now else f"{window.starts_at:{MINUTE}}Z"
+        proposed = {"nodes": "1", "starts_at": starts_at, "ends_at": f"{window.ends_at:{MINUTE}}Z"}
+        asked = {*proposed, "zone", "starts_at_offset", "ends_at_offset", "same_fabric"}
+        super().__init__(proposed | {name: data[name] for name in asked if data.get(name)}, zones=zones)
         if terms.may_start_now:
             self.fields["starts_at"].required = False
             self.fields["starts_at"].help_text = "Empty: at once."
         if terms.plan.kind == PlanKind.ON_DEMAND:
-            del self.fields["starts_at"], self.fields["ends_at"]
+            kept = ("nodes", "same_fabric")
+            self.fields = {name: field for name, field in self.fields.items() if name in kept}
         if not grouped:
             del self.fields["same_fabric"]
 
     def window(self) -> dict[str, Any]:
         """The cleaned wish as a quote takes it."""
-        return {"same_fabric": False, "starts_at": None, "ends_at": None, **self.cleaned_data}
+        said = {name: self.cleaned_data.get(name) for name in ("nodes", "starts_at", "ends_at")}
+        return {"same_fabric": self.cleaned_data.get("same_fabric", False), **said}
 
 
 class NewEnd(forms.Form):
     """Until when a lease shall go on; and the price that was shown for it, which is charged or nothing is."""
 
-    ends_at = moment("Until (UTC)")
+    ends_at = utc_moment("Until (UTC)")
     shown_micros = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
 
@@ -88,8 +99,8 @@ class NewWindow(forms.Form):
     """Where an agreed lease shall go."""
 
     offer = Offers(label="Offer", queryset=Offer.objects.none(), to_field_name="public_id", empty_label=None)
-    starts_at = moment("From (UTC)")
-    ends_at = moment("Until (UTC)")
+    starts_at = utc_moment("From (UTC)")
+    ends_at = utc_moment("Until (UTC)")
 
     def __init__(self, data: Any, *, lease: Lease) -> None:
         """Offers what is for sale to the organization on the same plan."""
@@ -127,7 +138,7 @@ class AutoExtension(forms.Form):
 class EarlierEnd(forms.Form):
     """When a lease is to end."""
 
-    ends_at = moment("End (UTC)")
+    ends_at = utc_moment("End (UTC)")
 
     def __init__(self, data: Any, *, first: datetime) -> None:
         """`first` is the first end that the lease's terms allow; it is proposed."""
@@ -258,9 +269,11 @@ class NewStandingOrder(CatalogueFilter):
         max_value=366 * 24,
         help_text="How long the lease lasts. Empty: on demand, until you give it back.",
     )
-    earliest_at = moment("Not before (UTC)", required=False)
-    latest_at = moment("Over by (UTC)", required=False, help_text="When a lease with hours has to be over.")
-    expires_at = moment("Wait until (UTC)", required=False, help_text="Empty: as long as it could start, or 30 days.")
+    earliest_at = utc_moment("Not before (UTC)", required=False)
+    latest_at = utc_moment("Over by (UTC)", required=False, help_text="When a lease with hours has to be over.")
+    expires_at = utc_moment(
+        "Wait until (UTC)", required=False, help_text="Empty: as long as it could start, or 30 days."
+    )
 
     def __init__(self, data: Any, *, initial: Mapping[str, Any], now: datetime, plans: Iterable[Plan]) -> None:
         super().__init__(data, now=now, plans=plans)

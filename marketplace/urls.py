@@ -3,6 +3,7 @@
 from django.urls import path
 
 from marketplace.views.catalogue import catalogue
+from marketplace.views.find import find
 from marketplace.views.offer import offer
 from marketplace.views.plans import plans
 
@@ -10,5 +11,6 @@ urlpatterns = [
     path("", catalogue, name="home"),
     path("", catalogue, name="catalogue"),  # the same page, as the navigation calls it
     path("offers/<str:id>/", offer, name="offer"),
+    path("find/", find, name="find"),
     path("plans/", plans, name="plans"),
 ]

@@ -16,11 +16,12 @@ from accounts.views import allowed
 from billing import extending
 from billing.checkout import CAPS, InsufficientFunds
 from billing.extending import Extension, PriceTooHigh
-from billing.forms import MOMENT, AutoExtension, NewEnd, cents_to_ask
+from billing.forms import AutoExtension, NewEnd, cents_to_ask
 from leasing.models import Lease
 from leasing.operations import BookedBehind, WindowRefused, extend_itself
 from leasing.queries.extension import EXTENDABLE, Reach, reach, why_not_now
 from leasing.tasks import nudge_sites
+from marketplace.forms import MINUTE
 from marketplace.money import MICROS, SECONDS_PER_HOUR
 from marketplace.queries import current_rate, first_end
 
@@ -52,7 +53,7 @@ def lease_extend(request: HttpRequest, id: str) -> HttpResponse:
         messages.info(request, refusal.message)
         return redirect("lease", id=id)
     found = reach(lease, now=moment)
-    form = NewEnd(request.POST or request.GET or {"ends_at": f"{_proposed(lease, found):{MOMENT}}"})
+    form = NewEnd(request.POST or request.GET or {"ends_at": f"{_proposed(lease, found):{MINUTE}}"})
     confirmed = request.method == "POST" and "reprice" not in request.POST
     if form.is_valid() and confirmed and _extend(request, lease, form, moment):
         transaction.on_commit(nudge_sites, robust=True)

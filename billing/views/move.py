@@ -12,7 +12,7 @@ from accounts.clock import now
 from accounts.views import allowed
 from billing import checkout, moving
 from billing.extending import extendable
-from billing.forms import MOMENT, NewWindow
+from billing.forms import MINUTE, NewWindow
 from billing.models import Quote
 from leasing.models import Lease
 from leasing.operations import NodesTaken, WindowRefused
@@ -43,7 +43,7 @@ def lease_move(request: HttpRequest, id: str) -> HttpResponse:
 
 
 def _present(lease: Lease) -> dict[str, str]:
-    window = {"starts_at": f"{lease.starts_at:{MOMENT}}", "ends_at": f"{lease.ends_at:{MOMENT}}"}
+    window = {"starts_at": f"{lease.starts_at:{MINUTE}}", "ends_at": f"{lease.ends_at:{MINUTE}}"}
     return {"offer": lease.offer.public_id, **window}
 
 

@@ -19,6 +19,7 @@ from billing.queries import wallet
 from leasing.models import Lease
 from leasing.operations import NodesTaken, Setup
 from leasing.tasks import nudge_sites
+from marketplace.forms import zones_for
 from marketplace.models import Offer
 from marketplace.queries import (
     Criteria,
@@ -92,7 +93,8 @@ def order(request: HttpRequest) -> HttpResponse:
     offer = get_object_or_404(listed_offers(principal.organization), public_id=asked.get("offer", ""))
     terms = terms_of(plan=offer.plan, at=moment)
     grouped = largest_fabric_group(pool=offer.pool) > 1
-    wish = Wish(asked, terms=terms, window=Criteria().wish(terms, moment), grouped=grouped)
+    zones = zones_for(site=offer.pool.site.time_zone, user=getattr(request.user, "time_zone", ""))
+    wish = Wish(asked, terms=terms, window=Criteria().wish(terms, moment), zones=zones, grouped=grouped)
     details = Details(request.POST or None, organization=principal.organization)
     quote = _shown_quote(asked, principal)
     if quote and quote.lease:

@@ -1,7 +1,20 @@
 """The forms of the catalogue and of its prices."""
 
+from marketplace.forms.find import Finder
+from marketplace.forms.moments import MINUTE, UTC_ONLY, Zoned, moment, zones_for
 from marketplace.forms.rate import NewRate
 from marketplace.forms.search import CatalogueFilter, Wish
 from marketplace.forms.terms import NewTerms
 
-__all__ = ["CatalogueFilter", "NewRate", "NewTerms", "Wish"]
+__all__ = [
+    "MINUTE",
+    "UTC_ONLY",
+    "CatalogueFilter",
+    "Finder",
+    "NewRate",
+    "NewTerms",
+    "Wish",
+    "Zoned",
+    "moment",
+    "zones_for",
+]

@@ -1,12 +1,13 @@
 """The forms of the catalogue. Both are sent by GET: what is found has an address."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
 from accounts.models import Organization
+from marketplace.forms.moments import UTC_ONLY, Zoned, moment
 from marketplace.models import GPUModel, NodeType, Plan, Provisioner, Region, Site
 from marketplace.money import MICROS
 from marketplace.queries import MOST_NODES, BadPeriod, Criteria, Sort, check_period
@@ -28,23 +29,23 @@ def number(label: str) -> forms.TypedChoiceField:
     return forms.TypedChoiceField(label=label, required=False, coerce=int, empty_value=None, error_messages=NOT_LISTED)
 
 
-def moment(label: str) -> forms.DateTimeField:
-    """A moment in UTC, chosen to the minute."""
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 60}, format="%Y-%m-%dT%H:%M")
-    words = {"invalid": "Write it as 2026-03-02T12:00, in UTC."}
-    return forms.DateTimeField(label=label, required=False, widget=widget, error_messages=words)
-
-
-class Wish(forms.Form):
+class Wish(Zoned):
     """How many nodes, and for which period."""
 
     nodes = forms.IntegerField(label="Nodes", required=False, min_value=1, max_value=MOST_NODES)
-    starts_at = moment("From (UTC)")
-    ends_at = moment("Until (UTC)")
+    starts_at = moment("From")
+    ends_at = moment("Until")
 
-    def __init__(self, data: Any, *, now: datetime, organization: Organization | None = None) -> None:
-        """`organization`: whose private plans and prices count too."""
-        super().__init__(data)
+    def __init__(
+        self,
+        data: Any,
+        *,
+        now: datetime,
+        organization: Organization | None = None,
+        zones: Mapping[str, str] = UTC_ONLY,
+    ) -> None:
+        """`organization`: whose private plans and prices count too; `zones`: whose clocks the period may be told by."""
+        super().__init__(data, zones=zones)
         self.now, self.organization = now, organization
         for name, field in self.fields.items():
             field.widget.attrs |= {"aria-describedby": f"id_{name}_error"}
@@ -69,8 +70,17 @@ class Wish(forms.Form):
 class CatalogueFilter(Wish):
     """Which offers to show, and in which order."""
 
-    FIRST = ("plan", "gpu_model", "gpus", "region", "nodes", "sort")
-    MORE = ("gpu_memory_gb", "site", "max_price", "renewable_share", "starts_at", "ends_at", "provisioner")
+    FIRST: ClassVar[tuple[str, ...]] = ("plan", "gpu_model", "gpus", "region", "nodes", "sort")
+    zone: Any = None  # told in UTC
+    MORE: ClassVar[tuple[str, ...]] = (
+        "gpu_memory_gb",
+        "site",
+        "max_price",
+        "renewable_share",
+        "starts_at",
+        "ends_at",
+        "provisioner",
+    )
 
     plan = choice("Plan")
     gpu_model = choice("GPU")
@@ -84,9 +94,15 @@ class CatalogueFilter(Wish):
     provisioner = choice("Machines")
 
     def __init__(
-        self, data: Any, *, now: datetime, plans: Iterable[Plan], organization: Organization | None = None
+        self,
+        data: Any,
+        *,
+        now: datetime,
+        plans: Iterable[Plan],
+        organization: Organization | None = None,
+        zones: Mapping[str, str] = UTC_ONLY,
     ) -> None:
-        super().__init__(data, now=now, organization=organization)
+        super().__init__(data, now=now, organization=organization, zones=zones)
         models = list(GPUModel.objects.order_by("vendor", "name").values_list("slug", "name", "vendor", "memory_gb"))
         counts = NodeType.objects.filter(gpu_count__gt=0).order_by("gpu_count").values_list("gpu_count", flat=True)
         self._offer("plan", "Any plan", [(plan.slug, plan.name) for plan in plans])

@@ -82,6 +82,25 @@ def free_windows(*, offer: Offer, nodes: int, starts_at: datetime, until: dateti
     return _windows(terms, nodes, _gaps(_stock([offer.pool_id], now)[offer.pool_id], reach, now))
 
 
+def free_gaps(*, offer: Offer, reach: Window, now: datetime) -> Iterator[Window]:
+    """Every free period of every single node of an offer within `reach`. One query."""
+    return _gaps(_stock([offer.pool_id], now)[offer.pool_id], reach, now)
+
+
+def windows_of(
+    *, offers: Mapping[int, tuple[int, Terms]], nodes: int, starts_at: datetime, until: datetime, now: datetime
+) -> dict[int, list[Window]]:
+    """
+    The free windows of many offers, given as pool and terms by the offer's key; they may end after `until`, by the
+    difference in cleaning. One query, however many offers.
+    """
+    stock = _stock({pool for pool, _ in offers.values()}, now)
+    longest = max((cleaning(terms) for _, terms in offers.values()), default=timedelta())
+    reach = Window(starts_at, until + longest)
+    gaps = {pool: sorted(_gaps(stock[pool], reach, now)) for pool, _ in offers.values()}
+    return {offer: _windows(terms, nodes, gaps[pool]) for offer, (pool, terms) in offers.items()}
+
+
 Busy = tuple[str, Iterable[DateTimeTZRange]]  # a node's state, and when it is claimed or held, by time
 
 

@@ -1,12 +1,22 @@
 """What the API of this app reads and shows."""
 
-from marketplace.serializers.asked import MOST_MICROS, Availability, OfferCriteria, OfferFilter, WindowsAsked
+from marketplace.serializers.asked import (
+    MOST_MICROS,
+    Availability,
+    CalendarAsked,
+    OfferCriteria,
+    OfferFilter,
+    OpeningsAsked,
+    WindowsAsked,
+)
 from marketplace.serializers.listing import listing
 from marketplace.serializers.shown import (
+    CalendarShown,
     GPUModelShown,
     ImageShown,
     NodeTypeShown,
     OfferShown,
+    OpeningShown,
     PlanShown,
     SiteShown,
     WindowsShown,
@@ -15,12 +25,16 @@ from marketplace.serializers.shown import (
 __all__ = [
     "MOST_MICROS",
     "Availability",
+    "CalendarAsked",
+    "CalendarShown",
     "GPUModelShown",
     "ImageShown",
     "NodeTypeShown",
     "OfferCriteria",
     "OfferFilter",
     "OfferShown",
+    "OpeningShown",
+    "OpeningsAsked",
     "PlanShown",
     "SiteShown",
     "WindowsAsked",

@@ -2,17 +2,30 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import Model, QuerySet
 from rest_framework import serializers
 
 from accounts.http.pagination import LARGEST, SMALLEST, NewestFirst
 from accounts.http.serializers import StrictSerializer
+from accounts.models import time_zones
 from marketplace.models import GPUModel, Plan, Provisioner, Region, Site
-from marketplace.queries import HORIZON, MOST_NODES, BadPeriod, Criteria, Sort, check_period, plans_open_to
+from marketplace.queries import (
+    HORIZON,
+    MOST_NODES,
+    BadPeriod,
+    Criteria,
+    OpeningSort,
+    Sort,
+    check_period,
+    plans_open_to,
+    reach_of,
+)
 
 SHOWN_AHEAD = timedelta(days=14)
 MOST_MICROS = 10**12
+MOST_HOURS = 8760  # a year
 
 
 class Whole(serializers.IntegerField):
@@ -134,6 +147,46 @@ class OfferFilter(Availability, OfferCriteria):
     offset = Whole(0, 100_000, default=0, help_text="Offers to pass over; follow `next` instead of counting.")
 
 
+class Zone(serializers.CharField):
+    """The name of a time zone."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """The name.
+
+        :raises ValidationError: if there is no such zone
+        """
+        name = super().to_internal_value(data)
+        if name not in time_zones():
+            raise serializers.ValidationError("Write an IANA name such as America/New_York, or UTC.")
+        return name
+
+
+class CalendarAsked(StrictSerializer):
+    """Which days to show the free nodes of. Needs `now` in its context."""
+
+    starts_on = serializers.DateField(
+        required=False,
+        help_text="First day; today in the zone, if left out. At most 60 days ahead, and not before today.",
+        error_messages={"invalid": "Write it as 2026-03-02."},
+    )
+    nodes = Whole(1, MOST_NODES, default=1, help_text="How many nodes are wanted: `enough` says whether they are free.")
+    days = Whole(1, HORIZON.days, default=SHOWN_AHEAD.days, help_text="How many days.")
+    time_zone = Zone(default="UTC", max_length=64, help_text="IANA name of the zone whose days and hours.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The fields together, `zone` and the first day filled in.
+
+        :raises ValidationError: if the first day is past or too far ahead
+        """
+        zone = ZoneInfo(attrs["time_zone"])
+        today = self.context["now"].astimezone(zone).date()
+        starts_on = attrs.get("starts_on", today)
+        if not today <= starts_on <= today + HORIZON:
+            limit = f"Choose a day from {today} to {today + HORIZON}, within {HORIZON.days} days."
+            raise serializers.ValidationError({"starts_on": [limit]})
+        return attrs | {"starts_on": starts_on, "zone": zone}
+
+
 class WindowsAsked(StrictSerializer):
     """Between which moments to look for free windows. Needs `now` in its context."""
 
@@ -152,3 +205,32 @@ class WindowsAsked(StrictSerializer):
             limit = f"{starts_at:%Y-%m-%dT%H:%M:%SZ} and {starts_at + HORIZON:%Y-%m-%dT%H:%M:%SZ}"
             raise serializers.ValidationError({"until": [f"Choose a moment between {limit}, within 60 days."]})
         return {"nodes": attrs["nodes"], "starts_at": starts_at, "until": until}
+
+
+class OpeningsAsked(OfferFilter):
+    """Where and how long, between which moments. What is left out asks for nothing."""
+
+    ends_at = None  # type: ignore[assignment]  # hours say it
+    hours = Whole(
+        1, MOST_HOURS, default=24, help_text="How long the nodes are wanted; longer where a plan asks for a multiple."
+    )
+    starts_at = Moment(required=False, help_text="Not before; now, if left out or past. At most 60 days ahead.")
+    until = Moment(
+        required=False, help_text="Over by then: at most 60 days and the hours after the start; so if left out."
+    )
+    sort = Choice(OpeningSort.values, default=OpeningSort.PRICE, help_text="Order of the list: total price, or start.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The fields together, `length` and `until` filled in.
+
+        :raises ValidationError: if the nodes cannot be used for as long between the two moments
+        """
+        attrs = super().validate(attrs)
+        length = timedelta(hours=attrs["hours"])
+        try:
+            until = reach_of(
+                starts_at=attrs.get("starts_at"), until=attrs.get("until"), length=length, now=self.context["now"]
+            )
+        except BadPeriod as error:
+            raise serializers.ValidationError({error.field: [error.message]}) from error
+        return attrs | {"length": length, "until": until}

@@ -144,3 +144,55 @@ class WindowsShown(serializers.Serializer[dict[str, object]]):
     starts_at = serializers.DateTimeField()
     until = serializers.DateTimeField()
     windows = WindowShown(many=True)
+
+
+class HourShown(serializers.Serializer[Any]):
+    """One hour of a place's clocks."""
+
+    starts_at = serializers.DateTimeField(help_text="UTC.")
+    local_time = serializers.CharField(help_text="Its start on the clocks of the zone, such as 01:00.")
+    utc_offset = serializers.CharField(help_text="Of the zone then, such as -04:00: tells apart an hour that is twice.")
+    free = serializers.IntegerField(help_text="Nodes free from the first to the last second; 0 where it has begun.")
+    enough = serializers.BooleanField(help_text="Whether as many nodes as wanted are.")
+
+
+class DayShown(serializers.Serializer[Any]):
+    """A day of 24 hours; of 23 or 25 where clocks are set in it."""
+
+    date = serializers.DateField()
+    hours = HourShown(many=True)
+
+
+class CalendarShown(serializers.Serializer[dict[str, object]]):
+    """
+    For each hour of some days, how many nodes are free all of it. What a lease needs behind it (its whole length,
+    cleaning) is not looked at: quotes and windows do that.
+    """
+
+    offer = serializers.CharField()
+    nodes = serializers.IntegerField()
+    time_zone = serializers.CharField()
+    days = DayShown(many=True)
+
+
+class OpeningShown(serializers.Serializer[Any]):
+    """The first period of an offer in which the wanted nodes are free, and its price."""
+
+    offer = serializers.CharField(source="offer.public_id", help_text="Quote it for this period to order it.")
+    plan = serializers.CharField(source="offer.plan.slug")
+    site = serializers.CharField(source="offer.pool.site.slug")
+    node_type = serializers.CharField(source="offer.pool.node_type.slug")
+    nodes = serializers.IntegerField()
+    starts_at = serializers.DateTimeField(source="opening.starts_at")
+    ends_at = serializers.DateTimeField(source="opening.ends_at")
+    at_once = serializers.BooleanField(
+        source="opening.at_once", help_text="True where it starts with the order: leave starts_at out of its quote."
+    )
+    list_micros_per_node_hour = serializers.IntegerField(source="opening.hit.micros")
+    discount_percent = serializers.IntegerField(source="opening.discount_percent", help_text="For the length.")
+    micros_per_node_hour = serializers.IntegerField(
+        source="opening.micros_per_node_hour", help_text="The discount taken off."
+    )
+    total_micros = serializers.IntegerField(
+        source="opening.total_micros", help_text="Of all nodes for the whole period, micro-dollars."
+    )

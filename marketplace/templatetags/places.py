@@ -70,6 +70,12 @@ def time_at(moment: datetime, zone: str) -> str:
 
 
 @register.filter
+def clock(moment: datetime) -> str:
+    """A moment on the clocks that it is given in: "Sun 1 Nov, 01:00, UTC-04:00"."""
+    return f"{moment:%a %-d %b, %H:%M}, UTC{moment.isoformat()[-6:].replace('+00:00', '')}"
+
+
+@register.filter
 def length(seconds: int) -> str:
     """A length of time in its largest whole unit: 3600 -> "1 hour"."""
     for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):

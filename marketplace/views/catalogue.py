@@ -14,9 +14,9 @@ from django_htmx.http import push_url
 from accounts.access import organization_of
 from accounts.clock import now
 from marketplace.forms import CatalogueFilter
-from marketplace.models import Plan
+from marketplace.models import Plan, PlanKind
 from marketplace.queries import Criteria, Hit, catalogue_size, find, plans_open_to, rows
-from marketplace.views.offer import wait_address, wish_of
+from marketplace.views.addresses import wait_address, wish_of
 
 PAGE_SIZE = 24
 NOT_WAITED_FOR = {"nodes", "sort", "starts_at", "ends_at"}  # said in another way, or not at all
@@ -30,7 +30,13 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     plans = list(plans_open_to(organization))
     asked = _asked(request.GET, plans)
     form = CatalogueFilter(asked, now=instant, plans=plans, organization=organization)
-    context = {"form": form, "now": instant, "clear": reverse("home"), **_results(form, asked, plans)}
+    context = {
+        "form": form,
+        "now": instant,
+        "clear": reverse("home"),
+        "earliest": _earliest(asked, plans),
+        **_results(form, asked, plans),
+    }
     if not request.user.is_authenticated:
         context["size"] = catalogue_size()
     response = render(request, "marketplace/catalogue.html", context)
@@ -89,3 +95,11 @@ def _address(asked: dict[str, str], plans: list[Plan]) -> str:
     usual = {"plan": plans[0].slug if plans else "", "nodes": "1", "sort": "price", "page": "1"}
     said = {name: value for name, value in asked.items() if value != usual.get(name, "") and (value or name == "plan")}
     return reverse("home") + (f"?{urlencode(said)}" if said else "")
+
+
+def _earliest(asked: dict[str, str], plans: list[Plan]) -> str:
+    """Where the same is looked for at whichever time it is free."""
+    reserved = {plan.slug for plan in plans if plan.kind == PlanKind.RESERVED}
+    unknown = {"ends_at", "sort", "page"} | (set() if asked.get("plan") in reserved else {"plan"})
+    said = {name: value for name, value in asked.items() if value and name not in unknown}
+    return reverse("find") + (f"?{urlencode(said)}" if said else "")

@@ -1,9 +1,8 @@
 """One offer: what it is, what it costs, and when it is free."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -11,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import organization_of
 from accounts.clock import now
-from marketplace.forms import Wish
+from marketplace.forms import Wish, zones_for
 from marketplace.models import Offer, PlanKind, Terms
 from marketplace.money import price
 from marketplace.queries import (
@@ -27,6 +26,8 @@ from marketplace.queries import (
     offer_rows,
     terms_of,
 )
+from marketplace.views.addresses import order_address, wish_of
+from marketplace.views.calendar import calendar_of
 from marketplace.views.facts import facts
 
 AHEAD = timedelta(days=14)
@@ -37,8 +38,6 @@ LENGTHS = (
     ("1 week", timedelta(weeks=1)),
     ("30 days", timedelta(days=30)),
 )
-ORDER = "/order/"  # billing's pages: what is chosen here, ordered
-WAIT = "/standing-orders/new/"  # and waited for
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,8 @@ def offer(request: HttpRequest, id: str) -> HttpResponse:
     """An offer, for as many nodes and the period that the address names."""
     instant, organization = now(), organization_of(request)
     found = get_object_or_404(listed_offers(organization), public_id=id)
-    form = Wish({"nodes": "1", **request.GET.dict()}, now=instant, organization=organization)
+    zones = zones_for(site=found.pool.site.time_zone, user=getattr(request.user, "time_zone", ""))
+    form = Wish({"nodes": "1", **request.GET.dict()}, now=instant, organization=organization, zones=zones)
     form.is_valid()
     criteria = form.criteria()
     by_plan = {row.offer: row for row in offer_rows(pool=found.pool, criteria=criteria, now=instant)}
@@ -63,6 +63,7 @@ def offer(request: HttpRequest, id: str) -> HttpResponse:
     if row is None:
         raise Http404("It has no price yet.")
     terms = terms_of(plan=found.plan, at=instant)
+    zone = form.chosen.key if request.GET.get("zone") else ""
     context = {
         "form": form,
         "row": row,
@@ -73,37 +74,13 @@ def offer(request: HttpRequest, id: str) -> HttpResponse:
         "announced": all_announced(at=instant).get(found.plan_id, []),
         "costs": _costs(row, terms, criteria),
         "others": list(by_plan.values()),
-        "wish": wish_of(criteria),
-        "order": order_address(found, criteria),
+        "wish": wish_of(criteria, zone),
+        "order": order_address(found, criteria, zone),
         "wait": _wait_for(found, criteria),
-        **_availability(found, terms, criteria, instant),
+        "calendar": calendar_of(found, terms, criteria, form.chosen, request.GET, instant),
+        **_availability(found, terms, criteria, instant, zone),
     }
     return render(request, "marketplace/offer.html", context)
-
-
-def wish_of(criteria: Criteria) -> str:
-    """Number of nodes and period as a query string, "" where nothing is said."""
-    nodes = {"nodes": str(criteria.nodes)} if criteria.nodes > 1 else {}
-    query = urlencode(nodes | _period(criteria.starts_at, criteria.ends_at))
-    return f"?{query}" if query else ""
-
-
-def order_address(offer: Offer, criteria: Criteria) -> str:
-    """Where this is ordered: for the period asked for, where the plan has periods."""
-    reserved = offer.plan.kind == PlanKind.RESERVED
-    period = _period(criteria.starts_at, criteria.ends_at) if reserved else {}
-    return f"{ORDER}?{urlencode({'offer': offer.public_id, 'nodes': str(criteria.nodes)} | period)}"
-
-
-def wait_address(criteria: Criteria, **asked: object) -> str:
-    """Where one stands in line for what is asked: the catalogue's filters, and the period as one that will do."""
-    known = {name: value for name, value in asked.items() if value not in (None, "")}
-    period = _period(criteria.starts_at, criteria.ends_at)
-    renamed = {"starts_at": "earliest_at", "ends_at": "latest_at"}
-    times = {renamed[name]: at for name, at in period.items()}
-    if criteria.starts_at and criteria.ends_at:
-        times["length_hours"] = str(max(1, (criteria.ends_at - criteria.starts_at) // timedelta(hours=1)))
-    return f"{WAIT}?{urlencode(known | times | {'nodes': criteria.nodes})}"
 
 
 def _wait_for(offer: Offer, criteria: Criteria) -> str:
@@ -117,12 +94,6 @@ def _wait_for(offer: Offer, criteria: Criteria) -> str:
         gpus=pool.node_type.gpu_count or None,
         provisioner=pool.provisioner,
     )
-
-
-def _period(starts_at: datetime | None, ends_at: datetime | None) -> dict[str, str]:
-    """What is said of a period, as the fields of forms take it: UTC, to the minute."""
-    said = {"starts_at": starts_at, "ends_at": ends_at}
-    return {name: f"{at.astimezone(UTC):%Y-%m-%dT%H:%M}" for name, at in said.items() if at}
 
 
 def _costs(row: OfferRow, terms: Terms, criteria: Criteria) -> list[Cost]:
@@ -147,7 +118,7 @@ def _cost(words: str, seconds: int, row: OfferRow, terms: Terms, nodes: int) -> 
     return Cost(words, micros, terms.discount_percent(agreed))
 
 
-def _availability(offer: Offer, terms: Terms, criteria: Criteria, now: datetime) -> dict[str, Any]:
+def _availability(offer: Offer, terms: Terms, criteria: Criteria, now: datetime, zone: str) -> dict[str, Any]:
     until = min(max(now + AHEAD, (criteria.ends_at or now) + timedelta(days=1)), now + HORIZON)
     windows = free_windows(offer=offer, nodes=criteria.nodes, starts_at=now, until=until, now=now)
     return {
@@ -156,7 +127,9 @@ def _availability(offer: Offer, terms: Terms, criteria: Criteria, now: datetime)
         "strip_until": until,
         "wanted_from": criteria.starts_at if criteria.ends_at else None,
         "wanted_until": criteria.ends_at,
-        "bookable": [(window, _first_day(offer, terms, criteria, window)) for window in _bookable(terms, windows, now)],
+        "bookable": [
+            (window, _first_day(offer, terms, criteria, window, zone)) for window in _bookable(terms, windows, now)
+        ],
     }
 
 
@@ -168,8 +141,8 @@ def _bookable(terms: Terms, windows: list[Window], now: datetime) -> list[Window
     return [window for window in cut if window][:WINDOWS_SHOWN]
 
 
-def _first_day(offer: Offer, terms: Terms, criteria: Criteria, window: Window) -> str:
+def _first_day(offer: Offer, terms: Terms, criteria: Criteria, window: Window, zone: str) -> str:
     """Where the window is ordered: a day of it, or all of a shorter one; the order's page asks how long."""
     day = timedelta(seconds=max(terms.min_seconds, 86_400))
     ends_at = min(window.ends_at, first_end(terms, window.starts_at, window.starts_at + day))
-    return order_address(offer, replace(criteria, starts_at=window.starts_at, ends_at=ends_at))
+    return order_address(offer, replace(criteria, starts_at=window.starts_at, ends_at=ends_at), zone)

@@ -19,9 +19,9 @@ BELOW = {"account/": "allauth", "admin/": "staff"}
 KINDS = {
     # For everybody, and without anybody's data. `pay` is open to whoever has the address: one can only pay there.
     "public": """
-        home catalogue plans offer pay healthz mailbox mailbox_letter
-        api_offers api_offer api_offer_windows api_sites api_gpu_models api_node_types api_images api_plans
-        api_certificate_keys
+        home catalogue plans offer find pay healthz mailbox mailbox_letter
+        api_offers api_offer api_offer_windows api_offer_calendar api_earliest api_sites api_gpu_models
+        api_node_types api_images api_plans api_certificate_keys
     """,
     "schema": "schema docs",
     "webhook": "stripe-webhook",

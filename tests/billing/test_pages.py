@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.http import HttpResponse
@@ -143,6 +144,35 @@ def test_a_reservation_is_proposed_a_window_and_may_change_it(
     assert "$7.20" in page
     assert submit(browser, the_form(page, acme, **times)).status_code == 302
     assert Lease.objects.get().ends_at == start + timedelta(hours=2)
+
+
+def test_the_period_is_told_in_the_users_zone_which_can_be_changed(
+    browser: Client, acme: Organization, reserved: Offer
+) -> None:
+    User.objects.update(time_zone="Asia/Riyadh")
+    start = (now() + timedelta(hours=5)).replace(minute=0, second=0, microsecond=0)
+    local = f"{start + timedelta(hours=3):%Y-%m-%dT%H:%M}"
+    asked = f"starts_at={start:%Y-%m-%dT%H:%M}&ends_at={start + timedelta(hours=2):%Y-%m-%dT%H:%M}"
+    page = see(browser, f"/order/?offer={reserved.public_id}&{asked}")
+    assert f'value="{local}"' in page and '<option value="Asia/Riyadh" selected>' in page
+    there = {"zone": "Africa/Nairobi", "starts_at": local, "ends_at": f"{start + timedelta(hours=5):%Y-%m-%dT%H:%M}"}
+    submit(browser, the_form(see(browser, f"/order/?offer={reserved.public_id}&{urlencode(there)}"), acme, **there))
+    assert Lease.objects.get().starts_at == start  # Nairobi and Riyadh are both three hours ahead
+
+
+def test_a_time_that_clocks_show_twice_is_priced_once_it_is_chosen(browser: Client, reserved: Offer) -> None:
+    asked = {"offer": reserved.public_id, "zone": "America/New_York", "starts_at": "2025-11-02T01:00"}
+    page = see(browser, f"/order/?{urlencode(asked)}")
+    assert "Clocks show 01:00 twice" in page and 'name="starts_at_offset" value="-05:00"' in page
+    page = see(browser, f"/order/?{urlencode(asked | {'starts_at_offset': '-05:00'})}")
+    assert "Clocks show" not in page and "Choose a start after now" in page
+
+
+def test_the_question_which_of_two_times_comes_with_the_price_while_one_types(browser: Client, reserved: Offer) -> None:
+    asked = {"offer": reserved.public_id, "zone": "America/New_York", "starts_at": "2025-11-02T01:00"}
+    part = browser.get("/order/", asked, headers={"HX-Request": "true"}).content.decode()
+    assert '<div id="id_starts_at_which" hx-swap-oob="true">' in part and 'value="-04:00"' in part
+    assert '<div id="id_ends_at_which" hx-swap-oob="true" hidden>' in part
 
 
 def test_a_window_that_the_plan_forbids_is_explained(browser: Client, reserved: Offer) -> None:

@@ -12,11 +12,12 @@ from accounts.clock import now
 from accounts.views import allowed
 from billing import checkout, moving
 from billing.extending import extendable
-from billing.forms import MINUTE, NewWindow
+from billing.forms import NewWindow
 from billing.models import Quote
 from leasing.models import Lease
 from leasing.operations import NodesTaken, WindowRefused
 from leasing.queries.moving import why_not_moved
+from marketplace.forms import MINUTE
 
 
 @never_cache

@@ -107,14 +107,17 @@ def hold(
         state_since=now,
         deadline=now + HOLD_FOR,
     )
-    LeaseKey.objects.bulk_create(
-        LeaseKey(lease=lease, name=key.name, public_key=key.public_key, fingerprint=key.fingerprint)
-        for key in setup.ssh_keys
-    )
+    _admit(lease, setup.ssh_keys)
     calendar.claim(lease=lease, node_ids=node_ids, period=period)
     calendar.let_go(node_ids=node_ids, quote=quote)
     lease.begin(at=now, actor=actor)
     return lease
+
+
+def _admit(lease: Lease, keys: Sequence[SSHKey]) -> None:
+    LeaseKey.objects.bulk_create(
+        LeaseKey(lease=lease, name=key.name, public_key=key.public_key, fingerprint=key.fingerprint) for key in keys
+    )
 
 
 def _lock_nodes(

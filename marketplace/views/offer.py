@@ -26,7 +26,7 @@ from marketplace.queries import (
     offer_rows,
     terms_of,
 )
-from marketplace.views.addresses import order_address, wish_of
+from marketplace.views.addresses import order_address, wait_address, wish_of
 from marketplace.views.calendar import calendar_of
 from marketplace.views.facts import facts
 

@@ -191,7 +191,7 @@ def test_an_offer_off_the_list_or_without_a_price_has_no_page(fair: Fair) -> Non
         ("/?region=middle_east&plan=", 12),
         ("/offers/{big}/", 11),
         ("/offers/{big_reserved}/?nodes=2", 12),  # and the calendar's free nodes
-        ("/find/?nodes=2&hours=72", 11),
+        ("/find/?nodes=2&hours=72", 10),
     ],
 )
 def test_a_page_takes_a_fixed_number_of_queries(fair: Fair, address: str, count: int) -> None:

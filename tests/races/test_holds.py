@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import datetime
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -34,12 +35,14 @@ def customers(db: None) -> list[Organization]:
 
 @pytest.fixture
 def no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same code, looking at the nodes without locking them."""
+    """The same code, looking at the nodes without locking them, until everybody has looked."""
+    everybody = Barrier(CUSTOMERS)
 
     def look_only(*, pool: Pool, nodes: int, window: Window, now: datetime, wait: bool) -> list[NodeCalendar]:
         free = free_nodes(window=window, now=now).filter(pool=pool).exclude(is_held(now=now)).order_by("node_id")
         if len(found := list(free[:nodes])) < nodes:
             raise calendar.TooFewNodes
+        everybody.wait(timeout=30)
         return found
 
     monkeypatch.setattr(calendar, "lock_unheld_nodes", look_only)
@@ -90,14 +93,31 @@ def test_several_nodes_are_held_all_or_none_and_never_deadlock(customers: list[O
 
 
 def test_without_the_lock_a_node_is_held_for_one_and_leased_to_another(
-    customers: list[Organization], no_lock: None
+    customers: list[Organization], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ended = Counter[str]()
-    for number in range(10):  # the gap is small: until it happened
-        ended = hold_or_order(customers, an_offer_elsewhere(number))
-        if ended["Lease"] and ended["Quote"]:
-            break
-    assert ended["Lease"] and ended["Quote"]
+    """One looks and finds it free; the other orders it; the first holds what it saw."""
+    looked, ordered = Event(), Event()
+
+    def look_and_wait(*, pool: Pool, window: Window, now: datetime, **_: object) -> list[NodeCalendar]:
+        found = list(free_nodes(window=window, now=now).filter(pool=pool))
+        looked.set()
+        assert ordered.wait(timeout=30)
+        return found
+
+    monkeypatch.setattr(calendar, "lock_unheld_nodes", look_and_wait)
+    offer = an_offer()
+    held, taken = (a_quote(customer, offer) for customer in customers[:2])
+
+    def one(number: int) -> Any:
+        if number == 0:
+            return keeping.hold_nodes(quote=held, now=NOON)
+        assert looked.wait(timeout=30)
+        try:
+            return place(taken)
+        finally:
+            ordered.set()
+
+    assert [type(result).__name__ for result in together(2, one)] == ["Quote", "Lease"]
 
 
 def an_offer_elsewhere(number: int) -> Offer:

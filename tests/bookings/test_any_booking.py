@@ -1,15 +1,15 @@
 """Whatever is booked, cancelled, returned and planned, in whatever order: the desk with paper and pencil agrees."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
-    RuleBasedStateMachine,
     consumes,
     invariant,
     multiple,
@@ -17,78 +17,126 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from accounts.models import Organization
-from billing import metering, standing
+from billing import extending, handing_back, keeping, metering, moving, waiting
 from billing.invariants import broken
-from billing.models import AccountKind, LedgerAccount
-from leasing import schedule
-from leasing.models import Claim, Lease, Maintenance, MaintenanceState
-from leasing.operations import NodesTaken, end
+from billing.models import AccountKind, LedgerAccount, Mode, Quote, StandingOrder, StandingOrderState
+from leasing.models import Claim, Lease, Maintenance
+from leasing.operations import BookedBehind, NodesTaken, Setup, ShortenRefused, end
 from leasing.operations.maintaining import WindowTaken, cancel_maintenance, plan_maintenance
-from leasing.provisioners import provisioner_for
-from leasing.provisioners.fake import Fake
-from leasing.states import LEASE_OVER, LeaseState
 from marketplace.models import Node, NodeCalendar, PlanKind
-from marketplace.queries import free_windows
-from marketplace.states import IN_STOCK
 from tests import factories
-from tests.billing.conftest import a_quote, funded, place
-from tests.bookings.model import CLEANING, Booking, Desk
+from tests.billing.conftest import a_quote
+from tests.bookings.life import GUARANTEE, HOLD, HOURS, NODES, Life
+from tests.bookings.model import CLEANING, Booking, Hold
 from tests.factories import HOUR, NOON
-from tests.leasing.conftest import work_all
 from tests.together import overlaps
 
-NODES = 3
-HOURS = st.integers(1, 30)
-GUARANTEE = timedelta(days=7)
-MICROS_PER_SECOND = 1_000  # $3.60 an hour
 
-
-class AnyBooking(RuleBasedStateMachine):
-    """Two customers and staff at one pool of three nodes."""
+class AnyBooking(Life):
+    """What customers and staff do, in any order."""
 
     leases = Bundle("leases")
+    quotes = Bundle("quotes")
+    waits = Bundle("waits")
     works = Bundle("works")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.undo = transaction.atomic()
-        self.undo.__enter__()
-        fake = provisioner_for("fake")
-        assert isinstance(fake, Fake)
-        fake.world.reset()
-        self.now = NOON
-        pool = factories.a_pool(nodes=NODES)
-        self.on_demand = factories.an_offer(pool)
-        self.reserved = factories.an_offer(pool, factories.a_plan(PlanKind.RESERVED))
-        self.customers = [funded(100_000, "Acme Robotics"), funded(100_000, "Borealis Labs")]
-        self.desk = Desk(frozenset(Node.objects.values_list("pk", flat=True)))
-
-    def teardown(self) -> None:
-        """Undo everything."""
-        transaction.set_rollback(True)
-        self.undo.__exit__(None, None, None)
 
     @rule(target=leases, who=st.integers(0, 1), nodes=st.integers(1, NODES), ahead=HOURS, hours=HOURS)
     def reserve(self, who: int, nodes: int, ahead: int, hours: int) -> Any:
         """A window ahead: had if and only if as many nodes are free for all of it, cleaning included."""
         starts_at = self._full_hour() + ahead * HOUR
         window = {"starts_at": starts_at, "ends_at": starts_at + hours * HOUR}
-        free = self.desk.free(starts_at, window["ends_at"] + CLEANING)
+        free = self.desk.free(starts_at, window["ends_at"] + CLEANING, now=self.now)
         self._agree_on_windows(nodes, **window, free=free)
         quote = a_quote(self.customers[who], self.reserved, now=self.now, nodes=nodes, **window)
         return self._order(quote, wanted=nodes, free=free)
+
+    @rule(target=quotes, who=st.integers(0, 1), nodes=st.integers(1, NODES), ahead=HOURS, hours=HOURS)
+    def hold(self, who: int, nodes: int, ahead: int, hours: int) -> Any:
+        """Nodes kept for a quote for ten minutes, instead of what its customer's quote before kept."""
+        starts_at = self._full_hour() + ahead * HOUR
+        ends_at = starts_at + hours * HOUR
+        before = next((quote for quote, hold in self.desk.holds.items() if hold.who == who), "")
+        elsewhere = {node for hold in self.desk.live_holds(self.now, but=before) for node in hold.nodes}
+        free = self.desk.free(starts_at, ends_at + CLEANING, now=self.now, quote=before) - elsewhere
+        window = {"starts_at": starts_at, "ends_at": ends_at}
+        quote = a_quote(self.customers[who], self.reserved, now=self.now, nodes=nodes, **window)
+        try:
+            keeping.hold_nodes(quote=quote, now=self.now)
+        except NodesTaken:
+            assert len(free) < nodes
+            return multiple()
+        held = NodeCalendar.objects.filter(held_for=quote.public_id).values_list("pk", flat=True)
+        found = Hold(who, frozenset(held), starts_at, ends_at + CLEANING, min(self.now + HOLD, starts_at))
+        assert len(found.nodes) == nodes and found.nodes <= free
+        self.desk.holds.pop(before, None)
+        self.desk.holds[quote.public_id] = found
+        return quote
+
+    @rule(target=leases, quote=consumes(quotes))
+    def order_held(self, quote: Quote) -> Any:
+        """Exactly the nodes that are held, while they are; whichever are free, once the hold has lapsed."""
+        hold = self.desk.holds.get(quote.public_id)
+        quote.refresh_from_db()
+        if quote.expires_at <= self.now or hold is None:
+            return multiple()
+        free = self.desk.free(hold.starts_at, hold.taken_until, now=self.now, quote=quote.public_id)
+        made = self._order(quote, wanted=quote.nodes, free=free)
+        if isinstance(made, Lease):
+            assert hold.lapses_at <= self.now or self.desk.bookings[made.pk].nodes == hold.nodes
+            del self.desk.holds[quote.public_id]
+        return made
+
+    @rule(target=waits, who=st.integers(0, 1), nodes=st.integers(1, NODES), ahead=HOURS, hours=HOURS, room=HOURS)
+    def wait_for(self, who: int, nodes: int, ahead: int, hours: int, room: int) -> Any:
+        """A standing order for a window that may lie anywhere within some hours; filled at once if there is one."""
+        earliest_at = self._full_hour() + ahead * HOUR
+        length = hours * HOUR
+        wish = waiting.Wish(
+            mode=Mode.BOOK,
+            nodes=nodes,
+            criteria={"plan": PlanKind.RESERVED.value},
+            length_seconds=length // timedelta(seconds=1),
+            earliest_at=earliest_at,
+            latest_at=earliest_at + length + room * HOUR,
+            max_micros_per_node_hour=factories.MICROS_PER_NODE_HOUR,
+        )
+        customer = self.customers[who]
+        setup = Setup("waited for", [factories.a_key(customer)], factories.an_image())
+        who_joins: dict[str, Any] = {
+            "organization": customer,
+            "actor": "user:us_tests",
+            "created_by": None,
+            "name": "waited for",
+        }
+        try:
+            order = waiting.join(**who_joins, wish=wish, setup=setup, now=self.now)
+        except waiting.CannotWait:  # twenty of its own wait already
+            return multiple()
+        self._settle()
+        return order
+
+    @rule(order=consumes(waits))
+    def wait_no_longer(self, order: StandingOrder) -> None:
+        """Who was served or has waited in vain cannot leave the line any more."""
+        order.refresh_from_db()
+        waits = order.state == StandingOrderState.WAITING
+        try:
+            waiting.cancel(order=order, actor="user:us_tests", now=self.now)
+        except waiting.NotWaiting:
+            assert not waits
+        else:
+            assert waits
 
     @rule(target=leases, who=st.integers(0, 1), nodes=st.integers(1, NODES))
     def start_now(self, who: int, nodes: int) -> Any:
         """Nodes from now on, guaranteed as far as nothing is booked behind, a week at most."""
         shortest = self.now + timedelta(seconds=60)
-        free = self.desk.free(self.now, shortest + CLEANING)
+        free = self.desk.free(self.now, shortest + CLEANING, now=self.now)
         quote = a_quote(self.customers[who], self.on_demand, now=self.now, nodes=nodes)
         made = self._order(quote, wanted=nodes, free=free)
         if isinstance(made, Lease):
             booking = self.desk.bookings[made.pk]
-            behind = self.desk.next_behind(booking.nodes, self.now + timedelta(microseconds=1))
+            behind = self.desk.next_behind(booking.nodes, self.now + timedelta(microseconds=1), now=self.now)
             assert booking.taken_until == min(
                 self.now + GUARANTEE + CLEANING, behind or datetime.max.replace(tzinfo=NOON.tzinfo)
             )
@@ -103,6 +151,66 @@ class AnyBooking(RuleBasedStateMachine):
         self._stop(lease)
         self._settle()
 
+    @rule(lease=leases, hours=HOURS)
+    def extend(self, lease: Lease, hours: int) -> None:
+        """More time on the same nodes: if and only if nobody is booked behind before that."""
+        row = self._agreed(lease)
+        if row is None:
+            return
+        ends_at = row.ends_at + hours * HOUR
+        behind = self.desk.next_behind(row.nodes, row.taken_until, now=self.now)
+        try:
+            extending.extend(lease=lease, ends_at=ends_at, actor="user:us_tests", now=self.now)
+        except BookedBehind:
+            assert behind is not None and behind < ends_at + CLEANING
+            return
+        assert behind is None or ends_at + CLEANING <= behind
+        row.ends_at, row.taken_until = ends_at, ends_at + CLEANING
+        self._settle()
+
+    @rule(lease=leases, hours=HOURS)
+    def shorten(self, lease: Lease, hours: int) -> None:
+        """An earlier end, an hour after the start and after now at the earliest: the rest is free for others."""
+        row = self._agreed(lease)
+        if row is None:
+            return
+        ends_at = row.ends_at - hours * HOUR
+        fits = ends_at > self.now and ends_at - row.starts_at >= HOUR
+        try:
+            handing_back.shorten(lease=lease, ends_at=ends_at, actor="user:us_tests", now=self.now)
+        except ShortenRefused:
+            assert not fits
+            return
+        assert fits
+        row.ends_at, row.taken_until = ends_at, ends_at + CLEANING
+        self._settle()
+
+    @rule(lease=leases, ahead=HOURS, hours=HOURS)
+    def move(self, lease: Lease, ahead: int, hours: int) -> None:
+        """Another window before it begins: had if and only if as many nodes are free then, its own among them."""
+        row = self._agreed(lease)
+        if row is None or row.starts_at <= self.now:
+            return
+        starts_at = self._full_hour() + ahead * HOUR
+        ends_at = starts_at + hours * HOUR
+        if (starts_at, ends_at) == (row.starts_at, row.ends_at):
+            return
+        beside = replace(self.desk, bookings={**self.desk.bookings})
+        del beside.bookings[lease.pk]
+        free = beside.free(starts_at, ends_at + CLEANING, now=self.now)
+        window = {"starts_at": starts_at, "ends_at": ends_at}
+        quote = a_quote(lease.organization, self.reserved, now=self.now, nodes=len(row.nodes), **window)
+        try:
+            moving.move(lease=lease, quote=quote, actor="user:us_tests", now=self.now)
+        except NodesTaken:
+            assert len(free) < len(row.nodes)
+            return
+        claims = Claim.objects.filter(lease=lease, released_at=None)
+        nodes = frozenset(claims.values_list("node_id", flat=True))
+        assert len(nodes) == len(row.nodes) and nodes <= free
+        row.nodes, row.starts_at, row.ends_at, row.taken_until = nodes, starts_at, ends_at, ends_at + CLEANING
+        self._settle()
+
     @rule(target=works, node=st.integers(0, NODES - 1), ahead=HOURS, hours=HOURS)
     def plan_work(self, node: int, ahead: int, hours: int) -> Any:
         """Staff take a node for a window: if and only if nobody has it then."""
@@ -110,7 +218,11 @@ class AnyBooking(RuleBasedStateMachine):
         starts_at = self.now + ahead * HOUR
         ends_at = starts_at + hours * HOUR
         wish: dict[str, Any] = {"kind": "hardware", "reason": "A fan.", "starts_at": starts_at, "ends_at": ends_at}
-        clear = not any(self.desk._touching(pk, starts_at, ends_at))
+        held = any(
+            pk in hold.nodes and hold.starts_at < ends_at and starts_at < hold.taken_until
+            for hold in self.desk.live_holds(self.now)
+        )
+        clear = not held and not any(self.desk.touching(pk, starts_at, ends_at))
         try:
             planned = plan_maintenance(node=Node.objects.get(pk=pk), actor="user:us_staff", now=self.now, **wish)
         except WindowTaken:
@@ -167,72 +279,6 @@ class AnyBooking(RuleBasedStateMachine):
             metering.meter(lease=Lease.objects.get(pk=row), upto=self.now, now=self.now)
         revenue = LedgerAccount.objects.filter(kind=AccountKind.REVENUE)
         assert sum(account.balance_micros for account in revenue) == self.desk.due_micros(self.now)
-
-    def _order(self, quote: Any, *, wanted: int, free: set[int]) -> Any:
-        try:
-            lease = place(quote, now=self.now)
-        except NodesTaken:
-            assert len(free) < wanted, "nodes were free"
-            return multiple()
-        claims = list(Claim.objects.filter(lease=lease, released_at=None))
-        nodes = frozenset(claim.node_id for claim in claims)
-        assert len(nodes) == wanted and nodes <= free
-        (until,) = {claim.period.upper for claim in claims}
-        ends_at, open_ended = lease.ends_at or lease.guaranteed_until, lease.ends_at is None
-        booked = Booking(nodes, lease.starts_at, ends_at, until, MICROS_PER_SECOND, open_ended)
-        self.desk.bookings[lease.pk] = booked
-        self._settle()
-        return lease
-
-    def _settle(self) -> None:
-        """What the sweeps and the site's workers do, until nothing is left to do at this moment."""
-        for _ in range(2):
-            schedule.run_due(now=self.now)
-            work_all(self.reserved, now=self.now)
-        for organization in Organization.objects.all():
-            standing.enforce(organization=organization, now=self.now)
-        self._read_begins_and_ends()
-
-    def _read_begins_and_ends(self) -> None:
-        """Where the desk cannot know better than the product: when a machine was ready, and how far a renewal went."""
-        for pk, row in self.desk.bookings.items():
-            lease = Lease.objects.get(pk=pk)
-            if lease.state == LeaseState.ACTIVE and row.begun is None:
-                assert lease.starts_at <= self.now and lease.state_since == self.now
-                row.begun = self.now
-            if lease.state in LEASE_OVER and row.stopped is None:
-                assert row.ends_at <= self.now, "a lease ended before its time"
-                self._stop(lease)
-            elif row.open_ended and row.live:
-                self._follow_renewal(lease, row)
-        for work in Maintenance.objects.filter(state=MaintenanceState.UNDER_WAY).select_related("node"):
-            self.desk.out.add(work.node_id)
-        self.desk.out |= set(Node.objects.exclude(state__in=IN_STOCK).values_list("pk", flat=True))
-
-    def _follow_renewal(self, lease: Lease, row: Booking) -> None:
-        """A guarantee grows, never shrinks, and never past who is booked behind."""
-        assert lease.guaranteed_until >= row.ends_at
-        if lease.guaranteed_until > row.ends_at:
-            behind = self.desk.next_behind(row.nodes, row.taken_until)
-            (until,) = {claim.period.upper for claim in Claim.objects.filter(lease=lease, released_at=None)}
-            assert until == lease.guaranteed_until + CLEANING <= self.now + GUARANTEE + CLEANING
-            assert behind is None or until <= behind
-            row.ends_at, row.taken_until = lease.guaranteed_until, until
-
-    def _stop(self, lease: Lease) -> None:
-        """It has its nodes no longer: they are wiped at this very moment."""
-        row = self.desk.bookings[lease.pk]
-        if row.live:
-            row.stopped, row.taken_until = self.now, max(row.starts_at, self.now) if row.begun else row.starts_at
-
-    def _agree_on_windows(self, nodes: int, *, starts_at: datetime, ends_at: datetime, free: set[int]) -> None:
-        """The windows that are shown hold the wished one if and only if it can be had."""
-        shown = free_windows(offer=self.reserved, nodes=nodes, starts_at=starts_at, until=ends_at, now=self.now)
-        held = any(window.starts_at <= starts_at and ends_at <= window.ends_at for window in shown)
-        assert held == (len(free) >= nodes)
-
-    def _full_hour(self) -> datetime:
-        return self.now.replace(minute=0, second=0, microsecond=0)
 
 
 # A life that disagrees is printed whole: to shorten it by trial takes longer than to read it.

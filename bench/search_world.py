@@ -91,19 +91,20 @@ def _offers(pools: list[Pool], chance: random.Random, now: datetime) -> None:
         )
 
 
-def leases(world: World, *, each: int, live: int) -> None:
-    """`each` leases on every node, the last `live` of them running or to come; the others are over."""
+def leases(world: World, *, over: int, live: int) -> None:
+    """More leases on every node: `over` that are over, `live` that run or are to come within 60 days."""
     customers = Organization.objects.bulk_create([Organization(name=f"Customer {n}") for n in range(CUSTOMERS)])
     given: dict[str, Any] = {
         "now": world.now,
-        "over": each - live,
-        "each": each,
-        "step": AHEAD / live,
+        "over": over,
+        "each": over + live,
+        "step": AHEAD / (live or 10),
         "model": _a_lease(customers[0], world.now).pk,
         "first": customers[0].pk,
         "customers": CUSTOMERS,
     }
     with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS wanted")
         for statement in (WANTED, LEASES, CLAIMS, BUSY, "VACUUM ANALYZE"):
             cursor.execute(statement, given if "%(" in statement else None)
 

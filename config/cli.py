@@ -36,7 +36,7 @@ State is kept in var/ (STATE_DIR): stop and remove it to start afresh. ./test ru
 
 
 NEEDED_BYTES = 500_000_000
-MEASUREMENTS = ("fleet",)
+MEASUREMENTS = ("fleet", "search")
 
 
 def main(arguments: list[str]) -> int:

@@ -72,12 +72,14 @@ class Zoned(forms.Form):
         error_messages={"invalid_choice": "“%(value)s” is not in the list. Choose one that is."},
     )
 
-    def __init__(self, data: Mapping[str, Any], *, zones: Mapping[str, str] = UTC_ONLY) -> None:
+    def __init__(self, data: Mapping[str, Any] | None, *, zones: Mapping[str, str] = UTC_ONLY) -> None:
         """`zones`: names and words of those to choose from; another one that the data names is kept beside them."""
-        said = str(data.get("zone") or "") if "zone" in self.base_fields else ""
+        asked = data or {}
+        said = str(asked.get("zone") or "") if "zone" in self.base_fields else ""
         offered = dict(zones) | ({said: _words(said)} if said in time_zones() and said not in zones else {})
         self.chosen = ZoneInfo(said if said in offered else next(iter(offered)))
-        super().__init__({**_on_its_clocks(data, self.MOMENTS, self.chosen), "zone": said or self.chosen.key})
+        shown = {**_on_its_clocks(asked, self.MOMENTS, self.chosen), "zone": said or self.chosen.key}
+        super().__init__(None if data is None else shown)
         if "zone" in self.fields:
             self._offer_zones(offered)
         for name in self.MOMENTS:

@@ -118,9 +118,9 @@ def _customer_leases(browser: Browser, product: Product, offer: str) -> None:
 def _ssh(page: Page, product: Product, command: str) -> str:
     """What the command prints on the node, through the OpenSSH client as the page says."""
     words = shlex.split(page.locator("code[id^=ssh-mc_]").inner_text())
-    page.get_by_text("Trust the host key beforehand").click()
+    page.get_by_text("Host keys", exact=True).click()
     known = product.state / "known_hosts"
-    known.write_text(page.locator("#known-hosts").inner_text() + "\n")
+    known.write_text(page.locator("#known_hosts").inner_text() + "\n")
     strict = ["-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={known}", "-o", "IdentitiesOnly=yes"]
     argv = [words[0], "-F", "none", "-i", product.demo["ssh_private_key"], *strict, *words[1:], command]
     answer = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)

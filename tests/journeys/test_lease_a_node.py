@@ -94,9 +94,9 @@ def _order(page: Page) -> None:
 
 def _log_in(page: Page, key: Path) -> None:
     command = shlex.split(page.locator("code[id^=ssh-mc_]").inner_text())
-    page.get_by_text("Trust the host key beforehand").click()
+    page.get_by_text("Host keys", exact=True).click()
     known = key.with_name("known_hosts")
-    known.write_text(page.locator("#known-hosts").inner_text() + "\n")
+    known.write_text(page.locator("#known_hosts").inner_text() + "\n")
     strict = ["-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={known}", "-o", "IdentitiesOnly=yes"]
     ssh = [command[0], "-F", "none", "-i", str(key), *strict, *command[1:]]
     look = [*ssh, "nvidia-smi -L; cat ready.txt; sleep 2"]  # a job of two seconds, so that there is something to pay

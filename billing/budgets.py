@@ -1,6 +1,6 @@
 """Budgets: caps that are kept where money is promised, and what is left of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -69,15 +69,23 @@ class Outlook:
         return min(100, self.forecast_micros * 100 // self.budget.limit_micros)
 
 
-def check(*, organization: Organization, project: str, amounts_by_month: Mapping[date, int], now: datetime) -> None:
+def check(
+    *,
+    organization: Organization,
+    project: str,
+    amounts_by_month: Mapping[date, int],
+    now: datetime,
+    caps: Sequence[Budget] | None = None,
+) -> None:
     """
     Refuse amounts (micro-dollars by the first day of their month) that do not fit beside what is committed already, in
     the organization's budget or in its project's. Call it under the wallet's lock: then two that do not fit together
-    cannot both pass.
+    cannot both pass. `caps`: only these budgets.
 
     :raises BudgetExceeded: naming the first budget and month that they do not fit into
     """
-    caps = [budget for budget in active(organization=organization) if budget.covers(project)]
+    if caps is None:
+        caps = [budget for budget in active(organization=organization) if budget.covers(project)]
     if not caps:
         return
     spoken = commitments(organization=organization, now=now)

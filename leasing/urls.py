@@ -8,7 +8,6 @@ from leasing.views import (
     enrolments,
     files,
     fleet,
-    leases,
     machines,
     maintenance,
     setup,
@@ -20,7 +19,6 @@ MACHINE = "leases/<str:id>/machines/<str:machine>"
 
 urlpatterns = [
     path("leases/<str:id>/files/<str:name>", files.lease_file, name="lease_file"),
-    path("leases/<str:id>/rename/", leases.lease_rename, name="lease_rename"),
     path("operations/fleet/", fleet.fleet_capacity, name="fleet"),
     path("operations/fleet/nodes/", fleet.fleet_nodes, name="fleet_nodes"),
     path("operations/fleet/nodes/<str:id>/", fleet.fleet_node, name="fleet_node"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import budgets, handing_back, money, orders, standing_orders, windows
+from billing.api import budgets, handing_back, money, orders, standing_orders, tagging, windows
 
 urlpatterns = [
     path("quotes", orders.Quotes.as_view(), name="api_quotes"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("leases", orders.Leases.as_view(), name="api_leases"),
     path("leases/<str:id>", orders.OneLease.as_view(), name="api_lease"),
     path("leases/<str:id>/usage", orders.LeaseUsage.as_view(), name="api_lease_usage"),
+    path("leases/<str:id>/project", tagging.Project.as_view(), name="api_lease_project"),
     path("leases/<str:id>/receipt", orders.LeaseReceipt.as_view(), name="api_lease_receipt"),
     path("leases/<str:id>/extension", windows.Extension.as_view(), name="api_lease_extension"),
     path("leases/<str:id>/extend", windows.Extend.as_view(), name="api_lease_extend"),

@@ -7,12 +7,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.clock import now
 from accounts.http.views import OrganizationView
 from leasing.models import Lease
-from leasing.operations import rename, tag
+from leasing.operations import rename
 from leasing.queries import leases_of
-from leasing.serializers import LeaseShown, NewName, NewProject, TransitionShown
+from leasing.serializers import LeaseShown, NewName, TransitionShown
 
 
 class LeaseView(OrganizationView):
@@ -54,20 +53,4 @@ class Rename(LeaseView):
         wanted = NewName(data=request.data)
         wanted.is_valid(raise_exception=True)
         rename(lease=lease, name=wanted.validated_data["name"])
-        return Response(LeaseShown(lease).data)
-
-
-class Project(LeaseView):
-    """The project that a lease counts for."""
-
-    serializer_class = LeaseShown
-    required = {"POST": "lease:write"}
-
-    @extend_schema(operation_id="leases_project", summary="Tag a lease", request=NewProject, responses=LeaseShown)
-    def post(self, request: Request, id: str) -> Response:
-        """Give the lease the tag of one of your projects, also after its end; empty: none. See GET leases?project=…"""
-        lease = self.get_object()
-        wanted = NewProject(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        tag(lease=lease, project=wanted.validated_data["project"], actor=self.principal.actor, now=now())
         return Response(LeaseShown(lease).data)

@@ -5,7 +5,7 @@ from django.urls import path
 from leasing.api import approvals, enrolments, fleet, machines, setup
 from leasing.api.certificates import CertificateKeys, SignedCertificate, WipeCertificate, WipeCertificatePDF
 from leasing.api.files import LeaseFile
-from leasing.api.leases import Project, Rename, Transitions
+from leasing.api.leases import Rename, Transitions
 from leasing.api.telemetry import Telemetry
 
 MACHINE = "leases/<str:id>/machines/<str:machine>"
@@ -14,7 +14,6 @@ urlpatterns = [
     path("leases/<str:id>/transitions", Transitions.as_view(), name="api_lease_transitions"),
     path("leases/<str:id>/files/<str:name>", LeaseFile.as_view(), name="api_lease_file"),
     path("leases/<str:id>/rename", Rename.as_view(), name="api_lease_rename"),
-    path("leases/<str:id>/project", Project.as_view(), name="api_lease_project"),
     path("leases/<str:id>/wipe-certificate", WipeCertificate.as_view(), name="api_lease_wipe_certificate"),
     path("operations/capacity", fleet.Capacity.as_view(), name="api_operations_capacity"),
     path("operations/nodes", fleet.Nodes.as_view(), name="api_operations_nodes"),

@@ -6,11 +6,13 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from rest_framework.test import APIClient
 
+from accounts.clock import now
 from accounts.models import Event, Organization, User
+from billing import budgets, checkout
 from leasing.models import Lease
 from marketplace.models import Offer
 from tests.accounts.cast import a_browser, a_client, a_token
-from tests.billing.conftest import running
+from tests.billing.conftest import HOUR, place, running
 from tests.billing.test_api import a_quote, an_order, get, post
 from tests.billing.test_pages import see, the_form
 
@@ -88,3 +90,24 @@ def test_pages_set_show_and_search_it(browser: Client, acme: Organization, offer
     browser.post(f"/leases/{lease.public_id}/rename/", {"name": "renamed", "project": "speech"})
     lease.refresh_from_db()
     assert (lease.name, lease.project) == ("renamed", "speech")
+
+
+def test_a_projects_budget_is_asked_before_a_lease_counts_for_it(
+    api: APIClient, browser: Client, acme: Organization, reserved: Offer
+) -> None:
+    starts_at = now().replace(minute=0, second=0, microsecond=0) + 2 * HOUR
+    quote = checkout.quote(
+        organization=acme, offer=reserved, nodes=1, starts_at=starts_at, ends_at=starts_at + 2 * HOUR, now=now()
+    )
+    lease = place(quote, now=now())
+    small = budgets.create(
+        organization=acme, actor="", created_by=None, project="vision", limit_micros=1_000_000, now=now()
+    )
+    refused = post(api, f"leases/{lease.public_id}/project", {"project": "vision"})
+    assert (refused.status_code, refused.json()["code"]) == (402, "budget_exceeded")
+    page = browser.post(f"/leases/{lease.public_id}/rename/", {"name": "x", "project": "vision"}).content.decode()
+    assert "The budget of project vision is $1.00" in page
+    lease.refresh_from_db()
+    assert lease.project == ""
+    budgets.change(budget=small, limit_micros=100_000_000, actor="", now=now())
+    assert post(api, f"leases/{lease.public_id}/project", {"project": "vision"}).json()["project"] == "vision"

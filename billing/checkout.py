@@ -1,7 +1,8 @@
 """From a wish to a lease: a quote that keeps its price, and an order that holds nodes and money in one transaction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -160,7 +161,16 @@ def place(
     limits.check_ordering(organization=organization)
     agreed = usable(quote, organization, now)
     starts_at = max(agreed.starts_at, soonest(agreed.terms, now))  # one at once begins with the order
-    _check_caps(agreed, setup.project, starts_at, now)
+    check_caps(
+        organization=organization,
+        project=setup.project,
+        terms=agreed.terms,
+        micros_per_node_hour=agreed.micros_per_node_hour,
+        nodes=agreed.nodes,
+        starts_at=starts_at,
+        ends_at=agreed.ends_at,
+        now=now,
+    )
     available = wallet(organization=organization, now=now).available_micros
     if available < agreed.hold_micros:
         raise InsufficientFunds(needed_micros=agreed.hold_micros, available_micros=available)
@@ -188,12 +198,31 @@ def place(
     return lease
 
 
-def _check_caps(quote: Quote, project: str, starts_at: datetime, now: datetime) -> None:
-    """What the organization may have and may spend. Raises NodeLimitReached and BudgetExceeded."""
-    wanted: dict[str, Any] = {"nodes": quote.nodes, "starts_at": starts_at, "ends_at": quote.ends_at, "now": now}
-    limits.check_nodes(organization=quote.organization, terms=quote.terms, **wanted)
-    parts = split(micros_per_node_hour=quote.micros_per_node_hour, **wanted)
-    budgets.check(organization=quote.organization, project=project, amounts_by_month=parts, now=now)
+def check_caps(
+    *,
+    organization: Organization,
+    project: str,
+    terms: Terms,
+    micros_per_node_hour: int,
+    nodes: int,
+    starts_at: datetime,
+    ends_at: datetime | None,
+    now: datetime,
+    beside: Lease | None = None,
+    instead_of: Mapping[date, int] | None = None,
+) -> None:
+    """
+    What the organization may have and may spend, under the wallet's lock. A lease that changes is looked at `beside`
+    the others, and what it gives up, in micro-dollars by month, is named as `instead_of`.
+
+    :raises limits.NodeLimitReached, budgets.BudgetExceeded: see there
+    """
+    wanted: dict[str, Any] = {"nodes": nodes, "starts_at": starts_at, "ends_at": ends_at, "now": now}
+    limits.check_nodes(organization=organization, terms=terms, beside=beside, **wanted)
+    parts = split(micros_per_node_hour=micros_per_node_hour, **wanted)
+    parts.subtract(instead_of or {})
+    more = {month: micros for month, micros in parts.items() if micros > 0}
+    budgets.check(organization=organization, project=project, amounts_by_month=more, now=now)
 
 
 def usable(quote: Quote, organization: Organization, now: datetime) -> Quote:

@@ -2,17 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.db.models import DurationField, ExpressionWrapper, F, QuerySet, Value
 from django.db.models.functions import Coalesce, Least
 
 import leasing.operations
-from billing import budgets, limits, operations
-from billing.checkout import CAPS, InsufficientFunds
+from billing import limits, operations
+from billing.checkout import CAPS, InsufficientFunds, check_caps
 from billing.models import Meter, MeterPrice
-from billing.queries import Price, price_of_window, prices_of, split, wallet, with_price
+from billing.queries import Price, price_of_window, prices_of, wallet, with_price
 from leasing.models import Lease
 from leasing.operations import BookedBehind, WindowRefused
 from leasing.queries.extension import EXTENDABLE, why_not_extended
@@ -123,12 +122,19 @@ def _check(agreed: Extension, most_micros: int | None) -> None:
 
 def _check_caps(agreed: Extension, now: datetime) -> None:
     """As for an order of the added time. Raises OrderingBlocked, NodeLimitReached, BudgetExceeded."""
-    lease, added = agreed.lease, {"starts_at": agreed.lease.last_moment, "ends_at": agreed.ends_at, "now": now}
-    wanted: dict[str, Any] = {"nodes": lease.node_count, **added}
+    lease = agreed.lease
     limits.check_ordering(organization=lease.organization)
-    limits.check_nodes(organization=lease.organization, terms=lease.terms, beside=lease, **wanted)
-    parts = split(micros_per_node_hour=agreed.micros_per_node_hour, **wanted)
-    budgets.check(organization=lease.organization, project=lease.project, amounts_by_month=parts, now=now)
+    check_caps(
+        organization=lease.organization,
+        project=lease.project,
+        terms=lease.terms,
+        micros_per_node_hour=agreed.micros_per_node_hour,
+        nodes=lease.node_count,
+        starts_at=lease.last_moment,
+        ends_at=agreed.ends_at,
+        now=now,
+        beside=lease,
+    )
 
 
 def _words(agreed: Extension) -> str:

@@ -1,16 +1,15 @@
 """An agreed lease that moves: at the price of a fresh quote, with the difference taken from or given to the wallet."""
 
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
 import leasing.operations
-from billing import budgets, checkout, limits, operations
+from billing import checkout, limits, operations
 from billing.checkout import InsufficientFunds, QuoteUsed
 from billing.extending import extendable
 from billing.models import Meter, MeterPrice, Quote
-from billing.queries import readable, split, wallet
+from billing.queries import readable, wallet
 from billing.queries.commitments import of_meter
 from leasing.models import Lease
 from leasing.operations import WindowRefused
@@ -66,13 +65,19 @@ def move(*, lease: Lease, quote: Quote, actor: str, now: datetime) -> None:
 
 def _check_caps(lease: Lease, quote: Quote, starts_at: datetime, now: datetime) -> None:
     """As for an order, less what the lease had before in each month."""
-    wanted: dict[str, Any] = {"nodes": quote.nodes, "starts_at": starts_at, "ends_at": quote.ends_at, "now": now}
     limits.check_ordering(organization=lease.organization)
-    limits.check_nodes(organization=lease.organization, terms=quote.terms, beside=lease, **wanted)
-    more = split(micros_per_node_hour=quote.micros_per_node_hour, **wanted)
-    more.subtract(of_meter(readable().get(lease=lease), now=now).by_month)
-    parts = {month: micros for month, micros in more.items() if micros > 0}
-    budgets.check(organization=lease.organization, project=lease.project, amounts_by_month=parts, now=now)
+    checkout.check_caps(
+        organization=lease.organization,
+        project=lease.project,
+        terms=quote.terms,
+        micros_per_node_hour=quote.micros_per_node_hour,
+        nodes=quote.nodes,
+        starts_at=starts_at,
+        ends_at=quote.ends_at,
+        now=now,
+        beside=lease,
+        instead_of=of_meter(readable().get(lease=lease), now=now).by_month,
+    )
 
 
 def difference(*, lease: Lease, quote: Quote) -> int:

@@ -99,9 +99,8 @@ def order(request: HttpRequest) -> HttpResponse:
     quote = _shown_quote(asked, principal)
     if quote and quote.lease:
         return redirect("lease", id=quote.lease.public_id)
-    ordering = request.method == "POST" and not {"reprice", "hold"} & set(
-        request.POST
-    )  # by POST too: secrets stay out of addresses
+    # Prices and holds are asked for by POST too: secrets stay out of addresses.
+    ordering = request.method == "POST" and not {"reprice", "hold"} & set(request.POST)
     if ordering and wish.is_valid() and details.is_valid() and quote:
         lease = _place(request, quote, wish, details, moment)
         if lease:

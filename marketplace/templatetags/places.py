@@ -1,11 +1,12 @@
 """How places and machines are written on pages. Formatting only."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django import template
 
 from marketplace.models import NodeType
+from marketplace.queries import duration
 
 register = template.Library()
 
@@ -77,9 +78,5 @@ def clock(moment: datetime) -> str:
 
 @register.filter
 def length(seconds: int) -> str:
-    """A length of time in its largest whole unit: 3600 -> "1 hour"."""
-    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds % size == 0:
-            count = seconds // size
-            return f"{count}{NBSP}{unit}" + ("" if count == 1 else "s")
-    return f"{seconds}{NBSP}seconds"
+    """A length of time in its largest whole unit, unbroken: 3600 -> "1 hour"."""
+    return duration(timedelta(seconds=seconds)).replace(" ", NBSP)

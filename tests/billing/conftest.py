@@ -6,9 +6,12 @@ from itertools import count
 from typing import Any
 
 import pytest
+from django.core.cache import cache
+from django.test import Client
 from pytest_django.fixtures import Settings
+from rest_framework.test import APIClient
 
-from accounts.models import Organization
+from accounts.models import Organization, User
 from billing import checkout, operations
 from billing.models import AccountKind, Entry, LedgerAccount, MeterPrice, Posting, Quote
 from billing.queries import Wallet, wallet
@@ -19,6 +22,7 @@ from leasing.provisioners.fake import Fake, World
 from marketplace.models import Offer, PlanKind
 from marketplace.money import MICROS
 from tests import factories
+from tests.accounts.cast import a_browser, a_client, a_token
 from tests.factories import HOUR, NOON
 from tests.leasing.conftest import work_all
 from tests.stripe_standin import KEY, SECRET, StripeStandin
@@ -58,6 +62,32 @@ def stripe(process: StripeStandin, settings: Settings) -> Iterator[StripeStandin
 def acme(db: None) -> Organization:
     """A customer with $100.00 of credit."""
     return funded(100)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_rate_limits() -> None:
+    """Calls of earlier tests count for nobody."""
+    cache.clear()
+
+
+@pytest.fixture
+def ada(acme: Organization) -> User:
+    """Owns Acme."""
+    owner = acme.members.first()
+    assert owner
+    return owner
+
+
+@pytest.fixture
+def api(acme: Organization, ada: User) -> APIClient:
+    """Ada's script."""
+    return a_client(a_token(acme, ada))
+
+
+@pytest.fixture
+def browser(ada: User) -> Client:
+    """Ada in her browser."""
+    return a_browser(ada)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from accounts.clock import now
@@ -20,23 +19,6 @@ from tests.billing.conftest import funded, give, running
 
 pytestmark = pytest.mark.django_db
 _number = iter(range(10**6))
-
-
-@pytest.fixture(autouse=True)
-def _fresh_rate_limits() -> None:
-    cache.clear()
-
-
-@pytest.fixture
-def ada(acme: Organization) -> User:
-    owner = acme.members.first()
-    assert owner
-    return owner
-
-
-@pytest.fixture
-def api(acme: Organization, ada: User) -> APIClient:
-    return a_client(a_token(acme, ada))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP
-from django.core.cache import cache
 from django.db import DatabaseError, transaction
 from rest_framework.test import APIClient
 
@@ -27,11 +26,6 @@ from tests.leasing.test_fleet_pages import a_member_of_staff, text
 pytestmark = pytest.mark.django_db
 PAT = "user:us_pat"
 DOLLARS = 1_000_000
-
-
-@pytest.fixture(autouse=True)
-def _fresh_rate_limits() -> None:
-    cache.clear()
 
 
 @pytest.fixture

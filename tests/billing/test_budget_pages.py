@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -17,30 +16,15 @@ from leasing.models import Lease
 from marketplace.models import Offer
 from marketplace.money import MICROS
 from tests import factories
-from tests.accounts.cast import a_browser, a_client, a_token
+from tests.accounts.cast import a_browser
 from tests.billing.conftest import a_quote, funded, place, running
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def _fresh_rate_limits() -> None:
-    cache.clear()
-
-
 @pytest.fixture
 def ada(acme: Organization) -> User:
     return acme.members.get()
-
-
-@pytest.fixture
-def browser(ada: User) -> Client:
-    return a_browser(ada)
-
-
-@pytest.fixture
-def api(acme: Organization, ada: User) -> APIClient:
-    return a_client(a_token(acme, ada))
 
 
 def see(browser: Client, path: str, status: int = 200) -> str:

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -26,11 +25,6 @@ from tests.leasing.conftest import work_all
 
 pytestmark = pytest.mark.django_db
 MICROS_PER_HOUR = 3_600_000
-
-
-@pytest.fixture(autouse=True)
-def _fresh_rate_limits() -> None:
-    cache.clear()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
-from django.core.cache import cache
 from django.test import Client, override_settings
 
 from accounts.clock import now
@@ -25,11 +24,6 @@ from tests.billing.conftest import HOUR, NOON, a_quote, funded, place, running
 from tests.factories import DAY
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _fresh_rate_limits() -> None:
-    cache.clear()
 
 
 @pytest.fixture

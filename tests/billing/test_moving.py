@@ -4,12 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.clock import now
-from accounts.models import Event, Organization, User
+from accounts.models import Event, Organization
 from billing import checkout, moving
 from billing.models import Meter, Quote
 from billing.queries import cost_so_far
@@ -20,7 +19,6 @@ from leasing.operations import NodesTaken, WindowRefused, end
 from leasing.states import LeaseState, MachineState
 from marketplace.models import NodeCalendar, Offer, PlanKind, Rate
 from tests import factories
-from tests.accounts.cast import a_browser, a_client, a_token
 from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, assert_books_balance, funded, money, place
 from tests.billing.test_api import post
 from tests.billing.test_extending import END, START, active, behind, extend, scheduled
@@ -30,11 +28,6 @@ from tests.leasing.conftest import work_all
 
 pytestmark = pytest.mark.django_db
 ACTOR = "user:us_tests"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_rate_limits() -> None:
-    cache.clear()
 
 
 @pytest.fixture
@@ -172,23 +165,6 @@ def test_without_the_money_for_the_difference_nothing_changes(reserved: Offer) -
         move(lease, quote)
     assert (refused.value.needed_micros, refused.value.available_micros) == (3_600_000, 800_000)
     assert Lease.objects.get().ends_at == END
-
-
-@pytest.fixture
-def ada(acme: Organization) -> User:
-    owner = acme.members.first()
-    assert owner
-    return owner
-
-
-@pytest.fixture
-def api(acme: Organization, ada: User) -> APIClient:
-    return a_client(a_token(acme, ada))
-
-
-@pytest.fixture
-def browser(ada: User) -> Client:
-    return a_browser(ada)
 
 
 @pytest.fixture

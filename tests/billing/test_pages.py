@@ -24,18 +24,6 @@ from tests.billing.conftest import HOUR, NOON, SECOND, balance, funded, give, pl
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def ada(acme: Organization) -> User:
-    owner = acme.members.first()
-    assert owner
-    return owner
-
-
-@pytest.fixture
-def browser(ada: User) -> Client:
-    return a_browser(ada)
-
-
 def see(browser: Client, path: str, status: int = 200) -> str:
     answer = browser.get(path)
     assert answer.status_code == status, answer.content.decode()[:2000]

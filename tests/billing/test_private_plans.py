@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -21,11 +20,6 @@ from tests.leasing.conftest import staff_browser as staff_browser
 
 pytestmark = pytest.mark.django_db
 MADE_UP = "of_0000000000000000000000"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_rate_limits() -> None:
-    cache.clear()
 
 
 @pytest.fixture

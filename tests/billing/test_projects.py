@@ -1,45 +1,21 @@
 """The customer's own tag: set with the order, changed later, shown and searched for."""
 
 import pytest
-from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.clock import now
-from accounts.models import Event, Organization, User
+from accounts.models import Event, Organization
 from billing import budgets, checkout
 from leasing.models import Lease
 from marketplace.models import Offer
-from tests.accounts.cast import a_browser, a_client, a_token
 from tests.billing.conftest import HOUR, place, running
 from tests.billing.test_api import a_quote, an_order, get, post
 from tests.billing.test_pages import see, the_form
 
 pytestmark = pytest.mark.django_db
 BAD = ("Vision", "a b", "ä", "x" * 41, "a/b")
-
-
-@pytest.fixture(autouse=True)
-def _fresh_rate_limits() -> None:
-    cache.clear()
-
-
-@pytest.fixture
-def ada(acme: Organization) -> User:
-    owner = acme.members.first()
-    assert owner
-    return owner
-
-
-@pytest.fixture
-def api(acme: Organization, ada: User) -> APIClient:
-    return a_client(a_token(acme, ada))
-
-
-@pytest.fixture
-def browser(ada: User) -> Client:
-    return a_browser(ada)
 
 
 def test_an_order_carries_the_tag_and_the_list_is_searched_by_it(

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -22,11 +21,6 @@ pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
 KEYS = (f"k{number}" for number in range(10**6))
-
-
-@pytest.fixture(autouse=True)
-def _fresh_rate_limits() -> None:
-    cache.clear()
 
 
 @pytest.fixture

@@ -5,41 +5,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.clock import now
-from accounts.models import Organization, User
+from accounts.models import Organization
 from billing.queries import wallet
 from leasing.models import Lease
 from marketplace.models import Offer, Rate
-from tests.accounts.cast import a_browser, a_client, a_token
 from tests.billing.conftest import HOUR, SECOND, a_quote, funded, place
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _fresh_rate_limits() -> None:
-    cache.clear()
-
-
-@pytest.fixture
-def ada(acme: Organization) -> User:
-    owner = acme.members.first()
-    assert owner
-    return owner
-
-
-@pytest.fixture
-def api(acme: Organization, ada: User) -> APIClient:
-    return a_client(a_token(acme, ada))
-
-
-@pytest.fixture
-def browser(ada: User) -> Client:
-    return a_browser(ada)
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""The only way that money moves: `post`. Each posting balances, is keyed by its fact, and locks the wallet."""
+"""
+The only ways that money moves: `post`, in our ledger, and `ask`, at the card processor.
+
+Each posting balances, is keyed by its fact, and locks the wallet. Each call to the processor is a row first.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,7 +10,18 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import Organization
-from billing.models import AccountKind, Entry, LedgerAccount, Payment, Posting, PostingKind
+from billing.models import (
+    AccountKind,
+    BillingAccount,
+    CallKind,
+    Entry,
+    GatewayCall,
+    LedgerAccount,
+    Payment,
+    Posting,
+    PostingKind,
+)
+from billing.payments.base import Call
 from leasing.models import Lease
 
 
@@ -60,6 +75,25 @@ def grant(*, organization: Organization, amount_micros: int, key: str, memo: str
     return post(
         organization=organization, kind=PostingKind.CREDIT, key=f"credit:{key}", at=now, amounts=amounts, memo=memo
     )
+
+
+def ask(*, organization: Organization, kind: CallKind, subject: str, call: Call, now: datetime) -> GatewayCall:
+    """
+    Write down a call to the card processor, in the transaction that wants it; `billing.sending` makes it. Once for each
+    kind and `subject`: a known one is returned as it is.
+    """
+    row = GatewayCall(
+        organization=organization, kind=kind, subject=subject, path=call.path, created_at=now, next_attempt_at=now
+    )
+    row.body = {**call.body, "metadata": {**call.body.get("metadata", {}), "call_id": row.public_id}}
+    GatewayCall.objects.bulk_create([row], ignore_conflicts=True)
+    return GatewayCall.objects.get(kind=kind, subject=subject)
+
+
+def account_of(organization: Organization) -> BillingAccount:
+    """How the organization pays; made on first use."""
+    BillingAccount.objects.bulk_create([BillingAccount(organization=organization)], ignore_conflicts=True)
+    return BillingAccount.objects.get(organization=organization)
 
 
 def _enter(posting: Posting, account: LedgerAccount, amount: int) -> None:

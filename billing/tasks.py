@@ -8,7 +8,19 @@ from celery import shared_task
 
 from accounts import clock
 from accounts.models import IllegalMove, Stale
-from billing import capping, extending, filling, inbox, invoicing, metering, payments, reselling, settlement, standing
+from billing import (
+    capping,
+    extending,
+    filling,
+    inbox,
+    invoicing,
+    metering,
+    payments,
+    reselling,
+    sending,
+    settlement,
+    standing,
+)
 from billing import refunds as refunding
 
 Row = TypeVar("Row")
@@ -37,6 +49,12 @@ def settle(**_: object) -> None:
     gateway = payments.gateway()
     complain(inbox.settle_due(gateway=gateway, now=clock.now()))
     complain(settlement.check_overdue(gateway=gateway, now=clock.now()))
+
+
+@shared_task
+def send_calls(**_: object) -> None:
+    """Make the calls to the processor that wait."""
+    complain(sending.send_due(gateway=payments.gateway(), now=clock.now()))
 
 
 @shared_task

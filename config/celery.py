@@ -47,6 +47,7 @@ app.conf.update(
         "usage": every(5, "billing.tasks.meter"),
         "resales": every(60, "billing.tasks.credit_resales"),
         "payments": every(5, "billing.tasks.settle"),
+        "calls": every(5, "billing.tasks.send_calls"),
         "refunds": every(10, "billing.tasks.refunds"),
         "standing": every(15, "billing.tasks.enforce_standing"),
         "extensions": every(20, "billing.tasks.extend_leases"),

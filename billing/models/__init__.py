@@ -1,9 +1,11 @@
 """Everything `billing` keeps: prices promised, seconds used, money moved."""
 
+from billing.models.account import BillingAccount, BillingMode
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
 from billing.models.handing_back import HandBack
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind
 from billing.models.ledger import AccountKind, Entry, LedgerAccount, Posting, PostingKind
+from billing.models.outbox import CallKind, CallState, GatewayCall
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.quote import Quote
 from billing.models.standing import Level, Standing
@@ -13,9 +15,14 @@ from billing.models.usage import Meter, MeterPrice, Usage
 __all__ = [
     "PERCENTS",
     "AccountKind",
+    "BillingAccount",
+    "BillingMode",
     "Budget",
     "BudgetAlert",
+    "CallKind",
+    "CallState",
     "Entry",
+    "GatewayCall",
     "GatewayEvent",
     "HandBack",
     "Invoice",

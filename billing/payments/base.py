@@ -1,12 +1,20 @@
 """What billing asks of a payment provider, in our own words. Times are UTC aware; amounts are cents of one currency."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+Facts = Mapping[str, Any]
+"""An object of the provider's, as it gave it. The modules beside this one read them; nobody else does."""
 
 
 class GatewayUnavailable(Exception):
     """The provider gave no outcome. Ask again later with the same identifiers: nothing doubles."""
+
+
+class GatewayBroke(GatewayUnavailable):
+    """The provider answered with an error of its own. It may have acted, and answers a retry with the same error."""
 
 
 class GatewayRefused(Exception):
@@ -20,6 +28,14 @@ class GatewayRefused(Exception):
 
 class BadSignature(Exception):
     """The webhook was not signed by the provider for this account and mode, or not within 300 s of now."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A change to ask the provider for: made before it is stored, and sent as it is, however often."""
+
+    path: str
+    body: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -78,6 +94,18 @@ class Gateway(Protocol):
 
     They raise GatewayUnavailable or GatewayRefused. Doing the same again with the same identifiers has one effect.
     """
+
+    def send(self, call: Call, *, key: str) -> Facts:
+        """Make a change, once for a key: the object that was made. A key is good for a day. Raises GatewayBroke too."""
+        ...
+
+    def fetch(self, path: str, **params: Any) -> Facts:
+        """An object as it is now."""
+        ...
+
+    def each(self, path: str, **params: Any) -> Iterator[Facts]:
+        """All objects of a list, newest first, page by page."""
+        ...
 
     def open_checkout(
         self,

@@ -10,8 +10,11 @@ import stripe
 
 from billing.payments.base import (
     BadSignature,
+    Call,
     CheckoutPage,
     CheckoutState,
+    Facts,
+    GatewayBroke,
     GatewayRefused,
     GatewayUnavailable,
     RefundState,
@@ -23,6 +26,7 @@ CURRENCY: Final = "usd"
 TOLERANCE_SECONDS: Final = 300
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _RETRIES = 2
+PAGE: Final = 100  # the most that Stripe gives at once
 _KINDS: dict[str, Literal["checkout", "refund"]] = {"checkout.session": "checkout", "refund": "refund"}
 
 
@@ -39,6 +43,31 @@ class StripeGateway:
             max_network_retries=_RETRIES,
             http_client=stripe.RequestsClient(timeout=(_CONNECT_SECONDS, _READ_SECONDS)),
         )
+
+    def send(self, call: Call, *, key: str) -> Facts:
+        """See Gateway."""
+        with _our_errors():
+            return self._ask("post", call.path, **call.body, idempotency_key=key)
+
+    def fetch(self, path: str, **params: Any) -> Facts:
+        """See Gateway."""
+        with _our_errors():
+            return self._ask("get", path, **params)
+
+    def each(self, path: str, **params: Any) -> Iterator[Facts]:
+        """See Gateway."""
+        more, after = True, dict[str, str]()
+        while more:
+            page = self.fetch(path, limit=PAGE, **params, **after)
+            yield from page["data"]
+            more = page["has_more"]
+            after = {"starting_after": page["data"][-1]["id"]} if more else {}
+
+    def _ask(self, method: str, path: str, **params: Any) -> Facts:
+        found: Facts = self._client.raw_request(method, path, **params).data
+        if found.get("livemode", self._livemode) != self._livemode:
+            raise GatewayUnavailable(f"{path} answers in the other mode (live or test)")
+        return found
 
     def open_checkout(
         self,
@@ -167,10 +196,11 @@ def _our_errors() -> Iterator[None]:
     """
     try:
         yield
+    except stripe.APIError as broke:
+        raise GatewayBroke(str(broke)) from broke
     except (
         stripe.APIConnectionError,
         stripe.RateLimitError,
-        stripe.APIError,
         stripe.AuthenticationError,
         stripe.PermissionError,
     ) as passing:

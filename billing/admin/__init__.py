@@ -1,0 +1,25 @@
+"""Money for staff: everything can be seen, and nothing here can change what has happened."""
+
+from billing.admin.ledger import LedgerAccountAdmin, PostingAdmin, StandingAdmin
+from billing.admin.orders import BudgetAdmin, StandingOrderAdmin
+from billing.admin.papers import InvoiceAdmin
+from billing.admin.payments import BillingAccountAdmin, GatewayCallAdmin, GatewayEventAdmin, PaymentAdmin, RefundAdmin
+from billing.admin.usage import HandBackAdmin, MeterAdmin, QuoteAdmin, UsageAdmin
+
+__all__ = [
+    "BillingAccountAdmin",
+    "BudgetAdmin",
+    "GatewayCallAdmin",
+    "GatewayEventAdmin",
+    "HandBackAdmin",
+    "InvoiceAdmin",
+    "LedgerAccountAdmin",
+    "MeterAdmin",
+    "PaymentAdmin",
+    "PostingAdmin",
+    "QuoteAdmin",
+    "RefundAdmin",
+    "StandingAdmin",
+    "StandingOrderAdmin",
+    "UsageAdmin",
+]

@@ -1,0 +1,50 @@
+"""How an organization pays: before, by the month, or against our invoice. One ledger serves all three."""
+
+from django.db import models
+
+from accounts.models import Organization
+
+
+class BillingMode(models.TextChoices):
+    """When money comes in. What is used is posted in the same way, and the wallet says what is owed."""
+
+    PREPAID = "prepaid", "from the wallet, topped up before"
+    METERED = "metered", "by card, at the end of each month"
+    INVOICED = "invoiced", "by transfer, 30 days after our invoice"
+
+
+class BillingAccount(models.Model):
+    """
+    How an organization pays, and how far it is trusted. Made on first use, prepaid; staff decide on anything else.
+
+    `credit_micros` is how far its wallet may go below nothing: 0 for whoever pays before.
+    """
+
+    organization = models.OneToOneField(
+        Organization, primary_key=True, on_delete=models.PROTECT, related_name="billing_account"
+    )
+    mode = models.CharField(max_length=10, choices=BillingMode, default=BillingMode.PREPAID)
+    credit_micros = models.BigIntegerField(default=0, help_text="Micro-dollars that it may owe at most.")
+    customer_reference = models.CharField(
+        max_length=255, null=True, blank=True, unique=True, help_text="The card processor's customer."
+    )
+    suspended_at = models.DateTimeField(null=True, blank=True, help_text="Since when it may not order or extend.")
+    suspended_reason = models.CharField(max_length=200, blank=True, help_text="For staff; shown to nobody else.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(mode__in=BillingMode.values), name="billing_mode_is_known"),
+            models.CheckConstraint(
+                condition=models.Q(mode="prepaid", credit_micros=0)
+                | models.Q(credit_micros__gte=0) & ~models.Q(mode="prepaid"),
+                name="billing_credit_is_for_who_pays_later",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(suspended_at=None, suspended_reason="")
+                | models.Q(suspended_at__isnull=False) & ~models.Q(suspended_reason=""),
+                name="billing_suspension_has_a_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organization}: {self.get_mode_display()}"

@@ -1,0 +1,81 @@
+"""The outbox: every call to the card processor that must have its effect exactly once."""
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import Q
+
+from accounts.ids import PublicIdField
+from accounts.models import Organization
+
+
+class CallKind(models.TextChoices):
+    """What a call is for. `billing.sending` has what is done with its answer."""
+
+    CUSTOMER = "customer", "make the customer known"
+
+
+class CallState(models.TextChoices):
+    """How far a call is."""
+
+    PENDING = "pending", "to be sent"  # again and again, with the same key and body
+    UNCERTAIN = "uncertain", "may have happened"  # the processor has forgotten the key: it is only looked for
+    DONE = "done", "done"
+    FAILED = "failed", "refused"
+
+
+class GatewayCall(models.Model):
+    """
+    One call, written in the transaction that wants it and sent after it. Its public id is the idempotency key and, as
+    metadata `call_id`, the mark by which its object is found again. Path and body never change.
+
+    An organization's calls are sent one after the other, in the order in which they were written; the database allows
+    one in flight.
+    """
+
+    public_id = PublicIdField(prefix="gc")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="gateway_calls")
+    kind = models.CharField(max_length=24, choices=CallKind)
+    subject = models.CharField(max_length=120, help_text="What it is about, such as our public id; one call for each.")
+    path = models.CharField(max_length=200)
+    body = models.JSONField(encoder=DjangoJSONEncoder)
+    state = models.CharField(max_length=10, choices=CallState, default=CallState.PENDING)
+    in_flight_until = models.DateTimeField(null=True, blank=True, help_text="A worker has it; taken for dead then.")
+    created_at = models.DateTimeField()
+    first_sent_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, blank=True)
+    reference = models.CharField(max_length=255, blank=True, help_text="The processor's object.")
+    answer = models.JSONField(null=True, blank=True, encoder=DjangoJSONEncoder, help_text="The object, as answered.")
+    error_code = models.CharField(max_length=80, blank=True)
+    error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                name="gateway_call_open",
+                condition=Q(state__in=["pending", "uncertain"]),
+            ),
+            models.Index(
+                fields=["organization", "id"],
+                name="gateway_call_in_line",
+                condition=Q(state__in=["pending", "uncertain"]),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "subject"], name="gateway_call_once"),
+            models.UniqueConstraint(
+                fields=["organization"],
+                condition=Q(in_flight_until__isnull=False),
+                name="gateway_call_one_in_flight",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["pending", "uncertain"], settled_at=None)
+                | Q(state__in=["done", "failed"], settled_at__isnull=False, in_flight_until=None),
+                name="gateway_call_settles_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.subject}"

@@ -118,7 +118,7 @@ def _charge(meter: Meter, begin: datetime, until: datetime, reading: Reading, *,
     """Write what is due to date less what was charged so far; nothing where that is nothing."""
     seconds, micros = reading.seconds - meter.seconds, reading.due_micros - meter.charged_micros
     outage = reading.outage_seconds - meter.outage_node_seconds
-    if not seconds and not outage:
+    if not (seconds or outage or micros):
         return
     lease = meter.lease
     Usage.objects.create(

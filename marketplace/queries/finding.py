@@ -89,7 +89,8 @@ def _taken(terms: Terms, window: Window) -> TimestamptzRange:
 def _hit(row: Any, counted: int | None, plans: Mapping[int, Terms], windows: Mapping[int, Window]) -> Hit:
     *sold, free, plan = row
     more = counted is not None and free > counted
-    return Hit(*sold, free=free - more, more_free=more, terms=plans[plan], window=windows[plan])
+    values: list[Any] = [*sold, free - more, more, plans[plan], windows[plan]]
+    return Hit(*values)
 
 
 # What may be asked of an offer.

@@ -54,7 +54,7 @@ def over_http(table: Table, asked: Sequence[Question], *, rounds: int) -> None:
             table.add(f"GET offers by the statement by hand, {words}", min(least), "times", middle=median(least))
 
 
-Statement = tuple[str, dict[str, object]]
+Statement = tuple[str, dict[str, Any]]
 
 
 def _statements(question: Question) -> list[Statement]:

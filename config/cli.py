@@ -29,6 +29,7 @@ HELP = """\
 ./run code                the staff login's authenticator code of the moment
 ./run bench fleet         how fast telemetry and health of 10,000 nodes are kept, each figure beside its bar,
                           with databases of its own; --quick only tries whether it works
+./run bench search        the same of finding free nodes, among 10,000 with a million leases
 ./run help                this text
 
 With DATABASE_URL, REDIS_URL or STRIPE_API_KEY set, the embedded PostgreSQL, Valkey or Stripe stand-in is not started.

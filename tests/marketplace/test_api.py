@@ -161,4 +161,4 @@ def test_a_page_of_offers_says_each_as_the_offer_itself_is_shown(fair: Fair, wan
 def test_a_page_of_offers_takes_a_fixed_number_of_queries(fair: Fair) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert get("offers").status_code == 200
-    assert len(queries) == 6  # the clock, terms, offers, free nodes, then the page's sites and node types
+    assert len(queries) == 5  # the clock, terms, offers with their free nodes; then the page's places and stock

@@ -71,7 +71,7 @@ def _set_default(world: World, customer: JSON, params: JSON) -> None:
 def delete(world: World, _: JSON, reference: str) -> JSON:
     """DELETE /v1/customers/{id}: its subscriptions end and its payment methods are let go."""
     customer = world.get("customer", reference)
-    for method in world.store.newest("payment_method", lambda item: True, reference):
+    for method in world.store.newest("payment_method", customer=reference):
         methods.detach(world, {}, method["id"])
     world.emit("customer.deleted", customer)
     return world.put(tombstone(customer))

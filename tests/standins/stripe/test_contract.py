@@ -8,9 +8,9 @@ import pytest
 import stripe
 
 from standins.stripe import contract
+from standins.stripe.endpoints import ROUTES
 from standins.stripe.errors import ApiError
 from standins.stripe.forms import unflatten
-from standins.stripe.routes import ROUTES
 from standins.stripe.shapes import FIXTURES
 from tests.standins.stripe.conftest import client_of, order, paid_charge
 from tests.stripe_standin import StripeStandin

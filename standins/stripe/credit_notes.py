@@ -90,7 +90,7 @@ def _rows(world: World, invoice: JSON, params: JSON) -> list[JSON]:
 
 def _row_of(world: World, found: dict[str, JSON], wanted: JSON, param: str) -> JSON:
     if wanted["type"] == "custom_line_item":
-        quantity = wanted.get("quantity", 1)
+        quantity: int = wanted.get("quantity", 1)
         unit = str(wanted.get("unit_amount", wanted.get("unit_amount_decimal", "0")))
         text, cents = wanted.get("description", "Credit"), lines.cents_of(quantity, unit)
         return _row(world, text, cents, "custom_line_item", quantity=quantity)
@@ -101,7 +101,8 @@ def _row_of(world: World, found: dict[str, JSON], wanted: JSON, param: str) -> J
         )
     amount: int | None = wanted.get("amount")
     if amount is None:
-        amount = lines.cents_of(wanted.get("quantity", line["quantity"]), line["pricing"]["unit_amount_decimal"])
+        quantity = wanted.get("quantity") or line["quantity"]
+        amount = lines.cents_of(quantity, line["pricing"]["unit_amount_decimal"])
     if amount > line["amount"]:
         raise ApiError(400, "The credit is larger than the line.", param=f"{param}[amount]")
     return _row(world, line["description"], amount, "invoice_line_item", invoice_line_item=line["id"])

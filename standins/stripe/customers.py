@@ -33,7 +33,7 @@ def _join(world: World, clock: str) -> World:
     found = world.get("test_helpers.test_clock", clock, "test_clock")
     if len(world.store.newest("customer", lambda item: item["test_clock"] == clock)) >= CUSTOMERS_OF_A_CLOCK:
         message = f"You cannot attach more than {CUSTOMERS_OF_A_CLOCK} customers to a test clock."
-        raise ApiError(400, message, code="test_clock_customer_limit_exceeded", param="test_clock")
+        raise ApiError(400, message, param="test_clock")
     return world.at(found["frozen_time"])
 
 

@@ -83,6 +83,7 @@ def _line(world: World, item: JSON) -> JSON | None:
 def add_lines(world: World, params: JSON, reference: str) -> JSON:
     """POST /v1/invoices/{id}/add_lines."""
     invoice = invoices.editable(world, reference)
+    lines.expect_room(world, reference, len(params["lines"]))
     for wanted in params["lines"]:
         given = {name: value for name, value in wanted.items() if name != "invoice_item"}
         if "invoice_item" in wanted:

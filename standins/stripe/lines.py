@@ -50,8 +50,7 @@ def pricing(unit: str, price: str | None = None, product: str | None = None) -> 
 
 def put_on(world: World, item: JSON, invoice: str) -> JSON:
     """The item becomes a line of the draft. Raises ApiError 400 when it is full."""
-    if len(of_invoice(world, invoice)) >= MOST_LINES:
-        raise ApiError(400, f"An invoice has at most {MOST_LINES} items.", param="invoice")
+    expect_room(world, invoice, 1)
     if item["invoice"] != invoice:
         world.change(item, invoice=invoice)
     copied = ("amount", "currency", "description", "discountable", "metadata", "period", "pricing", "quantity")
@@ -65,6 +64,12 @@ def put_on(world: World, item: JSON, invoice: str) -> JSON:
         subtotal=item["amount"],
         taxes=[],
     )
+
+
+def expect_room(world: World, invoice: str, more: int) -> None:
+    """Raises ApiError 400 when the invoice does not take so many lines more."""
+    if len(of_invoice(world, invoice)) + more > MOST_LINES:
+        raise ApiError(400, f"An invoice has at most {MOST_LINES} items.", param="invoice")
 
 
 def of_invoice(world: World, invoice: str) -> list[JSON]:

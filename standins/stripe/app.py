@@ -5,8 +5,9 @@ import logging
 import time
 from dataclasses import replace
 
-from standins.stripe import access, challenge, controls, due, idempotency, page, routes
+from standins.stripe import access, challenge, controls, due, idempotency, invoice_page, page, routes
 from standins.stripe.clock import Clock
+from standins.stripe.endpoints import ROUTES
 from standins.stripe.errors import ApiError
 from standins.stripe.faults import Fault, Faults
 from standins.stripe.forms import unflatten
@@ -20,7 +21,7 @@ from standins.stripe.webhooks import Deliverer, Endpoint
 
 log = logging.getLogger(__name__)
 _FAILURE = {"error": {"message": "An unknown error occurred", "type": "api_error"}}
-_PAGES = {"/c/pay/": page.serve, "/3ds/": challenge.serve}
+_PAGES = {"/c/pay/": page.serve, "/3ds/": challenge.serve, "/i/": invoice_page.serve}
 _NO_FAULT = Fault("", "delay", seconds=0)
 
 
@@ -105,7 +106,7 @@ class App:
         key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
         if key:
             headers["Idempotency-Key"] = key
-        route, path = routes.find(request.method, request.path)
+        route, path = routes.find(ROUTES, request.method, request.path)
         access.permit(route, permissions)
         self.limit.count(f"{route.method} {route.path}")
         with self.in_flight.hold(key and f"key {key}", idempotency.in_use(key)):
@@ -152,6 +153,7 @@ def _execute(world: World, route: routes.Route, params: JSON, path: dict[str, st
     try:
         kept = {name: value for name, value in params.items() if name != "expand"}
         above = {name: value for name, value in path.items() if name != "id"}
-        return 200, expand(world, route.handler(world, kept | above, path.get("id", "")), paths)
+        with world.store.attempt(lambda raised: isinstance(raised, ApiError) and raised.keeps):
+            return 200, expand(world, route.handler(world, kept | above, path.get("id", "")), paths)
     except ApiError as refusal:
         return refusal.status, refusal.body

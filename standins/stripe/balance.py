@@ -51,7 +51,7 @@ def become_available(world: World, movement: JSON) -> None:
 def retrieve(world: World, _: JSON, __: str) -> JSON:
     """GET /v1/balance."""
     net = {"available": 0, "pending": 0}
-    for movement in world.store.newest("balance_transaction", lambda item: True):
+    for movement in world.store.newest("balance_transaction"):
         net[movement["status"]] += movement["net"]
     shown = {
         name: [{"amount": amount, "currency": "usd", "source_types": {"card": amount}}] for name, amount in net.items()

@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from standins.stripe import tax
 from standins.stripe.errors import ApiError
 from standins.stripe.objects import World
 from standins.stripe.shapes import merged, new_id
@@ -34,6 +35,8 @@ def _refuse_what_the_other_mode_has(params: JSON, mode: str) -> None:
 
 def _open(world: World, params: JSON, mode: str) -> JSON:
     amount, currency = _total(world, params) if mode == "payment" else (None, params.get("currency"))
+    taxed = (params.get("automatic_tax") or {}).get("enabled", False)
+    added = _tax(world, params, amount or 0) if taxed else 0
     expires_at = params.get("expires_at", world.now + _DAY)
     if not world.now + 1800 <= expires_at <= world.now + _DAY:
         message = "The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout Session creation."
@@ -45,7 +48,10 @@ def _open(world: World, params: JSON, mode: str) -> JSON:
         id=reference,
         url=f"{world.base_url}/c/pay/{reference}",
         amount_subtotal=amount,
-        amount_total=amount,
+        amount_total=None if amount is None else amount + added,
+        automatic_tax={
+            name: value for name, value in tax.automatic(enabled=taxed).items() if name != "disabled_reason"
+        },
         currency=currency,
         customer_creation=params.get("customer_creation", "if_required") if mode == "payment" else None,
         customer_details=details(_email(world, params), None),
@@ -53,6 +59,7 @@ def _open(world: World, params: JSON, mode: str) -> JSON:
         metadata=merged(None, params.get("metadata")),
         mode=mode,
         payment_method_types=params.get("allowed_payment_method_types", ["card"]),
+        total_details={"amount_discount": 0, "amount_shipping": 0, "amount_tax": added} if mode == "payment" else None,
         payment_status="unpaid" if mode == "payment" else "no_payment_required",
     )
     world.remember(
@@ -62,6 +69,15 @@ def _open(world: World, params: JSON, mode: str) -> JSON:
         setup=params.get("setup_intent_data", {}),
     )
     return session
+
+
+def _tax(world: World, params: JSON, net: int) -> int:
+    """The tax in cents. Stripe's page would ask for an address; here the customer must have one."""
+    if "customer" not in params:
+        message = "The Stripe stand-in computes tax at a checkout only for a `customer` with an address."
+        raise ApiError(400, message, code="customer_tax_location_invalid", param="automatic_tax")
+    rule = tax.rule_for(world, world.get("customer", params["customer"], "customer"))
+    return int(tax.on(world, rule, net)["amount"])
 
 
 def _email(world: World, params: JSON) -> str | None:

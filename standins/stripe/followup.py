@@ -1,6 +1,6 @@
 """What an intent that succeeded was for: a checkout is then complete, an invoice paid."""
 
-from standins.stripe import paying
+from standins.stripe import collecting, paying
 from standins.stripe.objects import World
 from standins.stripe.store import JSON
 
@@ -10,3 +10,7 @@ def succeeded(world: World, intent: JSON) -> None:
     private = world.recall(intent["id"])
     if "session" in private:
         paying.finish(world, world.get("checkout.session", private["session"]))
+    if "invoice" in private:
+        invoice = world.get("invoice", private["invoice"])
+        if invoice["status"] == "open":
+            collecting.mark_paid(world, invoice)

@@ -6,7 +6,7 @@ from typing import Any
 
 from standins.stripe.errors import ApiError, no_such
 from standins.stripe.objects import World
-from standins.stripe.store import JSON
+from standins.stripe.store import INDEXED, JSON
 
 Handler = Callable[[World, JSON, str], JSON]
 _PAGING = {"limit", "starting_after", "ending_before", "expand"}
@@ -34,7 +34,9 @@ def listing(kind: str, url: str) -> Handler:
     """GET of a list, newest first, ten at a time unless `limit` says otherwise."""
 
     def handler(world: World, params: JSON, reference: str) -> JSON:
-        found = world.store.newest(kind, lambda item: _wanted(item, params), params.get("customer"))
+        above = {name: params[name] for name in INDEXED if name in params and (kind, name) not in _SPECIAL}
+        filters = {**_DEFAULTS.get(kind, {}), **params}
+        found = world.store.newest(kind, lambda item: _wanted(item, filters), **above)
         return paged(found, params, url.format(**params, id=reference))
 
     return handler
@@ -83,10 +85,38 @@ def _event_type(item: JSON, wanted: str) -> bool:
     return fnmatch(item["type"], wanted)
 
 
+def _subscription_status(actual: str, wanted: str) -> bool:
+    if wanted == "current":
+        return actual != "canceled"
+    return wanted == "all" or actual == ("canceled" if wanted == "ended" else wanted)
+
+
+def _subscription_of(invoice: JSON) -> str | None:
+    details: JSON = (invoice["parent"] or {}).get("subscription_details") or {}
+    return details.get("subscription")
+
+
+# What a list shows unless it is asked for more.
+_DEFAULTS: dict[str, JSON] = {"subscription": {"status": "current"}}
 _SPECIAL: dict[tuple[str, str], Callable[[JSON, Any], bool]] = {
     ("event", "type"): _event_type,
     ("event", "types"): lambda item, wanted: item["type"] in wanted,
+    ("subscription", "status"): lambda item, wanted: _subscription_status(item["status"], wanted),
+    ("subscription", "price"): lambda item, wanted: any(
+        each["price"]["id"] == wanted for each in item["items"]["data"]
+    ),
+    ("invoice", "subscription"): lambda item, wanted: wanted == _subscription_of(item),
+    ("invoiceitem", "pending"): lambda item, wanted: (item["invoice"] is None) == wanted,
+    ("price", "lookup_keys"): lambda item, wanted: item["lookup_key"] in wanted,
+    ("product", "ids"): lambda item, wanted: item["id"] in wanted,
     ("event", "delivery_success"): lambda item, wanted: (item["pending_webhooks"] == 0) == wanted,
+}
+
+
+# Lists that are shown only when they are asked for by `expand`, and the kind and member by which they are found.
+_INCLUDABLE = {
+    ("customer", "tax_ids"): ("tax_id", "customer", "/v1/customers/{id}/tax_ids"),
+    ("invoice", "payments"): ("invoice_payment", "invoice", "/v1/invoice_payments?invoice={id}"),
 }
 
 
@@ -103,12 +133,16 @@ def _expand(world: World, item: Any, steps: list[str], path: str) -> None:
             _expand(world, member, steps, path)
         return
     first, *rest = steps
+    if isinstance(item, dict) and (item.get("object"), first) in _INCLUDABLE:
+        kind, member, url = _INCLUDABLE[item["object"], first]
+        found = world.store.newest(kind, **{member: item["id"]})
+        item[first] = {"object": "list", "data": found[:10], "has_more": len(found) > 10, "url": url.format(**item)}
     if not isinstance(item, dict) or first not in item:
         raise ApiError(400, f"This property cannot be expanded ({path}).", param="expand")
     if isinstance(item[first], str):
-        found = world.store.find(item[first])
-        if found is None:
+        whole = world.store.find(item[first])
+        if whole is None:
             raise ApiError(400, f"This property cannot be expanded ({path}).", param="expand")
-        item[first] = found
+        item[first] = whole
     if rest and item[first] is not None:
         _expand(world, item[first], rest, path)

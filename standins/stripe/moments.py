@@ -5,7 +5,7 @@ from collections.abc import Callable
 from standins.stripe.store import JSON
 
 TAX_ID_CHECK_SECONDS = 2
-_PAGE_OPEN = "open"
+INCOMPLETE_SECONDS = 23 * 3600
 
 
 def _invoice(item: JSON) -> int | None:
@@ -21,13 +21,15 @@ def _tax_id(item: JSON) -> int | None:
 def _subscription(item: JSON) -> int | None:
     if item["status"] in ("canceled", "incomplete_expired"):
         return None
+    if item["status"] == "incomplete":
+        return int(item["start_date"]) + INCOMPLETE_SECONDS
     end: int = item["items"]["data"][0]["current_period_end"]
     return min(end, item["cancel_at"] or end)
 
 
 _MOMENTS: dict[str, Callable[[JSON], int | None]] = {
     "balance_transaction": lambda item: item["available_on"] if item["status"] == "pending" else None,
-    "checkout.session": lambda item: item["expires_at"] if item["status"] == _PAGE_OPEN else None,
+    "checkout.session": lambda item: item["expires_at"] if item["status"] == "open" else None,
     "dispute": lambda item: (
         item["evidence_details"]["due_by"] if item["status"] in ("needs_response", "warning_needs_response") else None
     ),

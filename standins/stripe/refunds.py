@@ -76,7 +76,7 @@ def _later(charge: JSON) -> str:
 
 def _change(world: World, charge: JSON, amount: int) -> None:
     refunded = charge["amount_refunded"] + amount
-    made = world.store.newest("refund", lambda item: item["charge"] == charge["id"])
+    made = world.store.newest("refund", charge=charge["id"])
     shown = {**charge["refunds"], "data": made[:10], "has_more": len(made) > 10}
     world.change(charge, amount_refunded=refunded, refunded=refunded == charge["amount"], refunds=shown)
 

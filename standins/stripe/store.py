@@ -13,7 +13,6 @@ JSON = dict[str, Any]
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (seq INTEGER PRIMARY KEY, id TEXT UNIQUE, kind TEXT, body TEXT);
 CREATE INDEX IF NOT EXISTS objects_kind ON objects (kind, seq);
-CREATE INDEX IF NOT EXISTS objects_customer ON objects (kind, json_extract(body, '$.customer'), seq);
 CREATE TABLE IF NOT EXISTS due (id TEXT PRIMARY KEY, at INTEGER, clock TEXT);
 CREATE INDEX IF NOT EXISTS due_at ON due (clock, at);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT);
@@ -24,6 +23,12 @@ CREATE TABLE IF NOT EXISTS sendings (
   due_at REAL, status INTEGER, error TEXT);
 CREATE INDEX IF NOT EXISTS sendings_due ON sendings (state, due_at);
 """
+# The members by which lists are asked for often enough to be worth an index.
+INDEXED = ("customer", "invoice", "charge", "source", "subscription")
+_SCHEMA += "".join(
+    f"CREATE INDEX IF NOT EXISTS objects_{name} ON objects (kind, json_extract(body, '$.{name}'), seq);\n"
+    for name in INDEXED
+)
 
 
 class Store:
@@ -49,6 +54,19 @@ class Store:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+
+    @contextmanager
+    def attempt(self, keeps: Callable[[BaseException], bool]) -> Iterator[None]:
+        """Within a transaction: what the block did is undone by an exception, unless that keeps it."""
+        self._db.execute("SAVEPOINT attempt")
+        try:
+            yield
+        except BaseException as raised:
+            if not keeps(raised):
+                self._db.execute("ROLLBACK TO attempt")
+            raise
+        finally:
+            self._db.execute("RELEASE attempt")
 
     def close(self) -> None:
         """Wait for a running transaction, then close the file."""
@@ -77,11 +95,12 @@ class Store:
                 return item
         return None
 
-    def newest(self, kind: str, wanted: Callable[[JSON], bool], customer: str | None = None) -> list[JSON]:
-        """Every object of the kind (and customer) that is wanted, newest first."""
-        of, values = ("", ()) if customer is None else (" AND json_extract(body, '$.customer') = ?", (customer,))
-        rows = self.execute(f"SELECT body FROM objects WHERE kind = ?{of} ORDER BY seq DESC", kind, *values)
-        return [item for row in rows if wanted(item := json.loads(row["body"])) and not item.get("deleted")]
+    def newest(self, kind: str, wanted: Callable[[JSON], bool] | None = None, **members: Any) -> list[JSON]:
+        """Every object of the kind with these members that is wanted, newest first."""
+        conditions = "".join(f" AND json_extract(body, '$.{name}') = ?" for name in members)
+        sql = f"SELECT body FROM objects WHERE kind = ?{conditions} ORDER BY seq DESC"
+        found = [json.loads(row["body"]) for row in self.execute(sql, kind, *members.values())]
+        return [item for item in found if not item.get("deleted") and (wanted is None or wanted(item))]
 
     def schedule(self, reference: str, at: int | None, clock: str | None) -> None:
         """Note when time (of this test clock, or the server's) does something to the object; None for never."""

@@ -62,14 +62,15 @@ def beside_field(error: JSON) -> dict[str, str]:
 def card_form(
     form: dict[str, str], wrong: dict[str, str], status: int, texts: Mapping[str, str], title: str
 ) -> Response:
-    """The form; `texts` are name, amount, note, verb, cancel_url, undone (and more, which is HTML already)."""
+    """The form; `texts` are name, amount, tax, note, verb, cancel_url, undone (and more, which is HTML already)."""
     values = {field: escape(form.get(field, "")) for field in FIELDS}
     content = PAGES["form"].substitute(
         {f"{field}_error": escape(wrong.get(field, "")) for field in FIELDS}
         | {f"{field}_state": _state(field, wrong) for field in FIELDS}
         | values
-        | {name: escape(text) for name, text in texts.items() if name != "more"},
+        | {name: escape(text) for name, text in texts.items() if name not in ("more", "cancel_url")},
         more=texts.get("more", ""),
+        cancel=f'<a href="{escape(back)}" id="cancel">Cancel and go back</a>' if (back := texts["cancel_url"]) else "",
         cardholder=values["name"],
         cards="".join(_row(number, card) for number, card in cards.CARDS.items()),
         form_error=f"{texts['undone']} Please correct the field marked below." if wrong else "",

@@ -48,7 +48,7 @@ def _form(world: World, invoice: JSON, form: dict[str, str], wrong: dict[str, st
         "note": "",
         "tax": "",
         "verb": f"Pay {price}",
-        "cancel_url": f"{invoice['hosted_invoice_url']}/pdf",
+        "cancel_url": "",
         "undone": "The payment was not made.",
         "more": html.PAGES["invoice"].substitute(_shown(world, invoice)),
     }

@@ -136,16 +136,16 @@ def test_a_customers_meter_takes_one_call_at_a_time(
         {"display_name": name, "event_name": name, "default_aggregation": {"formula": "sum"}}
     )
     payload = {"stripe_customer_id": customer, "value": "1"}
-    standin.faults(path="/v1/billing/meter_events", mode="delay", seconds=0.5)
+    standin.faults(path="/v1/billing/meter_events", mode="delay", seconds=1.5)
 
     def send(number: int) -> None:
         client_of(standin).v1.billing.meter_events.create(
             {"event_name": name, "payload": payload, "identifier": f"{customer}{number}"}
         )
 
-    with ThreadPoolExecutor(3) as pool:
-        failures = [error for each in [pool.submit(send, n) for n in range(3)] if (error := each.exception())]
-    assert len(failures) == 2 and all(isinstance(error, stripe.RateLimitError) for error in failures)
+    with ThreadPoolExecutor(2) as pool:
+        failures = [error for each in [pool.submit(send, n) for n in range(2)] if (error := each.exception())]
+    assert len(failures) == 1 and isinstance(failures[0], stripe.RateLimitError)
 
 
 def test_a_restricted_key_may_do_what_it_was_given_and_nothing_else(

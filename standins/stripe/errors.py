@@ -21,6 +21,7 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.headers: dict[str, str] = {}
         members = {"code": code, "message": message, "param": param, "type": type, **extra}
         self.error = {name: value for name, value in members.items() if value is not None}
 

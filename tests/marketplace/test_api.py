@@ -81,6 +81,7 @@ def test_the_list_comes_in_pages_that_name_the_next(fair: Fair) -> None:
         ("starts_at", "2036-03-02T12:00:00", "Say the zone"),
         ("starts_at", "2096-03-02T12:00:00Z", "60 days ahead"),
         ("ends_at", "2016-03-02T12:00:00Z", "after now"),
+        ("ends_at", "9999-12-31T23:59:59Z", "2000 to 2199"),
         ("colour", "green", "Unknown field. Known here: ends_at, gpu_memory_gb"),
     ],
 )

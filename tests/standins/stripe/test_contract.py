@@ -10,17 +10,17 @@ import stripe
 from standins.stripe import contract
 from standins.stripe.errors import ApiError
 from standins.stripe.forms import unflatten
-from standins.stripe.objects import FIXTURES
 from standins.stripe.routes import ROUTES
+from standins.stripe.shapes import FIXTURES
 from tests.standins.stripe.conftest import client_of, order, paid_charge
 from tests.stripe_standin import StripeStandin
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_every_endpoint_has_a_parameter_type_in_the_installed_sdk(route: Any) -> None:
-    declared = contract.load(route.contract)
-    assert "expand" in contract.fields(declared)
-    assert contract.check(route.contract, {"expand": {"0": "a", "1": "b"}}) == {"expand": ["a", "b"]}
+    declared = contract.fields(contract.load(route.contract))
+    assert route.taken <= declared.keys()
+    assert route.method == "DELETE" or "expand" in declared
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.method == "POST"], ids=lambda route: str(route.path))

@@ -16,6 +16,7 @@ from billing import (
     invoicing,
     metering,
     payments,
+    recounting,
     reselling,
     sending,
     settlement,
@@ -38,6 +39,12 @@ def meter(**_: object) -> None:
         lambda lease: metering.meter(lease=lease, upto=metering.slice_end(clock.now()), now=clock.now()),
     )
     for_each(metering.corrections_due(now=clock.now()), lambda lease: metering.correct(lease=lease, now=clock.now()))
+
+
+@shared_task
+def recount_usage(**_: object) -> None:
+    """Count the usage of some organizations a second time."""
+    for_each(recounting.due(), lambda organization: recounting.recount(organization=organization, now=clock.now()))
 
 
 @shared_task

@@ -95,6 +95,7 @@ def manage(arguments: list[str]) -> int:
             return subprocess.call(command, env=env)
         time.sleep(0.2)  # another command holds the databases, or ./run is about to be ready
     services = environment.databases(port=8000)
+    services.env["AS_OWNER"] = "1"  # nobody is served, and the tables may not be there yet
     try:
         return _with_services(services, command)
     finally:
@@ -116,10 +117,12 @@ def bench(arguments: list[str]) -> int:
         raise Trouble(f"Say which measurement: {', '.join(MEASUREMENTS)}.")
     with tempfile.TemporaryDirectory(prefix="gridlease-bench-") as state:
         os.environ["STATE_DIR"] = state
-        for name in ("DATABASE_URL", "REDIS_URL"):
+        for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"):
             os.environ.pop(name, None)
         command = [sys.executable, "-m", f"bench.{arguments[0]}", *arguments[1:]]
-        return _with_services(environment.databases(port=8000), command)
+        services = environment.databases(port=8000)
+        services.env["AS_OWNER"] = "1"  # it makes the tables
+        return _with_services(services, command)
 
 
 def code() -> str:

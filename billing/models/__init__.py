@@ -4,13 +4,14 @@ from billing.models.account import BillingAccount, BillingMode
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
 from billing.models.handing_back import HandBack
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind
-from billing.models.ledger import AccountKind, Entry, LedgerAccount, Posting, PostingKind
+from billing.models.ledger import AccountKind, Entry, LedgerAccount, Link, Posting, PostingKind
 from billing.models.outbox import CallKind, CallState, GatewayCall
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.quote import Quote
+from billing.models.recount import Difference, Recount
 from billing.models.standing import Level, Standing
 from billing.models.standing_order import Mode, StandingOrder, StandingOrderState
-from billing.models.usage import Meter, MeterPrice, Usage
+from billing.models.usage import Meter, MeterPrice, Usage, UsageKind
 
 __all__ = [
     "PERCENTS",
@@ -21,6 +22,7 @@ __all__ = [
     "BudgetAlert",
     "CallKind",
     "CallState",
+    "Difference",
     "Entry",
     "GatewayCall",
     "GatewayEvent",
@@ -31,6 +33,7 @@ __all__ = [
     "LedgerAccount",
     "Level",
     "LineKind",
+    "Link",
     "Meter",
     "MeterPrice",
     "Mode",
@@ -39,10 +42,12 @@ __all__ = [
     "Posting",
     "PostingKind",
     "Quote",
+    "Recount",
     "Refund",
     "RefundState",
     "Standing",
     "StandingOrder",
     "StandingOrderState",
     "Usage",
+    "UsageKind",
 ]

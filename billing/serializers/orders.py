@@ -184,11 +184,28 @@ class PricedLease(LeaseShown):
 
 class UsageShown(serializers.ModelSerializer[Usage]):
     """
-    Use in a slice of time, at most one UTC hour: seconds × nodes - outage_node_seconds are charged. Negative where a
-    late fact corrects earlier slices.
+    Use in a slice of time, at most one UTC hour: seconds × nodes - outage_node_seconds are charged. A correction of an
+    earlier slice, by what became known after that was charged, is signed.
     """
+
+    corrects_from_at = serializers.DateTimeField(
+        source="corrects.from_at",
+        default=None,
+        allow_null=True,
+        help_text="Of a correction: the slice that begins then.",
+    )
 
     class Meta:
         model = Usage
-        fields = ["from_at", "until_at", "seconds", "nodes", "outage_node_seconds", "micros_per_node_hour", "micros"]
+        fields = [
+            "kind",
+            "corrects_from_at",
+            "from_at",
+            "until_at",
+            "seconds",
+            "nodes",
+            "outage_node_seconds",
+            "micros_per_node_hour",
+            "micros",
+        ]
         read_only_fields = fields

@@ -80,10 +80,12 @@ class Wish(Zoned):
         return {"same_fabric": self.cleaned_data.get("same_fabric", False), **said}
 
 
-class NewEnd(forms.Form):
+class NewEnd(Zoned):
     """Until when a lease shall go on; and the price that was shown for it, which is charged or nothing is."""
 
-    ends_at = utc_moment("Until (UTC)")
+    MOMENTS = ("ends_at",)
+
+    ends_at = moment("Until", required=True)
     shown_micros = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
 
@@ -95,16 +97,17 @@ class Offers(forms.ModelChoiceField[Offer]):
         return f"{obj.pool.node_type.name} in {obj.pool.site.place}"
 
 
-class NewWindow(forms.Form):
+class NewWindow(Zoned):
     """Where an agreed lease shall go."""
 
     offer = Offers(label="Offer", queryset=Offer.objects.none(), to_field_name="public_id", empty_label=None)
-    starts_at = utc_moment("From (UTC)")
-    ends_at = utc_moment("Until (UTC)")
+    starts_at = moment("From", required=True)
+    ends_at = moment("Until", required=True)
+    field_order = ("offer", "zone", "starts_at", "ends_at")
 
-    def __init__(self, data: Any, *, lease: Lease) -> None:
+    def __init__(self, data: Any, *, lease: Lease, zones: Mapping[str, str] = UTC_ONLY) -> None:
         """Offers what is for sale to the organization on the same plan."""
-        super().__init__(data)
+        super().__init__(data, zones=zones)
         field = self.fields["offer"]
         assert isinstance(field, Offers)
         on_sale = listed_offers(lease.organization).filter(plan=lease.offer.plan_id)
@@ -135,15 +138,21 @@ class AutoExtension(forms.Form):
         return int(self.cleaned_data["most"] * MICROS)
 
 
-class EarlierEnd(forms.Form):
+class EarlierEnd(Zoned):
     """When a lease is to end."""
 
-    ends_at = utc_moment("End (UTC)")
+    MOMENTS = ("ends_at",)
 
-    def __init__(self, data: Any, *, first: datetime) -> None:
+    ends_at = moment("End", required=True)
+
+    def __init__(self, data: Any, *, first: datetime, zones: Mapping[str, str] = UTC_ONLY) -> None:
         """`first` is the first end that the lease's terms allow; it is proposed."""
-        super().__init__(data, initial={"ends_at": first})
-        self.fields["ends_at"].help_text = f"From {first:%Y-%m-%d %H:%M} UTC on, at the times that its terms allow."
+        super().__init__(data, zones=zones)
+        proposed = first.astimezone(self.chosen)
+        self.initial = {"zone": self.chosen.key, "ends_at": proposed.replace(tzinfo=None)}
+        self.fields[
+            "ends_at"
+        ].help_text = f"From {proposed:%Y-%m-%d %H:%M} ({self.chosen.key}) on, at the times that its terms allow."
 
 
 class KeyChoices(forms.ModelMultipleChoiceField[SSHKey]):

@@ -1,5 +1,6 @@
 """An agreed lease that moves: at the price of a fresh quote, with the difference taken from or given to the wallet."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -13,9 +14,9 @@ from billing.queries import readable, wallet
 from billing.queries.commitments import of_meter
 from leasing.models import Lease
 from leasing.operations import WindowRefused
-from leasing.queries.moving import why_not_moved
+from leasing.queries.moving import nodes_for, why_not_moved
 from marketplace.money import format_micros
-from marketplace.queries import Refusal, soonest
+from marketplace.queries import Refusal, occupied, soonest
 
 
 @transaction.atomic
@@ -83,6 +84,36 @@ def _check_caps(lease: Lease, quote: Quote, starts_at: datetime, now: datetime) 
 def difference(*, lease: Lease, quote: Quote) -> int:
     """Micro-dollars that the lease costs more as quoted, below zero where less."""
     return quote.hold_micros - lease.meter.hold_micros
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a move would come to: micro-dollars more, what speaks against it, and how many nodes are free for it."""
+
+    quote: Quote
+    more: int
+    refusal: str
+    free: int
+
+    @property
+    def less(self) -> int:
+        """The difference, where it costs less."""
+        return -self.more
+
+    @property
+    def possible(self) -> bool:
+        """Whether it could be moved at this moment."""
+        return not self.refusal and self.free >= self.quote.nodes
+
+
+def preview(*, lease: Lease, quote: Quote, now: datetime) -> Preview:
+    """Before anything is confirmed. Nothing is locked: somebody may still be faster."""
+    refusal = why_not_moved(lease, now=now) or _unfit(lease, quote)
+    starts_at = max(quote.starts_at, soonest(quote.terms, now))
+    period = occupied(quote.terms, starts_at, quote.ends_at)
+    free = nodes_for(lease, pool=quote.offer.pool, period=period, quote=quote.public_id, now=now)
+    more = difference(lease=lease, quote=quote)
+    return Preview(quote, more, refusal.message if refusal else "", free)
 
 
 def _unfit(lease: Lease, quote: Quote) -> Refusal | None:

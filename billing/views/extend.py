@@ -17,6 +17,7 @@ from billing import extending
 from billing.checkout import CAPS, InsufficientFunds
 from billing.extending import Extension, PriceTooHigh
 from billing.forms import AutoExtension, NewEnd, cents_to_ask
+from billing.views.clocks import zones_of
 from leasing.models import Lease
 from leasing.operations import BookedBehind, WindowRefused, extend_itself
 from leasing.queries.extension import EXTENDABLE, Reach, reach, why_not_now
@@ -53,7 +54,8 @@ def lease_extend(request: HttpRequest, id: str) -> HttpResponse:
         messages.info(request, refusal.message)
         return redirect("lease", id=id)
     found = reach(lease, now=moment)
-    form = NewEnd(request.POST or request.GET or {"ends_at": f"{_proposed(lease, found):{MINUTE}}"})
+    proposed = {"ends_at": f"{_proposed(lease, found):{MINUTE}}"}
+    form = NewEnd(request.POST or request.GET or proposed, zones=zones_of(request, lease))
     confirmed = request.method == "POST" and "reprice" not in request.POST
     if form.is_valid() and confirmed and _extend(request, lease, form, moment):
         transaction.on_commit(nudge_sites, robust=True)

@@ -15,6 +15,7 @@ from accounts.views import allowed
 from billing import handing_back
 from billing.forms import EarlierEnd
 from billing.queries.freed import Value
+from billing.views.clocks import zones_of
 from leasing.models import Lease
 from leasing.operations import ShortenRefused, next_end
 from leasing.operations.handing_back import SHORTENED_IN
@@ -57,7 +58,8 @@ def lease_shorten(request: HttpRequest, id: str) -> HttpResponse:
         messages.info(request, "This lease cannot be shortened: only one with an agreed end that waits or runs can.")
         return redirect("lease", id=id)
     asked = request.POST or request.GET
-    form = EarlierEnd(asked if "ends_at" in asked else None, first=next_end(lease, moment))
+    wish = asked if "ends_at" in asked else None
+    form = EarlierEnd(wish, first=next_end(lease, moment), zones=zones_of(request, lease))
     value = _value(form, lease, moment) if form.is_valid() else None
     if (
         request.method == "POST"

@@ -14,6 +14,7 @@ from billing import checkout, moving
 from billing.extending import extendable
 from billing.forms import NewWindow
 from billing.models import Quote
+from billing.views.clocks import zones_of
 from leasing.models import Lease
 from leasing.operations import NodesTaken, WindowRefused
 from leasing.queries.moving import why_not_moved
@@ -30,7 +31,7 @@ def lease_move(request: HttpRequest, id: str) -> HttpResponse:
     if refusal := why_not_moved(lease, now=moment):
         messages.info(request, refusal.message)
         return redirect("lease", id=id)
-    form = NewWindow(request.POST or request.GET or _present(lease), lease=lease)
+    form = NewWindow(request.POST or request.GET or _present(lease), lease=lease, zones=zones_of(request, lease))
     quote = Quote.objects.filter(organization=principal.organization, public_id=request.POST.get("quote", "")).first()
     confirmed = request.method == "POST" and "reprice" not in request.POST and form.is_valid()
     if confirmed and quote and _is_for(quote, form, moment) and _move(request, lease, quote, moment):
@@ -38,9 +39,9 @@ def lease_move(request: HttpRequest, id: str) -> HttpResponse:
     shown = quote if quote and form.is_valid() and _is_for(quote, form, moment) else _quote(lease, form, moment)
     if confirmed and shown != quote:
         messages.warning(request, "The price was renewed. Check it and confirm again.")
-    more = moving.difference(lease=lease, quote=shown) if shown else 0
     page = "billing/_move.html" if request.headers.get("HX-Request") else "billing/move.html"
-    return render(request, page, {"lease": lease, "form": form, "quote": shown, "more": more, "less": -more})
+    preview = moving.preview(lease=lease, quote=shown, now=moment) if shown else None
+    return render(request, page, {"lease": lease, "form": form, "preview": preview})
 
 
 def _present(lease: Lease) -> dict[str, str]:
@@ -59,8 +60,9 @@ def _quote(lease: Lease, form: NewWindow, moment: datetime) -> Quote | None:
     """A fresh price of the wish; None for one that cannot be, which the form then says."""
     if not form.is_valid():
         return None
+    wish = {name: form.cleaned_data[name] for name in ("offer", "starts_at", "ends_at")}
     try:
-        return checkout.quote(organization=lease.organization, nodes=lease.node_count, now=moment, **form.cleaned_data)
+        return checkout.quote(organization=lease.organization, nodes=lease.node_count, now=moment, **wish)
     except checkout.QuoteRefused as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
         return None

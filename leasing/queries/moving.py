@@ -1,11 +1,15 @@
-"""May an agreed lease be moved to another window or offer, and why not?"""
+"""May an agreed lease be moved to another window or offer, why not, and are nodes free for it there?"""
 
 from datetime import datetime, timedelta
 
-from leasing.models import Lease
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import Exists, OuterRef, Q
+
+from leasing.models import Claim, Lease
 from leasing.queries.extension import LEASE
 from leasing.states import LeaseState
-from marketplace.queries import Refusal
+from marketplace.models import NodeCalendar, Pool
+from marketplace.queries import Refusal, Window, free_nodes, is_held
 
 FREE = 100  # per cent given back
 
@@ -18,3 +22,17 @@ def why_not_moved(lease: Lease, *, now: datetime) -> Refusal | None:
     if lease.terms.cancel_refund_percent(ahead) < FREE:
         return Refusal(LEASE, "Its start is too near to move it: cancelling it would cost something by now.")
     return None
+
+
+def nodes_for(lease: Lease, *, pool: Pool, period: Window, quote: str, now: datetime) -> int:
+    """
+    How many nodes of the pool the lease could have for the period, cleaning included: those that are free, or held for
+    the quote, and those of its own that nobody else wants then.
+    """
+    wanted = DateTimeTZRange(period.starts_at, period.ends_at)
+    live = Claim.objects.filter(node=OuterRef("pk"), released_at=None)
+    others = live.filter(period__overlap=wanted).exclude(lease=lease)
+    own = NodeCalendar.objects.filter(Exists(live.filter(lease=lease)), ~Exists(others), node__cordoned_at=None)
+    own = own.exclude(Q(is_held(now=now, quote=quote)) & Q(held__overlap=wanted))
+    free = free_nodes(window=period, now=now, quote=quote)
+    return (free.filter(pool=pool) | own.filter(pool=pool)).count()

@@ -95,6 +95,11 @@ class Zoned(forms.Form):
         return cleaned
 
     @property
+    def said(self) -> dict[str, str]:
+        """The times as they are meant, each with its offset, for a page that asks to confirm them. Of a valid form."""
+        return {name: self.cleaned_data[name].isoformat() for name in self.MOMENTS if self.cleaned_data.get(name)}
+
+    @property
     def plain(self) -> list[forms.BoundField]:
         """The fields to fill in, without the questions which of two equal times is meant."""
         return [field for field in self.visible_fields() if not field.name.endswith("_offset")]

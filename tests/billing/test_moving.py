@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.clock import now
-from accounts.models import Event, Organization
+from accounts.models import Event, Organization, User
 from billing import checkout, moving
 from billing.models import Meter, Quote
 from billing.queries import cost_so_far
@@ -208,6 +209,37 @@ def test_on_its_page(browser: Client, acme: Organization, reserved: Offer, abroa
     assert (lease.offer, lease.starts_at, lease.state) == (abroad, begins, LeaseState.SCHEDULED)
     odd = browser.get(address, {**wish, "ends_at": f"{begins + timedelta(minutes=90):%Y-%m-%dT%H:%M}"})
     assert "Nothing is priced or changed" in odd.content.decode()
+
+
+def test_its_page_says_before_whether_nodes_are_free(
+    browser: Client, acme: Organization, reserved: Offer, abroad: Offer, lease: Lease
+) -> None:
+    address = f"/leases/{lease.public_id}/move/"
+    there = browser.get(address).content.decode()
+    assert "The lease is there already" in there and " disabled" in there.split("Move it")[0].rsplit("<button", 1)[1]
+    begins = lease.starts_at + HOUR
+    wish = {"starts_at": f"{begins:%Y-%m-%dT%H:%M}", "ends_at": f"{begins + 2 * HOUR:%Y-%m-%dT%H:%M}"}
+    assert "A node is free then." in browser.get(address, {"offer": reserved.public_id, **wish}).content.decode()
+    times: dict[str, Any] = {"starts_at": begins, "ends_at": begins + 2 * HOUR}
+    place(a_quote(acme, reserved, nodes=2, now=now(), **times), now=now())  # all that are left
+    kept = browser.get(address, {"offer": reserved.public_id, **wish}).content.decode()
+    assert "A node is free then." in kept  # its own: it overlaps only itself
+    abroad.pool.nodes.update(cordoned_at=now())
+    page = browser.get(address, {"offer": abroad.public_id, **wish}).content.decode()
+    assert "No node is free then." in page and " disabled" in page.split("Move it")[0].rsplit("<button", 1)[1]
+
+
+def test_its_times_are_on_the_clocks_of_the_zone(browser: Client, ada: User, reserved: Offer, lease: Lease) -> None:
+    User.objects.filter(pk=ada.pk).update(time_zone="Asia/Riyadh")
+    address = f"/leases/{lease.public_id}/move/"
+    there = lease.starts_at.astimezone(ZoneInfo("Asia/Riyadh"))
+    assert f'value="{there:%Y-%m-%dT%H:%M}"' in browser.get(address).content.decode()
+    wish = {"offer": reserved.public_id, "zone": "Asia/Riyadh"}
+    wish |= {"starts_at": f"{there + HOUR:%Y-%m-%dT%H:%M}", "ends_at": f"{there + 3 * HOUR:%Y-%m-%dT%H:%M}"}
+    page = browser.get(address, wish).content.decode()
+    browser.post(address, {**wish, "quote": hidden(page, "quote")})
+    lease.refresh_from_db()
+    assert lease.starts_at == there + HOUR
 
 
 def test_the_price_that_was_shown_is_taken_or_none(browser: Client, reserved: Offer, lease: Lease) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from rest_framework.request import Request
 
@@ -86,14 +87,23 @@ def remember(request: HttpRequest | Request, principal: Principal | None) -> Non
     _memory(request)["principal"] = principal
 
 
+def with_roles(tokens: QuerySet[APIToken]) -> QuerySet[APIToken]:
+    """Tokens with all that `principal_of_token` needs, in one statement."""
+    present = Membership.objects.filter(
+        organization=OuterRef("organization"), user=OuterRef("created_by"), user__is_active=True
+    )
+    return tokens.select_related("organization", "created_by").annotate(role=Subquery(present.values("role")[:1]))
+
+
 def principal_of_token(token: APIToken) -> Principal | None:
-    """What a token may do: its scopes within its creator's present role; None when the creator has left."""
-    membership = Membership.objects.filter(
-        organization_id=token.organization_id, user_id=token.created_by_id, user__is_active=True
-    ).first()
-    if membership is None:
+    """
+    What a token, read `with_roles`, may do: its scopes within its creator's present role; None when the creator has
+    left.
+    """
+    role: str | None = getattr(token, "role")  # noqa: B009 - the statement's own column
+    if role is None:
         return None
-    return Principal(token.organization, token.created_by, token, membership.role, frozenset(token.scopes))
+    return Principal(token.organization, token.created_by, token, role, frozenset(token.scopes))
 
 
 def _memory(request: HttpRequest | Request) -> dict[str, Any]:
@@ -101,9 +111,6 @@ def _memory(request: HttpRequest | Request) -> dict[str, Any]:
 
 
 def _look_up(request: HttpRequest | Request) -> Principal | None:
-    token = getattr(request, "auth", None)
-    if isinstance(token, APIToken):
-        return principal_of_token(token)
     user = request.user
     if not isinstance(user, User) or not user.is_active:
         return None

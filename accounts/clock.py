@@ -3,6 +3,13 @@
 from datetime import UTC, datetime
 
 from django.db import connection
+from django.db.models import DateTimeField, Func
+
+
+class Instant(Func):
+    """The same clock inside a statement."""
+
+    function, output_field = "clock_timestamp", DateTimeField()
 
 
 def now() -> datetime:

@@ -1,13 +1,7 @@
 """The API's answers to the same questions from a web server, beside what the database alone needs for them."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from statistics import median
 from typing import Any
@@ -20,6 +14,7 @@ from accounts.http.pagination import NewestFirst
 from accounts.prepared import prepared
 from bench.search_asking import BY_HAND, Asked, Question, p95, timed
 from bench.table import Table
+from bench.web import web
 from marketplace.queries import find
 from marketplace.serializers import listing
 
@@ -32,12 +27,12 @@ def over_http(table: Table, asked: Sequence[Question], *, rounds: int) -> None:
     beside that of the statement by hand, which answers less: not when nodes are free later where they are not now.
     """
     recorded = [_statements(question) for question in asked]
-    with _web() as port:
+    with web() as server:
         for clients in (1, CLIENTS):
             api, alone, by_hand = [], [], []
             for _ in range(rounds):
                 cache.clear()  # the callers' rate limits
-                api.append(p95(_together(clients, asked, lambda mine: _get_all(port, mine))))
+                api.append(p95(_together(clients, asked, lambda mine: _get_all(server.port, mine))))
                 alone.append(p95(_together(clients, recorded, _ask_all)))
                 by_hand.append(p95(_together(clients, asked, _execute_all)))
             words = f"{clients} client{'s' if clients > 1 else ''}"
@@ -93,11 +88,11 @@ def _together(clients: int, asked: Sequence[Asked], ask: Callable[[Sequence[Aske
 
 
 def _get_all(port: int, asked: Sequence[Question]) -> list[float]:
-    web = HTTPConnection("127.0.0.1", port, timeout=30)
+    kept = HTTPConnection("127.0.0.1", port, timeout=30)
 
     def get(question: Question) -> None:
-        web.request("GET", question.address, headers={"Host": f"localhost:{port}"})
-        answer = web.getresponse()
+        kept.request("GET", question.address, headers={"Host": f"localhost:{port}"})
+        answer = kept.getresponse()
         body = answer.read()
         if answer.status != 200:
             raise RuntimeError(f"{answer.status}: {body[:300]!r}")
@@ -105,7 +100,7 @@ def _get_all(port: int, asked: Sequence[Question]) -> list[float]:
     try:
         return timed(get, asked)
     finally:
-        web.close()
+        kept.close()
 
 
 def _execute_all(asked: Sequence[Question]) -> list[float]:
@@ -115,32 +110,3 @@ def _execute_all(asked: Sequence[Question]) -> list[float]:
             return timed(lambda question: question.by_hand(cursor), asked)  # type: ignore[arg-type]
     finally:
         connections.close_all()
-
-
-@contextmanager
-def _web() -> Iterator[int]:
-    """The web server as ./run starts it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    argv = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application", "--port", str(port)]
-    argv += ["--workers", "1", "--log-level", "warning", "--blocking-threads", "8"]
-    allowed = f"localhost,127.0.0.1,localhost:{port}"
-    server = subprocess.Popen(argv, env=os.environ | {"ALLOWED_HOSTS": allowed})
-    try:
-        _wait(port)
-        yield port
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _wait(port: int) -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError("The web server does not answer.")

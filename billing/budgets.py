@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import BigIntegerField
 
-from accounts.models import Organization, User
+from accounts.models import Given, Organization, Statement, User
 from accounts.operations import record
 from billing import operations
 from billing.models import Budget, Quote
@@ -98,7 +99,14 @@ def check(
 
 def active(*, organization: Organization) -> list[Budget]:
     """Its budgets, that of the whole organization first."""
-    return list(Budget.objects.filter(organization=organization, active=True).order_by("project"))
+    return ACTIVE.rows(organization=organization.pk)
+
+
+ACTIVE = Statement(
+    lambda: Budget.objects.filter(organization=Given("organization", BigIntegerField()), active=True).order_by(
+        "project"
+    )
+)
 
 
 def outlook(

@@ -6,10 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import BigIntegerField
 
 import leasing.operations
-from accounts.models import Event, Organization, User
+from accounts.models import Event, Given, Organization, Statement, User, as_json
 from accounts.operations import unwritten
+from accounts.prepared import prepared
 from billing import budgets, limits, operations
 from billing.models import Meter, Quote
 from billing.queries import split, wallet
@@ -158,8 +160,9 @@ def place(
     :raises leasing.operations.NodesTaken: if not all nodes are free for the whole window
     """
     operations.lock_wallet(organization=organization)
-    limits.check_ordering(organization=organization)
     agreed = usable(quote, organization, now)
+    if agreed.organization.ordering_hold:
+        raise limits.OrderingBlocked
     starts_at = max(agreed.starts_at, soonest(agreed.terms, now))  # one at once begins with the order
     check_caps(
         organization=organization,
@@ -231,10 +234,10 @@ def usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
     :raises QuoteUsed: if it became a lease before
     :raises QuoteExpired: if its price is no longer kept
     """
-    locked = Quote.objects.select_for_update(of=("self",)).select_related(
-        "offer__plan", "offer__pool", "organization", "terms__plan", "rate", "lease"
-    )
-    fresh = locked.get(pk=quote.pk, organization=organization)
+    fresh = LOCKED.first(pk=quote.pk, organization=organization.pk)
+    if fresh is None:
+        raise Quote.DoesNotExist
+    fresh.terms.plan = fresh.offer.plan  # a quote's terms are its offer's plan's
     if fresh.lease:
         raise QuoteUsed(fresh, fresh.lease)
     if fresh.expires_at <= now:
@@ -242,15 +245,39 @@ def usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
     return fresh
 
 
+RELATED = ("offer__plan", "offer__pool__site", "offer__pool__node_type", "organization", "terms", "rate")
+LOCKED = Statement(
+    lambda: (
+        Quote.objects.select_for_update(of=("self",))
+        .select_related(*RELATED)
+        .filter(pk=Given("pk", BigIntegerField()), organization=Given("organization", BigIntegerField()))
+    )
+)
+
+
 def _open_meter(quote: Quote, lease: Lease) -> None:
-    Meter.objects.create(
+    """The meter, and the quote used up, in one statement."""
+    meter = Meter(
         lease=lease,
+        organization=lease.organization,
         micros_per_node_hour=quote.micros_per_node_hour,
         nodes=quote.nodes,
         hold_micros=quote.hold_micros,
     )
+    with prepared() as cursor:
+        cursor.execute(OPEN_METER, {"meter": as_json([meter]), "quote": quote.pk, "lease": lease.pk})
+        (meter.pk,) = cursor.fetchone()
+    meter._state.adding = False
     quote.lease, quote.holds_until = lease, None
-    quote.save(update_fields=["lease", "holds_until"])
+
+
+OPEN_METER = """
+    WITH used AS (UPDATE billing_quote SET lease_id = %(lease)s, holds_until = NULL WHERE id = %(quote)s)
+    INSERT INTO billing_meter
+    SELECT filled.* FROM jsonb_populate_record(NULL::billing_meter, %(meter)s::jsonb -> 0
+               || jsonb_build_object('id', nextval('billing_meter_id_seq'))) AS filled
+    RETURNING id
+"""
 
 
 def _ordered(quote: Quote, lease: Lease, actor: str, now: datetime) -> Event:

@@ -182,7 +182,7 @@ def _check_ready(organization: Organization, period: date, now: datetime) -> Non
     end = datetime.combine(next_month(period), time(), UTC)
     if now < end + LAG:
         raise PeriodNotReady(f"{period:%B %Y} is not over.")
-    open_meters = Meter.objects.filter(lease__organization=organization, closed_at=None)
+    open_meters = Meter.objects.filter(organization=organization, closed_at=None)
     begun = open_meters.filter(lease__transitions__new="active", lease__transitions__at__lt=end)
     behind = begun.filter(Q(metered_until=None) | Q(metered_until__lt=end))
     if behind.exists():

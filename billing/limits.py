@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import BigIntegerField, DateTimeField, F, Q
 
-from accounts.models import Organization
+from accounts.models import Given, Organization, Statement
 from billing.models import Payment, PaymentState
 from leasing.models import Lease, NodeLimit
 from leasing.queries.limits import most_nodes_at_once
@@ -77,8 +77,8 @@ def check_nodes(
 
 def limit_of(*, organization: Organization, terms: Terms, now: datetime) -> int:
     """Nodes at once: what staff set for the plan, else for every plan, else what the terms say."""
-    own = NodeLimit.objects.filter(organization=organization)
-    for limit in own.filter(plan__in=[terms.plan]) or own.filter(plan=None):
+    limit = LIMIT.first(organization=organization.pk, plan=terms.plan_id)
+    if limit:
         return limit.nodes
     return terms.nodes_at_once_new if is_new(organization=organization, now=now) else terms.nodes_at_once
 
@@ -87,13 +87,23 @@ def is_new(*, organization: Organization, now: datetime) -> bool:
     """For its first 30 days, and until its first payment has stood for 30 days: so long cards can be found stolen."""
     if organization.created_at > now - NEW_FOR:
         return True
-    stood = Payment.objects.filter(
-        organization=organization,
+    return not STOOD.rows(organization=organization.pk, upto=now - NEW_FOR)
+
+
+OWN = Given("organization", BigIntegerField())
+LIMIT = Statement(
+    lambda: NodeLimit.objects.filter(
+        Q(plan=Given("plan", BigIntegerField())) | Q(plan=None), organization=OWN
+    ).order_by(F("plan").asc(nulls_last=True))
+)
+STOOD = Statement(
+    lambda: Payment.objects.filter(
+        organization=OWN,
         state=PaymentState.PAID,
-        settled_at__lte=now - NEW_FOR,
+        settled_at__lte=Given("upto", DateTimeField()),
         refunded_cents__lt=F("amount_cents"),
-    )
-    return not stood.exists()
+    ).only("pk")[:1]
+)
 
 
 def nodes_allowed(*, organization: Organization, now: datetime) -> list[NodesAllowed]:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import BigIntegerField, CharField
 
-from accounts.models import Organization
+from accounts.models import Given, Organization, Statement
 from billing.models import (
     AccountKind,
     BillingAccount,
@@ -29,7 +30,7 @@ class Unbalanced(Exception):
     """The amounts of a posting do not sum to zero, or nothing would move."""
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def lock_wallet(*, organization: Organization) -> LedgerAccount:
     """The organization's wallet, locked until the transaction ends.
 
@@ -105,9 +106,16 @@ def _entered(posting: Posting, account: LedgerAccount, amount: int) -> Entry:
 
 def _lock(organization: Organization, kind: AccountKind) -> LedgerAccount:
     """The account, made on first use. Only the wallet's lock can be waited for; the others are taken behind it."""
-    accounts = LedgerAccount.objects.select_for_update(no_key=True).filter(organization=organization, kind=kind)
-    account = accounts.first()
+    account = ACCOUNT.first(organization=organization.pk, kind=kind)
     if account is None:
         LedgerAccount.objects.bulk_create([LedgerAccount(organization=organization, kind=kind)], ignore_conflicts=True)
-        account = accounts.get()
+        account = ACCOUNT.first(organization=organization.pk, kind=kind)
+        assert account, "made, or found to be there"
     return account
+
+
+ACCOUNT = Statement(
+    lambda: LedgerAccount.objects.select_for_update(no_key=True).filter(
+        organization=Given("organization", BigIntegerField()), kind=Given("kind", CharField())
+    )
+)

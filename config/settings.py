@@ -41,7 +41,7 @@ DATABASES = {"default": env.database("DATABASE_OWNER_URL" if AS_OWNER else "DATA
 CELERY_BROKER_URL = env.broker("REDIS_URL")
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "config.cache.RedisCache",
         "LOCATION": env.redis("REDIS_URL", 1),
         "KEY_PREFIX": "gridlease",
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},  # a hung cache must not hang a request

@@ -40,6 +40,7 @@ LEASE_FAILED_TWIN: Mapping[str, str] = {
 }
 
 LEASE_OVER = frozenset({LeaseState.ENDED, LeaseState.EXPIRED, LeaseState.CANCELLED, LeaseState.FAILED})
+LEASE_UNCOUNTED = LEASE_OVER | {LeaseState.RECLAIMING}  # whose nodes its customer has no longer
 METERED = frozenset({LeaseState.ACTIVE})
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from psycopg.errors import LockNotAvailable
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,6 +15,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from accounts.access import Principal, principal_of
 from accounts.http.problems import Problem
 from accounts.models import IdempotencyKey
+from accounts.prepared import prepared
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -39,14 +40,15 @@ def idempotent(handler: Handler[View, P]) -> Handler[View, P]:
     def wrapped(view: View, request: Request, *args: P.args, **kwargs: P.kwargs) -> Response:
         key = _key_of(request)
         principal = principal_of(request)
+        request_hash = _hash_of(request)
         with transaction.atomic():
-            row, is_first = _claim(principal, key, _hash_of(request))
-            if not is_first:
-                return _replay(row, _hash_of(request))
+            claimed = _claim(principal, key, request_hash)
+            if claimed is None:
+                return _replay(principal, key, request_hash)
             response = handler(view, request, *args, **kwargs)
             if 200 <= response.status_code < 300:
-                row.status, row.body = response.status_code, json.dumps(response.data, cls=JSONEncoder)
-                row.save(update_fields=["status", "body"])
+                body = json.dumps(response.data, cls=JSONEncoder)
+                _keep(claimed, response.status_code, body)
             else:
                 transaction.set_rollback(True)
         return response
@@ -55,14 +57,25 @@ def idempotent(handler: Handler[View, P]) -> Handler[View, P]:
     return cast(Handler[View, P], wrapped)
 
 
-def _claim(principal: Principal, key: str, request_hash: str) -> tuple[IdempotencyKey, bool]:
-    """The key's row and whether this call made it. The unique index decides between two first calls."""
-    scope = {"organization": principal.organization, "actor": principal.actor, "key": key}
+# The wait for a first call that still runs is short, and what follows waits as long as usual again. Where there is no
+# row to return nothing follows but the answer of the first call.
+CLAIM = """
+    WITH patience AS MATERIALIZED (
+        SELECT current_setting('lock_timeout') AS usual, set_config('lock_timeout', %s, true) AS short)
+    INSERT INTO accounts_idempotencykey (organization_id, actor, key, request_hash, body)
+    SELECT %s, %s, %s, %s, '' FROM patience
+    ON CONFLICT (organization_id, actor, key) DO NOTHING
+    RETURNING id, (SELECT set_config('lock_timeout', usual, true) FROM patience)
+"""
+
+
+def _claim(principal: Principal, key: str, request_hash: str) -> int | None:
+    """The id of the key's row if this call made it. The unique index decides between two first calls."""
+    given: list[str | int] = [f"{WAIT_MILLISECONDS}ms", principal.organization.pk, principal.actor, key, request_hash]
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{WAIT_MILLISECONDS}ms"])
-            row, is_first = IdempotencyKey.objects.get_or_create(**scope, defaults={"request_hash": request_hash})
-            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+        with prepared() as cursor:
+            cursor.execute(CLAIM, given)
+            made = cursor.fetchone()
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
             raise
@@ -73,10 +86,18 @@ def _claim(principal: Principal, key: str, request_hash: str) -> tuple[Idempoten
             "A call with this Idempotency-Key is running. Repeat this one in a second to get its answer.",
             retry_after_seconds=1,
         ) from error
-    return row, is_first
+    return int(made[0]) if made else None
 
 
-def _replay(row: IdempotencyKey, request_hash: str) -> Response:
+def _keep(claimed: int, status: int, body: str) -> None:
+    with prepared() as cursor:
+        cursor.execute(
+            "UPDATE accounts_idempotencykey SET status = %s, body = %s WHERE id = %s", [status, body, claimed]
+        )
+
+
+def _replay(principal: Principal, key: str, request_hash: str) -> Response:
+    row = IdempotencyKey.objects.get(organization=principal.organization, actor=principal.actor, key=key)
     if row.request_hash != request_hash:
         raise Problem(
             422,

@@ -4,12 +4,14 @@ from accounts.models.credential import APIToken, SSHKey
 from accounts.models.event import Event, Notice
 from accounts.models.idempotency import IdempotencyKey
 from accounts.models.party import Membership, Organization, Role, User, time_zones
-from accounts.models.rows import as_json
+from accounts.models.rows import as_json, prefetched
 from accounts.models.stateful import IllegalMove, Stale, Stateful, TransitionRow
+from accounts.models.statements import Given, Statement
 
 __all__ = [
     "APIToken",
     "Event",
+    "Given",
     "IdempotencyKey",
     "IllegalMove",
     "Membership",
@@ -19,8 +21,10 @@ __all__ = [
     "SSHKey",
     "Stale",
     "Stateful",
+    "Statement",
     "TransitionRow",
     "User",
     "as_json",
+    "prefetched",
     "time_zones",
 ]

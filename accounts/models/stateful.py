@@ -45,7 +45,6 @@ class Stateful(models.Model):
     class Meta:
         abstract = True
 
-    @transaction.atomic
     def move_to(
         self,
         new: str,
@@ -67,20 +66,23 @@ class Stateful(models.Model):
             raise IllegalMove(self, new)
         changes = {"state": new, "state_since": at, "reason": reason, "deadline": deadline, **fields}
         guarded = type(self)._default_manager.filter(pk=self.pk, state=old, version=self.version)
-        if not guarded.update(version=F("version") + 1, **changes):
+        with transaction.atomic(savepoint=False):
+            moved = guarded.update(version=F("version") + 1, **changes)
+            if moved:
+                self._append(seq=self.version + 1, old=old, new=new, at=at, reason=reason, actor=actor)
+        if not moved:
             raise Stale(self)
         for name, value in changes.items():
             setattr(self, name, value)
         self.version += 1
-        self._append(old=old, new=new, at=at, reason=reason, actor=actor)
 
     def begin(self, *, at: datetime, actor: str) -> None:
         """Append the first transition of a row that was just inserted."""
-        self._append(old="", new=self.state, at=at, reason=self.reason, actor=actor)
+        self._append(seq=self.version, old="", new=self.state, at=at, reason=self.reason, actor=actor)
 
     def _append(self, **row: Any) -> None:
         transitions: models.Manager[Any] = getattr(self, "transitions")  # noqa: B009 - the reverse relation of each subclass
-        transitions.create(seq=self.version, **row)
+        transitions.create(**row)
 
 
 class TransitionRow(models.Model):

@@ -1,10 +1,11 @@
 """Quotes and orders; leases as their tenant sees them, with what they cost."""
 
+import functools
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, CharField, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
@@ -16,18 +17,28 @@ from accounts.http.idempotency import idempotent
 from accounts.http.problems import bad_field
 from accounts.http.throttles import Launches, Reads, Writes
 from accounts.http.views import OrganizationView
-from accounts.models import Organization, SSHKey
+from accounts.models import Given, Organization, SSHKey, Statement
 from accounts.serializers import filters
 from billing import checkout, keeping
 from billing.api import problems
 from billing.models import Quote
-from billing.queries import priced_leases
+from billing.queries import just_ordered, priced_leases
 from billing.queries.intervals import intervals
 from billing.receipts import receipt
-from billing.serializers import LeaseFilter, NewLease, NewQuote, PricedLease, QuoteShown, ReceiptShown, UsageShown
+from billing.serializers import (
+    LeaseFilter,
+    NewLease,
+    NewQuote,
+    PricedLease,
+    QuoteShown,
+    ReceiptShown,
+    UsageShown,
+    priced,
+)
 from billing.serializers.intervals import IntervalFilter, IntervalsShown
 from leasing.models import Lease
 from leasing.operations import NodesTaken, Setup
+from leasing.states import LeaseState
 from leasing.tasks import nudge_sites
 from marketplace.models import Image, Offer
 from marketplace.queries import listed_offers
@@ -134,8 +145,16 @@ class Leases(ListModelMixin, LeaseView):
         wanted = NewLease(data=request.data)
         wanted.is_valid(raise_exception=True)
         quote, setup = self._resolved(wanted.validated_data)
+        lease, moment = self._placed(quote, setup), now()
+        if lease.state == LeaseState.PROVISIONING:
+            transaction.on_commit(nudge_sites, robust=True)
+        shown = just_ordered(lease=lease, admits=setup.ssh_keys)
+        return Response(priced(shown, now=moment), status=201)
+
+    def _placed(self, quote: Quote, setup: Setup) -> Lease:
+        """The lease, or why there is none as a problem."""
         try:
-            lease = checkout.place(
+            return checkout.place(
                 organization=self.principal.organization,
                 actor=self.principal.actor,
                 created_by=self.principal.user,
@@ -153,13 +172,11 @@ class Leases(ListModelMixin, LeaseView):
             raise problems.quote_used(error) from error
         except checkout.QuoteExpired as error:
             raise problems.quote_expired(error) from error
-        transaction.on_commit(nudge_sites, robust=True)
-        return Response(self.get_serializer(self.get_queryset().get(pk=lease.pk)).data, status=201)
 
     def _resolved(self, values: dict[str, Any]) -> tuple[Quote, Setup]:
         """The order's ids as rows of this organization. Raises ValidationError, naming the field."""
         own = self.principal.organization
-        quote = Quote.objects.filter(organization=own, public_id=values["quote"]).first()
+        quote = QUOTE.first(organization=own.pk, quote=values["quote"])
         if quote is None:
             raise bad_field("quote", "There is no such quote. POST quotes makes one.")
         return quote, setup_of(own, values)
@@ -167,8 +184,9 @@ class Leases(ListModelMixin, LeaseView):
 
 def setup_of(own: Organization, values: dict[str, Any]) -> Setup:
     """What an organization wants to find on its nodes. Raises ValidationError, naming the field."""
-    keys = list(SSHKey.objects.filter(organization=own, public_id__in=values["ssh_keys"]))
-    image = Image.objects.filter(slug=values["image"]).first()
+    wanted = {f"key{number}": key for number, key in enumerate(values["ssh_keys"])}
+    keys = _keys(len(wanted)).rows(organization=own.pk, **wanted)
+    image = IMAGE.first(slug=values["image"])
     missing = sorted(set(values["ssh_keys"]) - {key.public_id for key in keys})
     if missing:
         raise bad_field("ssh_keys", f"There is no SSH key {missing[0]}. GET ssh-keys lists yours.")
@@ -183,6 +201,19 @@ def setup_of(own: Organization, values: dict[str, Any]) -> Setup:
         environment=values["environment"],
         on_failure=values["on_failure"],
     )
+
+
+OWN = Given("organization", BigIntegerField())
+QUOTE = Statement(
+    lambda: Quote.objects.filter(organization=OWN, public_id=Given("quote", CharField())).only("public_id")
+)
+IMAGE = Statement(lambda: Image.objects.filter(slug=Given("slug", CharField())))
+
+
+@functools.cache
+def _keys(count: int) -> Statement[SSHKey]:
+    given = [Given(f"key{number}", CharField()) for number in range(count)]
+    return Statement(lambda: SSHKey.objects.filter(organization=OWN, public_id__in=given))
 
 
 class OneLease(LeaseView):

@@ -1,8 +1,11 @@
 """What a lease has used, at which prices, and what it may still use."""
 
+from typing import Any
+
 import pgtrigger
 from django.db import models
 
+from accounts.models import Organization
 from billing.models.ledger import APPEND_ONLY
 
 # See billing.models.ledger.MONTH_IS_OPEN.
@@ -27,6 +30,10 @@ class Meter(models.Model):
     """
 
     lease = models.OneToOneField("leasing.Lease", on_delete=models.PROTECT, related_name="meter")
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="+", db_index=False, editable=False,
+        help_text="The lease's, so that what is open is found without all that is over.",
+    )  # fmt: skip
     micros_per_node_hour = models.BigIntegerField(
         help_text="At which it was ordered. What was agreed later is in `prices`; billing.queries.prices reads both."
     )
@@ -40,7 +47,12 @@ class Meter(models.Model):
     corrected_for = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["lease"], name="meter_open", condition=models.Q(closed_at=None))]
+        indexes = [
+            models.Index(fields=["lease"], name="meter_open", condition=models.Q(closed_at=None)),
+            models.Index(
+                fields=["organization"], name="meter_open_of_organization", condition=models.Q(closed_at=None)
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(hold_micros__gte=0, seconds__gte=0, charged_micros__gte=0),
@@ -50,6 +62,12 @@ class Meter(models.Model):
 
     def __str__(self) -> str:
         return f"meter of {self.lease}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Whose it is follows from its lease."""
+        if self._state.adding:
+            self.organization_id = self.lease.organization_id
+        super().save(*args, **kwargs)
 
 
 class MeterPrice(models.Model):

@@ -74,7 +74,7 @@ class Commitments:
 def commitments(*, organization: Organization, now: datetime, since: date | None = None) -> Commitments:
     """As of `now`, from the month `since` on (this one). Read them under the wallet's lock before promising any."""
     first = since or month_of(now)
-    meters = readable().filter(lease__organization=organization, closed_at=None)
+    meters = readable().filter(organization=organization, closed_at=None)
     settled = [one for month in months_between(start_of(first), now) for one in _settled(organization, month)]
     fees = _fees(organization, first)
     return Commitments((*settled, *fees, *(of_meter(meter, now=now, since=first) for meter in meters)))

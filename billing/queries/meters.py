@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Prefetch, QuerySet, Sum
+from django.db.models import BigIntegerField, Prefetch, QuerySet
 
-from accounts.models import Organization
+from accounts.models import Given, Organization, SSHKey, Statement, prefetched
 from billing.models import Meter
 from billing.queries.outages import Loss, Span, losses
 from billing.queries.prices import Price, price_at, prices_of
@@ -158,18 +158,9 @@ def _parts(meter: Meter, machines: Sequence[Machine], spans: Sequence[Span], *, 
     return parts
 
 
-def promised_micros(organization: Organization) -> int:
-    """
-    What is kept aside for leases that have not begun. Read it before `open_readings`: a lease that begins meanwhile
-    then counts twice for a moment, never not at all.
-    """
-    waiting = Meter.objects.filter(lease__organization=organization, closed_at=None, lease__state__in=NOT_BEGUN)
-    return waiting.aggregate(micros=Sum("hold_micros"))["micros"] or 0
-
-
 def open_readings(organization: Organization, *, at: datetime) -> list[Reading]:
     """Readings of every lease of the organization that has begun and still has a claim on its wallet."""
-    begun = readable().filter(lease__organization=organization, closed_at=None).exclude(lease__state__in=NOT_BEGUN)
+    begun = readable().filter(organization=organization, closed_at=None).exclude(lease__state__in=NOT_BEGUN)
     return [read(meter, at=at) for meter in begun]
 
 
@@ -186,6 +177,25 @@ def cost_so_far(*, lease: Lease, now: datetime) -> int:
     """Micro-dollars that the lease costs up to `now`, to the second; zero for one that never became active."""
     meter = readable().filter(lease=lease).first()
     return read(meter, at=now).due_micros if meter else 0
+
+
+def just_ordered(*, lease: Lease, admits: Sequence[SSHKey]) -> Lease:
+    """
+    The lease that an order has just made, as `priced_leases` would have it, in one statement: its meter is known, it
+    admits these keys, and nothing has run yet that there could be transitions to charge, outages or other prices of.
+    """
+    machines = MACHINES.rows(lease=lease.pk)
+    prefetched(lease, keys=admits, machines=machines, transitions=[], approval=None)
+    prefetched(lease.meter, prices=[])
+    for machine in machines:
+        machine.lease = lease
+        prefetched(machine, outages=[])
+    return lease
+
+
+MACHINES = Statement(
+    lambda: Machine.objects.filter(lease=Given("lease", BigIntegerField())).select_related("node").order_by("pk")
+)
 
 
 def priced_leases(*, organization: Organization) -> QuerySet[Lease]:

@@ -6,9 +6,19 @@ from datetime import datetime
 from django.db.models import F, QuerySet
 
 from accounts.models import Organization
-from billing.models import AccountKind, Entry, LedgerAccount, Payment, PaymentState
-from billing.queries.meters import Reading, open_readings, promised_micros
+from accounts.prepared import prepared
+from billing.models import AccountKind, Entry, Payment, PaymentState
+from billing.queries.meters import NOT_BEGUN, Reading, open_readings
 from marketplace.money import MICROS_PER_CENT, SECONDS_PER_HOUR
+
+SUMS = """
+    SELECT coalesce((SELECT balance_micros FROM billing_ledgeraccount
+                      WHERE organization_id = %(organization)s AND kind = 'wallet'), 0),
+           coalesce(sum(meter.hold_micros) FILTER (WHERE lease.state = ANY (%(not_begun)s)), 0),
+           count(*) FILTER (WHERE lease.state <> ALL (%(not_begun)s))
+      FROM billing_meter AS meter JOIN leasing_lease AS lease ON lease.id = meter.lease_id
+     WHERE meter.organization_id = %(organization)s AND meter.closed_at IS NULL
+"""
 
 
 @dataclass(frozen=True)
@@ -35,8 +45,8 @@ class Wallet:
 
 def wallet(*, organization: Organization, now: datetime) -> Wallet:
     """The wallet at `now`. Read it under `operations.lock_wallet` before promising anything from it."""
-    balance, promised = _balance(organization), promised_micros(organization)
-    readings = tuple(open_readings(organization, at=now))
+    balance, promised, begun = _sums(organization)
+    readings = tuple(open_readings(organization, at=now)) if begun else ()
     accrued, held = sum(r.accrued_micros for r in readings), promised + sum(r.held_micros for r in readings)
     running = [r for r in readings if r.runs_on_credit]
     burn = sum(r.micros_per_hour for r in running)
@@ -68,6 +78,12 @@ def ledger_entries(*, organization: Organization) -> QuerySet[Entry]:
     )
 
 
-def _balance(organization: Organization) -> int:
-    accounts = LedgerAccount.objects.filter(organization=organization, kind=AccountKind.WALLET)
-    return accounts.values_list("balance_micros", flat=True).first() or 0
+def _sums(organization: Organization) -> tuple[int, int, int]:
+    """
+    The balance, what is kept aside for leases that have not begun, and how many have: read before them, so that a lease
+    that begins meanwhile counts twice for a moment, never not at all.
+    """
+    with prepared() as cursor:
+        cursor.execute(SUMS, {"organization": organization.pk, "not_begun": list(NOT_BEGUN)})
+        balance, promised, begun = cursor.fetchone()
+    return balance, int(promised), begun

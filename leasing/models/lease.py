@@ -11,7 +11,7 @@ from django.db import models
 
 from accounts.ids import PublicIdField
 from accounts.models import Organization, Stateful, TransitionRow
-from leasing.states import LEASE_OVER, LEASE_TRANSITIONS, METERED, LeaseState
+from leasing.states import LEASE_OVER, LEASE_TRANSITIONS, LEASE_UNCOUNTED, METERED, LeaseState
 from marketplace.models import Image, Offer, Rate, Terms
 
 STARTUP_SCRIPT_BYTES = 16 * 1024
@@ -85,6 +85,9 @@ class Lease(Stateful):
     class Meta:
         indexes = [
             models.Index(fields=["organization", "-id"], name="lease_of_organization"),
+            models.Index(
+                fields=["organization"], name="lease_counted", condition=~models.Q(state__in=sorted(LEASE_UNCOUNTED))
+            ),
             models.Index(fields=["state", "deadline"], name="lease_state_deadline"),
         ]
         constraints = [

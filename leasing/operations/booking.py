@@ -11,6 +11,7 @@ from django.utils.text import slugify
 
 from accounts.models import Event, IllegalMove, Organization, SSHKey, Stale, User, as_json
 from accounts.operations import record, unwritten
+from accounts.prepared import prepared
 from leasing.models import Lease, LeaseKey, Machine, OnFailure
 from leasing.operations import calendar
 from leasing.operations.setup import check_environment, sealed
@@ -60,7 +61,6 @@ class NodesTaken(Exception):
         self.scattered = scattered
 
 
-@transaction.atomic
 def hold(
     *,
     organization: Organization,
@@ -130,7 +130,7 @@ def _write(
     horizon = wanted if lease.ends_at else guaranteed(lease.terms, lease.starts_at)
     rows = [as_json(rows) for rows in ([lease], admitted, machines, told)]
     periods = [DateTimeTZRange(window.starts_at, window.ends_at) for window in (wanted, horizon)]
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(ORDER, [*rows, lease.offer.pool_id, *periods, quote, actor])
         lease.pk, lease.guaranteed_until = cursor.fetchone()
     if lease.pk is None:

@@ -4,25 +4,14 @@
 -- Each statement of these functions sees what was committed before it began: what a wait for a lock was for is seen
 -- by the next one. Locks are taken on calendars with node ids ascending, and let go by the end of a block that failed.
 
--- What marketplace.queries.windows says of a calendar: `is_free`, for the quote ("" for none) at a moment.
-CREATE OR REPLACE FUNCTION leasing_is_free(
-    calendar marketplace_nodecalendar, node marketplace_node, wanted tstzrange, quote text, moment timestamptz
-) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT NOT calendar.busy && wanted
-       AND node.cordoned_at IS NULL
-       AND (node.state = 'available'
-            OR node.state IN ('deploying', 'leased', 'wiping') AND lower(wanted) > moment)
-       AND (calendar.held_until IS NULL OR calendar.held_until <= moment
-            OR calendar.held_for = quote OR NOT calendar.held && wanted)
-$$;
-
--- Of those the ones that may be chosen: `any`; `unheld`: on which a hold may be written, none being there for whatever
--- time; `own`: those that are held for the quote. With a fabric group ("" for any) of that alone.
+-- Of the free nodes (marketplace/queries/free.sql) those that may be chosen: `any`; `unheld`: on which a hold may be
+-- written, none being there for whatever time; `own`: those that are held for the quote. With a fabric group ("" for
+-- any) of that alone.
 CREATE OR REPLACE FUNCTION leasing_is_choice(
     calendar marketplace_nodecalendar, node marketplace_node, wanted tstzrange, quote text, moment timestamptz,
     which text, fabric text
 ) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT leasing_is_free(calendar, node, wanted, quote, moment)
+    SELECT node_is_free(calendar, node, wanted, quote, moment)
        AND (which = 'any'
             OR which = 'unheld' AND (calendar.held_until IS NULL OR calendar.held_until <= moment)
             OR which = 'own' AND calendar.held_for = quote AND calendar.held_until > moment)

@@ -30,18 +30,22 @@ def start(*, lease: Lease, now: datetime) -> None:
     """
     deadline = now + timedelta(seconds=lease.terms.start_deadline_seconds)
     lease.move_to(LeaseState.PROVISIONING, at=now, deadline=deadline)
-    for machine in lease.machines.filter(state=MachineState.PENDING).order_by("node_id"):
-        deploy(machine=machine, deadline=deadline, now=now)
+    for machine in lease.machines.filter(state=MachineState.PENDING).select_related("node").order_by("node_id"):
+        _hand_over(machine, deadline, now)
 
 
 @transaction.atomic
 def deploy(*, machine: Machine, deadline: datetime | None, now: datetime) -> bool:
     """Hand a pending machine to the workers if its node is available; False if the node is not (yet)."""
     Lease.objects.select_for_update(of=("self",)).get(pk=machine.lease_id)  # else it could end between two of our reads
-    fresh = Machine.objects.select_related("node").get(pk=machine.pk)
-    if (fresh.state, fresh.node.state) != (MachineState.PENDING, NodeState.AVAILABLE):
+    return _hand_over(Machine.objects.select_related("node").get(pk=machine.pk), deadline, now)
+
+
+def _hand_over(machine: Machine, deadline: datetime | None, now: datetime) -> bool:
+    """As `deploy`, of a machine that was read with its node while its lease was locked."""
+    if (machine.state, machine.node.state) != (MachineState.PENDING, NodeState.AVAILABLE):
         return False
-    fresh.move_to(
+    machine.move_to(
         MachineState.PREPARING,
         at=now,
         deadline=deadline,
@@ -49,7 +53,7 @@ def deploy(*, machine: Machine, deadline: datetime | None, now: datetime) -> boo
         touched_at=now,
         step="waiting for the site's worker",
     )
-    fresh.node.move_to(NodeState.DEPLOYING, at=now, reason=fresh.public_id)
+    machine.node.move_to(NodeState.DEPLOYING, at=now, reason=machine.public_id)
     return True
 
 

@@ -1,13 +1,18 @@
 """How many nodes an organization has at one moment."""
 
-from datetime import datetime
+from collections import Counter
+from datetime import UTC, datetime
+from itertools import accumulate
 
-from django.db.models import Q
+from django.db.models import BigIntegerField, DateTimeField, Q
 
-from accounts.models import Organization
+from accounts.models import Given, Organization, Statement
 from leasing.models import Lease
-from leasing.states import LEASE_OVER, LeaseState
+from leasing.states import LEASE_UNCOUNTED
 from marketplace.models import Plan
+
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # when what has no end ends
+NOBODY = 0  # no lease has this key
 
 
 def most_nodes_at_once(
@@ -24,17 +29,25 @@ def most_nodes_at_once(
 
     By what was agreed: a node that is cleaned after a lease counts for nobody.
     """
-    live = Lease.objects.filter(organization=organization, offer__plan=plan)
-    live = live.exclude(state__in=(*LEASE_OVER, LeaseState.RECLAIMING))
-    live = live.exclude(pk=beside.pk) if beside else live
-    overlapping = live.filter(Q(ends_at=None) | Q(ends_at__gt=starts_at))
-    if ends_at is not None:
-        overlapping = overlapping.filter(starts_at__lt=ends_at)
-    rows = list(overlapping.values_list("starts_at", "ends_at", "node_count"))
-    # The number only grows where a lease begins, so the most is reached at one of the beginnings.
-    moments = {max(begin, starts_at) for begin, _, _ in rows}
-    return max((sum(nodes for begin, end, nodes in rows if _at(m, begin, end)) for m in moments), default=0)
+    window = {"starts_at": starts_at, "ends_at": ends_at or NEVER}
+    rows = TOUCHING.rows(organization=organization.pk, plan=plan.pk, beside=beside.pk if beside else NOBODY, **window)
+    changes: Counter[datetime] = Counter()
+    for row in rows:
+        changes[max(row.starts_at, starts_at)] += row.node_count
+        changes[row.ends_at or NEVER] -= row.node_count
+    return max(accumulate(nodes for _, nodes in sorted(changes.items())), default=0)
 
 
-def _at(moment: datetime, begin: datetime, end: datetime | None) -> bool:
-    return begin <= moment and (end is None or moment < end)
+TOUCHING = Statement(
+    lambda: (
+        Lease.objects.filter(
+            Q(ends_at=None) | Q(ends_at__gt=Given("starts_at", DateTimeField())),
+            organization=Given("organization", BigIntegerField()),
+            offer__plan=Given("plan", BigIntegerField()),
+            starts_at__lt=Given("ends_at", DateTimeField()),
+        )
+        .exclude(state__in=sorted(LEASE_UNCOUNTED))
+        .exclude(pk=Given("beside", BigIntegerField()))
+        .only("starts_at", "ends_at", "node_count")
+    )
+)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from celery import Celery
-from django.core.cache.backends.redis import RedisCache
 from kombu.exceptions import OperationalError
 from pytest_django.fixtures import Settings
 from redis.exceptions import RedisError
 
+from config.cache import RedisCache
 from config.celery import app
 
 PATIENCE = 12  # seconds: the broker's time-out twice, and a margin

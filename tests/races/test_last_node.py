@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import Organization
+from billing.invariants import broken
 from leasing import operations
 from leasing.models import Claim, Lease
 from leasing.operations import NodesTaken, calendar
@@ -72,6 +73,7 @@ def test_two_hundred_orders_of_fifty_nodes_end_in_fifty_leases(acme: Organizatio
     before = deadlocks()
     assert order_all(acme, offer, ORDERS) == {"Lease": 50, "NodesTaken": ORDERS - 50}
     assert (overlaps(), deadlocks() - before) == (0, 0)
+    assert list(broken(now=NOON)) == []  # each calendar says what its node's claims say
 
 
 def test_orders_of_several_nodes_get_all_or_none_and_never_deadlock(acme: Organization) -> None:

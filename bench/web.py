@@ -1,0 +1,71 @@
+"""The web server as ./run starts it, and clients that keep their connections."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Web:
+    """A server that answers at `port` of this machine."""
+
+    port: int
+    process: int
+
+    def cpu_seconds(self) -> float:
+        """What its processes have used so far."""
+        return cpu_seconds(self.process)
+
+
+@contextmanager
+def web(*, workers: int = 1) -> Iterator[Web]:
+    """The server, with so many processes of eight threads each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    argv = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application", "--port", str(port)]
+    argv += ["--workers", str(workers), "--log-level", "warning", "--blocking-threads", "8"]
+    allowed = f"localhost,127.0.0.1,localhost:{port}"
+    server = subprocess.Popen(argv, env=os.environ | {"ALLOWED_HOSTS": allowed}, stdout=subprocess.DEVNULL)
+    try:
+        _wait(port)
+        yield Web(port, server.pid)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def cpu_seconds(process: int) -> float:
+    """What a process and all that it started have used so far, those that are over too."""
+    return sum(_cpu_seconds(one) for one in _tree(process))
+
+
+def _wait(port: int) -> None:
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError("The web server does not answer.")
+
+
+def _tree(process: int) -> Iterator[int]:
+    yield process
+    for task in Path(f"/proc/{process}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield from _tree(int(child))
+
+
+def _cpu_seconds(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / TICKS

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from django.db.models import Sum
 
 from accounts.models import Organization
-from billing.models import AccountKind, Entry, HandBack, Meter, PostingKind, Usage
+from billing.models import AccountKind, Entry, HandBack, Meter, MonthUse, PostingKind
 from billing.queries.meters import SECOND, Reading, read, readable
 from billing.queries.months import month_of, months_between, next_month, start_of
 from billing.queries.prices import Price, prices_of
@@ -116,9 +116,9 @@ def _settled(organization: Organization, month: date) -> Iterator[Commitment]:
     of time that was handed back, tag by tag.
     """
     begin, end = start_of(month), start_of(next_month(month))
-    closed = Usage.objects.filter(lease__organization=organization, lease__meter__closed_at__isnull=False)
-    used = closed.filter(from_at__gte=begin, from_at__lt=end).values_list("lease__project")
-    entries = Entry.objects.filter(account__organization=organization, account__kind=AccountKind.WALLET)
+    closed = MonthUse.objects.filter(organization=organization, lease__meter__closed_at__isnull=False)
+    used = closed.filter(month=month).values_list("lease__project")
+    entries = Entry.objects.filter(posting__organization=organization, account__kind=AccountKind.WALLET)
     resold = entries.filter(posting__kind=PostingKind.RESALE_CREDIT, posting__at__gte=begin, posting__at__lt=end)
     credited = resold.values_list("posting__lease__project")
     for project, micros in used.annotate(micros=Sum("micros")).order_by("lease__project"):

@@ -169,6 +169,17 @@ RULES = (
         """,
     ),
     Rule(
+        "I5e",
+        "What a lease was charged for a month is the sum of its usage in it.",
+        """
+        SELECT 'lease ' || lease_id || ' in ' || month
+          FROM billing_monthuse AS kept
+          FULL JOIN (SELECT lease_id, date_trunc('month', from_at, 'UTC')::date AS month, sum(micros) AS micros
+                       FROM billing_usage GROUP BY 1, 2) AS used USING (lease_id, month)
+         WHERE kept.micros IS DISTINCT FROM used.micros
+        """,
+    ),
+    Rule(
         "I6",
         "An invoice's total is the sum of its lines.",
         """

@@ -31,6 +31,8 @@ HELP = """\
 ./run bench fleet         how fast telemetry and health of 10,000 nodes are kept, each figure beside its bar,
                           with databases of its own; --quick only tries whether it works
 ./run bench search        the same of finding free nodes, among 10,000 with a million leases
+./run bench billing_wallet
+                          what a wallet and a check of caps cost an organization with a long history
 ./run help                this text
 
 With DATABASE_URL, REDIS_URL or STRIPE_API_KEY set, the embedded PostgreSQL, Valkey or Stripe stand-in is not started.
@@ -38,7 +40,7 @@ State is kept in var/ (STATE_DIR): stop and remove it to start afresh. ./test ru
 
 
 NEEDED_BYTES = 500_000_000
-MEASUREMENTS = ("booking", "fleet", "search")
+MEASUREMENTS = ("billing_wallet", "booking", "fleet", "search")
 
 
 def main(arguments: list[str]) -> int:

@@ -4,7 +4,7 @@ from billing.admin.ledger import LedgerAccountAdmin, PostingAdmin, StandingAdmin
 from billing.admin.orders import BudgetAdmin, StandingOrderAdmin
 from billing.admin.papers import InvoiceAdmin
 from billing.admin.payments import BillingAccountAdmin, GatewayCallAdmin, GatewayEventAdmin, PaymentAdmin, RefundAdmin
-from billing.admin.usage import DifferenceAdmin, HandBackAdmin, MeterAdmin, QuoteAdmin, UsageAdmin
+from billing.admin.usage import DifferenceAdmin, HandBackAdmin, MeterAdmin, MonthUseAdmin, QuoteAdmin, UsageAdmin
 
 __all__ = [
     "BillingAccountAdmin",
@@ -16,6 +16,7 @@ __all__ = [
     "InvoiceAdmin",
     "LedgerAccountAdmin",
     "MeterAdmin",
+    "MonthUseAdmin",
     "PaymentAdmin",
     "PostingAdmin",
     "QuoteAdmin",

@@ -7,7 +7,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.admin import Readable
 from billing.admin.columns import dollars
-from billing.models import Difference, HandBack, Meter, MeterPrice, Quote, Usage
+from billing.models import Difference, HandBack, Meter, MeterPrice, MonthUse, Quote, Usage
 
 
 @admin.register(Quote)
@@ -78,6 +78,16 @@ class UsageAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_filter = ["kind", "from_at"]
     search_fields = ["lease__public_id", "lease__name"]
     list_select_related = ["lease"]
+
+
+@admin.register(MonthUse)
+class MonthUseAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """What each lease was charged for a month."""
+
+    list_display = ["lease", "organization", "month", dollars("micros", "charge")]
+    list_filter = ["month"]
+    search_fields = ["lease__public_id", "lease__name", "organization__name"]
+    list_select_related = ["lease", "organization"]
 
 
 @admin.register(Difference)

@@ -55,9 +55,12 @@ DROP FUNCTION billing_chain(bigint[]);
 DROP FUNCTION billing_link_hash(bigint, bytea, text);
 DROP FUNCTION billing_posting_facts(bigint[]);
 """
-# What was posted before gets its links, in the order in which it was.
-CHAIN = """
+# What was posted before gets its links, in the order in which it was; what was used before is added up.
+CATCH_UP = """
 SELECT billing_chain(array_agg(id)) FROM billing_posting;
+INSERT INTO billing_monthuse (lease_id, organization_id, month, micros)
+SELECT lease_id, organization_id, date_trunc('month', from_at AT TIME ZONE 'UTC')::date, sum(micros)
+  FROM billing_usage JOIN leasing_lease AS lease ON lease.id = lease_id GROUP BY 1, 2, 3;
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 """
@@ -68,7 +71,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0002_terms'),
         ('billing', '0010_money'),
-        ('leasing', '0012_nodes'),
+        ('leasing', '0013_booking'),
     ]
 
     operations = [
@@ -96,6 +99,14 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='MonthUse',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('month', models.DateField(help_text='Its first day.')),
+                ('micros', models.BigIntegerField()),
+            ],
+        ),
+        migrations.CreateModel(
             name='Recount',
             fields=[
                 ('organization', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='recount', serialize=False, to='accounts.organization')),
@@ -116,6 +127,14 @@ class Migration(migrations.Migration):
             name='kind',
             field=models.CharField(choices=[('use', 'use'), ('correction', 'correction')], default='use', max_length=10),
         ),
+        migrations.AddIndex(
+            model_name='posting',
+            index=models.Index(fields=['organization', 'at'], name='posting_by_time'),
+        ),
+        migrations.AddIndex(
+            model_name='posting',
+            index=models.Index(fields=['organization', 'kind', 'at'], name='posting_by_kind'),
+        ),
         migrations.RunSQL(FUNCTIONS, REMOVE),
         pgtrigger.migrations.AddTrigger(
             model_name='entry',
@@ -128,6 +147,10 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='usage',
             trigger=pgtrigger.compiler.Trigger(name='usage_is_of_an_open_month', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n    IF EXISTS (SELECT FROM billing_invoice AS invoice\n                 JOIN leasing_lease AS lease ON lease.organization_id = invoice.organization_id\n                WHERE lease.id = NEW.lease_id\n                  AND invoice.period_start = date_trunc('month', NEW.from_at AT TIME ZONE 'UTC')::date) THEN\n        RAISE EXCEPTION 'usage of lease % would be dated %, in a month that is invoiced', NEW.lease_id, NEW.from_at\n              USING ERRCODE = 'check_violation';\n    END IF;\n    RETURN NEW;\n", hash='48cef1314a6a236c1680098519ede8071034e27b', operation='INSERT', pgid='pgtrigger_usage_is_of_an_open_month_def3a', table='billing_usage', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='usage',
+            trigger=pgtrigger.compiler.Trigger(name='usage_is_added_to_its_month', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n    INSERT INTO billing_monthuse AS month (lease_id, organization_id, month, micros)\n    SELECT written.lease_id, lease.organization_id, date_trunc('month', from_at AT TIME ZONE 'UTC')::date, sum(micros)\n      FROM written JOIN leasing_lease AS lease ON lease.id = written.lease_id\n     GROUP BY 1, 2, 3 ORDER BY 1, 3\n        ON CONFLICT (lease_id, month) DO UPDATE SET micros = month.micros + excluded.micros;\n    RETURN NULL;\n", hash='e9e02ef68cb978b97116f7e765cd9a6032f5b443', level='STATEMENT', operation='INSERT', pgid='pgtrigger_usage_is_added_to_its_month_f6a9a', referencing='REFERENCING NEW TABLE AS written ', table='billing_usage', when='AFTER')),
         ),
         migrations.AddConstraint(
             model_name='usage',
@@ -151,6 +174,16 @@ class Migration(migrations.Migration):
             name='organization',
             field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization'),
         ),
+        migrations.AddField(
+            model_name='monthuse',
+            name='lease',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='leasing.lease'),
+        ),
+        migrations.AddField(
+            model_name='monthuse',
+            name='organization',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization'),
+        ),
         migrations.AddIndex(
             model_name='recount',
             index=models.Index(fields=['at'], name='recount_oldest'),
@@ -167,5 +200,13 @@ class Migration(migrations.Migration):
             model_name='link',
             trigger=pgtrigger.compiler.Trigger(name='link_is_append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='78704f1c55de9121230e651232fb363345eadea3', operation='UPDATE OR DELETE', pgid='pgtrigger_link_is_append_only_9d449', table='billing_link', when='BEFORE')),
         ),
-        migrations.RunSQL(CHAIN, migrations.RunSQL.noop),
+        migrations.AddIndex(
+            model_name='monthuse',
+            index=models.Index(fields=['organization', 'month'], name='month_use_of_organization'),
+        ),
+        migrations.AddConstraint(
+            model_name='monthuse',
+            constraint=models.UniqueConstraint(fields=('lease', 'month'), name='month_use_once'),
+        ),
+        migrations.RunSQL(CATCH_UP, migrations.RunSQL.noop),
     ]

@@ -11,7 +11,7 @@ from billing.models.quote import Quote
 from billing.models.recount import Difference, Recount
 from billing.models.standing import Level, Standing
 from billing.models.standing_order import Mode, StandingOrder, StandingOrderState
-from billing.models.usage import Meter, MeterPrice, Usage, UsageKind
+from billing.models.usage import Meter, MeterPrice, MonthUse, Usage, UsageKind
 
 __all__ = [
     "PERCENTS",
@@ -37,6 +37,7 @@ __all__ = [
     "Meter",
     "MeterPrice",
     "Mode",
+    "MonthUse",
     "Payment",
     "PaymentState",
     "Posting",

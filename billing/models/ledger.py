@@ -95,7 +95,11 @@ class Posting(models.Model):
     memo = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["organization", "-id"], name="posting_by_organization")]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="posting_by_organization"),
+            models.Index(fields=["organization", "at"], name="posting_by_time"),
+            models.Index(fields=["organization", "kind", "at"], name="posting_by_kind"),
+        ]
         triggers = [
             pgtrigger.Protect(name="posting_is_append_only", operation=APPEND_ONLY),
             pgtrigger.Trigger(

@@ -19,6 +19,15 @@ MONTH_IS_OPEN = """
     END IF;
     RETURN NEW;
 """
+# Whoever writes usage, its month has it in the same statement. In order, so that two writers never deadlock.
+ADD_TO_THE_MONTH = """
+    INSERT INTO billing_monthuse AS month (lease_id, organization_id, month, micros)
+    SELECT written.lease_id, lease.organization_id, date_trunc('month', from_at AT TIME ZONE 'UTC')::date, sum(micros)
+      FROM written JOIN leasing_lease AS lease ON lease.id = written.lease_id
+     GROUP BY 1, 2, 3 ORDER BY 1, 3
+        ON CONFLICT (lease_id, month) DO UPDATE SET micros = month.micros + excluded.micros;
+    RETURN NULL;
+"""
 
 
 class Meter(models.Model):
@@ -144,7 +153,34 @@ class Usage(models.Model):
                 operation=pgtrigger.Insert,
                 func=MONTH_IS_OPEN,
             ),
+            pgtrigger.Trigger(
+                name="usage_is_added_to_its_month",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="written"),  # type: ignore[no-untyped-call]
+                func=ADD_TO_THE_MONTH,
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.seconds} s of {self.lease} from {self.from_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class MonthUse(models.Model):
+    """
+    What a lease was charged for a UTC month: the sum of its usage that is dated in it, corrections included, kept by
+    the database. So what a month has come to is read from a row for each lease, not for each hour.
+    """
+
+    lease = models.ForeignKey("leasing.Lease", on_delete=models.PROTECT, related_name="+", db_index=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
+    month = models.DateField(help_text="Its first day.")
+    micros = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "month"], name="month_use_of_organization")]
+        constraints = [models.UniqueConstraint(fields=["lease", "month"], name="month_use_once")]
+
+    def __str__(self) -> str:
+        return f"{self.micros} for {self.lease} in {self.month:%B %Y}"

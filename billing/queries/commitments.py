@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Sum
-
 from accounts.models import Organization
-from billing.models import AccountKind, Entry, HandBack, Meter, PostingKind, Usage
+from accounts.prepared import prepared
+from billing.models import HandBack, Meter
 from billing.queries.meters import SECOND, Reading, read, readable
 from billing.queries.months import month_of, months_between, next_month, start_of
 from billing.queries.prices import Price, prices_of
@@ -26,6 +25,24 @@ from marketplace.money import SECONDS_PER_HOUR, price, price_of
 REACH = timedelta(minutes=5)
 # One that is being started or resumed may begin its kept hour so much later, in the next month too.
 STARTING = timedelta(hours=1)
+
+# By tag and month. From here on a lease costs the same to look at however long it ran.
+SETTLED = """
+SELECT project, month, sum(micros)::bigint
+  FROM (SELECT lease.project, used.month, used.micros
+          FROM billing_monthuse AS used
+          JOIN billing_meter AS meter ON meter.lease_id = used.lease_id AND meter.closed_at IS NOT NULL
+          JOIN leasing_lease AS lease ON lease.id = used.lease_id
+         WHERE used.organization_id = %s AND used.month >= %s
+         UNION ALL
+        SELECT lease.project, date_trunc('month', posting.at, 'UTC')::date, -entry.amount_micros
+          FROM billing_posting AS posting
+          JOIN leasing_lease AS lease ON lease.id = posting.lease_id
+          JOIN billing_entry AS entry ON entry.posting_id = posting.id
+          JOIN billing_ledgeraccount AS account ON account.id = entry.account_id AND account.kind = 'wallet'
+         WHERE posting.organization_id = %s AND posting.kind = 'resale_credit' AND posting.at >= %s) AS settled
+ GROUP BY project, month ORDER BY project, month
+"""
 
 NodeSeconds = dict[date, Counter[int]]
 """Node-seconds by month and by their price, micro-dollars per node-hour."""
@@ -75,8 +92,7 @@ def commitments(*, organization: Organization, now: datetime, since: date | None
     """As of `now`, from the month `since` on (this one). Read them under the wallet's lock before promising any."""
     first = since or month_of(now)
     meters = readable().filter(organization=organization, closed_at=None)
-    settled = [one for month in months_between(start_of(first), now) for one in _settled(organization, month)]
-    fees = _fees(organization, first)
+    settled, fees = _settled(organization, first), _fees(organization, first)
     return Commitments((*settled, *fees, *(of_meter(meter, now=now, since=first) for meter in meters)))
 
 
@@ -110,21 +126,15 @@ def of_meter(meter: Meter, *, now: datetime, since: date | None = None) -> Commi
     return Commitment(lease.project, ahead, spent, meter, reading.micros_per_hour if runs else 0)
 
 
-def _settled(organization: Organization, month: date) -> Iterator[Commitment]:
+def _settled(organization: Organization, first: date) -> Iterator[Commitment]:
     """
-    What leases that are over and settled were charged for a month, less the credits of the month for what others used
-    of time that was handed back, tag by tag.
+    What leases that are over and settled were charged, less the credits for what others used of time that was handed
+    back: tag by tag and month by month.
     """
-    begin, end = start_of(month), start_of(next_month(month))
-    closed = Usage.objects.filter(lease__organization=organization, lease__meter__closed_at__isnull=False)
-    used = closed.filter(from_at__gte=begin, from_at__lt=end).values_list("lease__project")
-    entries = Entry.objects.filter(account__organization=organization, account__kind=AccountKind.WALLET)
-    resold = entries.filter(posting__kind=PostingKind.RESALE_CREDIT, posting__at__gte=begin, posting__at__lt=end)
-    credited = resold.values_list("posting__lease__project")
-    for project, micros in used.annotate(micros=Sum("micros")).order_by("lease__project"):
-        yield _spent(project, Counter({month: micros}))
-    for project, micros in credited.annotate(micros=Sum("amount_micros")).order_by("posting__lease__project"):
-        yield _spent(project, Counter({month: -micros}))
+    with prepared() as cursor:
+        cursor.execute(SETTLED, [organization.pk, first, organization.pk, start_of(first)])
+        for project, month, micros in cursor.fetchall():
+            yield _spent(project, Counter({month: micros}))
 
 
 def _fees(organization: Organization, first: date) -> Iterator[Commitment]:

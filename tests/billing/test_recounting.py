@@ -1,5 +1,6 @@
 """Usage is counted a second time by one statement; what differs is found, told and listed."""
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -11,7 +12,8 @@ from accounts.models import Event, Organization
 from accounts.notices import staff_for
 from billing import metering, recounting
 from billing.invariants import broken
-from billing.models import Difference, Recount, Usage
+from billing.models import Difference, MonthUse, Recount, Usage
+from billing.queries.months import month_of
 from billing.queries.rebuilt import owed
 from leasing.models import Lease
 from leasing.operations import end
@@ -119,7 +121,10 @@ def test_an_agreed_end_is_counted_the_same(acme: Organization, reserved: Offer) 
 
 
 class AnyLife(TestCase):
-    """However a life is metered, across the end of a month too, the statement comes to the same for each month."""
+    """
+    However a life is metered, across the end of a month too, the statement comes to the same for each month, and what
+    is kept of a month is the sum of its usage.
+    """
 
     @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
     @given(life=lives(), before=st.integers(0, 9_000))
@@ -127,6 +132,10 @@ class AnyLife(TestCase):
         def agrees(organization: Organization, _: datetime) -> None:
             for month in (MARCH, APRIL):
                 assert all(not row.differs for row in owed(organization=organization, month=month))
+            used = Counter[date]()
+            for row in Usage.objects.filter(lease__organization=organization):
+                used[month_of(row.from_at)] += row.micros
+            assert dict(MonthUse.objects.filter(organization=organization).values_list("month", "micros")) == used
 
         lease = live(life, noon=MIDNIGHT - before * SECOND, then=agrees)
         sums = [row for month in (MARCH, APRIL) for row in both(lease.organization, month)]

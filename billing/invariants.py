@@ -41,6 +41,25 @@ RULES = (
         """,
     ),
     Rule(
+        "I1c",
+        "A claim goes with the wipe of its node, or with the lease or the work that it was made for: the calendar does "
+        "not grow with what is past.",
+        """
+        SELECT 'claim ' || claim.id || ' of node ' || claim.node_id
+          FROM leasing_claim AS claim
+          JOIN leasing_lease AS lease ON lease.id = claim.lease_id
+         WHERE claim.released_at IS NULL AND lease.state IN ('reclaiming', 'ended', 'expired', 'cancelled', 'failed')
+           AND NOT EXISTS (SELECT FROM leasing_machine AS machine
+                            WHERE machine.lease_id = lease.id AND machine.node_id = claim.node_id
+                              AND machine.state NOT IN ('withdrawn', 'wiped'))
+         UNION ALL
+        SELECT 'claim ' || claim.id || ' of node ' || claim.node_id
+          FROM leasing_claim AS claim
+          JOIN leasing_maintenance AS work ON work.claim_id = claim.id
+         WHERE claim.released_at IS NULL AND work.state IN ('done', 'cancelled')
+        """,
+    ),
+    Rule(
         "I2",
         "No node is lost: one that is worked on has a machine or a verification that is worked on, with a deadline.",
         """

@@ -64,8 +64,15 @@ def expire_approvals(*, now: datetime) -> None:
 
 def start_due(*, now: datetime) -> None:
     """Scheduled leases whose start has come."""
-    due = Lease.objects.filter(state=LeaseState.SCHEDULED, starts_at__lte=now).select_related("terms")
-    _each(due, lambda lease: operations.start(lease=lease, now=now))
+    _each(Lease.objects.filter(state=LeaseState.SCHEDULED, starts_at__lte=now), lambda lease: _start(lease, now=now))
+
+
+@transaction.atomic
+def _start(lease: Lease, *, now: datetime) -> None:
+    """Unless it was moved to a later window since the sweep looked."""
+    fresh = Lease.objects.select_for_update(of=("self",)).select_related("terms").get(pk=lease.pk)
+    if fresh.starts_at <= now:
+        operations.start(lease=fresh, now=now)
 
 
 def deploy_pending(*, now: datetime) -> None:

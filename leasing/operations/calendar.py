@@ -6,12 +6,20 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import QuerySet
 
 from leasing.models import Claim, Lease
 from marketplace.models import Node, NodeCalendar, Pool
 from marketplace.queries import Window, is_held
 
 BLOCKING_TRIES = 5
+# A claim is released when its node is clean again, so that neither this nor `busy` grows with what is past.
+REFRESH = """
+    UPDATE marketplace_nodecalendar AS calendar
+       SET busy = coalesce((SELECT range_agg(period) FROM leasing_claim AS live
+                             WHERE live.node_id = calendar.node_id AND live.released_at IS NULL), '{}')
+     WHERE calendar.node_id = ANY(%s)
+"""
 
 
 class TooFewNodes(Exception):
@@ -29,14 +37,13 @@ def lock_idle_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime, fa
     return _lock_nodes(pool, nodes, window, now, which="any", fabric_group=fabric_group, wait=False)
 
 
-def lock_unheld_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime, wait: bool) -> list[NodeCalendar]:
+def lock_unheld_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime) -> list[NodeCalendar]:
     """
-    Lock `nodes` calendars of the pool that are free for the whole window and on which a hold can be written: none is
-    there for another time. Without `wait` as `lock_idle_nodes`: whoever has other calendars locked must not wait.
+    As `lock_idle_nodes`, of those on which a hold can be written: none is there for another time.
 
     :raises TooFewNodes: with nothing locked
     """
-    found = _lock_nodes(pool, nodes, window, now, which="unheld", fabric_group="", wait=wait)
+    found = _lock_nodes(pool, nodes, window, now, which="unheld", fabric_group="", wait=False)
     return list(NodeCalendar.objects.filter(pk__in=found).order_by("pk"))
 
 
@@ -117,8 +124,16 @@ def hold(*, node_ids: Sequence[int], period: Window, quote: str, until: datetime
 
 def lock_held_for(quote: str) -> list[int]:
     """Lock the calendars of the nodes that are held for the quote, ids ascending. Returns the node ids."""
-    held = NodeCalendar.objects.filter(held_for=quote).exclude(held_for="").order_by("pk")
-    return ids(held.select_for_update(no_key=True))
+    return ids(_held_for(quote).select_for_update(no_key=True))
+
+
+def held_for(quote: str) -> list[int]:
+    """Ids of the nodes that are held for the quote, ascending; none for ""."""
+    return ids(_held_for(quote))
+
+
+def _held_for(quote: str) -> QuerySet[NodeCalendar]:
+    return NodeCalendar.objects.filter(held_for=quote).exclude(held_for="").order_by("pk")
 
 
 def let_go(*, node_ids: Sequence[int], quote: str) -> None:
@@ -214,12 +229,4 @@ def refresh(node_ids: Sequence[int]) -> None:
     """
     lock(node_ids)
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE marketplace_nodecalendar AS calendar
-               SET busy = coalesce((SELECT range_agg(period) FROM leasing_claim AS live
-                                     WHERE live.node_id = calendar.node_id AND live.released_at IS NULL), '{}')
-             WHERE calendar.node_id = ANY(%s)
-            """,
-            [list(node_ids)],
-        )
+        cursor.execute(REFRESH, [list(node_ids)])

@@ -2,13 +2,15 @@
 
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from leasing.operations import calendar
 from leasing.operations.booking import guaranteed, nodes_taken
-from marketplace.models import Offer, Terms
-from marketplace.queries import Window, occupied
+from marketplace.models import NodeCalendar, Offer, Pool, Terms
+from marketplace.queries import Window, free_nodes, is_held, occupied
 
 
 @transaction.atomic
@@ -31,25 +33,52 @@ def keep(
 
     :raises NodesTaken: if fewer are free for the whole period; what `instead_of` holds stays held then
     """
-    before = calendar.lock_held_for(instead_of)
-    calendar.let_go(node_ids=before, quote=instead_of)
     # An open-ended lease begins with its order, which may come as late as `until`.
     window = Window(starts_at, occupied(terms, starts_at if ends_at else until, ends_at).ends_at)
+    wish: dict[str, Any] = {"pool": offer.pool, "nodes": nodes, "window": window, "instead_of": instead_of, "now": now}
     try:
-        found = _lock(offer, terms, nodes=nodes, window=window, open_ended=ends_at is None, wait=not before, now=now)
+        found = _at_once(horizon=None if ends_at else guaranteed(terms, window.starts_at), **wish) or _in_line(**wish)
     except calendar.TooFewNodes:
         raise nodes_taken(offer=offer, nodes=nodes, starts_at=starts_at, now=now) from None
     calendar.hold(node_ids=found, period=window, quote=quote, until=until)
 
 
-def _lock(
-    offer: Offer, terms: Terms, *, nodes: int, window: Window, open_ended: bool, wait: bool, now: datetime
+@transaction.atomic
+def _at_once(
+    *, pool: Pool, nodes: int, window: Window, horizon: Window | None, instead_of: str, now: datetime
 ) -> list[int]:
-    """For an open-ended lease rather nodes with nothing booked behind, as its order would choose."""
-    if open_ended:
-        with suppress(calendar.TooFewNodes):
-            horizon = guaranteed(terms, window.starts_at)
-            return calendar.ids(
-                calendar.lock_unheld_nodes(pool=offer.pool, nodes=nodes, window=horizon, now=now, wait=False)
-            )
-    return calendar.ids(calendar.lock_unheld_nodes(pool=offer.pool, nodes=nodes, window=window, now=now, wait=wait))
+    """
+    Ids of nodes that nobody else has locked, in place of those before, which are let go; none, and nothing is changed,
+    if they are too few. For an open-ended lease rather nodes with nothing booked behind, as its order would choose.
+    """
+    wish: dict[str, Any] = {"pool": pool, "nodes": nodes, "now": now}
+    with suppress(calendar.TooFewNodes), transaction.atomic():
+        calendar.let_go(node_ids=calendar.lock_held_for(instead_of), quote=instead_of)
+        if horizon:
+            with suppress(calendar.TooFewNodes):
+                return calendar.ids(calendar.lock_unheld_nodes(window=horizon, **wish))
+        return calendar.ids(calendar.lock_unheld_nodes(window=window, **wish))
+    return []
+
+
+def _in_line(*, pool: Pool, nodes: int, window: Window, instead_of: str, now: datetime) -> list[int]:
+    """The same, waiting for whoever has them locked. Raises TooFewNodes."""
+    for _ in range(calendar.BLOCKING_TRIES):
+        free = free_nodes(window=window, now=now, quote=instead_of).exclude(is_held(now=now, quote=instead_of))
+        wanted = list(free.filter(pool=pool).order_by("node_id").values_list("pk", flat=True)[:nodes])
+        if len(wanted) < nodes:
+            break
+        with suppress(calendar.TooFewNodes):  # somebody took one while we waited; look at what is left
+            return _try(free, wanted, nodes, instead_of)
+    raise calendar.TooFewNodes
+
+
+@transaction.atomic
+def _try(free: QuerySet[NodeCalendar], wanted: list[int], nodes: int, instead_of: str) -> list[int]:
+    """All at once, those before among them, ids ascending. Raises TooFewNodes, with nothing locked or changed."""
+    before = calendar.held_for(instead_of)
+    calendar.lock([*wanted, *before])
+    if calendar.held_for(instead_of) != before or free.filter(pk__in=wanted).count() < nodes:
+        raise calendar.TooFewNodes
+    calendar.let_go(node_ids=before, quote=instead_of)
+    return wanted

@@ -1,161 +1,254 @@
-"""The product in small, and what time does to it: two customers and staff at one pool of three nodes."""
+"""What time does to the product and to the desk, and how the two are compared."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from itertools import permutations
 from typing import Any
 
-from django.db import transaction
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    multiple,
-)
+from django.db import connection
 
-from accounts.models import Organization
-from billing import filling, standing
-from billing.models import StandingOrder, StandingOrderState
-from leasing import schedule
-from leasing.models import Claim, Lease, Maintenance, MaintenanceState
-from leasing.operations import NodesTaken
-from leasing.provisioners import provisioner_for
-from leasing.provisioners.fake import Fake
-from leasing.states import LEASE_OVER, LeaseState
-from marketplace.models import Node, PlanKind
+from billing import extending, filling, metering, standing
+from billing.invariants import broken
+from billing.models import AccountKind, LedgerAccount, StandingOrderState
+from leasing import operations, schedule
+from leasing.models import Claim, Lease, MachineTransition, Maintenance, MaintenanceState
+from leasing.operations.maintaining import finish_maintenance
+from leasing.states import LeaseState
+from marketplace.models import Node, NodeCalendar, NodeTransition
 from marketplace.queries import free_windows
 from marketplace.states import IN_STOCK
-from tests import factories
-from tests.billing.conftest import funded, place
-from tests.bookings.model import CLEANING, Booking, Desk
-from tests.factories import HOUR, NOON
-from tests.leasing.conftest import work_all
-
-NODES = 3
-HOURS = st.integers(1, 30)
-GUARANTEE = timedelta(days=7)
-HOLD = timedelta(minutes=10)
-MICROS_PER_SECOND = 1_000  # $3.60 an hour
+from tests.bookings.actions.action import STAFF, Action
+from tests.bookings.actions.leases import extended
+from tests.bookings.actions.line import served
+from tests.bookings.desk import Desk
+from tests.bookings.notes import CLEANING, HOUR, Booking, Disagrees, Said, full_hour
+from tests.bookings.world import World
+from tests.leasing.conftest import enrol_all, work_all
+from tests.together import deadlocks, overlaps, together
 
 
-class Life(RuleBasedStateMachine):
+class Life(World):
     """Keeps the product and the desk side by side."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[str], object] = str) -> None:
+        """`told` hears of everything that is done."""
         super().__init__()
-        self.undo = transaction.atomic()
-        self.undo.__enter__()
-        fake = provisioner_for("fake")
-        assert isinstance(fake, Fake)
-        fake.world.reset()
-        self.now = NOON
-        pool = factories.a_pool(nodes=NODES)
-        self.on_demand = factories.an_offer(pool)
-        self.reserved = factories.an_offer(
-            pool, factories.a_plan(PlanKind.RESERVED, hold_seconds=HOLD // timedelta(seconds=1))
-        )
-        self.customers = [funded(100_000, "Acme Robotics"), funded(100_000, "Borealis Labs")]
-        self.desk = Desk(frozenset(Node.objects.values_list("pk", flat=True)))
+        self.told = told
 
-    def teardown(self) -> None:
-        """Undo everything."""
-        transaction.set_rollback(True)
-        self.undo.__exit__(None, None, None)
+    def step(self, actions: Sequence[Action]) -> None:
+        """
+        Let things be done, several of them at once. What came of it must be what some order of them gives at the desk.
+        """
+        aimed = [(action, key) for action in actions if (key := action.target(self.desk)) is not None]
+        if not aimed:
+            return
+        self.told(f"{self.now:%d %H:%M} {aimed}")
+        said = self.answers(aimed)
+        self.desk = self.explained(aimed, said)
+        if not all(answer.why for answer in said):
+            self.compare()
+            self.settle()
+        self.compare()
 
-    def _agreed(self, lease: Lease) -> Booking | None:
-        """The desk's row of a lease with an agreed end that lies ahead, the lease as it is now."""
-        row = self.desk.bookings[lease.pk]
-        lease.refresh_from_db()
-        return row if row.live and not row.open_ended and row.ends_at > self.now else None
+    def answers(self, aimed: Sequence[tuple[Action, Any]]) -> list[Said]:
+        """What the product says. One alone is done on this connection."""
+        if len(aimed) == 1:
+            ((action, key),) = aimed
+            return [action.tried(self, key)]
+        before = deadlocks()
+        said = together(len(aimed), lambda number: aimed[number][0].tried(self, aimed[number][1]))
+        for answer in said:
+            if isinstance(answer, Exception):
+                raise answer
+        assert deadlocks() == before
+        return [answer for answer in said if isinstance(answer, Said)]
 
-    def _order(self, quote: Any, *, wanted: int, free: set[int]) -> Any:
-        try:
-            lease = place(quote, now=self.now)
-        except NodesTaken:
-            assert len(free) < wanted, "nodes were free"
-            return multiple()
-        self._adopt(lease, free=free, wanted=wanted)
-        self._settle()
-        return lease
+    def explained(self, aimed: Sequence[tuple[Action, Any]], said: Sequence[Said]) -> Desk:
+        """The desk after them, in an order in which it would have said the same, claimed the same and held the same."""
+        done, against = list(zip(aimed, said, strict=True)), []
+        for order in permutations(done):
+            desk = deepcopy(self.desk)
+            try:
+                for (action, key), answer in order:
+                    action.judge(desk, key, answer, self.now)
+                self.check_claims(desk)
+                self.check_holds(desk)
+            except Disagrees as why:
+                against.append(str(why))
+            else:
+                return desk
+        raise Disagrees(f"no order explains {done}: " + "; ".join(against))
 
-    def _adopt(self, lease: Lease, *, free: set[int], wanted: int) -> None:
-        """Write down which of the free nodes it got, and for how long."""
-        claims = list(Claim.objects.filter(lease=lease, released_at=None))
-        nodes = frozenset(claim.node_id for claim in claims)
-        assert len(nodes) == wanted and nodes <= free
-        (until,) = {claim.period.upper for claim in claims}
-        ends_at, open_ended = lease.ends_at or lease.guaranteed_until, lease.ends_at is None
-        booked = Booking(nodes, lease.starts_at, ends_at, until, MICROS_PER_SECOND, open_ended)
-        self.desk.bookings[lease.pk] = booked
-
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """What the sweeps and the site's workers do, until nothing is left to do at this moment."""
-        for _ in range(2):
-            schedule.run_due(now=self.now)
-            work_all(self.reserved, now=self.now)
-        self._fill()
-        for organization in Organization.objects.all():
+        while self.sweep():
+            pass
+        self.settle_desk()
+        for row in self.open_ended():
+            operations.renew(lease=Lease.objects.get(pk=row), now=self.now)
+            self.desk.renew(self.desk.bookings[row], self.now)
+        self.extend()
+        self.fill()
+        for organization in standing.at_stake():
             standing.enforce(organization=organization, now=self.now)
-        self._read_begins_and_ends()
 
-    def _fill(self) -> None:
-        """Those in line, oldest first: each gets its nodes if and only if there is a window with as many."""
-        for order in list(filling.in_line()):
-            windows = self._windows_for(order)
-            filling.fill(order=order, now=self.now)
-            order.refresh_from_db()
-            if order.state != StandingOrderState.FILLED:
-                assert order.state == StandingOrderState.EXPIRED or not windows, "nodes were free for who waits"
-                continue
-            assert order.lease is not None
-            self._adopt(order.lease, free=windows[order.lease.starts_at], wanted=order.nodes)
+    def sweep(self) -> bool:
+        """Once all that the sweeps of leases and the workers do. Whether that has moved a machine or a node."""
+        before = self.moves()
+        schedule.run_due(now=self.now)
+        work_all(self.reserved, now=self.now)
+        self.finish_works()
+        enrol_all(now=self.now)  # nodes are looked at before they serve again, and once in a while
+        return self.moves() > before
 
-    def _windows_for(self, order: StandingOrder) -> dict[datetime, set[int]]:
-        """Every start that would do, with the nodes that are free then."""
-        assert order.length_seconds is not None and order.latest_at is not None
-        length = timedelta(seconds=order.length_seconds)
-        first = max(order.earliest_at, self._full_hour() + HOUR)
-        hours = range(max(0, (order.latest_at - length - first) // HOUR + 1))
-        found = {start: self._free(start, start + length) for start in (first + hour * HOUR for hour in hours)}
-        return {start: free for start, free in found.items() if len(free) >= order.nodes}
+    def moves(self) -> int:
+        """How often machines and nodes have moved."""
+        return MachineTransition.objects.count() + NodeTransition.objects.count()
 
-    def _free(self, starts_at: datetime, ends_at: datetime) -> set[int]:
-        return self.desk.free(starts_at, ends_at + CLEANING, now=self.now)
+    def finish_works(self) -> None:
+        """Staff do their work in the time that they planned."""
+        for work in Maintenance.objects.filter(state=MaintenanceState.UNDER_WAY, ends_at__lte=self.now):
+            finish_maintenance(maintenance=work, actor=STAFF, now=self.now)
 
-    def _read_begins_and_ends(self) -> None:
-        """Where the desk cannot know better than the product: when a machine was ready, and how far a renewal went."""
-        for pk, row in self.desk.bookings.items():
-            lease = Lease.objects.get(pk=pk)
-            if lease.state == LeaseState.ACTIVE and row.begun is None:
-                assert lease.starts_at <= self.now and lease.state_since == self.now
+    def settle_desk(self) -> None:
+        """The same at the desk."""
+        for row in [*self.desk.bookings.values(), *self.desk.works.values()]:
+            if row.live and row.begun is None and row.starts_at <= self.now:
                 row.begun = self.now
-            if lease.state in LEASE_OVER and row.stopped is None:
-                assert row.ends_at <= self.now, "a lease ended before its time"
-                self._stop(lease)
-            elif row.open_ended and row.live:
-                self._follow_renewal(lease, row)
-        for work in Maintenance.objects.filter(state=MaintenanceState.UNDER_WAY).select_related("node"):
-            self.desk.out.add(work.node_id)
-        self.desk.out |= set(Node.objects.exclude(state__in=IN_STOCK).values_list("pk", flat=True))
+            if row.live and row.ends_at <= self.now:
+                row.stopped = self.now
+        self.desk.cleaned(self.now)
+        self.desk.out = set(Node.objects.exclude(state__in=IN_STOCK).values_list("pk", flat=True))
 
-    def _follow_renewal(self, lease: Lease, row: Booking) -> None:
-        """A guarantee grows, never shrinks, and never past who is booked behind."""
-        assert lease.guaranteed_until >= row.ends_at
-        if lease.guaranteed_until > row.ends_at:
-            behind = self.desk.next_behind(row.nodes, row.taken_until, now=self.now)
-            (until,) = {claim.period.upper for claim in Claim.objects.filter(lease=lease, released_at=None)}
-            assert until == lease.guaranteed_until + CLEANING <= self.now + GUARANTEE + CLEANING
-            assert behind is None or until <= behind
-            row.ends_at, row.taken_until = lease.guaranteed_until, until
+    def open_ended(self) -> list[int]:
+        """Keys of leases that run without an end."""
+        return sorted(key for key, row in self.desk.bookings.items() if row.open_ended and row.live)
 
-    def _stop(self, lease: Lease) -> None:
-        """It has its nodes no longer: they are wiped at this very moment."""
-        row = self.desk.bookings[lease.pk]
+    def extend(self) -> None:
+        """Those that extend themselves do, an hour before their end, if nothing speaks against it."""
+        due = extending.due(now=self.now)
+        rows = self.desk.bookings.items()
+        assert [lease.pk for lease in due] == sorted(key for key, row in rows if self.is_due(row))
+        for lease in due:
+            row = self.desk.bookings[lease.pk]
+            assert row.step is not None and lease.ends_at == row.ends_at
+            extending.extend_by_itself(lease=lease, now=self.now)
+            why = "" if Lease.objects.get(pk=lease.pk).ends_at != row.ends_at else "any"
+            if why:
+                why = self.why_not(row)
+            extended(self.desk, row, row.ends_at + row.step, Said(why), self.now)
+
+    def is_due(self, row: Booking) -> bool:
+        """Whether its time has come."""
+        return row.step is not None and row.live and row.ends_at - HOUR <= self.now < row.ends_at
+
+    def why_not(self, row: Booking) -> str:
+        """A reason why it cannot be extended by its step."""
+        for why in ("behind", "funds", "limit", "budget", "refused"):
+            try:
+                extended(deepcopy(self.desk), row, row.ends_at + (row.step or HOUR), Said(why), self.now)
+            except Disagrees:
+                continue
+            return why
+        raise Disagrees(f"{row} was not extended, and nothing is against it")
+
+    def fill(self) -> None:
+        """Those in line, oldest first: each gets its nodes if and only if there is a window, and it can pay."""
+        for order in list(filling.in_line()):
+            row = self.desk.line[order.pk]
+            starts = self.desk.starts_for(row, self.now)
+            said = served(order, self.now)
+            if not said.why:
+                assert said.starts_at == starts[0]
+                self.desk.fill(row, said, self.now)
+            elif order.state == StandingOrderState.EXPIRED:
+                row.waits = False
+                assert row.latest_at - row.length <= self.now
+            elif starts:
+                wish = row.at(starts[0])
+                assert wish.ends_at is not None
+                free = self.desk.free(wish.starts_at, wish.ends_at + CLEANING, now=self.now)
+                assert self.desk.against(wish, free, self.now), "nodes were free for who waits, and it could pay"
+
+    def compare(self) -> None:
+        """All that must hold, and that product and desk say the same."""
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+        assert overlaps() == 0 and self.desk.double() == []
+        self.check_claims(self.desk)
+        self.check_holds(self.desk)
+        for lease in Lease.objects.all():
+            self.check_lease(lease, self.desk.bookings[lease.pk])
+
+    def check_claims(self, desk: Desk) -> None:
+        """
+        Node by node, what is claimed from now on.
+
+        :raises Disagrees: if the desk has it otherwise
+        """
+        for calendar in NodeCalendar.objects.order_by("pk"):
+            known = self.from_now((row.starts_at, row.taken_until) for row in desk.on(calendar.pk))
+            live = Claim.objects.filter(node_id=calendar.pk, released_at=None).values_list("period", flat=True)
+            if any(period.upper <= self.now for period in calendar.busy):
+                raise Disagrees(f"node {calendar.pk} keeps what is past: {calendar.busy}")
+            if self.from_now((period.lower, period.upper) for period in live) != known:
+                raise Disagrees(f"node {calendar.pk} has {list(live)}, not {known}")
+
+    def check_holds(self, desk: Desk) -> None:
+        """
+        Which quotes hold which nodes.
+
+        :raises Disagrees: if the desk has it otherwise
+        """
+        kept = NodeCalendar.objects.filter(held_until__gt=self.now).exclude(held_for="")
+        held = set(kept.values_list("held_for", "pk"))
+        known = {(row, node) for row, hold in desk.holds.items() if hold.lapses_at > self.now for node in hold.nodes}
+        if held != known:
+            raise Disagrees(f"held are {held}, not {known}")
+
+    def from_now(self, periods: Iterable[tuple[Any, Any]]) -> set[tuple[Any, Any]]:
+        """What of periods lies ahead."""
+        return {(max(begin, self.now), end) for begin, end in periods if end > self.now}
+
+    def check_lease(self, lease: Lease, row: Booking) -> None:
+        """Its state, its window, and what its customer was promised."""
         if row.live:
-            row.stopped, row.taken_until = self.now, max(row.starts_at, self.now) if row.begun else row.starts_at
+            states = {LeaseState.ACTIVE} if row.begun else {LeaseState.SCHEDULED, LeaseState.PROVISIONING}
+            assert lease.guaranteed_until == row.ends_at and lease.ends_at == (None if row.open_ended else row.ends_at)
+        elif row.begun:
+            states = {LeaseState.ENDED, LeaseState.RECLAIMING}
+        else:
+            states = {LeaseState.CANCELLED}
+        assert lease.state in states and lease.starts_at == row.starts_at, f"{lease} is {lease.state}, {row}"
 
-    def _agree_on_windows(self, nodes: int, *, starts_at: datetime, ends_at: datetime, free: set[int]) -> None:
-        """The windows that are shown hold the wished one if and only if it can be had."""
+    def check_books(self) -> None:
+        """Everything that `check_invariants` looks at; revenue is the desk's list of seconds, at the price."""
+        assert list(broken(now=self.now)) == []
+        for key in self.desk.bookings:
+            metering.meter(lease=Lease.objects.get(pk=key), upto=self.now, now=self.now)
+        revenue = LedgerAccount.objects.filter(kind=AccountKind.REVENUE)
+        owed = sum(row.due_micros(self.now) for row in self.desk.bookings.values())
+        assert sum(account.balance_micros for account in revenue) == owed
+
+    def check_windows(self, nodes: int, ahead: int, hours: int) -> None:
+        """The windows that are shown hold a wished one if and only if it can be had."""
+        starts_at = full_hour(self.now) + ahead * HOUR
+        ends_at = starts_at + hours * HOUR
         shown = free_windows(offer=self.reserved, nodes=nodes, starts_at=starts_at, until=ends_at, now=self.now)
         held = any(window.starts_at <= starts_at and ends_at <= window.ends_at for window in shown)
-        assert held == (len(free) >= nodes)
+        assert held == (len(self.desk.free(starts_at, ends_at + CLEANING, now=self.now)) >= nodes)
 
-    def _full_hour(self) -> datetime:
-        return self.now.replace(minute=0, second=0, microsecond=0)
+    def live_until(self, goal: Any) -> None:
+        """Time passes, and all that it brings is done at its moment."""
+        while self.now < goal:
+            self.now = min([goal, *(moment for moment in self.moments() if moment > self.now)])
+            self.settle()
+            self.compare()
+
+    def moments(self) -> Iterable[Any]:
+        """When something begins, ends, extends itself or lapses."""
+        for row in [*self.desk.bookings.values(), *self.desk.works.values()]:
+            if row.live:
+                yield from (row.starts_at, row.ends_at, *((row.ends_at - HOUR,) if row.step else ()))
+        yield from (hold.lapses_at for hold in self.desk.holds.values())

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from datetime import datetime
-from threading import Barrier, Event
+from threading import Barrier, Event, Thread
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from accounts.models import Organization
 from billing import keeping
@@ -17,7 +18,9 @@ from marketplace.queries import Window, free_nodes, is_held
 from tests import factories
 from tests.billing.conftest import a_quote, funded, place
 from tests.factories import HOUR, NOON
+from tests.races.test_calendar import somebody_waits
 from tests.together import deadlocks, overlaps, together
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,7 +41,7 @@ def no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same code, looking at the nodes without locking them, until everybody has looked."""
     everybody = Barrier(CUSTOMERS)
 
-    def look_only(*, pool: Pool, nodes: int, window: Window, now: datetime, wait: bool) -> list[NodeCalendar]:
+    def look_only(*, pool: Pool, nodes: int, window: Window, now: datetime) -> list[NodeCalendar]:
         free = free_nodes(window=window, now=now).filter(pool=pool).exclude(is_held(now=now)).order_by("node_id")
         if len(found := list(free[:nodes])) < nodes:
             raise calendar.TooFewNodes
@@ -118,6 +121,26 @@ def test_without_the_lock_a_node_is_held_for_one_and_leased_to_another(
             ordered.set()
 
     assert [type(result).__name__ for result in together(2, one)] == ["Quote", "Lease"]
+
+
+def test_nodes_that_somebody_is_busy_with_are_waited_for_also_by_who_holds_others(
+    customers: list[Organization],
+) -> None:
+    offer, later = an_offer(nodes=2), NOON + HOUR
+    keeping.hold_nodes(quote=a_quote(customers[0], offer), now=NOON)
+    wish = a_quote(customers[0], offer, nodes=2, now=NOON)
+    busy, found = NodeCalendar.objects.get(held_for=""), list[Any]()
+
+    def hold() -> None:
+        found.extend(together(1, lambda _: keeping.hold_nodes(quote=wish, now=NOON)))
+
+    with transaction.atomic():
+        calendar.lock([busy.pk])
+        other = Thread(target=hold)
+        other.start()
+        until(somebody_waits)
+    other.join()
+    assert NodeCalendar.objects.filter(held_for=wish.public_id, held_until__lt=later).count() == 2, found
 
 
 def an_offer_elsewhere(number: int) -> Offer:

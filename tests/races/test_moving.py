@@ -1,8 +1,12 @@
 """Several agreed leases move to the same nodes at the same instant, from and to different ones."""
 
+from threading import Thread
+
 import pytest
+from django.db import connection, transaction
 
 from billing import moving
+from leasing import schedule
 from leasing.models import Claim, Lease
 from leasing.operations import NodesTaken
 from leasing.provisioners.fake import World
@@ -10,8 +14,10 @@ from marketplace.models import NodeCalendar, PlanKind
 from tests import factories
 from tests.billing.conftest import a_quote, funded, place
 from tests.factories import DAY, HOUR, NOON
+from tests.races.test_calendar import somebody_waits
 from tests.races.test_extending import nobody_overlaps
 from tests.together import deadlocks, together
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,3 +47,23 @@ def test_as_many_get_there_as_there_are_nodes_and_the_others_stay(world: World) 
         assert list(calendar.busy) == list(live.values_list("period", flat=True))
     nobody_overlaps()
     assert deadlocks() == before
+
+
+def test_a_lease_that_is_moved_as_its_start_comes_does_not_start_before_its_new_one(world: World) -> None:
+    offer = factories.an_offer(factories.a_pool(nodes=1), factories.a_plan(PlanKind.RESERVED))
+    organization, later = funded(1000), NOON + DAY
+    lease = place(a_quote(organization, offer, starts_at=NOON + HOUR, ends_at=NOON + 2 * HOUR))
+    quote = a_quote(organization, offer, starts_at=later, ends_at=later + HOUR)
+
+    def sweep() -> None:
+        schedule.start_due(now=NOON + HOUR)
+        connection.close()
+
+    with transaction.atomic():
+        moving.move(lease=lease, quote=quote, actor="user:us_tests", now=NOON)
+        other = Thread(target=sweep)
+        other.start()
+        until(somebody_waits)
+    other.join()
+    lease.refresh_from_db()
+    assert (lease.state, lease.starts_at) == ("scheduled", later)

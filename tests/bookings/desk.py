@@ -1,0 +1,202 @@
+"""
+What a booking desk with pencil and paper would say: a list of periods for each node, and what each customer may spend.
+It knows nothing of how the product keeps its calendar or its books, and decides every wish anew from the whole list.
+
+Which nodes a customer got is the product's choice: the desk looks whether it was allowed. Every other answer it knows.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+
+from tests.bookings.notes import (
+    ALWAYS,
+    CLEANING,
+    GUARANTEE,
+    HOUR,
+    SHORTEST,
+    Booking,
+    Budget,
+    Customer,
+    Disagrees,
+    Hold,
+    Months,
+    Offered,
+    Said,
+    Wait,
+    Wish,
+    by_month,
+    full_hour,
+)
+
+
+@dataclass
+class Desk:
+    """The nodes with their fabric groups, what is booked on them, and which are out of stock."""
+
+    nodes: Mapping[int, str]
+    customers: tuple[Customer, ...]
+    bookings: dict[int, Booking] = field(default_factory=dict)  # by the lease's key
+    works: dict[int, Booking] = field(default_factory=dict)  # planned maintenance, by its key
+    quotes: dict[str, Offered] = field(default_factory=dict)  # by their public ids
+    holds: dict[str, Hold] = field(default_factory=dict)
+    line: dict[int, Wait] = field(default_factory=dict)  # standing orders, by their keys
+    out: set[int] = field(default_factory=set)
+
+    def order(self, wish: Wish, said: Said, now: datetime, quote: str = "") -> None:
+        """A new lease if nothing speaks against it; on demand as far as nothing is booked behind."""
+        end = wish.ends_at or wish.starts_at + SHORTEST
+        free = self.free(wish.starts_at, end + CLEANING, now=now, quote=quote)
+        if not self.accepts(said, self.against(wish, free, now)):
+            return
+        self.check_nodes(said.nodes, wish, free)
+        hold = self.holds.pop(quote, None)
+        if hold and hold.lapses_at > now and hold.nodes != said.nodes:
+            raise Disagrees(f"held were {hold.nodes}, got {said.nodes}")
+        made = Booking(
+            who=wish.who,
+            nodes=said.nodes,
+            starts_at=wish.starts_at,
+            ends_at=end,
+            taken_until=end + CLEANING,
+            open_ended=wish.ends_at is None,
+            fabric=wish.fabric,
+            project=wish.project,
+        )
+        if made.open_ended:
+            self.renew(made, now)
+        self.bookings[said.key] = made
+
+    def fill(self, row: Wait, said: Said, now: datetime) -> None:
+        """One in line gets a lease, in a window that it wanted."""
+        if not row.waits or said.starts_at not in self.starts_for(row, now):
+            raise Disagrees(f"{row} got nodes from {said.starts_at} on")
+        row.waits = False
+        self.order(row.at(said.starts_at), said, now)
+
+    def starts_for(self, row: Wait, now: datetime) -> list[datetime]:
+        """The full hours at which enough nodes are free for one in line, as long as it wants them."""
+        first, length = max(row.earliest_at, full_hour(now) + HOUR), row.length + CLEANING
+        hours = range(max(0, (row.latest_at - row.length - first) // HOUR + 1))
+        starts = [first + hour * HOUR for hour in hours]
+        return [start for start in starts if len(self.free(start, start + length, now=now)) >= row.nodes]
+
+    def accepts(self, said: Said, against: Collection[str]) -> bool:
+        """Whether it was done; it had to be if nothing was against it, and must not be if anything was."""
+        if said.why not in against if said.why else against:
+            raise Disagrees(f"{said.why or 'done'!r}, and against it was {sorted(against) or 'nothing'}")
+        return not said.why
+
+    def against(
+        self, wish: Wish, free: set[int], now: datetime, *, beside: Booking | None = None, given_up: int = 0
+    ) -> set[str]:
+        """Every reason to refuse. What a booking gives up that moves is `given_up`; that it counts not is `beside`."""
+        customer, found = self.customers[wish.who], set()
+        if self.most_at_once(wish, beside) + wish.nodes > customer.most_nodes:
+            found.add("limit")
+        if wish.micros - given_up > self.available(wish.who, now):
+            found.add("funds")
+        if any(self.exceeds(budget, wish, beside if given_up else None) for budget in customer.budgets):
+            found.add("budget")
+        if wish.nodes > (self.largest_group(free) if wish.fabric else len(free)):
+            found.add("nodes")
+        return found
+
+    def check_nodes(self, nodes: frozenset[int], wish: Wish, free: set[int]) -> None:
+        """As many as wished, free, and of one fabric group if wished."""
+        groups = {self.nodes[node] for node in nodes}
+        if len(nodes) != wish.nodes or not nodes <= free or (wish.fabric and len(groups) > 1):
+            raise Disagrees(f"{wish} got {nodes}, free were {free}")
+
+    def available(self, who: int, now: datetime) -> int:
+        """Micro-dollars that the customer may promise."""
+        rows = [row for row in self.bookings.values() if row.who == who]
+        return self.customers[who].micros - sum(row.claims_micros(now) for row in rows)
+
+    def exceeds(self, budget: Budget, wish: Wish, instead_of: Booking | None) -> bool:
+        """Whether a window would pass a budget in one of its months."""
+        if wish.ends_at is None or budget.project not in ("", wish.project):
+            return False
+        mine = [row for row in self.bookings.values() if row.who == wish.who and not row.open_ended]
+        spoken = sum((row.spends() for row in mine if budget.project in ("", row.project)), Months())
+        more = by_month(wish.nodes, wish.starts_at, wish.ends_at)
+        more.subtract(instead_of.spends() if instead_of else {})
+        return any(micros > max(0, budget.micros - spoken[month]) for month, micros in more.items() if micros > 0)
+
+    def most_at_once(self, wish: Wish, beside: Booking | None) -> int:
+        """The most nodes of the customer on the plan at one moment of the window."""
+        open_ended, until = wish.ends_at is None, wish.ends_at or ALWAYS
+        rows = [
+            (row.starts_at, ALWAYS if open_ended else row.ends_at, len(row.nodes))
+            for row in self.bookings.values()
+            if row.live and row is not beside and (row.who, row.open_ended) == (wish.who, open_ended)
+        ]
+        moments = [max(begin, wish.starts_at) for begin, end, _ in rows if begin < until and wish.starts_at < end]
+        return max((sum(nodes for begin, end, nodes in rows if begin <= at < end) for at in moments), default=0)
+
+    def largest_group(self, nodes: Iterable[int]) -> int:
+        """How many of the nodes are in one fabric group."""
+        return max(Counter(self.nodes[node] for node in nodes).values(), default=0)
+
+    def renew(self, row: Booking, now: datetime) -> None:
+        """Guarantee what is open-ended as far as nothing is booked or held behind."""
+        behind = self.next_behind(row.nodes, row.taken_until, now=now, but=row)
+        until = max(row.taken_until, min(now + GUARANTEE + CLEANING, behind))
+        if row.taken_until < until:
+            row.ends_at, row.taken_until = until - CLEANING, until
+
+    def renew_on(self, node: int, now: datetime) -> None:
+        """The same of whatever is open-ended on a node."""
+        for row in self.bookings.values():
+            if row.open_ended and row.live and node in row.nodes:
+                self.renew(row, now)
+
+    def stop(self, row: Booking, now: datetime) -> None:
+        """It ends: nodes that were used are cleaned, others are free at once."""
+        if not row.live:
+            return
+        row.stopped = now
+        row.taken_until = now + CLEANING if row.begun else row.starts_at
+
+    def cleaned(self, now: datetime) -> None:
+        """All that ended was wiped by now."""
+        for row in self.bookings.values():
+            if not row.live:
+                row.taken_until = max(row.starts_at, min(now, row.taken_until))
+
+    def free(self, starts_at: datetime, until: datetime, *, now: datetime, quote: str = "") -> set[int]:
+        """Nodes on which nothing is booked in a period, nor held for another quote, and that are in stock."""
+        others = [hold for hold in self.live_holds(now, but=quote) if hold.starts_at < until]
+        held = {node for hold in others if starts_at < hold.taken_until for node in hold.nodes}
+        return {node for node in {*self.nodes} - self.out - held if not any(self.touching(node, starts_at, until))}
+
+    def next_behind(
+        self, nodes: Iterable[int], after: datetime, *, now: datetime, but: Booking | None = None
+    ) -> datetime:
+        """When the first booking or hold of any of the nodes begins, from a moment on."""
+        begins = [taken.starts_at for node in nodes for taken in self.on(node) if taken is not but]
+        begins += [hold.starts_at for hold in self.live_holds(now) if hold.nodes & {*nodes}]
+        return min((begin for begin in begins if begin >= after), default=ALWAYS)
+
+    def live_holds(self, now: datetime, *, but: str = "") -> list[Hold]:
+        """What is held now, for other quotes than this one."""
+        return [hold for quote, hold in self.holds.items() if quote != but and hold.lapses_at > now]
+
+    def double(self) -> list[tuple[int, Booking, Booking]]:
+        """Pairs of bookings that have one node at once: there must be none."""
+        found = []
+        for node in self.nodes:
+            rows = sorted(self.on(node), key=lambda taken: taken.starts_at)
+            found += [(node, one, two) for one, two in pairwise(rows) if two.starts_at < one.taken_until]
+        return found
+
+    def on(self, node: int) -> list[Booking]:
+        """All that is or was on a node."""
+        rows = [*self.bookings.values(), *self.works.values()]
+        return [row for row in rows if node in row.nodes and row.starts_at < row.taken_until]
+
+    def touching(self, node: int, starts_at: datetime, until: datetime) -> Iterable[Booking]:
+        """What is on a node in a period."""
+        return (row for row in self.on(node) if row.starts_at < until and starts_at < row.taken_until)

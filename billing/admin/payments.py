@@ -5,7 +5,7 @@ from unfold.admin import ModelAdmin
 
 from accounts.admin import Readable
 from billing.admin.columns import dollars
-from billing.models import BillingAccount, GatewayCall, GatewayEvent, Payment, Refund
+from billing.models import BillingAccount, Forgery, GatewayCall, GatewayEvent, Payment, Refund
 
 
 @admin.register(Payment)
@@ -62,6 +62,15 @@ class GatewayEventAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     ]
     list_filter = ["kind", "processed_at"]
     search_fields = ["event_id", "object_reference", "our_id"]
+
+
+@admin.register(Forgery)
+class ForgeryAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Messages that were refused, by day and reason."""
+
+    list_display = ["day", "reason", "count", "last_at"]
+    list_filter = ["day"]
+    search_fields = ["reason"]
 
 
 @admin.register(GatewayCall)

@@ -3,9 +3,10 @@
 from billing.models.account import BillingAccount, BillingMode
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
 from billing.models.handing_back import HandBack
+from billing.models.inbox import Forgery, Watermark
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind
 from billing.models.ledger import AccountKind, Entry, LedgerAccount, Link, Posting, PostingKind
-from billing.models.outbox import CallKind, CallState, GatewayCall
+from billing.models.outbox import CallKind, CallState, GatewayCall, Pace
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.quote import Quote
 from billing.models.recount import Difference, Recount
@@ -24,6 +25,7 @@ __all__ = [
     "CallState",
     "Difference",
     "Entry",
+    "Forgery",
     "GatewayCall",
     "GatewayEvent",
     "HandBack",
@@ -37,6 +39,7 @@ __all__ = [
     "Meter",
     "MeterPrice",
     "Mode",
+    "Pace",
     "Payment",
     "PaymentState",
     "Posting",
@@ -50,4 +53,5 @@ __all__ = [
     "StandingOrderState",
     "Usage",
     "UsageKind",
+    "Watermark",
 ]

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from accounts.access import may, principal_of
 from accounts.clock import now
 from accounts.views import allowed
-from billing import payments, queries, refunds, settlement
+from billing import opening, payments, queries, refunds, settlement
 from billing.forms import NewRefund, TopUp
 from billing.models import Payment, PaymentState, Refund
 from billing.payments.base import GatewayUnavailable
@@ -68,8 +68,8 @@ def pay(request: HttpRequest, id: str) -> HttpResponse:
     """On to the processor's page. Open to whoever has the address: all that one can do there is pay."""
     found = get_object_or_404(Payment.objects.select_related("organization", "created_by"), public_id=id)
     try:
-        return redirect(settlement.open_checkout(payment=found, gateway=payments.gateway()))
-    except settlement.CheckoutOver:
+        return redirect(opening.open_checkout(payment=found, gateway=payments.gateway(), now=now()))
+    except opening.CheckoutOver:
         return redirect("payment", id=id)
     except GatewayUnavailable:
         return render(request, "billing/payment_unavailable.html", {"payment": found}, status=503)

@@ -140,8 +140,8 @@ def test_the_database_allows_one_call_of_a_customer_in_flight(acme: Organization
 
 
 def test_a_dead_workers_call_is_taken_by_the_next(stripe: StripeStandin, acme: Organization) -> None:
-    call = sending.take(now=now()) if asked(acme) else None
-    assert call is not None and sending.take(now=now()) is None
+    call = sending.take(pk=asked(acme).pk, now=now())
+    assert call is not None and sending.take(pk=call.pk, now=now()) is None
     send(timedelta(minutes=3))
     call.refresh_from_db()
     assert call.state == CallState.DONE

@@ -29,7 +29,8 @@ def poll(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
         failures |= _look(kind, look, act, now, changes_for=rules.changes_for)
     undelivered = partial(gateway.each, EVENTS, delivery_success="false")
     keep = partial(_keep, gateway, now)
-    return failures | _look("event", undelivered, keep, now, changes_for=timedelta())
+    failures |= _look("event", undelivered, keep, now, changes_for=timedelta())
+    return failures
 
 
 def _look(

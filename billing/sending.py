@@ -59,6 +59,19 @@ def by_mark(gateway: Gateway, call: GatewayCall) -> Facts | None:
 
 def alarm(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) -> None:
     """Nobody expected a refusal: a person must look."""
+    record(
+        organization=None,
+        kind="payment.call_failed",
+        subject=call.public_id,
+        actor=ACTOR,
+        at=now,
+        data={"call": call.kind, "about": call.subject, "code": refusal.code},
+        notice={
+            "title": f"The card processor refused to {call.get_kind_display()}",
+            "text": f"{refusal.message} It was about {call.subject} of {call.organization}, and is not tried again.",
+            "path": f"/admin/billing/gatewaycall/{call.pk}/change/",
+        },
+    )
 
 
 @dataclass(frozen=True)
@@ -201,8 +214,9 @@ def _free(now: datetime) -> Q:
 
 def _pause(attempts: int) -> timedelta:
     """Twice as long each time, and never the same for two: who was turned away together does not come back so."""
-    longest = min(FIRST_WAIT * 2 ** min(attempts, 10), LONGEST_WAIT)
-    return longest * random.uniform(0.5, 1)  # noqa: S311 - no secret
+    longest: timedelta = min(FIRST_WAIT * 2 ** min(attempts, 10), LONGEST_WAIT)
+    share: float = random.uniform(0.5, 1)  # noqa: S311 - no secret
+    return longest * share
 
 
 def _not_found(call: GatewayCall, now: datetime) -> GatewayCall:

@@ -17,6 +17,7 @@ from billing import (
     metering,
     payments,
     polling,
+    reconciling,
     recounting,
     reselling,
     sending,
@@ -67,6 +68,12 @@ def settle(**_: object) -> None:
 def poll(**_: object) -> None:
     """Look through the processor's objects, in case messages never came."""
     complain(polling.poll(gateway=payments.gateway(), now=clock.now()))
+
+
+@shared_task
+def reconcile(**_: object) -> None:
+    """Compare our ledger with the processor's account of each day that is over."""
+    reconciling.reconcile(gateway=payments.gateway(), now=clock.now())
 
 
 @shared_task

@@ -9,6 +9,7 @@ from billing.models.ledger import AccountKind, Entry, LedgerAccount, Link, Posti
 from billing.models.outbox import CallKind, CallState, GatewayCall, Pace
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.quote import Quote
+from billing.models.reconciliation import Discrepancy, Movement, Reconciliation
 from billing.models.recount import Difference, Recount
 from billing.models.standing import Level, Standing
 from billing.models.standing_order import Mode, StandingOrder, StandingOrderState
@@ -24,6 +25,7 @@ __all__ = [
     "CallKind",
     "CallState",
     "Difference",
+    "Discrepancy",
     "Entry",
     "Forgery",
     "GatewayCall",
@@ -39,12 +41,14 @@ __all__ = [
     "Meter",
     "MeterPrice",
     "Mode",
+    "Movement",
     "Pace",
     "Payment",
     "PaymentState",
     "Posting",
     "PostingKind",
     "Quote",
+    "Reconciliation",
     "Recount",
     "Refund",
     "RefundState",

@@ -13,6 +13,7 @@ from billing import opening, payments, queries, refunds, settlement
 from billing.forms import NewRefund, TopUp
 from billing.models import Payment, PaymentState, Refund
 from billing.payments.base import GatewayUnavailable
+from billing.queries.reconciled import matched_until
 
 ENTRIES_SHOWN, PAYMENTS_SHOWN = 8, 5
 
@@ -30,6 +31,7 @@ def wallet(request: HttpRequest) -> HttpResponse:
         "entries": queries.ledger_entries(organization=own)[:ENTRIES_SHOWN],
         "payments": under_way[:PAYMENTS_SHOWN],
         "refunds": returning[:PAYMENTS_SHOWN],
+        "matched_until": matched_until(organization=own) if under_way.exists() else None,
         "form": TopUp(),
         "may_pay": may(principal, "money:write"),
     }

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import hmac
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -32,6 +33,7 @@ FEW_WAIT_SECONDS, DUE_MS = 5, 250
 
 def measure(table: Table, given: argparse.Namespace) -> None:
     """Messages, the outbox with many customers, with one that has very many, and how its line is read."""
+    logging.getLogger("stripe").setLevel(logging.WARNING)  # each call would be a line
     with chapter("The inbox: signed messages over kept connections, each checked, stored and answered"):
         _inbox(table, events=200 if given.quick else 4000)
     with _standin() as url:

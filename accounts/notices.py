@@ -41,6 +41,8 @@ STAFF: dict[str, str] = {
     "node": "marketplace.change_node",
     "site": "marketplace.change_node",
     "ledger": "billing.view_difference",
+    "ledger.discrepancy": "billing.view_discrepancy",
+    "payment": "billing.view_gatewayevent",
 }
 LATEST = timedelta(days=3)  # older news is not news: after a long outage nobody gets a flood
 CLAIM = timedelta(minutes=5)

@@ -381,3 +381,11 @@ def cents_to_ask(missing_micros: int) -> int:
     """The least top-up, in whole dollars, that covers what is missing; in cents."""
     per_dollar = MICROS_PER_CENT * 100
     return max(LEAST_DOLLARS, -(-missing_micros // per_dollar)) * 100
+
+
+class Explanation(forms.Form):
+    """Why our ledger and the card processor differ."""
+
+    reason = forms.CharField(
+        label="Why they differ", max_length=300, help_text="What you found out, and what was done. It is kept."
+    )

@@ -1,18 +1,51 @@
-"""The processor's messages: verified, stored once, and then only a reason to ask the processor itself."""
+"""
+The processor's messages: verified, stored once for ever, and then only a reason to ask the processor itself. What it
+gives is merged into our rows, which never go back, so the order and number of messages change nothing.
+"""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from django.db import transaction
+from django.db.models import F
 
+from accounts.operations import record
 from billing import refunds, settlement
-from billing.models import GatewayEvent
-from billing.payments.base import Gateway
+from billing.models import Forgery, GatewayEvent
+from billing.payments import checkouts
+from billing.payments import refunds as refunding
+from billing.payments.base import BadSignature, Facts, Gateway, ObjectKind, WebhookEvent
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=1)
 GIVE_UP_AFTER = timedelta(hours=72)
 BATCH = 50
+
+
+class Merge(Protocol):
+    """Brings our row to where the object is, or leaves it if it is there or further. Opens its own transaction."""
+
+    def __call__(self, *, facts: Facts, now: datetime) -> None: ...
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What follows from news of an object: it is fetched from below `path` and merged.
+
+    `changes_for` is how long one may change after it was made: so far back `billing.polling` looks.
+    """
+
+    path: str
+    merge: Merge
+    changes_for: timedelta
+    expand: Sequence[str] = ()
+
+
+RULES: Mapping[ObjectKind, Rules] = {
+    ObjectKind.CHECKOUT: Rules(checkouts.PATH, settlement.merge, timedelta(days=1), checkouts.EXPAND),
+    ObjectKind.REFUND: Rules(refunding.PATH, refunds.merge, timedelta(days=30)),
+}
 
 
 def receive(*, payload: bytes, signature: str, gateway: Gateway, now: datetime) -> None:
@@ -20,14 +53,29 @@ def receive(*, payload: bytes, signature: str, gateway: Gateway, now: datetime) 
     Verify and store a message. The same message again, however often, is stored once.
 
     :raises BadSignature: if it is not the processor's, not for us, or not of now
+    :raises GatewayUnavailable: if it names an account, and ours is not known yet because the processor does not answer
     """
     event = gateway.verify_webhook(payload, signature, now)
+    if event.account and event.account != gateway.account():
+        raise BadSignature("an event of another account")
+    keep(event=event, now=now)
+
+
+def refuse(*, reason: str, now: datetime) -> None:
+    """Count a message that was refused."""
+    day = Forgery.objects.filter(day=now.date(), reason=reason[:80])
+    Forgery.objects.bulk_create([Forgery(day=now.date(), reason=reason[:80], last_at=now)], ignore_conflicts=True)
+    day.update(count=F("count") + 1, last_at=now)
+
+
+def keep(*, event: WebhookEvent, now: datetime) -> None:
+    """Store a message that is the processor's, once."""
     row = GatewayEvent(
         event_id=event.id,
         kind=event.kind,
         object_reference=event.object_reference,
-        our_id=event.payment_id or event.refund_id or "",
-        payload=json.loads(payload),
+        our_id=event.our_id,
+        payload=event.facts,
         received_at=now,
         next_attempt_at=now,
     )
@@ -49,10 +97,10 @@ def settle_due(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
 
 
 def _settle(event: GatewayEvent, gateway: Gateway, now: datetime) -> None:
-    if event.kind == "checkout":
-        settlement.settle_checkout(reference=event.object_reference, gateway=gateway, now=now)
-    elif event.kind == "refund":
-        refunds.settle_refund(reference=event.object_reference, our_id=event.our_id, gateway=gateway, now=now)
+    rules = RULES.get(ObjectKind(event.kind))
+    if rules and event.object_reference:
+        expand = {"expand": rules.expand} if rules.expand else {}
+        rules.merge(facts=gateway.fetch(f"{rules.path}/{event.object_reference}", **expand), now=now)
 
 
 def _park(event: GatewayEvent, error: Exception, now: datetime) -> None:
@@ -60,6 +108,21 @@ def _park(event: GatewayEvent, error: Exception, now: datetime) -> None:
     over = now - event.received_at > GIVE_UP_AFTER
     text = f"{type(error).__name__}: {error}"[:300]
     GatewayEvent.objects.filter(pk=event.pk).update(error=text, processed_at=now if over else None)
+    if over:
+        record(
+            organization=None,
+            kind="payment.message_put_aside",
+            subject=event.event_id,
+            actor="system:billing",
+            at=now,
+            data={"kind": event.kind, "object": event.object_reference, "error": text},
+            notice={
+                "title": f"A message about {event.object_reference} could not be used",
+                "text": f"The card processor told of it three days ago, and each try since ended in: {text}. Look at "
+                "the object there, and at what it should have changed here.",
+                "path": f"/admin/billing/gatewayevent/{event.pk}/change/",
+            },
+        )
 
 
 @transaction.atomic

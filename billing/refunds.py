@@ -1,24 +1,24 @@
-"""Money back to the card: unused, and paid by card before. The row is the outbox; a retry never pays twice."""
+"""Money back to the card: unused, and paid by card before. It leaves the wallet before anybody is asked to send it."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from accounts.models import Organization, User
 from accounts.operations import record
 from billing import operations
-from billing.models import AccountKind, Payment, PostingKind, Refund, RefundState
-from billing.payments import base
-from billing.payments.base import Gateway, GatewayRefused
+from billing.models import AccountKind, CallKind, GatewayCall, Payment, PostingKind, Refund, RefundState
+from billing.payments import refunds
+from billing.payments.base import Facts, Gateway, GatewayRefused
+from billing.payments.refunds import Answer
 from billing.queries import refundable_cents, refundable_payments
 from marketplace.money import MICROS_PER_CENT, format_micros
 
-OPEN = (RefundState.PENDING, RefundState.SENT)
 STATE_OF = {"pending": RefundState.SENT, "succeeded": RefundState.SUCCEEDED, "failed": RefundState.FAILED}
+ORDER = (RefundState.PENDING, RefundState.SENT, RefundState.SUCCEEDED, RefundState.FAILED)  # news never goes back in it
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=15), timedelta(minutes=30)
-KEY_LASTS = timedelta(hours=23)  # after a day the processor may have forgotten the idempotency key
 BATCH = 20
 
 
@@ -47,11 +47,11 @@ def request_refund(
     most = refundable_cents(organization=organization, now=now)
     if not 1 <= amount_cents <= most:
         raise RefundTooLarge(most)
-    refunds, left = [], amount_cents
+    made, left = [], amount_cents
     for payment in refundable_payments(organization=organization).select_for_update():
         part = min(left, payment.amount_cents - payment.refunded_cents)
         if part:
-            refunds.append(_take(payment, part, created_by, now))
+            made.append(_take(payment, part, created_by, now))
             left -= part
     record(
         organization=organization,
@@ -59,72 +59,73 @@ def request_refund(
         subject=organization.public_id,
         actor=actor,
         at=now,
-        data={"amount_cents": amount_cents, "refunds": [refund.public_id for refund in refunds]},
+        data={"amount_cents": amount_cents, "refunds": [refund.public_id for refund in made]},
     )
-    return refunds
+    return made
 
 
-def send_due(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
-    """Send refunds, or ask how far they are. Returns what went wrong, by refund; one does not stop the rest."""
+def sent(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
+    """The processor has made it."""
+    apply(refund=Refund.objects.get(public_id=call.subject), answer=refunds.read(facts), now=now)
+
+
+def not_sent(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) -> None:
+    """It will not be made: the money is back in the wallet."""
+    answer = refunds.Answer(reference="", refund_id=call.subject, status="failed", reason=refusal.message)
+    apply(refund=Refund.objects.get(public_id=call.subject), answer=answer, now=now)
+
+
+def check_sent(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
+    """Ask about refunds that were sent and not confirmed. Returns what went wrong, by refund; none stops the rest."""
     failures: dict[str, Exception] = {}
     for refund in _claim(now):
         try:
-            send(refund=refund, gateway=gateway, now=now)
+            merge(facts=gateway.fetch(f"{refunds.PATH}/{refund.reference}"), now=now)
         except Exception as error:  # noqa: BLE001 - reported to the caller, row by row
             failures[refund.public_id] = error
     return failures
 
 
-def send(*, refund: Refund, gateway: Gateway, now: datetime) -> None:
+def merge(*, facts: Facts, now: datetime) -> None:
     """
-    Send one refund, or ask how far it is. Calls the processor: never in a transaction.
-
-    :raises GatewayUnavailable: if the processor does not answer; nothing is lost, try again
-    :raises GatewayRefused: if it does not tell how far a sent one is: its money may be on the card already
-    """
-    try:
-        answer = _ask(refund, gateway, now)
-    except GatewayRefused as refusal:
-        if refund.reference:
-            raise
-        answer = base.RefundState(reference="", status="failed", reason=refusal.message)
-    apply(refund=refund, answer=answer, now=now)
-
-
-def settle_refund(*, reference: str, our_id: str, gateway: Gateway, now: datetime) -> None:
-    """
-    Ask the processor for a refund and settle ours by the answer.
+    Settle our refund by the processor's, as it gave it.
 
     :raises UnknownRefund: if it is not ours
     """
-    known = Refund.objects.filter(reference=reference) | Refund.objects.filter(public_id=our_id)
+    answer = refunds.read(facts)
+    known = Refund.objects.filter(Q(reference=answer.reference) | Q(public_id=answer.refund_id))
     refund = known.select_related("payment__organization").first()
     if refund is None:
-        raise UnknownRefund(reference)
-    apply(refund=refund, answer=gateway.refund_state(reference), now=now)
+        raise UnknownRefund(answer.reference)
+    apply(refund=refund, answer=answer, now=now)
 
 
 @transaction.atomic
-def apply(*, refund: Refund, answer: base.RefundState, now: datetime) -> None:
-    """Bring our refund to where the processor's stands. A failure, even a late one, puts the money back once."""
+def apply(*, refund: Refund, answer: Answer, now: datetime) -> None:
+    """
+    Bring our refund to where the processor's stands; what it said before is passed over. A failure, even a late one,
+    puts the money back once.
+    """
+    state = STATE_OF[answer.status]
+    if ORDER.index(state) <= ORDER.index(RefundState(refund.state)):
+        return
     operations.lock_wallet(organization=refund.payment.organization)
     row = Refund.objects.select_for_update(of=("self",)).select_related("payment__organization").get(pk=refund.pk)
-    if row.state == RefundState.FAILED:
+    if ORDER.index(state) <= ORDER.index(RefundState(row.state)):
         return
     row.reference = row.reference or answer.reference or None
-    row.state = STATE_OF[answer.status]
-    row.settled_at = None if row.state in OPEN else row.settled_at or now
-    row.error = answer.reason[:300]
+    row.state, row.error = state, answer.reason[:300]
+    row.settled_at = None if state == RefundState.SENT else row.settled_at or now
     row.save(update_fields=["reference", "state", "settled_at", "error"])
-    if row.state == RefundState.FAILED:
+    if state == RefundState.FAILED:
         _put_back(row, now)
 
 
 @transaction.atomic
 def _claim(now: datetime) -> list[Refund]:
-    """Refunds to work on, each pushed back so that no other worker takes it meanwhile."""
-    due = Refund.objects.filter(state__in=OPEN, next_attempt_at__lte=now).select_related("payment__organization")
-    rows = list(due.select_for_update(skip_locked=True, of=("self",)).order_by("next_attempt_at")[:BATCH])
+    """Refunds to ask about, each pushed back so that no other worker asks meanwhile."""
+    due = Refund.objects.filter(state=RefundState.SENT, next_attempt_at__lte=now)
+    rows = list(due.select_for_update(skip_locked=True).order_by("next_attempt_at")[:BATCH])
     for row in rows:
         row.attempts += 1
         row.next_attempt_at = now + min(FIRST_WAIT * 2 ** min(row.attempts, 10), LONGEST_WAIT)
@@ -132,23 +133,16 @@ def _claim(now: datetime) -> list[Refund]:
     return rows
 
 
-def _ask(refund: Refund, gateway: Gateway, now: datetime) -> base.RefundState:
-    charge = refund.payment.charge_reference
-    if refund.reference:
-        return gateway.refund_state(refund.reference)
-    if now - refund.created_at > KEY_LASTS:
-        found = gateway.find_refund(refund.public_id, charge)
-        if found:
-            return found
-    return gateway.refund(refund_id=refund.public_id, charge_reference=charge, amount_cents=refund.amount_cents)
-
-
 def _take(payment: Payment, cents: int, created_by: User | None, now: datetime) -> Refund:
     refund = Refund.objects.create(
-        payment=payment, created_by=created_by, amount_cents=cents, created_at=now, next_attempt_at=now
+        payment=payment, created_by=created_by, amount_cents=cents, created_at=now, next_attempt_at=now + FIRST_WAIT
     )
     Payment.objects.filter(pk=payment.pk).update(refunded_cents=F("refunded_cents") + cents)
     _post(refund, PostingKind.REFUND, -cents, "Refund to card", now)
+    call = refunds.refund(refund_id=refund.public_id, charge_reference=payment.charge_reference, amount_cents=cents)
+    operations.ask(
+        organization=payment.organization, kind=CallKind.REFUND, subject=refund.public_id, call=call, now=now
+    )
     return refund
 
 

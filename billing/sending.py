@@ -7,16 +7,20 @@ simply made again. After that nobody knows: the call is uncertain, and only look
 carries. https://docs.stripe.com/api/idempotent_requests
 """
 
+import random
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
-from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.operations import record
-from billing import customers, operations
+from billing import customers, operations, pacing, refunds, settlement
 from billing.models import CallKind, CallState, GatewayCall
 from billing.payments.base import Call, Facts, Gateway, GatewayBroke, GatewayRefused
 
@@ -25,6 +29,8 @@ KEY_LASTS = timedelta(hours=23)  # the processor may forget a key after a day
 FLIGHT = timedelta(minutes=2)  # longer than any call with its retries: a worker that has one for longer is dead
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=30)
 LOOKED_FOR = timedelta(days=3)  # an uncertain call whose object is not found in so long did not happen
+SWEEP_SECONDS = 25
+AT_ONCE = 5  # calls that somebody who waits can have made in front of his
 ACTOR = "system:billing"
 
 
@@ -41,6 +47,7 @@ class Refused(Protocol):
 
 
 Find = Callable[[Gateway, GatewayCall], Facts | None]
+Made = tuple[GatewayCall | None, Exception | None]
 
 
 def by_mark(gateway: Gateway, call: GatewayCall) -> Facts | None:
@@ -52,6 +59,19 @@ def by_mark(gateway: Gateway, call: GatewayCall) -> Facts | None:
 
 def alarm(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) -> None:
     """Nobody expected a refusal: a person must look."""
+    record(
+        organization=None,
+        kind="payment.call_failed",
+        subject=call.public_id,
+        actor=ACTOR,
+        at=now,
+        data={"call": call.kind, "about": call.subject, "code": refusal.code},
+        notice={
+            "title": f"The card processor refused to {call.get_kind_display()}",
+            "text": f"{refusal.message} It was about {call.subject} of {call.organization}, and is not tried again.",
+            "path": f"/admin/billing/gatewaycall/{call.pk}/change/",
+        },
+    )
 
 
 @dataclass(frozen=True)
@@ -65,40 +85,64 @@ class Rules:
 
 RULES: Mapping[CallKind, Rules] = {
     CallKind.CUSTOMER: Rules(apply=customers.known),
+    CallKind.CHECKOUT: Rules(apply=settlement.opened, refused=settlement.not_opened),
+    CallKind.REFUND: Rules(apply=refunds.sent, refused=refunds.not_sent),
 }
 
 
-def send_due(*, gateway: Gateway, now: datetime, most: int = 50) -> Mapping[str, Exception]:
-    """Make calls that are due, at most so many. Returns what went wrong, by call; none stops another customer's."""
+def send_due(*, gateway: Gateway, now: datetime, workers: int = 1) -> Mapping[str, Exception]:
+    """
+    Make the calls that are due, in rounds: each has the first call of every customer's line, so nobody waits for
+    another's thousand. Returns what went wrong, by call. What is left after `SWEEP_SECONDS` is for the next sweep.
+    """
     failures: dict[str, Exception] = {}
-    for _ in range(most):
-        call = take(now=now)
-        if call is None:
-            break
-        try:
-            send(call=call, gateway=gateway, now=now)
-        except Exception as error:  # noqa: BLE001 - reported to the caller, row by row
-            failures[call.public_id] = error
+    ends = time.monotonic() + SWEEP_SECONDS
+    make = partial(_make, gateway=gateway, now=now)
+    taken = True
+    with ThreadPoolExecutor(workers) as pool:
+        while taken and time.monotonic() < ends and (line := due(now=now)):
+            round_ = list(pool.map(_alone(make), line) if workers > 1 else map(make, line))
+            taken = any(call for call, _ in round_)
+            failures |= {call.public_id: error for call, error in round_ if call and error}
     return failures
 
 
-def due(*, now: datetime) -> QuerySet[GatewayCall]:
-    """The calls that may be sent now: each the first in its customer's line."""
+def send_now(*, kind: CallKind, subject: str, gateway: Gateway, now: datetime) -> None:
+    """
+    Make a call for somebody who waits for it, and those of his that are in front of it. If another worker has them, or
+    there are too many, nothing is done.
+
+    :raises GatewayUnavailable: if there was no answer; the sweep makes it again
+    """
+    wanted = GatewayCall.objects.get(kind=kind, subject=subject)
+    line = GatewayCall.objects.filter(organization=wanted.organization_id, state__in=OPEN, pk__lte=wanted.pk)
+    for pk in line.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]:
+        call = take(pk=pk, now=now, at_once=True)
+        if call is None:
+            return
+        send(call=call, gateway=gateway, now=now)
+
+
+def due(*, now: datetime) -> list[int]:
+    """The calls that may be made now: each the first in its customer's line. The longest due is first."""
+    first = GatewayCall.objects.filter(state__in=OPEN).order_by("organization", "pk").distinct("organization")
+    rows = GatewayCall.objects.filter(_free(now), pk__in=first.values("pk"), next_attempt_at__lte=now)
+    return list(rows.order_by("next_attempt_at", "pk").values_list("pk", flat=True))
+
+
+def take(*, pk: int, now: datetime, at_once: bool = False) -> GatewayCall | None:
+    """
+    The call for this worker alone; None if it is not its turn any more. `at_once` passes over its pause after a try.
+    """
     earlier = GatewayCall.objects.filter(organization=OuterRef("organization"), state__in=OPEN, pk__lt=OuterRef("pk"))
-    free = Q(in_flight_until=None) | Q(in_flight_until__lte=now)
-    return GatewayCall.objects.filter(~Exists(earlier), free, state__in=OPEN, next_attempt_at__lte=now)
-
-
-def take(*, now: datetime, pk: int | None = None) -> GatewayCall | None:
-    """The call that has been due for longest, or one of them, for this worker alone; None if there is none."""
-    rows = due(now=now) if pk is None else due(now=now).filter(pk=pk)
+    rows = GatewayCall.objects.filter(~Exists(earlier), _free(now), pk=pk, state__in=OPEN)
     try:
         with transaction.atomic():
-            call = rows.select_for_update(skip_locked=True, of=("self",)).order_by("next_attempt_at", "pk").first()
-            if call is None:
+            call = rows.select_for_update(skip_locked=True, of=("self",)).first()
+            if call is None or (call.next_attempt_at > now and not at_once):
                 return None
             call.in_flight_until, call.attempts = now + FLIGHT, call.attempts + 1
-            call.next_attempt_at = now + min(FIRST_WAIT * 2 ** min(call.attempts, 10), LONGEST_WAIT)
+            call.next_attempt_at = now + _pause(call.attempts)
             call.first_sent_at = call.first_sent_at or now
             if now - call.first_sent_at > KEY_LASTS:
                 call.state = CallState.UNCERTAIN
@@ -130,6 +174,7 @@ def _ask(call: GatewayCall, gateway: Gateway) -> Facts | None:
     find = RULES[CallKind(call.kind)].find
     if call.state == CallState.UNCERTAIN:
         return find(gateway, call)
+    pacing.wait(path=call.path)
     try:
         return gateway.send(Call(call.path, call.body), key=call.public_id)
     except GatewayBroke:  # each retry would be answered by the same error, although it may have been done
@@ -137,6 +182,41 @@ def _ask(call: GatewayCall, gateway: Gateway) -> Facts | None:
         if found is None:
             raise
         return found
+
+
+def _make(pk: int, *, gateway: Gateway, now: datetime) -> Made:
+    """Take a call and make it: the call, unless others have it, and what went wrong."""
+    call = take(pk=pk, now=now)
+    if call is None:
+        return None, None
+    try:
+        send(call=call, gateway=gateway, now=now)
+    except Exception as error:  # noqa: BLE001 - reported to the caller, row by row
+        return call, error
+    return call, None
+
+
+def _alone(make: Callable[[int], Made]) -> Callable[[int], Made]:
+    """The same in a thread, which has a connection of its own and gives it back."""
+
+    def made(pk: int) -> Made:
+        try:
+            return make(pk)
+        finally:
+            connection.close()
+
+    return made
+
+
+def _free(now: datetime) -> Q:
+    return Q(in_flight_until=None) | Q(in_flight_until__lte=now)
+
+
+def _pause(attempts: int) -> timedelta:
+    """Twice as long each time, and never the same for two: who was turned away together does not come back so."""
+    longest: timedelta = min(FIRST_WAIT * 2 ** min(attempts, 10), LONGEST_WAIT)
+    share: float = random.uniform(0.5, 1)  # noqa: S311 - no secret
+    return longest * share
 
 
 def _not_found(call: GatewayCall, now: datetime) -> GatewayCall:

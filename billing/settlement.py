@@ -11,13 +11,14 @@ from django.db.models import QuerySet
 from accounts.models import Organization, User
 from accounts.operations import record
 from billing import operations
-from billing.models import AccountKind, Payment, PaymentState, PostingKind
-from billing.payments.base import CheckoutState, Gateway, GatewayRefused
+from billing.models import AccountKind, CallKind, GatewayCall, Payment, PaymentState, PostingKind
+from billing.payments import checkouts
+from billing.payments.base import Call, Facts, Gateway, GatewayRefused
+from billing.payments.checkouts import Checkout
 from marketplace.money import MICROS_PER_CENT, format_micros
 
 LEAST_CENTS, MOST_CENTS = 10_00, 50_000_00
-CURRENCY = "usd"
-UNOPENED_LASTS = timedelta(hours=23)  # the processor forgets idempotency keys after a day
+UNOPENED_LASTS = timedelta(hours=23)  # a page that could not be opened in so long is not looked for any more
 FIRST_CHECK, LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=30)
 BATCH = 50
 log = logging.getLogger(__name__)
@@ -25,10 +26,6 @@ log = logging.getLogger(__name__)
 
 class BadAmount(Exception):
     """The amount cannot be paid in; the message names the limits."""
-
-
-class CheckoutOver(Exception):
-    """The payment is no longer waiting for a card: it was paid, it expired, or it failed."""
 
 
 class UnknownPayment(Exception):
@@ -44,7 +41,8 @@ def request_top_up(
     *, organization: Organization, actor: str, created_by: User | None, amount_cents: int, now: datetime
 ) -> Payment:
     """
-    Write down the wish to pay in. No money has moved and the processor knows nothing yet.
+    Write down the wish to pay in, and the call that opens a page for it. No money has moved, and the processor knows
+    nothing yet.
 
     :raises BadAmount: outside $10.00 to $50,000.00
     """
@@ -57,35 +55,22 @@ def request_top_up(
         created_at=now,
         next_check_at=now + FIRST_CHECK,
     )
+    operations.ask(
+        organization=organization, kind=CallKind.CHECKOUT, subject=payment.public_id, call=_page(payment), now=now
+    )
     _record(payment, "payment.requested", actor, now)
     return payment
 
 
-def open_checkout(*, payment: Payment, gateway: Gateway) -> str:
-    """
-    The address of the page where a payment is made, the same each time. Calls the processor: never in a transaction.
+def opened(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
+    """The page is open: whoever waits for it can pay."""
+    page = checkouts.read(facts)
+    _pending(public_id=call.subject).update(checkout_reference=page.reference, checkout_url=page.url)
 
-    :raises CheckoutOver: if there is nothing left to pay
-    :raises GatewayUnavailable: if the processor does not answer; ask again later
-    """
-    if payment.state != PaymentState.PENDING:
-        raise CheckoutOver(payment.get_state_display())
-    if payment.checkout_url:
-        return payment.checkout_url
-    try:
-        page = gateway.open_checkout(
-            payment_id=payment.public_id,
-            amount_cents=payment.amount_cents,
-            organization_id=payment.organization.public_id,
-            customer_email=payment.created_by.email if payment.created_by else "",
-            success_url=f"{settings.BASE_URL}/top-ups/{payment.public_id}/",
-            cancel_url=f"{settings.BASE_URL}/wallet/",
-        )
-    except GatewayRefused as refusal:
-        _pending(payment).update(state=PaymentState.FAILED, error=refusal.message[:300])
-        raise CheckoutOver(refusal.message) from refusal
-    _pending(payment).update(checkout_reference=page.reference, checkout_url=page.url)
-    return page.url
+
+def not_opened(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) -> None:
+    """There will be no page."""
+    _pending(public_id=call.subject).update(state=PaymentState.FAILED, error=refusal.message[:300])
 
 
 def pay_url(payment: Payment) -> str | None:
@@ -97,10 +82,19 @@ def settle_checkout(*, reference: str, gateway: Gateway, now: datetime) -> None:
     """
     Ask the processor for a checkout and settle the payment by the answer.
 
-    :raises UnknownPayment, PaymentMismatch: see there; the mismatch is written on the payment
+    :raises UnknownPayment, PaymentMismatch: see `merge`
     :raises GatewayUnavailable: if the processor does not answer
     """
-    checkout = gateway.checkout(reference)
+    merge(facts=gateway.fetch(f"{checkouts.PATH}/{reference}", expand=checkouts.EXPAND), now=now)
+
+
+def merge(*, facts: Facts, now: datetime) -> None:
+    """
+    Settle the payment by its checkout, as the processor gave it.
+
+    :raises UnknownPayment, PaymentMismatch: see there; the mismatch is written on the payment
+    """
+    checkout = checkouts.read(facts)
     try:
         apply(checkout=checkout, now=now)
     except PaymentMismatch as mismatch:
@@ -110,7 +104,7 @@ def settle_checkout(*, reference: str, gateway: Gateway, now: datetime) -> None:
 
 
 @transaction.atomic
-def apply(*, checkout: CheckoutState, now: datetime) -> None:
+def apply(*, checkout: Checkout, now: datetime) -> None:
     """
     Bring our payment to where the checkout stands. Paid wins over everything, and is credited once.
 
@@ -119,10 +113,12 @@ def apply(*, checkout: CheckoutState, now: datetime) -> None:
     payment = Payment.objects.select_related("organization").filter(public_id=checkout.payment_id).first()
     if payment is None:
         raise UnknownPayment(f"checkout {checkout.reference} names {checkout.payment_id or 'no payment'}")
+    if payment.state == PaymentState.PAID or checkout.status == "open":
+        return
     operations.lock_wallet(organization=payment.organization)
     payment.refresh_from_db(from_queryset=Payment.objects.select_for_update().select_related("organization"))
     if checkout.status == "expired":
-        _pending(payment).update(state=PaymentState.EXPIRED, checkout_reference=checkout.reference)
+        _pending(pk=payment.pk).update(state=PaymentState.EXPIRED, checkout_reference=checkout.reference)
     if checkout.status != "paid" or payment.state == PaymentState.PAID:
         return
     _check(payment, checkout)
@@ -159,15 +155,26 @@ def _expire_unopened(now: datetime) -> None:
     unopened.filter(created_at__lte=now - UNOPENED_LASTS).update(state=PaymentState.EXPIRED)
 
 
-def _check(payment: Payment, checkout: CheckoutState) -> None:
+def _page(payment: Payment) -> Call:
+    return checkouts.top_up(
+        payment_id=payment.public_id,
+        amount_cents=payment.amount_cents,
+        organization_id=payment.organization.public_id,
+        customer_email=payment.created_by.email if payment.created_by else "",
+        success_url=f"{settings.BASE_URL}/top-ups/{payment.public_id}/",
+        cancel_url=f"{settings.BASE_URL}/wallet/",
+    )
+
+
+def _check(payment: Payment, checkout: Checkout) -> None:
     live = settings.STRIPE_API_KEY.startswith(("sk_live_", "rk_live_"))
-    expected = (payment.amount_cents, CURRENCY, live, payment.checkout_reference or checkout.reference)
+    expected = (payment.amount_cents, checkouts.CURRENCY, live, payment.checkout_reference or checkout.reference)
     found = (checkout.amount_cents, checkout.currency, checkout.livemode, checkout.reference)
     if found != expected:
         raise PaymentMismatch(f"expected {expected}, the processor says {found}")
 
 
-def _credit(payment: Payment, checkout: CheckoutState, now: datetime) -> None:
+def _credit(payment: Payment, checkout: Checkout, now: datetime) -> None:
     payment.state, payment.settled_at, payment.error = PaymentState.PAID, now, ""
     payment.checkout_reference, payment.charge_reference = checkout.reference, checkout.charge_reference or ""
     payment.save(update_fields=["state", "settled_at", "error", "checkout_reference", "charge_reference"])
@@ -184,8 +191,8 @@ def _credit(payment: Payment, checkout: CheckoutState, now: datetime) -> None:
     _record(payment, "payment.paid", "system:billing", now)
 
 
-def _pending(payment: Payment) -> QuerySet[Payment]:
-    return Payment.objects.filter(pk=payment.pk, state=PaymentState.PENDING)
+def _pending(**which: object) -> QuerySet[Payment]:
+    return Payment.objects.filter(**which, state=PaymentState.PENDING)
 
 
 def _record(payment: Payment, kind: str, actor: str, now: datetime) -> None:

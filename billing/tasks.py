@@ -16,6 +16,8 @@ from billing import (
     invoicing,
     metering,
     payments,
+    polling,
+    reconciling,
     recounting,
     reselling,
     sending,
@@ -25,6 +27,7 @@ from billing import (
 from billing import refunds as refunding
 
 Row = TypeVar("Row")
+SENDERS = 8  # calls in flight at once in one sweep: at 300 ms each, about as many a second as the processor takes
 log = logging.getLogger(__name__)
 
 
@@ -62,15 +65,27 @@ def settle(**_: object) -> None:
 
 
 @shared_task
+def poll(**_: object) -> None:
+    """Look through the processor's objects, in case messages never came."""
+    complain(polling.poll(gateway=payments.gateway(), now=clock.now()))
+
+
+@shared_task
+def reconcile(**_: object) -> None:
+    """Compare our ledger with the processor's account of each day that is over."""
+    reconciling.reconcile(gateway=payments.gateway(), now=clock.now())
+
+
+@shared_task
 def send_calls(**_: object) -> None:
     """Make the calls to the processor that wait."""
-    complain(sending.send_due(gateway=payments.gateway(), now=clock.now()))
+    complain(sending.send_due(gateway=payments.gateway(), now=clock.now(), workers=SENDERS))
 
 
 @shared_task
 def refunds(**_: object) -> None:
-    """Send refunds that wait, and ask about those that were sent."""
-    complain(refunding.send_due(gateway=payments.gateway(), now=clock.now()))
+    """Ask about refunds that were sent and not confirmed."""
+    complain(refunding.check_sent(gateway=payments.gateway(), now=clock.now()))
 
 
 @shared_task

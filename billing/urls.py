@@ -10,6 +10,7 @@ from billing.views import (
     move,
     order,
     papers,
+    reconciliation,
     rename,
     standing_orders,
     statements,
@@ -53,5 +54,7 @@ urlpatterns = [
     path("top-ups/<str:id>/pay/", wallet.pay, name="pay"),
     path("invoices/", papers.invoices, name="invoices"),
     path("invoices/<str:id>/", papers.invoice, name="invoice"),
+    path("operations/reconciliation/", reconciliation.reconciliation, name="reconciliation"),
+    path("operations/reconciliation/<str:id>/", reconciliation.discrepancy, name="discrepancy"),
     path("stripe/webhook/", webhook.stripe, name="stripe-webhook"),
 ]

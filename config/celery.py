@@ -48,6 +48,8 @@ app.conf.update(
         "recount": every(60, "billing.tasks.recount_usage"),
         "resales": every(60, "billing.tasks.credit_resales"),
         "payments": every(5, "billing.tasks.settle"),
+        "reconciliation": every(3600, "billing.tasks.reconcile"),
+        "objects": every(3600, "billing.tasks.poll"),
         "calls": every(5, "billing.tasks.send_calls"),
         "refunds": every(10, "billing.tasks.refunds"),
         "standing": every(15, "billing.tasks.enforce_standing"),

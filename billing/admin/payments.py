@@ -5,7 +5,7 @@ from unfold.admin import ModelAdmin
 
 from accounts.admin import Readable
 from billing.admin.columns import dollars
-from billing.models import BillingAccount, GatewayCall, GatewayEvent, Payment, Refund
+from billing.models import BillingAccount, Discrepancy, Forgery, GatewayCall, GatewayEvent, Payment, Refund
 
 
 @admin.register(Payment)
@@ -62,6 +62,33 @@ class GatewayEventAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     ]
     list_filter = ["kind", "processed_at"]
     search_fields = ["event_id", "object_reference", "our_id"]
+
+
+@admin.register(Forgery)
+class ForgeryAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Messages that were refused, by day and reason."""
+
+    list_display = ["day", "reason", "count", "last_at"]
+    list_filter = ["day"]
+    search_fields = ["reason"]
+
+
+@admin.register(Discrepancy)
+class DiscrepancyAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Where the processor and our ledger differ; explained on the page for it."""
+
+    list_display = [
+        "source",
+        "organization",
+        "day",
+        dollars("processor_cents", "processor", cents=True),
+        dollars("ledger_cents", "ledger", cents=True),
+        "gone_at",
+        "explained_by",
+    ]
+    list_filter = ["day"]
+    search_fields = ["public_id", "source", "reason", "organization__name"]
+    list_select_related = ["organization", "explained_by"]
 
 
 @admin.register(GatewayCall)

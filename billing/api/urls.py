@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from billing.api import budgets, handing_back, money, orders, standing_orders, statements, tagging, windows
+from billing.api import (
+    budgets,
+    handing_back,
+    money,
+    orders,
+    reconciliation,
+    standing_orders,
+    statements,
+    tagging,
+    windows,
+)
 
 urlpatterns = [
     path("quotes", orders.Quotes.as_view(), name="api_quotes"),
@@ -38,4 +48,7 @@ urlpatterns = [
     path("top-ups", money.TopUps.as_view(), name="api_top_ups"),
     path("top-ups/<str:id>", money.OneTopUp.as_view(), name="api_top_up"),
     path("refunds", money.Refunds.as_view(), name="api_refunds"),
+    path("operations/reconciliation", reconciliation.Days.as_view(), name="api_operations_reconciliation"),
+    path("operations/discrepancies", reconciliation.Discrepancies.as_view(), name="api_operations_discrepancies"),
+    path("operations/discrepancies/<str:id>/explain", reconciliation.Explain.as_view(), name="api_operations_explain"),
 ]

@@ -3,11 +3,13 @@
 from billing.models.account import BillingAccount, BillingMode
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
 from billing.models.handing_back import HandBack
+from billing.models.inbox import Forgery, Watermark
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind
 from billing.models.ledger import AccountKind, Entry, LedgerAccount, Link, Posting, PostingKind
-from billing.models.outbox import CallKind, CallState, GatewayCall
+from billing.models.outbox import CallKind, CallState, GatewayCall, Pace
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.quote import Quote
+from billing.models.reconciliation import Discrepancy, Movement, Reconciliation
 from billing.models.recount import Difference, Recount
 from billing.models.standing import Level, Standing
 from billing.models.standing_order import Mode, StandingOrder, StandingOrderState
@@ -23,7 +25,9 @@ __all__ = [
     "CallKind",
     "CallState",
     "Difference",
+    "Discrepancy",
     "Entry",
+    "Forgery",
     "GatewayCall",
     "GatewayEvent",
     "HandBack",
@@ -38,11 +42,14 @@ __all__ = [
     "MeterPrice",
     "Mode",
     "MonthUse",
+    "Movement",
+    "Pace",
     "Payment",
     "PaymentState",
     "Posting",
     "PostingKind",
     "Quote",
+    "Reconciliation",
     "Recount",
     "Refund",
     "RefundState",
@@ -51,4 +58,5 @@ __all__ = [
     "StandingOrderState",
     "Usage",
     "UsageKind",
+    "Watermark",
 ]

@@ -46,6 +46,7 @@ class AccountKind(models.TextChoices):
     REVENUE = "revenue", "revenue"  # what the customer has used
     CLEARING = "stripe_clearing", "card payments"  # what the card processor has moved for the customer, negative
     PROMOTIONS = "promotions", "promotional credit"  # what we gave away, negative
+    FEES = "processor_fees", "fees of the card processor"  # what it kept of payments, negative: ours to bear
 
 
 class PostingKind(models.TextChoices):
@@ -60,6 +61,7 @@ class PostingKind(models.TextChoices):
     EARLY_RETURN = "early_return", "fee for handing back early"
     CANCELLATION = "cancellation", "cancellation fee"
     RESALE_CREDIT = "resale_credit", "credit for resold time"
+    PROCESSOR_FEE = "processor_fee", "fee of the card processor"
 
 
 class LedgerAccount(models.Model):

@@ -12,6 +12,8 @@ class CallKind(models.TextChoices):
     """What a call is for. `billing.sending` has what is done with its answer."""
 
     CUSTOMER = "customer", "make the customer known"
+    CHECKOUT = "checkout", "open a page to pay at"
+    REFUND = "refund", "send money back to a card"
 
 
 class CallState(models.TextChoices):
@@ -79,3 +81,13 @@ class GatewayCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.subject}"
+
+
+class Pace(models.Model):
+    """When an endpoint of the processor may be called next. One statement of `billing.pacing` reads and moves it."""
+
+    endpoint = models.CharField(primary_key=True, max_length=200)
+    free_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} from {self.free_at:%H:%M:%S.%f} UTC"

@@ -27,7 +27,7 @@ class RefundState(models.TextChoices):
 
 
 class Payment(models.Model):
-    """A top-up by card. Its public id is the idempotency key of the checkout, so a retry never opens a second one."""
+    """A top-up by card. The call that opens its checkout is written with it."""
 
     public_id = PublicIdField(prefix="pm")
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="payments")
@@ -66,7 +66,7 @@ class Payment(models.Model):
 
 
 class Refund(models.Model):
-    """Money going back to the card of one payment. The row is the outbox; its public id is the idempotency key."""
+    """Money going back to the card of one payment. The call that sends it is written with it."""
 
     public_id = PublicIdField(prefix="rf")
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
@@ -77,8 +77,8 @@ class Refund(models.Model):
     error = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
-    next_attempt_at = models.DateTimeField()
+    attempts = models.PositiveIntegerField(default=0, help_text="How often the processor was asked how far it is.")
+    next_attempt_at = models.DateTimeField(help_text="When to ask next, in case its message never comes.")
 
     class Meta:
         indexes = [

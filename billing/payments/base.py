@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from enum import StrEnum
+from typing import Any, Protocol
 
 Facts = Mapping[str, Any]
 """An object of the provider's, as it gave it. The modules beside this one read them; nobody else does."""
@@ -38,59 +39,40 @@ class Call:
     body: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class CheckoutPage:
-    """A hosted page where the customer pays, good until `expires_at`."""
+class ObjectKind(StrEnum):
+    """What a message of the provider's is about; where a kind has work to do, `billing.inbox.RULES` has it."""
 
-    reference: str
-    url: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True)
-class CheckoutState:
-    """Where a checkout stands. `charge_reference` is what a refund needs, and there once it is paid.
-
-    `payment_id` is the one it was opened for; `livemode` is False where no real money moves.
-    """
-
-    reference: str
-    payment_id: str
-    status: Literal["open", "paid", "expired"]
-    amount_cents: int
-    currency: str
-    charge_reference: str | None
-    livemode: bool
-
-
-@dataclass(frozen=True)
-class RefundState:
-    """Where a refund stands. A succeeded one may still fail days later; `reason` says why it failed, else is empty."""
-
-    reference: str
-    status: Literal["pending", "succeeded", "failed"]
-    reason: str
+    CHECKOUT = "checkout"
+    PAYMENT_INTENT = "payment_intent"
+    SETUP_INTENT = "setup_intent"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    INVOICE = "invoice"
+    SUBSCRIPTION = "subscription"
+    METER_ERROR = "meter_error"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
 class WebhookEvent:
     """News that an object changed, no more: ask the gateway for its present state before acting.
 
-    `id` is the same when the event is sent again. `object_reference` is for `checkout` or `refund_state`, after `kind`.
-    `payment_id` and `refund_id` are ours, where the object carries them.
+    `id` is the same when the event is sent again. `account` is whose object it is, where the provider says so.
+    `our_id` is the payment or refund of ours that the object names, else empty.
     """
 
     id: str
-    kind: Literal["checkout", "refund", "other"]
+    kind: ObjectKind
     object_reference: str
-    payment_id: str | None
+    our_id: str
+    account: str | None
     livemode: bool
     created: datetime
-    refund_id: str | None = None
+    facts: Facts
 
 
 class Gateway(Protocol):
-    """A payment provider. Every method but verify_webhook calls it over the network, so never inside a transaction.
+    """A payment provider. `send`, `fetch`, `each` and `account` call it over the network: never inside a transaction.
 
     They raise GatewayUnavailable or GatewayRefused. Doing the same again with the same identifiers has one effect.
     """
@@ -107,35 +89,14 @@ class Gateway(Protocol):
         """All objects of a list, newest first, page by page."""
         ...
 
-    def open_checkout(
-        self,
-        *,
-        payment_id: str,
-        amount_cents: int,
-        organization_id: str,
-        customer_email: str,
-        success_url: str,
-        cancel_url: str,
-    ) -> CheckoutPage:
-        """Open the page where this payment is made; the same page again for the same payment."""
+    def account(self) -> str:
+        """The id of the account that the key belongs to; asked for once."""
         ...
 
-    def checkout(self, reference: str) -> CheckoutState:
-        """The checkout as it is now."""
-        ...
-
-    def refund(self, *, refund_id: str, charge_reference: str, amount_cents: int) -> RefundState:
-        """Send part or all of a charge back to the card; once for one refund_id."""
-        ...
-
-    def refund_state(self, reference: str) -> RefundState:
-        """The refund as it is now."""
-        ...
-
-    def find_refund(self, refund_id: str, charge_reference: str) -> RefundState | None:
-        """The refund of this charge that was made for refund_id, or None: what to ask when `refund` keeps failing."""
+    def read_event(self, facts: Facts) -> WebhookEvent:
+        """An event, of a webhook or of the list of events. Raises KeyError, TypeError or AttributeError for others."""
         ...
 
     def verify_webhook(self, payload: bytes, signature: str, now: datetime) -> WebhookEvent:
-        """Read a webhook's raw body after checking its signature header. Raises BadSignature."""
+        """The event of a webhook's raw body, once its signature, its time and its mode are checked: BadSignature."""
         ...

@@ -9,10 +9,11 @@ from django.views.decorators.http import require_safe
 from accounts.access import may, principal_of
 from accounts.clock import now
 from accounts.views import allowed
-from billing import payments, queries, refunds, settlement
+from billing import opening, payments, queries, refunds, settlement
 from billing.forms import NewRefund, TopUp
 from billing.models import Payment, PaymentState, Refund
 from billing.payments.base import GatewayUnavailable
+from billing.queries.reconciled import matched_until
 
 ENTRIES_SHOWN, PAYMENTS_SHOWN = 8, 5
 
@@ -30,6 +31,7 @@ def wallet(request: HttpRequest) -> HttpResponse:
         "entries": queries.ledger_entries(organization=own)[:ENTRIES_SHOWN],
         "payments": under_way[:PAYMENTS_SHOWN],
         "refunds": returning[:PAYMENTS_SHOWN],
+        "matched_until": matched_until(organization=own) if under_way.exists() else None,
         "form": TopUp(),
         "may_pay": may(principal, "money:write"),
     }
@@ -68,8 +70,8 @@ def pay(request: HttpRequest, id: str) -> HttpResponse:
     """On to the processor's page. Open to whoever has the address: all that one can do there is pay."""
     found = get_object_or_404(Payment.objects.select_related("organization", "created_by"), public_id=id)
     try:
-        return redirect(settlement.open_checkout(payment=found, gateway=payments.gateway()))
-    except settlement.CheckoutOver:
+        return redirect(opening.open_checkout(payment=found, gateway=payments.gateway(), now=now()))
+    except opening.CheckoutOver:
         return redirect("payment", id=id)
     except GatewayUnavailable:
         return render(request, "billing/payment_unavailable.html", {"payment": found}, status=503)

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from accounts.clock import now
 from billing import inbox
 from billing.payments import gateway
-from billing.payments.base import BadSignature
+from billing.payments.base import BadSignature, GatewayUnavailable
 from billing.tasks import settle
 
 MOST_BYTES = 256 * 1024
@@ -20,9 +20,13 @@ log = logging.getLogger(__name__)
 @csrf_exempt
 @require_POST
 def stripe(request: HttpRequest) -> HttpResponse:
-    """200 once the message is kept; 400 if it is not the processor's. Anything else makes the processor try again."""
+    """
+    200 once the message is kept; 400 if it is not the processor's, which is counted. Anything else makes the processor
+    try again.
+    """
     payload = request.read(MOST_BYTES + 1)
     if len(payload) > MOST_BYTES:
+        inbox.refuse(reason="larger than 256 KiB", now=now())
         return HttpResponse("The body is larger than 256 KiB.", status=413, content_type="text/plain")
     try:
         inbox.receive(
@@ -30,6 +34,9 @@ def stripe(request: HttpRequest) -> HttpResponse:
         )
     except BadSignature as refusal:
         log.warning("refused a webhook: %s", refusal)
+        inbox.refuse(reason=str(refusal), now=now())
         return HttpResponse(f"Refused: {refusal}.", status=400, content_type="text/plain")
+    except GatewayUnavailable as silent:
+        return HttpResponse(f"Not now: {silent}.", status=503, content_type="text/plain")
     transaction.on_commit(settle.delay, robust=True)  # at once, where the sweep would do it in a few seconds
     return HttpResponse("Kept.", content_type="text/plain")

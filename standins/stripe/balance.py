@@ -1,7 +1,7 @@
 """Every movement of money, with its fee: what the account's balance is made of. Amounts are cents."""
 
 from standins.stripe.objects import World
-from standins.stripe.shapes import FIXTURES
+from standins.stripe.shapes import ACCOUNT, FIXTURES
 from standins.stripe.store import JSON
 
 # 2.9 % + 30 cents, rounded half up; 15 dollars for each dispute, kept even when it is won.
@@ -57,3 +57,8 @@ def retrieve(world: World, _: JSON, __: str) -> JSON:
         name: [{"amount": amount, "currency": "usd", "source_types": {"card": amount}}] for name, amount in net.items()
     }
     return {**FIXTURES["balance"], **shown}
+
+
+def account(world: World, _: JSON, __: str) -> JSON:
+    """GET /v1/account: whose key it is."""
+    return {**FIXTURES["account"], "id": ACCOUNT}

@@ -185,6 +185,7 @@ ROUTES = [
     ),
     *_reads("balance_transaction", "/v1/balance_transactions", "_balance_transaction", "BalanceTransaction"),
     Route("GET", "/v1/balance", "_balance_retrieve_params.BalanceRetrieveParams", balance.retrieve),
+    Route("GET", "/v1/account", "_account_retrieve_current_params.AccountRetrieveCurrentParams", balance.account),
     *_reads("product", "/v1/products", "_product", "Product"),
     *_writes(
         "/v1/products",

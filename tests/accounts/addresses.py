@@ -31,6 +31,7 @@ KINDS = {
         api_operations_capacity api_operations_nodes api_operations_node api_operations_cordon api_operations_uncordon
         api_operations_drain api_operations_quarantine api_operations_verify api_operations_work
         api_operations_finish api_operations_cancel api_operations_extend
+        reconciliation discrepancy api_operations_reconciliation api_operations_discrepancies api_operations_explain
         approvals approval api_operations_approvals api_operations_approve api_operations_decline
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
         api_operations_enrolments api_operations_enrolment api_operations_withdraw

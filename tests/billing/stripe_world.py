@@ -5,7 +5,7 @@ from typing import Any
 
 from accounts.clock import now
 from accounts.models import Organization
-from billing import payments, settlement
+from billing import opening, payments, settlement
 from billing.models import GatewayEvent, Payment, PaymentState
 from tests.stripe_standin import StripeStandin
 from tests.waiting import until
@@ -25,7 +25,7 @@ def a_payment(organization: Organization, cents: int = 5000, at: datetime | None
 def opened(organization: Organization, cents: int = 5000) -> Payment:
     """A top-up with its page open."""
     payment = a_payment(organization, cents)
-    settlement.open_checkout(payment=payment, gateway=payments.gateway())
+    opening.open_checkout(payment=payment, gateway=payments.gateway(), now=now())
     payment.refresh_from_db()
     return payment
 

@@ -7,8 +7,8 @@ from django.test import Client, RequestFactory
 
 from accounts.clock import now
 from accounts.models import Organization
-from billing import budgets, customers, handing_back, invoicing, metering, waiting
-from billing.models import GatewayEvent, Payment
+from billing import budgets, customers, handing_back, inbox, invoicing, metering, waiting
+from billing.models import Discrepancy, GatewayEvent, Payment
 from leasing.operations import end
 from marketplace.models import Offer
 from tests import factories
@@ -32,6 +32,8 @@ def staff(acme: Organization, offer: Offer) -> Client:
     budgets.create(organization=acme, actor="", created_by=None, project="", limit_micros=1, now=NOON)
     Payment.objects.create(organization=acme, amount_cents=5000, created_at=NOON, next_check_at=NOON)
     GatewayEvent.objects.create(event_id="evt_1", kind="other", payload={}, received_at=NOON, next_attempt_at=NOON)
+    Discrepancy.objects.create(day=NOON, source="ch_1", processor_cents=1, ledger_cents=2, found_at=NOON)
+    inbox.refuse(reason="no signature", now=NOON)
     customers.make_known(organization=acme, now=NOON)
     root = factories.a_user("root@example.com", is_staff=True, is_superuser=True)
     Authenticator.objects.create(user=root, type=Authenticator.Type.TOTP, data={})
@@ -41,7 +43,7 @@ def staff(acme: Organization, offer: Offer) -> Client:
 
 
 def test_every_list_and_row_opens(staff: Client) -> None:
-    assert len(MODELS) == 17
+    assert len(MODELS) == 19
     for model in MODELS:
         base = f"/admin/billing/{model._meta.model_name}/"
         assert staff.get(f"{base}?q=x").status_code == 200, base

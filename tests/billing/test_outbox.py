@@ -1,5 +1,6 @@
 """What must happen at the card processor happens once, whatever happens on the way."""
 
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,10 +10,12 @@ from django.db import IntegrityError
 
 from accounts.clock import now
 from accounts.models import Event, Organization
-from billing import customers, operations, payments, sending
-from billing.models import BillingAccount, CallKind, CallState, GatewayCall
+from billing import customers, opening, operations, pacing, payments, sending
+from billing.models import BillingAccount, CallKind, CallState, GatewayCall, Pace
+from billing.payments import checkouts
 from billing.payments.base import Call, GatewayRefused
 from tests import factories
+from tests.billing.stripe_world import a_payment
 from tests.stripe_standin import KEY, StripeStandin
 from tests.together import together
 
@@ -63,6 +66,66 @@ def test_whatever_the_processor_does_there_is_one_customer(
         send(timedelta(minutes=minutes))
     call.refresh_from_db()
     assert call.state == CallState.DONE and made(acme) == [call.reference]
+
+
+@pytest.mark.parametrize("mode", ["apply_then_500", "apply_then_close", "429", "503", "lock_timeout"])
+def test_whatever_the_processor_does_there_is_one_page_to_pay_at(
+    stripe: StripeStandin, acme: Organization, mode: str
+) -> None:
+    payment = a_payment(acme)
+    stripe.faults(path=checkouts.PATH, mode=mode, times=3)
+    for minutes in (0, 5, 10, 15):
+        send(timedelta(minutes=minutes))
+    payment.refresh_from_db()
+    sessions = payments.gateway().each(checkouts.PATH, created={"gte": int(payment.created_at.timestamp()) - 1})
+    assert [one["id"] for one in sessions if one["client_reference_id"] == payment.public_id] == [
+        payment.checkout_reference
+    ]
+
+
+def test_a_body_that_was_changed_is_refused_loudly(stripe: StripeStandin, acme: Organization) -> None:
+    call = asked(acme)
+    stripe.faults(path=PATH, mode="apply_then_close", times=3)
+    send()
+    GatewayCall.objects.filter(pk=call.pk).update(body={"name": "Another"})
+    send(timedelta(minutes=5))
+    call.refresh_from_db()
+    assert (call.state, call.error_code) == (CallState.FAILED, "idempotency_error")
+    assert Event.objects.filter(kind="payment.call_failed", organization=None, notice__isnull=False).exists()
+
+
+def test_who_has_many_calls_is_one_in_each_round(
+    stripe: StripeStandin, acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(9):
+        many = Call(PATH, {"name": f"{number}"})
+        operations.ask(organization=acme, kind=CallKind.CUSTOMER, subject=f"{number}", call=many, now=now())
+    others = [asked(factories.an_organization(f"Other {number}")) for number in range(4)]
+    monkeypatch.setattr(sending, "SWEEP_SECONDS", 0.001)  # one round
+    assert sending.send_due(gateway=payments.gateway(), now=now(), workers=3) == {}
+    done = set(GatewayCall.objects.filter(state=CallState.DONE).values_list("pk", flat=True))
+    assert done == {GatewayCall.objects.get(subject="0").pk, *(call.pk for call in others)}
+
+
+def test_all_workers_together_keep_to_the_pace_of_an_endpoint(
+    stripe: StripeStandin, acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "PER_SECOND", 5)
+    for number in range(6):
+        asked(factories.an_organization(f"Other {number}"))
+    stripe.rate_limit(6)
+    began = time.monotonic()
+    assert sending.send_due(gateway=payments.gateway(), now=now(), workers=6) == {}
+    stripe.rate_limit(None)
+    assert time.monotonic() - began >= 1 and Pace.objects.get().endpoint == PATH
+    assert pacing.IDS.sub("/{id}", "/v1/payment_intents/pi_3Nx/confirm") == "/v1/payment_intents/{id}/confirm"
+
+
+def test_who_waits_has_his_call_and_those_in_front_of_it_made(stripe: StripeStandin, acme: Organization) -> None:
+    first, payment = asked(acme), a_payment(acme)
+    page = opening.open_checkout(payment=payment, gateway=payments.gateway(), now=now())
+    first.refresh_from_db()
+    assert first.state == CallState.DONE and page.startswith(stripe.url)
 
 
 def test_a_key_that_may_be_forgotten_is_not_used_again(stripe: StripeStandin, acme: Organization) -> None:
@@ -140,8 +203,8 @@ def test_the_database_allows_one_call_of_a_customer_in_flight(acme: Organization
 
 
 def test_a_dead_workers_call_is_taken_by_the_next(stripe: StripeStandin, acme: Organization) -> None:
-    call = sending.take(now=now()) if asked(acme) else None
-    assert call is not None and sending.take(now=now()) is None
+    call = sending.take(pk=asked(acme).pk, now=now())
+    assert call is not None and sending.take(pk=call.pk, now=now()) is None
     send(timedelta(minutes=3))
     call.refresh_from_db()
     assert call.state == CallState.DONE

@@ -9,8 +9,10 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.clock import now
 from accounts.models import Event, Organization
-from billing import payments, refunds, tasks
-from billing.models import AccountKind, Payment, Refund, RefundState
+from billing import payments, refunds, sending, tasks
+from billing.models import AccountKind, CallKind, GatewayCall, Payment, Refund, RefundState
+from billing.payments.base import Call
+from billing.payments.refunds import Answer
 from billing.queries import refundable_cents
 from billing.refunds import RefundTooLarge
 from marketplace.models import Offer
@@ -35,7 +37,9 @@ def ask(organization: Organization, cents: int) -> list[Refund]:
 
 
 def send(after: timedelta = timedelta()) -> None:
-    refunds.send_due(gateway=payments.gateway(), now=now() + after)
+    """The sweeps: calls that wait, then what was sent and not confirmed."""
+    sending.send_due(gateway=payments.gateway(), now=now() + after)
+    refunds.check_sent(gateway=payments.gateway(), now=now() + after)
 
 
 def made_at(stripe: StripeStandin, payment: Payment) -> int:
@@ -110,9 +114,9 @@ def test_after_a_day_the_refund_is_looked_for_before_it_is_sent_again(
 ) -> None:
     payment = paid(stripe, poor, 1000)
     (refund,) = ask(poor, 1000)
-    payments.gateway().refund(
-        refund_id=refund.public_id, charge_reference=payment.charge_reference, amount_cents=1000
-    )  # a worker died before it could write this down
+    call = sending.take(pk=GatewayCall.objects.get(subject=refund.public_id).pk, now=now())
+    assert call
+    payments.gateway().send(Call(call.path, call.body), key=call.public_id)  # a worker died before it wrote this down
     stripe.forget_keys()
     send(after=timedelta(hours=24))
     assert Refund.objects.get().state == RefundState.SUCCEEDED
@@ -122,9 +126,9 @@ def test_after_a_day_the_refund_is_looked_for_before_it_is_sent_again(
 def test_many_workers_send_a_refund_once(stripe: StripeStandin, poor: Organization) -> None:
     payment = paid(stripe, poor, 1000)
     ask(poor, 600)
-    together(4, lambda _: tasks.refunds())
+    together(4, lambda _: tasks.send_calls())
     assert made_at(stripe, payment) == 1
-    assert Refund.objects.get().attempts == 1
+    assert GatewayCall.objects.get(kind=CallKind.REFUND).attempts == 1
 
 
 def test_a_refund_that_the_bank_refuses_comes_back_to_the_wallet(stripe: StripeStandin, poor: Organization) -> None:
@@ -150,7 +154,7 @@ def test_a_refund_that_fails_days_later_comes_back_once(
     (refund,) = ask(poor, 1000)
     send()
     refund.refresh_from_db()
-    failed = payments.base.RefundState(reference=refund.reference or "", status="failed", reason="lost_or_stolen_card")
+    failed = Answer(refund.reference or "", refund.public_id, status="failed", reason="lost_or_stolen_card")
     for _ in range(2):
         refunds.apply(refund=refund, answer=failed, now=now())
     assert balance(poor) == 10_000_000
@@ -187,6 +191,6 @@ def test_a_sent_refund_that_the_processor_does_not_find_is_left_for_a_person(
     paid(stripe, poor, 1000)
     (refund,) = ask(poor, 1000)
     Refund.objects.filter(pk=refund.pk).update(state=RefundState.SENT, reference="re_unknown")
-    failures = refunds.send_due(gateway=payments.gateway(), now=now())
+    failures = refunds.check_sent(gateway=payments.gateway(), now=now() + timedelta(minutes=1))
     assert set(failures) == {refund.public_id}
     assert balance(poor) == 0

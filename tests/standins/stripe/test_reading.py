@@ -36,7 +36,11 @@ def customer_of_all(standin: StripeStandin) -> str:
     return owner
 
 
-LISTS = [route for route in ROUTES if route.method == "GET" and not route.path.endswith(("}", "s}/lines", "balance"))]
+LISTS = [
+    route
+    for route in ROUTES
+    if route.method == "GET" and not route.path.endswith(("}", "s}/lines", "balance", "account"))
+]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""The permissions that the operations guide lists are enough for everything that moves money."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from accounts.clock import now
+from billing import customers, payments, polling, reconciling, refunds, sending
+from billing.models import GatewayCall, Movement, Refund, RefundState
+from billing.payments.base import GatewayUnavailable
+from tests import factories
+from tests.billing.stripe_world import paid
+from tests.factories import DAY
+from tests.stripe_standin import StripeStandin
+
+pytestmark = pytest.mark.django_db(transaction=True)
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+KEY = "rk_test_gridlease"
+PERMISSIONS = dict(re.findall(r"^\| [^|]+ \| `(\w+)` \| (read|write) \|", GUIDE.read_text(), re.MULTILINE))
+
+
+def test_a_life_of_money_needs_no_other_permissions(stripe: StripeStandin, settings: Settings) -> None:
+    assert len(PERMISSIONS) == 7
+    stripe.restricted_key(KEY, **PERMISSIONS)
+    settings.STRIPE_API_KEY = KEY
+    gateway, organization = payments.gateway(), factories.an_organization()
+    assert gateway.account()
+    customers.make_known(organization=organization, now=now())
+    assert paid(stripe, organization, 5000)
+    refunds.request_refund(organization=organization, actor="", created_by=None, amount_cents=2000, now=now())
+    assert sending.send_due(gateway=gateway, now=now()) == {}
+    assert Refund.objects.get().state == RefundState.SUCCEEDED
+    assert refunds.check_sent(gateway=gateway, now=now() + DAY) == {}
+    assert not any(isinstance(error, GatewayUnavailable) for error in polling.poll(gateway=gateway, now=now()).values())
+    reconciling.reconcile(gateway=gateway, now=now() + 2 * DAY)
+    assert Movement.objects.count() == 2 and set(GatewayCall.objects.values_list("state", flat=True)) == {"done"}
+
+
+def test_without_one_of_them_nothing_is_taken_for_refused(stripe: StripeStandin, settings: Settings) -> None:
+    stripe.restricted_key("rk_test_less", **{**PERMISSIONS, "customer": "read"})
+    settings.STRIPE_API_KEY = "rk_test_less"
+    customers.make_known(organization=factories.an_organization(), now=now())
+    (error,) = sending.send_due(gateway=payments.gateway(), now=now()).values()
+    assert isinstance(error, GatewayUnavailable) and "rak_customer_write" in str(error)

@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "marketplace",
     "leasing",
     "billing",
+    "energy",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -23,7 +23,7 @@ from leasing.states import (
 from marketplace import states as nodes
 
 ROOT = Path(__file__).resolve().parent.parent
-APPS = ("accounts", "marketplace", "leasing", "billing")
+APPS = ("accounts", "marketplace", "leasing", "billing", "energy")
 SHARED_FLOORS = {
     "models", "states", "money", "access", "queries", "operations", "http", "clock", "ids", "failpoints", "seal",
     "prepared",

@@ -24,7 +24,7 @@ from tests.accounts.cast import a_browser, a_client, a_token
 from tests.leasing import stages
 
 pytestmark = pytest.mark.django_db
-APPS = {"accounts", "marketplace", "leasing", "billing"}
+APPS = {"accounts", "marketplace", "leasing", "billing", "energy"}
 READS = ("lease:read", "money:read", "org:read")
 MADE_UP = "zz_0000000000000000000000"
 NO_SUCH_PASSKEY = "987654321"

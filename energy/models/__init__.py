@@ -1,0 +1,1 @@
+"""Sites' power: contracts, loads, feeds, plans and commands."""

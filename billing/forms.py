@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
+from django.db.models import QuerySet
 
 from accounts.models import Organization, SSHKey
-from billing.models import Mode
+from billing.automatic import Rules
+from billing.models import AutoTopUp, Mode, SavedCard
 from leasing.forms import POLICIES
 from leasing.models import (
     ENVIRONMENT_BYTES,
@@ -321,12 +323,73 @@ class TopUp(forms.Form):
         min_value=LEAST_DOLLARS,
         max_value=MOST_DOLLARS,
         initial=100,
-        help_text="From $10 to $50,000. You pay by card on the next page.",
+        help_text="From $10 to $50,000.",
     )
+    card = forms.ModelChoiceField(
+        label="Pay with",
+        queryset=SavedCard.objects.none(),
+        to_field_name="public_id",
+        required=False,
+        empty_label="Another card, on the next page",
+        widget=forms.RadioSelect,
+    )
+    keep_card = forms.BooleanField(
+        label="Keep the card for later",
+        required=False,
+        help_text="For top-ups with one click and, if you switch it on, automatic top-up. Its number never reaches us.",
+    )
+
+    def __init__(
+        self, data: Any = None, *, cards: QuerySet[SavedCard], initial: Mapping[str, Any] | None = None
+    ) -> None:
+        """Offers the cards that are saved, their default first."""
+        super().__init__(data, initial=dict(initial or {}))
+        field = self.fields["card"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = cards
+        default = cards.first()
+        self.initial.setdefault("card", default.public_id if default else None)
+        if default is None:
+            self.fields["card"].widget = forms.HiddenInput()
 
     def cents(self) -> int:
         """The amount in cents."""
         return int(self.cleaned_data["amount"] * 100)
+
+
+class AutoTopUpRules(forms.Form):
+    """When the wallet tops itself up, by how much, and how much in a month."""
+
+    threshold = dollars(
+        "When less than this is available",
+        min_value=0,
+        max_value=MOST_DOLLARS,
+        initial=20,
+        help_text="Also, whatever this says, when what runs on demand has less than a day of money left.",
+    )
+    amount = dollars(
+        "Top up by", min_value=LEAST_DOLLARS, max_value=MOST_DOLLARS, initial=100, help_text="From $10 to $50,000."
+    )
+    ceiling = dollars(
+        "In a month, at most",
+        min_value=LEAST_DOLLARS,
+        initial=500,
+        help_text="For each calendar month, counted in UTC. Nothing is charged by itself beyond it.",
+    )
+    FIELDS: ClassVar = {"threshold_cents": "threshold", "amount_cents": "amount", "ceiling_cents": "ceiling"}
+
+    def __init__(self, data: Any, *, rules: AutoTopUp | None) -> None:
+        """Shows the rules that there are."""
+        there = {ours: f"{getattr(rules, field) / 100:.2f}" for field, ours in self.FIELDS.items()} if rules else {}
+        super().__init__(data, initial=there)
+
+    def rules(self) -> Rules:
+        """As the wallet takes them."""
+        return Rules(**{field: int(self.cleaned_data[ours] * 100) for field, ours in self.FIELDS.items()})
+
+    def refuse(self, field: str, message: str) -> None:
+        """Put a refusal beside the field that it is about."""
+        self.add_error(self.FIELDS.get(field), message)
 
 
 class ChangeBudget(forms.Form):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from billing import refunds, settlement
+from billing import cards, charging, refunds, settlement
 from billing.models import GatewayEvent
 from billing.payments.base import Gateway
 
@@ -51,6 +51,12 @@ def settle_due(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
 def _settle(event: GatewayEvent, gateway: Gateway, now: datetime) -> None:
     if event.kind == "checkout":
         settlement.settle_checkout(reference=event.object_reference, gateway=gateway, now=now)
+    elif event.kind == "card_page":
+        cards.settle_page(reference=event.object_reference, gateway=gateway, now=now)
+    elif event.kind == "card":
+        cards.refresh(reference=event.object_reference, gateway=gateway, now=now)
+    elif event.kind == "charge" and event.our_id:
+        charging.settle_charge(reference=event.object_reference, gateway=gateway, now=now)
     elif event.kind == "refund":
         refunds.settle_refund(reference=event.object_reference, our_id=event.our_id, gateway=gateway, now=now)
 

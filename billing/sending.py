@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.operations import record
-from billing import customers, operations
+from billing import charging, customers, operations
 from billing.models import CallKind, CallState, GatewayCall
 from billing.payments.base import Call, Facts, Gateway, GatewayBroke, GatewayRefused
 
@@ -65,6 +65,7 @@ class Rules:
 
 RULES: Mapping[CallKind, Rules] = {
     CallKind.CUSTOMER: Rules(apply=customers.known),
+    CallKind.CHARGE: Rules(apply=charging.answered, refused=charging.refused),
 }
 
 

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from accounts.models import Organization, User
 from accounts.operations import record
-from billing import operations
+from billing import cards, operations
 from billing.models import AccountKind, Payment, PaymentState, PostingKind
 from billing.payments.base import CheckoutState, Gateway, GatewayRefused
 from marketplace.money import MICROS_PER_CENT, format_micros
@@ -41,19 +41,26 @@ class PaymentMismatch(Exception):
 
 @transaction.atomic
 def request_top_up(
-    *, organization: Organization, actor: str, created_by: User | None, amount_cents: int, now: datetime
+    *,
+    organization: Organization,
+    actor: str,
+    created_by: User | None,
+    amount_cents: int,
+    now: datetime,
+    keep_card: bool = False,
 ) -> Payment:
     """
-    Write down the wish to pay in. No money has moved and the processor knows nothing yet.
+    Write down the wish to pay in. No money has moved and the processor knows nothing yet. With `keep_card` the card
+    that is used is saved for later.
 
     :raises BadAmount: outside $10.00 to $50,000.00
     """
-    if not LEAST_CENTS <= amount_cents <= MOST_CENTS:
-        raise BadAmount(f"Top up by {_dollars(LEAST_CENTS)} to {_dollars(MOST_CENTS)}, not {_dollars(amount_cents)}.")
+    check_amount(amount_cents)
     payment = Payment.objects.create(
         organization=organization,
         created_by=created_by,
         amount_cents=amount_cents,
+        keep_card=keep_card,
         created_at=now,
         next_check_at=now + FIRST_CHECK,
     )
@@ -61,14 +68,23 @@ def request_top_up(
     return payment
 
 
-def open_checkout(*, payment: Payment, gateway: Gateway) -> str:
+def check_amount(amount_cents: int) -> None:
     """
-    The address of the page where a payment is made, the same each time. Calls the processor: never in a transaction.
+    :raises BadAmount: outside $10.00 to $50,000.00
+    """
+    if not LEAST_CENTS <= amount_cents <= MOST_CENTS:
+        raise BadAmount(f"Top up by {_dollars(LEAST_CENTS)} to {_dollars(MOST_CENTS)}, not {_dollars(amount_cents)}.")
+
+
+def open_checkout(*, payment: Payment, gateway: Gateway, keep_for: str = "") -> str:
+    """
+    The address of the page where a payment is made, the same each time; a card to be kept is kept for the processor's
+    customer `keep_for`. Calls the processor: never in a transaction.
 
     :raises CheckoutOver: if there is nothing left to pay
     :raises GatewayUnavailable: if the processor does not answer; ask again later
     """
-    if payment.state != PaymentState.PENDING:
+    if payment.state != PaymentState.PENDING or payment.card_id:
         raise CheckoutOver(payment.get_state_display())
     if payment.checkout_url:
         return payment.checkout_url
@@ -80,6 +96,7 @@ def open_checkout(*, payment: Payment, gateway: Gateway) -> str:
             customer_email=payment.created_by.email if payment.created_by else "",
             success_url=f"{settings.BASE_URL}/top-ups/{payment.public_id}/",
             cancel_url=f"{settings.BASE_URL}/wallet/",
+            keep_for=keep_for,
         )
     except GatewayRefused as refusal:
         _pending(payment).update(state=PaymentState.FAILED, error=refusal.message[:300])
@@ -90,7 +107,8 @@ def open_checkout(*, payment: Payment, gateway: Gateway) -> str:
 
 def pay_url(payment: Payment) -> str | None:
     """Our own address that leads on to the processor's page, for anybody who has it; None when nothing is due."""
-    return f"{settings.BASE_URL}/top-ups/{payment.public_id}/pay/" if payment.state == PaymentState.PENDING else None
+    due = payment.state == PaymentState.PENDING and payment.card_id is None
+    return f"{settings.BASE_URL}/top-ups/{payment.public_id}/pay/" if due else None
 
 
 def settle_checkout(*, reference: str, gateway: Gateway, now: datetime) -> None:
@@ -125,8 +143,12 @@ def apply(*, checkout: CheckoutState, now: datetime) -> None:
         _pending(payment).update(state=PaymentState.EXPIRED, checkout_reference=checkout.reference)
     if checkout.status != "paid" or payment.state == PaymentState.PAID:
         return
-    _check(payment, checkout)
-    _credit(payment, checkout, now)
+    _check_reference(payment, checkout)
+    check_taken(payment, amount_cents=checkout.amount_cents, currency=checkout.currency, livemode=checkout.livemode)
+    payment.checkout_reference = checkout.reference
+    credit(payment, charge_reference=checkout.charge_reference or "", now=now)
+    if payment.keep_card and checkout.card is not None:
+        cards.keep(organization=payment.organization, method=checkout.card, now=now)
 
 
 def check_overdue(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
@@ -155,22 +177,30 @@ def _claim_overdue(now: datetime) -> list[Payment]:
 
 
 def _expire_unopened(now: datetime) -> None:
-    unopened = Payment.objects.filter(state=PaymentState.PENDING, checkout_reference=None)
+    unopened = Payment.objects.filter(state=PaymentState.PENDING, card=None, checkout_reference=None)
     unopened.filter(created_at__lte=now - UNOPENED_LASTS).update(state=PaymentState.EXPIRED)
 
 
-def _check(payment: Payment, checkout: CheckoutState) -> None:
+def _check_reference(payment: Payment, checkout: CheckoutState) -> None:
+    if payment.checkout_reference not in (None, checkout.reference):
+        raise PaymentMismatch(f"expected {payment.checkout_reference}, the processor says {checkout.reference}")
+
+
+def check_taken(payment: Payment, *, amount_cents: int, currency: str, livemode: bool) -> None:
+    """
+    :raises PaymentMismatch: if this is not what was asked for
+    """
     live = settings.STRIPE_API_KEY.startswith(("sk_live_", "rk_live_"))
-    expected = (payment.amount_cents, CURRENCY, live, payment.checkout_reference or checkout.reference)
-    found = (checkout.amount_cents, checkout.currency, checkout.livemode, checkout.reference)
+    expected, found = (payment.amount_cents, CURRENCY, live), (amount_cents, currency, livemode)
     if found != expected:
         raise PaymentMismatch(f"expected {expected}, the processor says {found}")
 
 
-def _credit(payment: Payment, checkout: CheckoutState, now: datetime) -> None:
+def credit(payment: Payment, *, charge_reference: str, now: datetime) -> None:
+    """The payment is paid and in the wallet, once. Under the wallet's lock, by whoever knows it from the processor."""
     payment.state, payment.settled_at, payment.error = PaymentState.PAID, now, ""
-    payment.checkout_reference, payment.charge_reference = checkout.reference, checkout.charge_reference or ""
-    payment.save(update_fields=["state", "settled_at", "error", "checkout_reference", "charge_reference"])
+    payment.charge_reference = charge_reference
+    payment.save()
     micros = payment.amount_cents * MICROS_PER_CENT
     operations.post(
         organization=payment.organization,
@@ -179,7 +209,7 @@ def _credit(payment: Payment, checkout: CheckoutState, now: datetime) -> None:
         at=now,
         amounts={AccountKind.CLEARING: -micros, AccountKind.WALLET: micros},
         payment=payment,
-        memo="Top-up by card",
+        memo="Automatic top-up by card" if payment.automatic else "Top-up by card",
     )
     _record(payment, "payment.paid", "system:billing", now)
 

@@ -3,7 +3,9 @@
 from django.urls import path
 
 from billing.views import (
+    automatic,
     budgets,
+    cards,
     extend,
     handing_back,
     leases,
@@ -37,6 +39,14 @@ urlpatterns = [
     path("standing-orders/<str:id>/cancel/", standing_orders.standing_order_cancel, name="standing_order_cancel"),
     path("wallet/", wallet.wallet, name="wallet"),
     path("wallet/top-up/", wallet.top_up, name="top_up"),
+    path("wallet/automatic/", automatic.automatic, name="automatic"),
+    path("cards/", cards.cards, name="cards"),
+    path("cards/new/", cards.card_new, name="card_new"),
+    path("card-pages/<str:id>/", cards.card_saving, name="card_saving"),
+    path("card-pages/<str:id>/opening/", cards.card_opening, name="card_opening"),
+    path("card-pages/<str:id>/type/", cards.card_type, name="card_type"),
+    path("cards/<str:id>/default/", cards.card_default, name="card_default"),
+    path("cards/<str:id>/remove/", cards.card_remove, name="card_remove"),
     path("wallet/refund/", wallet.refund, name="refund"),
     path("wallet/ledger/", statements.ledger, name="ledger"),
     path("wallet/ledger/<str:id>/", statements.movement, name="movement"),
@@ -51,6 +61,7 @@ urlpatterns = [
     path("top-ups/<str:id>/", wallet.payment, name="payment"),
     path("top-ups/<str:id>/opening/", wallet.payment_opening, name="payment_opening"),
     path("top-ups/<str:id>/pay/", wallet.pay, name="pay"),
+    path("top-ups/<str:id>/confirm/", wallet.payment_confirm, name="payment_confirm"),
     path("invoices/", papers.invoices, name="invoices"),
     path("invoices/<str:id>/", papers.invoice, name="invoice"),
     path("stripe/webhook/", webhook.stripe, name="stripe-webhook"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import budgets, handing_back, money, orders, standing_orders, statements, tagging, windows
+from billing.api import budgets, cards, handing_back, money, orders, standing_orders, statements, tagging, windows
 
 urlpatterns = [
     path("quotes", orders.Quotes.as_view(), name="api_quotes"),
@@ -37,5 +37,12 @@ urlpatterns = [
     path("invoices/<str:id>", money.OneInvoice.as_view(), name="api_invoice"),
     path("top-ups", money.TopUps.as_view(), name="api_top_ups"),
     path("top-ups/<str:id>", money.OneTopUp.as_view(), name="api_top_up"),
+    path("cards", cards.Cards.as_view(), name="api_cards"),
+    path("cards/<str:id>", cards.OneCard.as_view(), name="api_card"),
+    path("cards/<str:id>/default", cards.MakeDefault.as_view(), name="api_card_default"),
+    path("card-pages", cards.CardPages.as_view(), name="api_card_pages"),
+    path("card-pages/<str:id>", cards.OneCardPage.as_view(), name="api_card_page"),
+    path("automatic-top-up", cards.AutomaticTopUp.as_view(), name="api_automatic_top_up"),
+    path("credits", cards.Credits.as_view(), name="api_credits"),
     path("refunds", money.Refunds.as_view(), name="api_refunds"),
 ]

@@ -1,7 +1,10 @@
 """Everything `billing` keeps: prices promised, seconds used, money moved."""
 
 from billing.models.account import BillingAccount, BillingMode
+from billing.models.automatic import AutoTopUp
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
+from billing.models.card import CardPage, CardPageState, SavedCard
+from billing.models.credit import CreditGrant, CreditUse
 from billing.models.handing_back import HandBack
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind
 from billing.models.ledger import AccountKind, Entry, LedgerAccount, Link, Posting, PostingKind
@@ -16,12 +19,17 @@ from billing.models.usage import Meter, MeterPrice, Usage, UsageKind
 __all__ = [
     "PERCENTS",
     "AccountKind",
+    "AutoTopUp",
     "BillingAccount",
     "BillingMode",
     "Budget",
     "BudgetAlert",
     "CallKind",
     "CallState",
+    "CardPage",
+    "CardPageState",
+    "CreditGrant",
+    "CreditUse",
     "Difference",
     "Entry",
     "GatewayCall",
@@ -45,6 +53,7 @@ __all__ = [
     "Recount",
     "Refund",
     "RefundState",
+    "SavedCard",
     "Standing",
     "StandingOrder",
     "StandingOrderState",

@@ -12,6 +12,7 @@ class CallKind(models.TextChoices):
     """What a call is for. `billing.sending` has what is done with its answer."""
 
     CUSTOMER = "customer", "make the customer known"
+    CHARGE = "charge", "charge a saved card"
 
 
 class CallState(models.TextChoices):

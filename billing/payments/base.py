@@ -18,12 +18,16 @@ class GatewayBroke(GatewayUnavailable):
 
 
 class GatewayRefused(Exception):
-    """The provider's final no. `code` is its word for the reason; `message` is for people."""
+    """
+    The provider's final no. `code` is its word for the reason; `message` is for people; `facts` is the object that it
+    was about, where there is one, such as a charge that was declined.
+    """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, facts: Facts | None = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.facts = facts
 
 
 class BadSignature(Exception):
@@ -51,7 +55,8 @@ class CheckoutPage:
 class CheckoutState:
     """Where a checkout stands. `charge_reference` is what a refund needs, and there once it is paid.
 
-    `payment_id` is the one it was opened for; `livemode` is False where no real money moves.
+    `payment_id` is the one it was opened for; `livemode` is False where no real money moves. `card` is the payment
+    method that was kept for later, if that was asked for and it is paid.
     """
 
     reference: str
@@ -61,6 +66,7 @@ class CheckoutState:
     currency: str
     charge_reference: str | None
     livemode: bool
+    card: Facts | None = None
 
 
 @dataclass(frozen=True)
@@ -76,12 +82,12 @@ class RefundState:
 class WebhookEvent:
     """News that an object changed, no more: ask the gateway for its present state before acting.
 
-    `id` is the same when the event is sent again. `object_reference` is for `checkout` or `refund_state`, after `kind`.
+    `id` is the same when the event is sent again. `object_reference` is the object's, of the kind `kind`.
     `payment_id` and `refund_id` are ours, where the object carries them.
     """
 
     id: str
-    kind: Literal["checkout", "refund", "other"]
+    kind: Literal["checkout", "card_page", "card", "charge", "refund", "other"]
     object_reference: str
     payment_id: str | None
     livemode: bool
@@ -116,8 +122,12 @@ class Gateway(Protocol):
         customer_email: str,
         success_url: str,
         cancel_url: str,
+        keep_for: str = "",
     ) -> CheckoutPage:
-        """Open the page where this payment is made; the same page again for the same payment."""
+        """
+        Open the page where this payment is made; the same page again for the same payment. The card is kept for the
+        customer `keep_for`, if there is one.
+        """
         ...
 
     def checkout(self, reference: str) -> CheckoutState:

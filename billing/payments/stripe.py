@@ -27,7 +27,12 @@ TOLERANCE_SECONDS: Final = 300
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _RETRIES = 2
 PAGE: Final = 100  # the most that Stripe gives at once
-_KINDS: dict[str, Literal["checkout", "refund"]] = {"checkout.session": "checkout", "refund": "refund"}
+_KINDS: dict[str, Literal["checkout", "card", "charge", "refund"]] = {
+    "checkout.session": "checkout",
+    "payment_method": "card",
+    "payment_intent": "charge",
+    "refund": "refund",
+}
 
 
 class StripeGateway:
@@ -78,36 +83,38 @@ class StripeGateway:
         customer_email: str,
         success_url: str,
         cancel_url: str,
+        keep_for: str = "",
     ) -> CheckoutPage:
         """See Gateway. A payment is tried once: its parameters must be the same whenever it is asked for again."""
         metadata = {"payment_id": payment_id, "organization_id": organization_id}
+        known = {"customer": keep_for} if keep_for else {"customer_email": customer_email}
+        payer: Any = {name: value for name, value in known.items() if value}
+        kept: Any = {"setup_future_usage": "off_session"} if keep_for else {}
+        wanted: Any = {
+            "mode": "payment",
+            "allowed_payment_method_types": ["card"],
+            "line_items": [
+                {
+                    "quantity": 1,
+                    "price_data": {
+                        "currency": CURRENCY,
+                        "unit_amount": amount_cents,
+                        "product_data": {"name": "Gridlease wallet top-up"},
+                    },
+                }
+            ],
+            "client_reference_id": payment_id,
+            **payer,
+            "success_url": success_url,
+            "cancel_url": cancel_url,
+            "metadata": metadata,
+            "payment_intent_data": {"metadata": metadata, **kept},
+        }
         with _our_errors():
             try:
-                session = self._client.v1.checkout.sessions.create(
-                    {
-                        "mode": "payment",
-                        "allowed_payment_method_types": ["card"],
-                        "line_items": [
-                            {
-                                "quantity": 1,
-                                "price_data": {
-                                    "currency": CURRENCY,
-                                    "unit_amount": amount_cents,
-                                    "product_data": {"name": "Gridlease wallet top-up"},
-                                },
-                            }
-                        ],
-                        "client_reference_id": payment_id,
-                        "customer_email": customer_email,
-                        "success_url": success_url,
-                        "cancel_url": cancel_url,
-                        "metadata": metadata,
-                        "payment_intent_data": {"metadata": metadata},
-                    },
-                    {"idempotency_key": payment_id},
-                )
+                session = self._client.v1.checkout.sessions.create(wanted, {"idempotency_key": payment_id})
             except stripe.APIError:
-                found = self._find_open_session(payment_id, customer_email)
+                found = self._find_open_session(payment_id, payer)
                 if found is None:
                     raise
                 session = found
@@ -115,21 +122,26 @@ class StripeGateway:
             raise GatewayRefused("checkout_ended", "This checkout was already paid or has expired. Start a new one.")
         return CheckoutPage(session.id, session.url, _time(session.expires_at))
 
-    def _find_open_session(self, payment_id: str, customer_email: str) -> stripe.checkout.Session | None:
+    def _find_open_session(self, payment_id: str, payer: Any) -> stripe.checkout.Session | None:
         """Stripe replays a 500 to every retry with its key, although the session may have been made."""
-        sessions = self._client.v1.checkout.sessions.list(
-            {"customer_details": {"email": customer_email}, "status": "open", "limit": 100}
-        )
+        email = {"customer_details": {"email": payer["customer_email"]}} if "customer_email" in payer else {}
+        whose: Any = payer if "customer" in payer else email
+        wanted: Any = {**whose, "status": "open", "limit": 100}
+        sessions = self._client.v1.checkout.sessions.list(wanted)
         made = (session for session in sessions.auto_paging_iter() if _metadata(session, "payment_id") == payment_id)
         return next(made, None)
 
     def checkout(self, reference: str) -> CheckoutState:
         """See Gateway."""
         with _our_errors():
-            session = self._client.v1.checkout.sessions.retrieve(reference, {"expand": ["payment_intent"]})
+            session = self._client.v1.checkout.sessions.retrieve(
+                reference, {"expand": ["payment_intent.payment_method"]}
+            )
         intent = session.payment_intent
         charge = intent.latest_charge if isinstance(intent, stripe.PaymentIntent) else None
         paid = session.status == "complete" and session.payment_status == "paid"
+        method = intent.payment_method if isinstance(intent, stripe.PaymentIntent) else None
+        kept = paid and isinstance(method, stripe.PaymentMethod) and method.customer
         return CheckoutState(
             reference=session.id,
             payment_id=_metadata(session, "payment_id") or "",
@@ -139,6 +151,7 @@ class StripeGateway:
             # A declined try leaves a charge as well, which is of no use to anybody.
             charge_reference=str(charge) if paid and charge else None,
             livemode=session.livemode,
+            card=method.to_dict() if kept and isinstance(method, stripe.PaymentMethod) else None,
         )
 
     def refund(self, *, refund_id: str, charge_reference: str, amount_cents: int) -> RefundState:
@@ -207,7 +220,10 @@ def _our_errors() -> Iterator[None]:
         raise GatewayUnavailable(str(passing)) from passing
     except stripe.StripeError as final:
         code = final.code or getattr(final.error, "type", None) or type(final).__name__
-        raise GatewayRefused(code, final.user_message or "The payment provider refused without a reason.") from final
+        body: Any = final.json_body if isinstance(final.json_body, dict) else {}
+        facts = (body.get("error") or {}).get("payment_intent")
+        words = final.user_message or "The payment provider refused without a reason."
+        raise GatewayRefused(code, words, facts) from final
 
 
 def _refund_state(refund: stripe.Refund) -> RefundState:
@@ -230,7 +246,9 @@ def _webhook_event(event: dict[str, Any]) -> WebhookEvent:
     metadata = item.get("metadata") or {}
     return WebhookEvent(
         id=event["id"],
-        kind=_KINDS.get(item["object"], "other"),
+        kind="card_page"
+        if (item["object"], item.get("mode")) == ("checkout.session", "setup")
+        else _KINDS.get(item["object"], "other"),
         object_reference=item.get("id", ""),
         payment_id=metadata.get("payment_id"),
         livemode=event["livemode"],

@@ -1,12 +1,14 @@
 """What an organization has, what is spoken for, and how long it lasts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import F, QuerySet
 
 from accounts.models import Organization
 from billing.models import AccountKind, Entry, LedgerAccount, Payment, PaymentState
+from billing.queries.credit import credits_left, lapsing
 from billing.queries.meters import Reading, open_readings, promised_micros
 from marketplace.money import MICROS_PER_CENT, SECONDS_PER_HOUR
 
@@ -19,8 +21,9 @@ class Wallet:
     accrued_micros: int  # used, but not posted yet
     held_micros: int  # kept aside for leases that are ordered or running
     burn_micros_per_hour: int  # of on-demand leases that are running
-    seconds_left: int | None  # until those leases have used everything up; None when nothing burns
+    seconds_left: int | None  # until those, and leases that extend themselves, have used all up; None: nothing does
     readings: tuple[Reading, ...] = ()  # of leases that have begun
+    credit_micros: int = 0  # of the balance: given, spent before all else, never paid out; less what is accrued
 
     @property
     def available_micros(self) -> int:
@@ -35,21 +38,41 @@ class Wallet:
 
 def wallet(*, organization: Organization, now: datetime) -> Wallet:
     """The wallet at `now`. Read it under `operations.lock_wallet` before promising anything from it."""
-    balance, promised = _balance(organization), promised_micros(organization)
+    grants = list(credits_left(organization))
+    lapsed = sum(lapse.micros for lapse in lapsing(organization=organization, grants=grants, now=now))
+    balance, promised = _balance(organization) - lapsed, promised_micros(organization)
     readings = tuple(open_readings(organization, at=now))
     accrued, held = sum(r.accrued_micros for r in readings), promised + sum(r.held_micros for r in readings)
     running = [r for r in readings if r.runs_on_credit]
     burn = sum(r.micros_per_hour for r in running)
     for_running = balance - accrued - held + sum(r.held_micros for r in running)
-    left = max(0, for_running) * SECONDS_PER_HOUR // burn if burn else None
-    return Wallet(balance, accrued, held, burn, left, readings)
+    left = _seconds_left(for_running, burn, readings, now)
+    credit = max(0, sum(grant.remaining_micros for grant in grants) - lapsed - accrued)
+    return Wallet(balance, accrued, held, burn, left, readings, credit)
+
+
+def _seconds_left(micros: int, burn: int, readings: Iterable[Reading], now: datetime) -> int | None:
+    """How long the money lasts. A lease that extends itself burns as one on demand does, from its agreed end on."""
+    renewing = sorted(
+        (max(lease.ends_at, now), reading.micros_per_hour)
+        for reading in readings
+        if not reading.over and (lease := reading.meter.lease).auto_extend_seconds and lease.ends_at
+    )
+    left, since = max(0, micros) * SECONDS_PER_HOUR, now  # micro-dollars times seconds in an hour: no rounding
+    for begin, more in renewing:
+        seconds = (begin - since) // timedelta(seconds=1)
+        if burn and left < burn * seconds:
+            break
+        left, since, burn = left - burn * seconds, begin, burn + more
+    return (since - now) // timedelta(seconds=1) + left // burn if burn else None
 
 
 def refundable_cents(*, organization: Organization, now: datetime) -> int:
-    """Whole cents that can go back to cards: available, and paid by card before."""
+    """Whole cents that can go back to cards: available, paid by card before, and no promotional credit."""
     paid = sum(p.amount_cents - p.refunded_cents for p in refundable_payments(organization=organization))
-    available = wallet(organization=organization, now=now).available_micros // MICROS_PER_CENT
-    return max(0, min(paid, available))
+    purse = wallet(organization=organization, now=now)
+    own = purse.available_micros - max(0, purse.credit_micros - purse.held_micros)
+    return max(0, min(paid, own // MICROS_PER_CENT))
 
 
 def refundable_payments(*, organization: Organization) -> QuerySet[Payment]:

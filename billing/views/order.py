@@ -159,6 +159,11 @@ def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, mom
         return used.lease
     except checkout.QuoteExpired:
         messages.warning(request, "The price was renewed. Check it and order again.")
+    except checkout.RunsDry:
+        messages.error(
+            request,
+            "What you run on demand has less than an hour of money left. Top up first; nothing was ordered.",
+        )
     except checkout.InsufficientFunds:
         messages.error(request, "There is not enough money in the wallet. Nothing was ordered.")
     except checkout.CAPS as refusal:

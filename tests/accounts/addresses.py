@@ -44,6 +44,8 @@ KINDS = {
         machine machine_power_cycle machine_gpu_reset machine_rebuild machine_swap machine_move
         machine_startup_log machine_console_log
         wallet top_up refund ledger movement statement statement_csv statement_json payment payment_opening
+        payment_confirm automatic cards card_new card_saving card_opening card_type card_default card_remove
+        api_cards api_card api_card_default api_card_pages api_card_page api_automatic_top_up api_credits
         invoices invoice api_movement api_statements api_statements_csv
         budgets budget-create budget budget-remove limits api_budgets api_budget api_quote_budgets api_limits
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity

@@ -392,6 +392,32 @@ class AutoTopUpRules(forms.Form):
         self.add_error(self.FIELDS.get(field), message)
 
 
+class NewCredit(forms.Form):
+    """Promotional credit to give."""
+
+    organization = forms.ModelChoiceField(
+        label="Organization",
+        queryset=Organization.objects.all(),
+        to_field_name="public_id",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="Its id, such as og_….",
+        error_messages={"invalid_choice": "There is no organization with this id."},
+    )
+    amount = dollars("Amount", min_value=0.01, max_value=10_000, help_text="At most $10,000.")
+    expires_at = utc_moment("Until (UTC)", required=False, help_text="Empty: it never ends.")
+    reason = forms.CharField(label="Reason", max_length=200, help_text="The customer reads it.")
+    key = forms.CharField(max_length=60, widget=forms.HiddenInput)
+
+    def wanted(self) -> dict[str, Any]:
+        """As `granting.give` takes it."""
+        said = {name: self.cleaned_data[name] for name in ("organization", "expires_at", "reason", "key")}
+        return {"amount_micros": int(self.cleaned_data["amount"] * MICROS), **said}
+
+    def refuse(self, field: str, message: str) -> None:
+        """Put a refusal beside the field that it is about."""
+        self.add_error("amount" if field == "amount_micros" else field, message)
+
+
 class ChangeBudget(forms.Form):
     """How much to spend in a month at most."""
 

@@ -49,7 +49,7 @@ class AutoTopUpAdmin(Readable, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(CreditGrant)
 class CreditGrantAdmin(Readable, ModelAdmin):  # type: ignore[misc]
-    """What was given, why and by whom, and what is left of it. It is given at /operations/credits/."""
+    """What was given, why and by whom, and what is left of it. It is given at /operations/promotional-credit/."""
 
     list_display = [
         "public_id",

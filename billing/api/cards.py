@@ -139,14 +139,14 @@ class AutomaticTopUp(OrganizationView):
         return Response(AutoTopUpShown(row, context={"used_cents": used}).data)
 
 
-class Credits(ListModelMixin, OrganizationView):
+class PromotionalCredit(ListModelMixin, OrganizationView):
     """Promotional credit."""
 
     queryset = CreditGrant.objects.all()
     serializer_class = CreditGrantShown
     required = {"GET": "money:read"}
 
-    @extend_schema(operation_id="credits_list", summary="List promotional credit")
+    @extend_schema(operation_id="promotional_credit_list", summary="List promotional credit")
     def get(self, request: Request) -> Response:
         """Every gift of credit, newest first, with what is left of it."""
         return self.list(request)

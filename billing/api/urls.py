@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from billing.api import budgets, cards, handing_back, money, orders, standing_orders, statements, tagging, windows
+from billing.api import (
+    budgets,
+    cards,
+    gifts,
+    handing_back,
+    money,
+    orders,
+    standing_orders,
+    statements,
+    tagging,
+    windows,
+)
 
 urlpatterns = [
     path("quotes", orders.Quotes.as_view(), name="api_quotes"),
@@ -43,6 +54,7 @@ urlpatterns = [
     path("card-pages", cards.CardPages.as_view(), name="api_card_pages"),
     path("card-pages/<str:id>", cards.OneCardPage.as_view(), name="api_card_page"),
     path("automatic-top-up", cards.AutomaticTopUp.as_view(), name="api_automatic_top_up"),
-    path("credits", cards.Credits.as_view(), name="api_credits"),
+    path("promotional-credit", cards.PromotionalCredit.as_view(), name="api_promotional_credit"),
+    path("operations/promotional-credit", gifts.GiveCredit.as_view(), name="api_operations_gifts"),
     path("refunds", money.Refunds.as_view(), name="api_refunds"),
 ]

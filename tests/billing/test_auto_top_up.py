@@ -70,7 +70,8 @@ def test_it_waits_for_want_and_for_nobody_twice(poor: Organization) -> None:
     sweep()
     assert not Payment.objects.exists()  # exactly the threshold is enough
     Standing.objects.create(organization=poor, level=Level.LOW_24H, since=now())
-    sweep(), sweep()
+    sweep()
+    sweep()
     payment = Payment.objects.get()  # a day of money left is too little whatever the threshold, and one is under way
     assert payment.automatic and GatewayCall.objects.get(kind="charge").body["off_session"] is True
 

@@ -1,6 +1,7 @@
 """The pages of saved cards, top-ups with one click and automatic top-up; and the same through the API."""
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -9,8 +10,9 @@ from accounts.models import Organization
 from billing import automatic, granting
 from billing.cards import cards_of
 from billing.charging import _fail
-from billing.models import AutoTopUp, CardPage, GatewayCall, Payment, PaymentState
+from billing.models import AutoTopUp, CardPage, CreditGrant, GatewayCall, Payment, PaymentState
 from marketplace.money import MICROS
+from tests import factories
 from tests.billing.cards_world import a_card, switched_on
 from tests.factories import DAY
 
@@ -107,7 +109,7 @@ def test_credit_is_shown_apart(browser: Client, api: APIClient, acme: Organizati
     shown = text_of(browser, "/wallet/")
     assert "$20.00 of credit until" in shown and "Welcome" in shown
     assert api.get("/api/v1/wallet").json()["credit_micros"] == 120 * MICROS
-    first = api.get("/api/v1/credits").json()["results"][0]
+    first = api.get("/api/v1/promotional-credit").json()["results"][0]
     assert (first["reason"], first["remaining_micros"]) == ("Welcome", 20 * MICROS)
 
 
@@ -137,3 +139,22 @@ def test_the_api_does_what_the_pages_do(api: APIClient, acme: Organization) -> N
     assert both["errors"][0]["field"] == "keep_card"
     assert api.delete(f"/api/v1/cards/{card}").status_code == 204
     assert not cards_of(acme).exists()
+
+
+def test_staff_give_credit_once_however_often_the_form_is_sent(acme: Organization) -> None:
+    root = factories.a_user("root@example.com", is_staff=True, is_superuser=True)
+    Authenticator.objects.create(user=root, type=Authenticator.Type.TOTP, data={})
+    staff, session = Client(), APIClient()
+    staff.force_login(root), session.force_login(root)
+    assert "Give credit" in text_of(staff, "/operations/promotional-credit/")
+    gift = {"organization": acme.public_id, "amount": "20", "expires_at": "", "reason": "Welcome", "key": "form1"}
+    for _ in range(2):
+        assert staff.post("/operations/promotional-credit/", gift).status_code == 302
+    assert CreditGrant.objects.filter(reason="Welcome").count() == 1
+    assert f"user:{root.public_id}" == CreditGrant.objects.get(reason="Welcome").given_by
+    past = staff.post("/operations/promotional-credit/", {**gift, "key": "form2", "expires_at": "2020-01-01T00:00"})
+    assert "It has to end later than now" in past.content.decode()
+    body = {"organization": acme.public_id, "amount_micros": 5, "reason": "API", "key": "k"}
+    assert session.post("/api/v1/operations/promotional-credit", body).json()["remaining_micros"] == 5
+    wrong = session.post("/api/v1/operations/promotional-credit", {**body, "key": "k2", "amount_micros": 0}).json()
+    assert wrong["errors"][0]["field"] == "amount_micros"

@@ -119,7 +119,8 @@ def test_what_the_processor_says_of_a_card_is_taken_over(stripe: StripeStandin, 
     client().v1.payment_methods.update(card.reference, renewed)
     client().v1.payment_methods.detach(other.reference)
     assert cards.check_due(gateway=payments.gateway(), now=now() + 2 * DAY) == {}
-    card.refresh_from_db(), other.refresh_from_db()
+    card.refresh_from_db()
+    other.refresh_from_db()
     assert (card.exp_year, card.exp_month) == (2031, 3)
     assert other.removed_at and Event.objects.filter(kind="card.gone", notice__isnull=False).count() == 1
 

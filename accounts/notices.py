@@ -29,6 +29,8 @@ ROLES: dict[str, frozenset[str]] = {
     "wallet": FINANCIAL,
     "budget": FINANCIAL,
     "payment": FINANCIAL,
+    "card": FINANCIAL,
+    "credit": FINANCIAL,
     "refund": FINANCIAL,
     "invoice": FINANCIAL,
     "standing": EVERYBODY,

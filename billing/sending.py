@@ -20,7 +20,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.operations import record
-from billing import customers, operations, pacing, refunds, settlement
+from billing import cards, charging, customers, operations, pacing, refunds, settlement
 from billing.models import CallKind, CallState, GatewayCall
 from billing.payments.base import Call, Facts, Gateway, GatewayBroke, GatewayRefused
 
@@ -87,6 +87,11 @@ RULES: Mapping[CallKind, Rules] = {
     CallKind.CUSTOMER: Rules(apply=customers.known),
     CallKind.CHECKOUT: Rules(apply=settlement.opened, refused=settlement.not_opened),
     CallKind.REFUND: Rules(apply=refunds.sent, refused=refunds.not_sent),
+    CallKind.CARD_PAGE: Rules(apply=cards.opened, refused=cards.not_opened),
+    CallKind.CARD_RELEASE: Rules(apply=cards.released, refused=cards.not_released, find=cards.find_released),
+    CallKind.CHARGE: Rules(apply=charging.answered, refused=charging.refused),
+    CallKind.CONFIRM: Rules(apply=charging.answered, refused=charging.refused, find=charging.find),
+    CallKind.CALL_OFF: Rules(apply=charging.answered, refused=charging.not_called_off, find=charging.find),
 }
 
 

@@ -10,11 +10,15 @@ from accounts import clock
 from accounts.models import IllegalMove, Organization, Stale
 from billing import (
     capping,
+    cards,
+    charging,
     extending,
     filling,
+    granting,
     inbox,
     invoicing,
     metering,
+    operations,
     payments,
     polling,
     reconciling,
@@ -23,6 +27,7 @@ from billing import (
     sending,
     settlement,
     standing,
+    topping_up,
 )
 from billing import refunds as refunding
 
@@ -62,6 +67,8 @@ def settle(**_: object) -> None:
     gateway = payments.gateway()
     complain(inbox.settle_due(gateway=gateway, now=clock.now()))
     complain(settlement.check_overdue(gateway=gateway, now=clock.now()))
+    complain(charging.check_overdue(gateway=gateway, now=clock.now()))
+    complain(cards.check_due(gateway=gateway, now=clock.now()))
 
 
 @shared_task
@@ -86,6 +93,30 @@ def send_calls(**_: object) -> None:
 def refunds(**_: object) -> None:
     """Ask about refunds that were sent and not confirmed."""
     complain(refunding.check_sent(gateway=payments.gateway(), now=clock.now()))
+
+
+@shared_task
+def top_up_wallets(**_: object) -> None:
+    """Charge saved cards where wallets that top up by themselves have too little."""
+    for_each(
+        topping_up.due(now=clock.now()),
+        lambda organization: topping_up.top_up(organization=organization, now=clock.now()),
+    )
+
+
+@shared_task
+def lapse_credit(**_: object) -> None:
+    """Take back what is left of credit that has ended."""
+    for_each(
+        granting.due(now=clock.now()),
+        lambda organization: operations.lapse(organization=organization, now=clock.now()),
+    )
+
+
+@shared_task
+def tell_of_expiring_cards(**_: object) -> None:
+    """Tell owners of saved cards that expire soon."""
+    for_each(cards.expiring(now=clock.now()), lambda card: cards.tell_of_expiry(card=card, now=clock.now()))
 
 
 @shared_task

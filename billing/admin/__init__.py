@@ -1,5 +1,6 @@
 """Money for staff: everything can be seen, and nothing here can change what has happened."""
 
+from billing.admin.cards import AutoTopUpAdmin, CardPageAdmin, CreditGrantAdmin, SavedCardAdmin
 from billing.admin.ledger import LedgerAccountAdmin, PostingAdmin, StandingAdmin
 from billing.admin.orders import BudgetAdmin, StandingOrderAdmin
 from billing.admin.papers import InvoiceAdmin
@@ -7,8 +8,11 @@ from billing.admin.payments import BillingAccountAdmin, GatewayCallAdmin, Gatewa
 from billing.admin.usage import DifferenceAdmin, HandBackAdmin, MeterAdmin, MonthUseAdmin, QuoteAdmin, UsageAdmin
 
 __all__ = [
+    "AutoTopUpAdmin",
     "BillingAccountAdmin",
     "BudgetAdmin",
+    "CardPageAdmin",
+    "CreditGrantAdmin",
     "DifferenceAdmin",
     "GatewayCallAdmin",
     "GatewayEventAdmin",
@@ -21,6 +25,7 @@ __all__ = [
     "PostingAdmin",
     "QuoteAdmin",
     "RefundAdmin",
+    "SavedCardAdmin",
     "StandingAdmin",
     "StandingOrderAdmin",
     "UsageAdmin",

@@ -2,7 +2,7 @@
 
 from accounts.http.problems import Problem, bad_field
 from billing.budgets import BudgetExceeded
-from billing.checkout import InsufficientFunds, QuoteExpired, QuoteUsed
+from billing.checkout import InsufficientFunds, QuoteExpired, QuoteUsed, RunsDry
 from billing.extending import PriceTooHigh
 from billing.limits import BLOCKED, NodeLimitReached
 from billing.waiting import NotWaiting
@@ -18,11 +18,12 @@ BUDGETS_PATH = "/api/v1/budgets"
 def insufficient_funds(error: InsufficientFunds) -> Problem:
     """402, with what is needed, what is there, and where to top up."""
     needed, missing = (format_micros(m, places=6) for m in (error.needed_micros, error.missing_micros))
+    why = "What runs on demand has less than an hour left. " if isinstance(error, RunsDry) else ""
     return Problem(
         402,
         "insufficient_funds",
         "Not enough money in the wallet",
-        f"{needed} must be kept aside; {missing} are missing. Top up and try again.",
+        f"{why}{needed} must be kept aside; {missing} are missing. Top up and try again.",
         needed_micros=error.needed_micros,
         available_micros=error.available_micros,
         missing_micros=error.missing_micros,

@@ -4,6 +4,8 @@ from django.urls import path
 
 from billing.api import (
     budgets,
+    cards,
+    gifts,
     handing_back,
     money,
     orders,
@@ -47,6 +49,14 @@ urlpatterns = [
     path("invoices/<str:id>", money.OneInvoice.as_view(), name="api_invoice"),
     path("top-ups", money.TopUps.as_view(), name="api_top_ups"),
     path("top-ups/<str:id>", money.OneTopUp.as_view(), name="api_top_up"),
+    path("cards", cards.Cards.as_view(), name="api_cards"),
+    path("cards/<str:id>", cards.OneCard.as_view(), name="api_card"),
+    path("cards/<str:id>/default", cards.MakeDefault.as_view(), name="api_card_default"),
+    path("card-pages", cards.CardPages.as_view(), name="api_card_pages"),
+    path("card-pages/<str:id>", cards.OneCardPage.as_view(), name="api_card_page"),
+    path("automatic-top-up", cards.AutomaticTopUp.as_view(), name="api_automatic_top_up"),
+    path("promotional-credit", cards.PromotionalCredit.as_view(), name="api_promotional_credit"),
+    path("operations/promotional-credit", gifts.GiveCredit.as_view(), name="api_operations_gifts"),
     path("refunds", money.Refunds.as_view(), name="api_refunds"),
     path("operations/reconciliation", reconciliation.Days.as_view(), name="api_operations_reconciliation"),
     path("operations/discrepancies", reconciliation.Discrepancies.as_view(), name="api_operations_discrepancies"),

@@ -1,7 +1,10 @@
 """Everything `billing` keeps: prices promised, seconds used, money moved."""
 
 from billing.models.account import BillingAccount, BillingMode
+from billing.models.automatic import AutoTopUp
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
+from billing.models.card import CardPage, CardPageState, SavedCard
+from billing.models.credit import CreditGrant, CreditUse
 from billing.models.handing_back import HandBack
 from billing.models.inbox import Forgery, Watermark
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind
@@ -18,12 +21,17 @@ from billing.models.usage import Meter, MeterPrice, MonthUse, Usage, UsageKind
 __all__ = [
     "PERCENTS",
     "AccountKind",
+    "AutoTopUp",
     "BillingAccount",
     "BillingMode",
     "Budget",
     "BudgetAlert",
     "CallKind",
     "CallState",
+    "CardPage",
+    "CardPageState",
+    "CreditGrant",
+    "CreditUse",
     "Difference",
     "Discrepancy",
     "Entry",
@@ -53,6 +61,7 @@ __all__ = [
     "Recount",
     "Refund",
     "RefundState",
+    "SavedCard",
     "Standing",
     "StandingOrder",
     "StandingOrderState",

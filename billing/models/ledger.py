@@ -58,6 +58,7 @@ class PostingKind(models.TextChoices):
     REFUND = "refund", "refund to card"
     REFUND_FAILED = "refund_failed", "refund that failed"
     CREDIT = "credit", "promotional credit"
+    CREDIT_LAPSED = "credit_lapsed", "promotional credit that ended"
     EARLY_RETURN = "early_return", "fee for handing back early"
     CANCELLATION = "cancellation", "cancellation fee"
     RESALE_CREDIT = "resale_credit", "credit for resold time"

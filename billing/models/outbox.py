@@ -14,6 +14,11 @@ class CallKind(models.TextChoices):
     CUSTOMER = "customer", "make the customer known"
     CHECKOUT = "checkout", "open a page to pay at"
     REFUND = "refund", "send money back to a card"
+    CARD_PAGE = "card_page", "open a page to save a card at"
+    CARD_RELEASE = "card_release", "let a saved card go"
+    CHARGE = "charge", "charge a saved card"
+    CONFIRM = "confirm", "lead a card's owner to the bank"
+    CALL_OFF = "call_off", "call off a charge"
 
 
 class CallState(models.TextChoices):

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.http.serializers import StrictSerializer
-from billing.models import Entry, Payment, Refund
+from billing.models import Entry, Payment, PaymentState, Refund
 from billing.settlement import pay_url
 
 
@@ -16,9 +17,14 @@ class WalletShown(serializers.Serializer[Any]):
     balance_micros = serializers.IntegerField(help_text="By the ledger.")
     accrued_micros = serializers.IntegerField(help_text="Used since the last posting.")
     held_micros = serializers.IntegerField(help_text="Kept aside for leases that are ordered or running.")
+    promotional_micros = serializers.IntegerField(
+        help_text="Of the balance: promotional credit, less what is accrued. Spent first, never paid out."
+    )
     available_micros = serializers.IntegerField(help_text="balance - accrued - held: what an order may use.")
     burn_micros_per_hour = serializers.IntegerField(help_text="Of on-demand leases that are running.")
-    seconds_left = serializers.IntegerField(allow_null=True, help_text="For these leases; null if none runs.")
+    seconds_left = serializers.IntegerField(
+        allow_null=True, help_text="For these, and for leases that extend themselves; null if there are none."
+    )
     refundable_cents = serializers.SerializerMethodField(help_text="What can go back to your cards.")
 
     def get_refundable_cents(self, _: object) -> int:
@@ -48,6 +54,10 @@ class TopUpShown(serializers.ModelSerializer[Payment]):
 
     id = serializers.CharField(source="public_id", help_text="Such as pm_…")
     checkout_url = serializers.SerializerMethodField(help_text="Open it in a browser to pay; null once nothing is due.")
+    card = serializers.CharField(source="card.public_id", allow_null=True, default=None)
+    confirm_url = serializers.SerializerMethodField(
+        help_text="In state `action`: open it in a browser, logged in, to confirm with the bank; else null."
+    )
 
     class Meta:
         model = Payment
@@ -60,8 +70,18 @@ class TopUpShown(serializers.ModelSerializer[Payment]):
             "created_at",
             "settled_at",
             "checkout_url",
+            "card",
+            "automatic",
+            "decline_code",
+            "confirm_url",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(serializers.URLField(allow_null=True))
+    def get_confirm_url(self, payment: Payment) -> str | None:
+        """Leads on to the bank's page."""
+        asked = payment.state == PaymentState.ACTION
+        return f"{settings.BASE_URL}/top-ups/{payment.public_id}/confirm/" if asked else None
 
     @extend_schema_field(serializers.URLField(allow_null=True))
     def get_checkout_url(self, payment: Payment) -> str | None:
@@ -70,9 +90,17 @@ class TopUpShown(serializers.ModelSerializer[Payment]):
 
 
 class NewTopUp(StrictSerializer):
-    """How much to pay in."""
+    """How much to pay in, and by which card."""
 
     amount_cents = serializers.IntegerField(help_text="1000 to 5000000: $10.00 to $50,000.00.")
+    card = serializers.CharField(required=False, help_text="A saved card (cd_…), which is charged at once.")
+    keep_card = serializers.BooleanField(default=False, help_text="Save the card that is typed at the checkout.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A saved card is kept already."""
+        if attrs.get("card") and attrs["keep_card"]:
+            raise serializers.ValidationError({"keep_card": ["This card is saved already. Leave keep_card out."]})
+        return attrs
 
 
 class RefundShown(serializers.ModelSerializer[Refund]):

@@ -16,7 +16,8 @@ from accounts.views import allowed
 from billing import extending
 from billing.checkout import CAPS, InsufficientFunds
 from billing.extending import Extension, PriceTooHigh
-from billing.forms import AutoExtension, NewEnd, cents_to_ask
+from billing.forms import AutoExtension, NewEnd
+from billing.forms.money import cents_to_ask
 from billing.views.clocks import zones_of
 from leasing.models import Lease
 from leasing.operations import BookedBehind, WindowRefused, extend_itself

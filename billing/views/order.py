@@ -13,7 +13,8 @@ from accounts.access import Principal, principal_of
 from accounts.clock import now
 from accounts.views import allowed
 from billing import budgets, checkout, keeping
-from billing.forms import Details, Wish, cents_to_ask
+from billing.forms import Details, Wish
+from billing.forms.money import cents_to_ask
 from billing.models import Quote
 from billing.queries import wallet
 from leasing.models import Lease
@@ -159,6 +160,11 @@ def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, mom
         return used.lease
     except checkout.QuoteExpired:
         messages.warning(request, "The price was renewed. Check it and order again.")
+    except checkout.RunsDry:
+        messages.error(
+            request,
+            "What you run on demand has less than an hour of money left. Top up first; nothing was ordered.",
+        )
     except checkout.InsufficientFunds:
         messages.error(request, "There is not enough money in the wallet. Nothing was ordered.")
     except checkout.CAPS as refusal:

@@ -32,6 +32,7 @@ KINDS = {
         api_operations_drain api_operations_quarantine api_operations_verify api_operations_work
         api_operations_finish api_operations_cancel api_operations_extend
         reconciliation discrepancy api_operations_reconciliation api_operations_discrepancies api_operations_explain
+        gifts api_operations_gifts
         approvals approval api_operations_approvals api_operations_approve api_operations_decline
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
@@ -45,6 +46,8 @@ KINDS = {
         machine machine_power_cycle machine_gpu_reset machine_rebuild machine_swap machine_move
         machine_startup_log machine_console_log
         wallet top_up refund ledger movement statement statement_csv statement_json payment payment_opening
+        payment_confirm automatic cards card_new card_saving card_opening card_type card_default card_remove
+        api_cards api_card api_card_default api_card_pages api_card_page api_automatic_top_up api_promotional_credit
         invoices invoice api_movement api_statements api_statements_csv
         budgets budget-create budget budget-remove limits api_budgets api_budget api_quote_budgets api_limits
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity

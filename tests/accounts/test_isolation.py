@@ -21,6 +21,7 @@ from leasing.provisioners.fake import Fake
 from tests import factories
 from tests.accounts.addresses import KIND_OF, METHODS, ROUTES, SAFE, Route, routes
 from tests.accounts.cast import a_browser, a_client, a_token
+from tests.billing.cards_world import a_card, a_card_page
 from tests.leasing import stages
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +66,8 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
         "quotes/budgets": [quote.public_id],
         "budgets": [a_budget(acme).public_id],
         "top-ups": [payment.public_id],
+        "cards": [a_card(acme).public_id],
+        "card-pages": [a_card_page(acme).public_id],
         "invoices": [an_invoice(acme).public_id],
         "ssh-keys": [key],
         "tokens": tokens,
@@ -203,7 +206,7 @@ def own_answers(strangers: dict[str, Client]) -> Iterator[tuple[Route, str]]:
     """What Sam reads at each address without an id."""
     for route in routes("member", "person", "public", has_id=False):
         status, body = call(strangers["token" if route.api else "browser"], "GET", route.address())
-        assert status in {200, 302, 404, 405}, f"{route.path} answered {status}"
+        assert status in {200, 302, 400, 404, 405}, f"{route.path} answered {status}"
         yield route, body
 
 

@@ -17,7 +17,18 @@ from tests.billing.conftest import HOUR, NOON, SECOND, running
 from tests.factories import DAY
 
 pytestmark = pytest.mark.django_db
-TABLES = ("posting", "entry", "link", "usage", "meterprice", "invoice", "invoiceline", "movement", "reconciliation")
+TABLES = (
+    "posting",
+    "entry",
+    "link",
+    "usage",
+    "meterprice",
+    "invoice",
+    "invoiceline",
+    "movement",
+    "reconciliation",
+    "credituse",
+)
 STATEMENTS = {
     "UPDATE": "UPDATE billing_{0} SET id = id",
     "DELETE": "DELETE FROM billing_{0}",

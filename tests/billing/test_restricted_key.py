@@ -7,10 +7,12 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from accounts.clock import now
-from billing import customers, payments, polling, reconciling, refunds, sending
-from billing.models import GatewayCall, Movement, Refund, RefundState
+from billing import cards, customers, payments, polling, reconciling, refunds, sending
+from billing.models import Discrepancy, GatewayCall, Movement, PaymentState, Refund, RefundState
 from billing.payments.base import GatewayUnavailable
 from tests import factories
+from tests.billing.cards_world import charged, saved
+from tests.billing.conftest import SECOND
 from tests.billing.stripe_world import paid
 from tests.factories import DAY
 from tests.stripe_standin import StripeStandin
@@ -22,7 +24,7 @@ PERMISSIONS = dict(re.findall(r"^\| [^|]+ \| `(\w+)` \| (read|write) \|", GUIDE.
 
 
 def test_a_life_of_money_needs_no_other_permissions(stripe: StripeStandin, settings: Settings) -> None:
-    assert len(PERMISSIONS) == 7
+    assert len(PERMISSIONS) == 9
     stripe.restricted_key(KEY, **PERMISSIONS)
     settings.STRIPE_API_KEY = KEY
     gateway, organization = payments.gateway(), factories.an_organization()
@@ -32,10 +34,16 @@ def test_a_life_of_money_needs_no_other_permissions(stripe: StripeStandin, setti
     refunds.request_refund(organization=organization, actor="", created_by=None, amount_cents=2000, now=now())
     assert sending.send_due(gateway=gateway, now=now()) == {}
     assert Refund.objects.get().state == RefundState.SUCCEEDED
+    card = saved(stripe, organization)
+    assert charged(organization, card).state == PaymentState.PAID
+    assert cards.check_due(gateway=gateway, now=now() + 2 * DAY) == {}
+    cards.remove(card=card, actor="", now=now())
+    assert sending.send_due(gateway=gateway, now=now() + SECOND) == {}
     assert refunds.check_sent(gateway=gateway, now=now() + DAY) == {}
     assert not any(isinstance(error, GatewayUnavailable) for error in polling.poll(gateway=gateway, now=now()).values())
     reconciling.reconcile(gateway=gateway, now=now() + 2 * DAY)
-    assert Movement.objects.count() == 2 and set(GatewayCall.objects.values_list("state", flat=True)) == {"done"}
+    assert Movement.objects.count() == 3 and not Discrepancy.objects.exists()
+    assert set(GatewayCall.objects.values_list("state", flat=True)) == {"done"}
 
 
 def test_without_one_of_them_nothing_is_taken_for_refused(stripe: StripeStandin, settings: Settings) -> None:

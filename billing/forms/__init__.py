@@ -21,11 +21,8 @@ from leasing.models import (
 from leasing.operations import BadEnvironment, check_environment
 from marketplace.forms import MINUTE, UTC_ONLY, CatalogueFilter, Zoned, moment
 from marketplace.models import Image, Offer, Plan, PlanKind, Terms
-from marketplace.money import MICROS, MICROS_PER_CENT, SECONDS_PER_HOUR
+from marketplace.money import MICROS, SECONDS_PER_HOUR
 from marketplace.queries import MOST_NODES, Window, listed_offers
-
-LEAST_DOLLARS, MOST_DOLLARS = 10, 50_000
-MOST_BUDGET_DOLLARS = 10**9
 
 
 def utc_moment(label: str, **options: Any) -> forms.DateTimeField:
@@ -255,12 +252,6 @@ class Details(forms.Form):
         return variables
 
 
-def dollars(label: str, **limits: Any) -> forms.DecimalField:
-    """An amount in dollars and cents."""
-    widget = forms.NumberInput(attrs={"inputmode": "decimal", "step": "0.01"})
-    return forms.DecimalField(label=label, decimal_places=2, widget=widget, **limits)
-
-
 class NewStandingOrder(CatalogueFilter):
     """Which nodes to wait for, for how long a lease, and until when. What their lease needs is in `Details`."""
 
@@ -320,72 +311,3 @@ class NewStandingOrder(CatalogueFilter):
         """Put a refusal beside the field that it is about."""
         ours = {"length_seconds": "length_hours", "max_micros_per_node_hour": "max_price"}.get(field, field)
         self.add_error(ours if ours in self.fields else None, message)
-
-
-class TopUp(forms.Form):
-    """How much to pay in."""
-
-    amount = dollars(
-        "Amount",
-        min_value=LEAST_DOLLARS,
-        max_value=MOST_DOLLARS,
-        initial=100,
-        help_text="From $10 to $50,000. You pay by card on the next page.",
-    )
-
-    def cents(self) -> int:
-        """The amount in cents."""
-        return int(self.cleaned_data["amount"] * 100)
-
-
-class ChangeBudget(forms.Form):
-    """How much to spend in a month at most."""
-
-    limit = dollars(
-        "Limit",
-        min_value=1,
-        max_value=MOST_BUDGET_DOLLARS,
-        help_text="For each calendar month, counted in UTC. Orders beyond it are refused.",
-    )
-
-    def micros(self) -> int:
-        """The limit in micro-dollars."""
-        return int(self.cleaned_data["limit"] * MICROS)
-
-
-class NewBudget(ChangeBudget):
-    """The same, and for what."""
-
-    field_order = ("project", "limit")
-    project = forms.RegexField(
-        PROJECT,
-        label="Project",
-        max_length=PROJECT_LENGTH,
-        required=False,
-        error_messages={"invalid": PROJECT_WORDS},
-        help_text="The tag of the leases that it caps. Leave it empty to cap the whole organization.",
-    )
-
-
-class NewRefund(forms.Form):
-    """How much to pay back."""
-
-    amount = dollars("Amount", min_value=0.01)
-
-    def cents(self) -> int:
-        """The amount in cents."""
-        return int(self.cleaned_data["amount"] * 100)
-
-
-def cents_to_ask(missing_micros: int) -> int:
-    """The least top-up, in whole dollars, that covers what is missing; in cents."""
-    per_dollar = MICROS_PER_CENT * 100
-    return max(LEAST_DOLLARS, -(-missing_micros // per_dollar)) * 100
-
-
-class Explanation(forms.Form):
-    """Why our ledger and the card processor differ."""
-
-    reason = forms.CharField(
-        label="Why they differ", max_length=300, help_text="What you found out, and what was done. It is kept."
-    )

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import BooleanField, ExpressionWrapper, F, Q
 
 from accounts.models import Organization
 from billing.models import Payment, PaymentState
+from billing.suspending import SUSPENDED
 from leasing.models import Lease, NodeLimit
 from leasing.queries.limits import most_nodes_at_once
 from marketplace.models import Plan, Terms
@@ -17,10 +18,10 @@ BLOCKED = "Ordering is paused for your company; write to us. What you lease goes
 
 
 class OrderingBlocked(Exception):
-    """Staff have put the organization's orders on hold. Why is not for the customer to read."""
-
-    def __init__(self) -> None:
-        super().__init__(BLOCKED)
+    """
+    The organization may not order, extend or move: staff hold its orders, or it is suspended. The message says the way
+    out, and never why.
+    """
 
 
 class NodeLimitReached(Exception):
@@ -45,10 +46,21 @@ class NodesAllowed:
 
 def check_ordering(*, organization: Organization) -> None:
     """
-    :raises OrderingBlocked: if staff hold its orders, as the database knows by now
+    Whether it may order, extend or move; the one place where that is asked.
+
+    :raises OrderingBlocked: if staff hold its orders or it is suspended, as the database knows by now
     """
-    if Organization.objects.exclude(ordering_hold="").filter(pk=organization.pk).exists():
-        raise OrderingBlocked
+    if words := blocked(organization=organization):
+        raise OrderingBlocked(words)
+
+
+def blocked(*, organization: Organization) -> str:
+    """Why it may not order, extend or move, in words for its members that name the way out; empty if it may."""
+    held, suspended = Q(ordering_hold=""), Q(billing_account__suspended_at__isnull=False)
+    found = Organization.objects.filter(~held | suspended, pk=organization.pk)
+    for is_suspended in found.values_list(ExpressionWrapper(suspended, output_field=BooleanField()), flat=True):
+        return SUSPENDED if is_suspended else BLOCKED
+    return ""
 
 
 def check_nodes(
@@ -92,6 +104,8 @@ def is_new(*, organization: Organization, now: datetime) -> bool:
         state=PaymentState.PAID,
         settled_at__lte=now - NEW_FOR,
         refunded_cents__lt=F("amount_cents"),
+        disputes=None,
+        fraud_warnings=None,
     )
     return not stood.exists()
 

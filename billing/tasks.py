@@ -9,7 +9,10 @@ from celery import shared_task
 from accounts import clock
 from accounts.models import IllegalMove, Organization, Stale
 from billing import (
+    adjusting,
     capping,
+    crediting,
+    disputes,
     extending,
     filling,
     inbox,
@@ -54,11 +57,29 @@ def credit_resales(**_: object) -> None:
 
 
 @shared_task
+def credit_promises(**_: object) -> None:
+    """Credit what leases are owed for promises that were not kept."""
+    for_each(crediting.due(now=clock.now()), lambda lease: crediting.credit(lease=lease, now=clock.now()))
+
+
+@shared_task
 def settle(**_: object) -> None:
     """Act on the processor's messages, then ask about payments whose message never came."""
     gateway = payments.gateway()
     complain(inbox.settle_due(gateway=gateway, now=clock.now()))
     complain(settlement.check_overdue(gateway=gateway, now=clock.now()))
+
+
+@shared_task
+def look_for_disputes(**_: object) -> None:
+    """Ask the processor for disputes of which no message came."""
+    complain(disputes.poll(gateway=payments.gateway(), now=clock.now()))
+
+
+@shared_task
+def expire_adjustments(**_: object) -> None:
+    """Call off adjustments that nobody decided on in time."""
+    for_each(adjusting.overdue(now=clock.now()), lambda row: adjusting.expire(adjustment=row, now=clock.now()))
 
 
 @shared_task

@@ -1,15 +1,28 @@
 """Money for staff: everything can be seen, and nothing here can change what has happened."""
 
-from billing.admin.ledger import LedgerAccountAdmin, PostingAdmin, StandingAdmin
+from billing.admin.ledger import AdjustmentAdmin, LedgerAccountAdmin, PostingAdmin, StandingAdmin
 from billing.admin.orders import BudgetAdmin, StandingOrderAdmin
 from billing.admin.papers import InvoiceAdmin
-from billing.admin.payments import BillingAccountAdmin, GatewayCallAdmin, GatewayEventAdmin, PaymentAdmin, RefundAdmin
+from billing.admin.payments import (
+    BillingAccountAdmin,
+    DisputeAdmin,
+    FraudWarningAdmin,
+    GatewayCallAdmin,
+    GatewayEventAdmin,
+    PaymentAdmin,
+    RefundAdmin,
+)
+from billing.admin.promises import CreditRuleAdmin, RuleCreditAdmin
 from billing.admin.usage import DifferenceAdmin, HandBackAdmin, MeterAdmin, QuoteAdmin, UsageAdmin
 
 __all__ = [
+    "AdjustmentAdmin",
     "BillingAccountAdmin",
     "BudgetAdmin",
+    "CreditRuleAdmin",
     "DifferenceAdmin",
+    "DisputeAdmin",
+    "FraudWarningAdmin",
     "GatewayCallAdmin",
     "GatewayEventAdmin",
     "HandBackAdmin",
@@ -20,6 +33,7 @@ __all__ = [
     "PostingAdmin",
     "QuoteAdmin",
     "RefundAdmin",
+    "RuleCreditAdmin",
     "StandingAdmin",
     "StandingOrderAdmin",
     "UsageAdmin",

@@ -5,7 +5,7 @@ from unfold.admin import ModelAdmin
 
 from accounts.admin import Readable
 from billing.admin.columns import dollars
-from billing.models import BillingAccount, GatewayCall, GatewayEvent, Payment, Refund
+from billing.models import BillingAccount, Dispute, FraudWarning, GatewayCall, GatewayEvent, Payment, Refund
 
 
 @admin.register(Payment)
@@ -82,6 +82,32 @@ class GatewayCallAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_filter = ["state", "kind"]
     search_fields = ["public_id", "subject", "reference", "organization__name"]
     list_select_related = ["organization"]
+
+
+@admin.register(Dispute)
+class DisputeAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Payments that their cardholders want back; staff work on them under /operations/disputes/."""
+
+    list_display = [
+        "public_id",
+        "payment",
+        "state",
+        "reason",
+        dollars("amount_cents", "amount", cents=True),
+        "evidence_due_at",
+    ]
+    list_filter = ["state"]
+    search_fields = ["public_id", "reference", "payment__public_id", "payment__organization__name"]
+    list_select_related = ["payment"]
+
+
+@admin.register(FraudWarning)
+class FraudWarningAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Banks' warnings."""
+
+    list_display = ["payment", "kind", "at"]
+    search_fields = ["reference", "payment__public_id", "payment__organization__name"]
+    list_select_related = ["payment"]
 
 
 @admin.register(BillingAccount)

@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from billing.api import budgets, handing_back, money, orders, standing_orders, statements, tagging, windows
+from billing.api import (
+    adjustments,
+    budgets,
+    disputes,
+    handing_back,
+    money,
+    orders,
+    promises,
+    standing_orders,
+    statements,
+    tagging,
+    windows,
+)
 
 urlpatterns = [
     path("quotes", orders.Quotes.as_view(), name="api_quotes"),
@@ -14,6 +26,8 @@ urlpatterns = [
     path("leases/<str:id>/intervals", orders.LeaseIntervals.as_view(), name="api_lease_intervals"),
     path("leases/<str:id>/project", tagging.Project.as_view(), name="api_lease_project"),
     path("leases/<str:id>/receipt", orders.LeaseReceipt.as_view(), name="api_lease_receipt"),
+    path("leases/<str:id>/credits", promises.LeaseCredits.as_view(), name="api_lease_credits"),
+    path("promises", promises.Promises.as_view(), name="api_promises"),
     path("leases/<str:id>/extension", windows.Extension.as_view(), name="api_lease_extension"),
     path("leases/<str:id>/extend", windows.Extend.as_view(), name="api_lease_extend"),
     path("leases/<str:id>/auto-extend", windows.AutoExtension.as_view(), name="api_lease_auto_extend"),
@@ -37,5 +51,21 @@ urlpatterns = [
     path("invoices/<str:id>", money.OneInvoice.as_view(), name="api_invoice"),
     path("top-ups", money.TopUps.as_view(), name="api_top_ups"),
     path("top-ups/<str:id>", money.OneTopUp.as_view(), name="api_top_up"),
+    path("operations/disputes", disputes.Disputes.as_view(), name="api_operations_disputes"),
+    path("operations/disputes/<str:id>", disputes.OneDispute.as_view(), name="api_operations_dispute"),
+    path("operations/adjustments", adjustments.Adjustments.as_view(), name="api_operations_adjustments"),
+    path(
+        "operations/adjustments/<str:id>/approve",
+        adjustments.Approve.as_view(),
+        name="api_operations_adjustment_approve",
+    ),
+    path(
+        "operations/adjustments/<str:id>/refuse",
+        adjustments.Refuse.as_view(),
+        name="api_operations_adjustment_refuse",
+    ),
+    path(
+        "operations/organizations/<str:id>/suspension", disputes.Suspension.as_view(), name="api_operations_suspension"
+    ),
     path("refunds", money.Refunds.as_view(), name="api_refunds"),
 ]

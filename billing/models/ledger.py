@@ -46,6 +46,8 @@ class AccountKind(models.TextChoices):
     REVENUE = "revenue", "revenue"  # what the customer has used
     CLEARING = "stripe_clearing", "card payments"  # what the card processor has moved for the customer, negative
     PROMOTIONS = "promotions", "promotional credit"  # what we gave away, negative
+    ADJUSTMENTS = "adjustments", "adjustments"  # what staff gave (negative) or took, for no lease
+    FEES = "processor_fees", "fees of the card processor"  # what it has kept of our money, negative
 
 
 class PostingKind(models.TextChoices):
@@ -60,6 +62,10 @@ class PostingKind(models.TextChoices):
     EARLY_RETURN = "early_return", "fee for handing back early"
     CANCELLATION = "cancellation", "cancellation fee"
     RESALE_CREDIT = "resale_credit", "credit for resold time"
+    ADJUSTMENT = "adjustment", "adjustment"
+    DISPUTE = "dispute", "disputed payment taken back"
+    DISPUTE_RETURNED = "dispute_returned", "disputed payment returned"
+    PROMISE_CREDIT = "promise_credit", "credit for a promise not kept"
 
 
 class LedgerAccount(models.Model):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+EventKind = Literal["checkout", "refund", "dispute", "fraud_warning", "other"]
 Facts = Mapping[str, Any]
 """An object of the provider's, as it gave it. The modules beside this one read them; nobody else does."""
 
@@ -81,7 +82,7 @@ class WebhookEvent:
     """
 
     id: str
-    kind: Literal["checkout", "refund", "other"]
+    kind: EventKind
     object_reference: str
     payment_id: str | None
     livemode: bool

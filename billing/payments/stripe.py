@@ -13,6 +13,7 @@ from billing.payments.base import (
     Call,
     CheckoutPage,
     CheckoutState,
+    EventKind,
     Facts,
     GatewayBroke,
     GatewayRefused,
@@ -27,7 +28,12 @@ TOLERANCE_SECONDS: Final = 300
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _RETRIES = 2
 PAGE: Final = 100  # the most that Stripe gives at once
-_KINDS: dict[str, Literal["checkout", "refund"]] = {"checkout.session": "checkout", "refund": "refund"}
+_KINDS: dict[str, EventKind] = {
+    "checkout.session": "checkout",
+    "refund": "refund",
+    "dispute": "dispute",
+    "radar.early_fraud_warning": "fraud_warning",
+}
 
 
 class StripeGateway:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from accounts.models import Organization
-from billing.models import AccountKind, Entry, LedgerAccount, Payment, PaymentState
+from billing.models import AccountKind, Dispute, Entry, LedgerAccount, Payment, PaymentState
 from billing.queries.meters import Reading, open_readings, promised_micros
 from marketplace.money import MICROS_PER_CENT, SECONDS_PER_HOUR
 
@@ -53,9 +53,12 @@ def refundable_cents(*, organization: Organization, now: datetime) -> int:
 
 
 def refundable_payments(*, organization: Organization) -> QuerySet[Payment]:
-    """Payments with something left to give back, newest first."""
+    """Payments with something left to give back, newest first; none that was ever disputed: its bank deals with it."""
     return Payment.objects.filter(
-        organization=organization, state=PaymentState.PAID, refunded_cents__lt=F("amount_cents")
+        ~Exists(Dispute.objects.filter(payment=OuterRef("pk"))),
+        organization=organization,
+        state=PaymentState.PAID,
+        refunded_cents__lt=F("amount_cents"),
     ).order_by("-settled_at", "-id")
 
 

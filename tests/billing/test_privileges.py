@@ -17,7 +17,9 @@ from tests.billing.conftest import HOUR, NOON, SECOND, running
 from tests.factories import DAY
 
 pytestmark = pytest.mark.django_db
-TABLES = ("posting", "entry", "link", "usage", "meterprice", "invoice", "invoiceline")
+TABLES = (
+    "posting", "entry", "link", "usage", "meterprice", "invoice", "invoiceline", "creditrule", "rulecredit",
+)  # fmt: skip
 STATEMENTS = {
     "UPDATE": "UPDATE billing_{0} SET id = id",
     "DELETE": "DELETE FROM billing_{0}",

@@ -24,6 +24,7 @@ from billing import (
     sending,
     settlement,
     standing,
+    taxing,
 )
 from billing import refunds as refunding
 
@@ -74,6 +75,13 @@ def settle(**_: object) -> None:
 def look_for_disputes(**_: object) -> None:
     """Ask the processor for disputes of which no message came."""
     complain(disputes.poll(gateway=payments.gateway(), now=clock.now()))
+
+
+@shared_task
+def check_tax_ids(**_: object) -> None:
+    """Have tax ids checked, and ask what came of it."""
+    gateway = payments.gateway()
+    for_each(taxing.due(now=clock.now()), lambda row: taxing.check(profile=row, gateway=gateway, now=clock.now()))
 
 
 @shared_task

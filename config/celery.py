@@ -49,6 +49,7 @@ app.conf.update(
         "resales": every(60, "billing.tasks.credit_resales"),
         "promises": every(60, "billing.tasks.credit_promises"),
         "payments": every(5, "billing.tasks.settle"),
+        "tax_ids": every(60, "billing.tasks.check_tax_ids"),
         "adjustments": every(600, "billing.tasks.expire_adjustments"),
         "disputes": every(1800, "billing.tasks.look_for_disputes"),
         "calls": every(5, "billing.tasks.send_calls"),

@@ -11,6 +11,7 @@ from billing.admin.payments import (
     GatewayEventAdmin,
     PaymentAdmin,
     RefundAdmin,
+    TaxProfileAdmin,
 )
 from billing.admin.promises import CreditRuleAdmin, RuleCreditAdmin
 from billing.admin.usage import DifferenceAdmin, HandBackAdmin, MeterAdmin, QuoteAdmin, UsageAdmin
@@ -36,5 +37,6 @@ __all__ = [
     "RuleCreditAdmin",
     "StandingAdmin",
     "StandingOrderAdmin",
+    "TaxProfileAdmin",
     "UsageAdmin",
 ]

@@ -5,7 +5,16 @@ from unfold.admin import ModelAdmin
 
 from accounts.admin import Readable
 from billing.admin.columns import dollars
-from billing.models import BillingAccount, Dispute, FraudWarning, GatewayCall, GatewayEvent, Payment, Refund
+from billing.models import (
+    BillingAccount,
+    Dispute,
+    FraudWarning,
+    GatewayCall,
+    GatewayEvent,
+    Payment,
+    Refund,
+    TaxProfile,
+)
 
 
 @admin.register(Payment)
@@ -108,6 +117,16 @@ class FraudWarningAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_display = ["payment", "kind", "at"]
     search_fields = ["reference", "payment__public_id", "payment__organization__name"]
     list_select_related = ["payment"]
+
+
+@admin.register(TaxProfile)
+class TaxProfileAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Who organizations are for the tax office, version by version."""
+
+    list_display = ["organization", "version", "legal_name", "country", "tax_id", "tax_id_state", "declared_at"]
+    list_filter = ["tax_id_state", "country"]
+    search_fields = ["organization__name", "legal_name", "tax_id"]
+    list_select_related = ["organization"]
 
 
 @admin.register(BillingAccount)

@@ -13,6 +13,7 @@ from billing.api import (
     standing_orders,
     statements,
     tagging,
+    tax,
     windows,
 )
 
@@ -45,6 +46,7 @@ urlpatterns = [
     path("statements.csv", statements.StatementFile.as_view(), name="api_statements_csv"),
     path("budgets", budgets.Budgets.as_view(), name="api_budgets"),
     path("budgets/<str:id>", budgets.OneBudget.as_view(), name="api_budget"),
+    path("tax-profile", tax.TaxProfiles.as_view(), name="api_tax_profile"),
     path("limits", budgets.Limits.as_view(), name="api_limits"),
     path("invoices", money.Invoices.as_view(), name="api_invoices"),
     path("invoices/preview", money.InvoicePreview.as_view(), name="api_invoice_preview"),

@@ -92,6 +92,31 @@ class Migration(migrations.Migration):
                 'ordering': ['id'],
             },
         ),
+        migrations.CreateModel(
+            name='TaxProfile',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', accounts.ids.PublicIdField(prefix='tp')),
+                ('version', models.PositiveIntegerField()),
+                ('legal_name', models.CharField(max_length=120)),
+                ('line1', models.CharField(max_length=120)),
+                ('line2', models.CharField(blank=True, max_length=120)),
+                ('city', models.CharField(max_length=80)),
+                ('region', models.CharField(blank=True, help_text='State or province; in the US its two letters.', max_length=40)),
+                ('postal_code', models.CharField(blank=True, max_length=20)),
+                ('country', models.CharField(help_text='ISO 3166-1, two letters.', max_length=2)),
+                ('tax_id_kind', models.CharField(blank=True, choices=[('eu_vat', 'EU VAT number'), ('gb_vat', 'UK VAT number'), ('ch_vat', 'Swiss VAT number'), ('no_vat', 'Norwegian VAT number'), ('au_abn', 'Australian ABN'), ('us_ein', 'US EIN')], max_length=10)),
+                ('tax_id', models.CharField(blank=True, max_length=40)),
+                ('tax_id_state', models.CharField(choices=[('none', 'no tax id'), ('pending', 'being checked'), ('verified', 'verified'), ('unverified', 'not known to the register'), ('unavailable', 'no register answers for it')], default='none', max_length=12)),
+                ('reference', models.CharField(blank=True, help_text="The processor's tax id.", max_length=255)),
+                ('declared_at', models.DateTimeField()),
+                ('declared_by', models.CharField(help_text='Actor, such as user:us_….', max_length=80)),
+                ('checked_at', models.DateTimeField(blank=True, help_text='When the register was last asked.', null=True)),
+            ],
+            options={
+                'ordering': ['organization', '-version'],
+            },
+        ),
         migrations.AddField(
             model_name='meter',
             name='promises_due_at',
@@ -210,6 +235,11 @@ class Migration(migrations.Migration):
             name='transition',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='leasing.transition'),
         ),
+        migrations.AddField(
+            model_name='taxprofile',
+            name='organization',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tax_profiles', to='accounts.organization'),
+        ),
         migrations.AddIndex(
             model_name='adjustment',
             index=models.Index(condition=models.Q(('state', 'waiting')), fields=['expires_at'], name='adjustment_waiting'),
@@ -269,5 +299,29 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='rulecredit',
             trigger=pgtrigger.compiler.Trigger(name='rule_credit_is_append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='d19bb4c10f79ae6204de4e6752ccd2eaebc30a78', operation='UPDATE OR DELETE', pgid='pgtrigger_rule_credit_is_append_only_8e54c', table='billing_rulecredit', when='BEFORE')),
+        ),
+        migrations.AddIndex(
+            model_name='taxprofile',
+            index=models.Index(condition=models.Q(('tax_id_state', 'pending')), fields=['id'], name='tax_profile_pending'),
+        ),
+        migrations.AddConstraint(
+            model_name='taxprofile',
+            constraint=models.UniqueConstraint(fields=('organization', 'version'), name='tax_profile_version_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='taxprofile',
+            constraint=models.CheckConstraint(condition=models.Q(('country__regex', '^[A-Z]{2}$')), name='tax_profile_has_a_country'),
+        ),
+        migrations.AddConstraint(
+            model_name='taxprofile',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('tax_id', ''), ('tax_id_kind', ''), ('tax_id_state', 'none')), models.Q(models.Q(('tax_id', ''), _negated=True), models.Q(('tax_id_kind', ''), _negated=True), models.Q(('tax_id_state', 'none'), _negated=True)), _connector='OR'), name='tax_profile_has_a_whole_tax_id_or_none'),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='taxprofile',
+            trigger=pgtrigger.compiler.Trigger(name='tax_profile_is_kept', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='c3b3ae08c84425d0c664daa2c9a625c9c434d18d', operation='DELETE', pgid='pgtrigger_tax_profile_is_kept_5bdab', table='billing_taxprofile', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='taxprofile',
+            trigger=pgtrigger.compiler.Trigger(name='tax_profile_stays_as_declared', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."city" IS DISTINCT FROM (NEW."city") OR OLD."country" IS DISTINCT FROM (NEW."country") OR OLD."declared_at" IS DISTINCT FROM (NEW."declared_at") OR OLD."declared_by" IS DISTINCT FROM (NEW."declared_by") OR OLD."legal_name" IS DISTINCT FROM (NEW."legal_name") OR OLD."line1" IS DISTINCT FROM (NEW."line1") OR OLD."line2" IS DISTINCT FROM (NEW."line2") OR OLD."organization_id" IS DISTINCT FROM (NEW."organization_id") OR OLD."postal_code" IS DISTINCT FROM (NEW."postal_code") OR OLD."region" IS DISTINCT FROM (NEW."region") OR OLD."tax_id" IS DISTINCT FROM (NEW."tax_id") OR OLD."tax_id_kind" IS DISTINCT FROM (NEW."tax_id_kind") OR OLD."version" IS DISTINCT FROM (NEW."version"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='4e70c6358a1346c1bb289c07c460f9394f9a07e3', operation='UPDATE', pgid='pgtrigger_tax_profile_stays_as_declared_1f9e8', table='billing_taxprofile', when='BEFORE')),
         ),
     ]

@@ -14,6 +14,7 @@ from billing.models.quote import Quote
 from billing.models.recount import Difference, Recount
 from billing.models.standing import Level, Standing
 from billing.models.standing_order import Mode, StandingOrder, StandingOrderState
+from billing.models.tax import TaxIdKind, TaxIdState, TaxProfile
 from billing.models.usage import Meter, MeterPrice, Usage, UsageKind
 
 __all__ = [
@@ -60,6 +61,9 @@ __all__ = [
     "Standing",
     "StandingOrder",
     "StandingOrderState",
+    "TaxIdKind",
+    "TaxIdState",
+    "TaxProfile",
     "Usage",
     "UsageKind",
 ]

@@ -49,6 +49,7 @@ KINDS = {
         wallet top_up refund ledger movement statement statement_csv statement_json payment payment_opening
         invoices invoice api_movement api_statements api_statements_csv
         budgets budget-create budget budget-remove limits api_budgets api_budget api_quote_budgets api_limits
+        tax_profile api_tax_profile
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
         api_leases api_lease api_lease_usage api_lease_credits api_lease_intervals api_lease_receipt api_lease_extension
         api_lease_extend api_lease_auto_extend api_lease_project api_lease_move

@@ -24,6 +24,7 @@ ROLES: dict[str, frozenset[str]] = {
     "lease": TECHNICAL,
     "lease.unpaid": EVERYBODY,
     "lease.handed_back": EVERYBODY,
+    "lease.credited": EVERYBODY,
     "lease.resale_began": FINANCIAL,
     "lease.resale_ended": FINANCIAL,
     "wallet": FINANCIAL,
@@ -37,6 +38,8 @@ ROLES: dict[str, frozenset[str]] = {
     "plan": EVERYBODY,
     "standing_order": TECHNICAL,
     "token": ADMINS,
+    "organization.suspended": EVERYBODY,
+    "organization.unsuspended": EVERYBODY,
 }
 # Kinds of the operator's own events, or their parts before the dot, to the permission of the staff who are told.
 STAFF: dict[str, str] = {
@@ -45,6 +48,8 @@ STAFF: dict[str, str] = {
     "ledger": "billing.view_difference",
     "ledger.discrepancy": "billing.view_discrepancy",
     "payment": "billing.view_gatewayevent",
+    "dispute": "billing.view_dispute",
+    "adjustment": "billing.approve_adjustment",
 }
 LATEST = timedelta(days=3)  # older news is not news: after a long outage nobody gets a flood
 CLAIM = timedelta(minutes=5)

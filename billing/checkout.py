@@ -155,7 +155,7 @@ def place(
     Turn a quote into a lease: its money is kept aside, its nodes are held, and it is confirmed; or nothing happens.
     Where its terms require approval, it stays held until staff decide.
 
-    :raises limits.OrderingBlocked: if staff hold the organization's orders
+    :raises limits.OrderingBlocked: if staff hold the organization's orders, or it is suspended
     :raises limits.NodeLimitReached: if it would have more nodes at once than it may
     :raises budgets.BudgetExceeded: if a budget has less left for a month than the order's part of it
     :raises QuoteUsed: if it became a lease before
@@ -166,8 +166,7 @@ def place(
     """
     operations.lock_wallet(organization=organization)
     agreed = usable(quote, organization, now)
-    if agreed.organization.ordering_hold:
-        raise limits.OrderingBlocked
+    limits.check_ordering(organization=organization)
     starts_at = max(agreed.starts_at, soonest(agreed.terms, now))  # one at once begins with the order
     check_caps(
         organization=organization,

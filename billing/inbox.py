@@ -12,10 +12,11 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.operations import record
-from billing import cards, charging, refunds, settlement
+from billing import cards, charging, disputes, refunds, settlement
 from billing.models import Forgery, GatewayEvent
 from billing.payments import cards as saving
 from billing.payments import charges, checkouts
+from billing.payments import disputes as disputing
 from billing.payments import refunds as refunding
 from billing.payments.base import BadSignature, Facts, Gateway, ObjectKind, WebhookEvent
 
@@ -54,6 +55,8 @@ RULES: Mapping[ObjectKind, Rules] = {
     ObjectKind.PAYMENT_INTENT: Rules(charges.PATH, charging.merge, timedelta(days=2)),
     ObjectKind.CARD: Rules(saving.METHODS, cards.merge, None),
     ObjectKind.REFUND: Rules(refunding.PATH, refunds.merge, timedelta(days=30)),
+    ObjectKind.DISPUTE: Rules(disputing.PATH, disputes.merge, disputes.LASTS),
+    ObjectKind.FRAUD_WARNING: Rules(disputing.WARNINGS, disputes.merge_warning, timedelta()),
 }
 
 

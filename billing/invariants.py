@@ -242,6 +242,36 @@ RULES = (
         """,
     ),
     Rule(
+        "I8",
+        "A credit by rule is in the ledger with its amount, and no fact was credited with less than nothing.",
+        """
+        SELECT 'posting ' || posting.public_id
+          FROM billing_rulecredit AS credit
+          JOIN billing_posting AS posting ON posting.id = credit.posting_id
+          LEFT JOIN (billing_entry AS entry JOIN billing_ledgeraccount AS account
+                     ON account.id = entry.account_id AND account.kind = 'wallet') ON entry.posting_id = posting.id
+         WHERE entry.amount_micros IS DISTINCT FROM credit.micros OR posting.lease_id <> credit.lease_id
+         UNION ALL
+        SELECT 'lease ' || lease_id FROM billing_rulecredit
+         GROUP BY lease_id, outage_id, transition_id HAVING sum(micros) < 0
+         UNION ALL
+        SELECT 'posting ' || public_id FROM billing_posting AS posting
+         WHERE kind = 'promise_credit' AND NOT EXISTS (SELECT FROM billing_rulecredit WHERE posting_id = posting.id)
+        """,
+    ),
+    Rule(
+        "I8b",
+        "Every adjustment in the ledger was asked for by staff, and moved what was asked for.",
+        """
+        SELECT 'posting ' || posting.public_id
+          FROM billing_posting AS posting
+          JOIN billing_entry AS entry ON entry.posting_id = posting.id
+          JOIN billing_ledgeraccount AS account ON account.id = entry.account_id AND account.kind = 'wallet'
+          LEFT JOIN billing_adjustment AS adjustment ON adjustment.posting_id = posting.id
+         WHERE posting.kind = 'adjustment' AND adjustment.amount_micros IS DISTINCT FROM entry.amount_micros
+        """,
+    ),
+    Rule(
         "I9",
         "No machine is in a tenant's hands outside an active lease.",
         """

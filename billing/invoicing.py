@@ -1,6 +1,6 @@
 """
-Monthly invoices: one line for each lease and price, and one each for fees and credits of time that was handed back;
-each rounded to cents once; numbered without gaps.
+Monthly invoices: one line for each lease and price, and one each for fees and for each kind of credit; each rounded to
+cents once; numbered without gaps.
 """
 
 from collections import defaultdict
@@ -37,11 +37,13 @@ from marketplace.money import MICROS_PER_CENT, cents_of, format_micros
 SERIES = "GL"
 MONTHS_BACK = 3
 ACTOR = "system:billing"
-# What is posted for time that was handed back, with the line that it is shown on.
-HANDED_BACK = {
+# What is posted for a lease besides its use, with the line that it is shown on.
+BESIDES = {
     PostingKind.EARLY_RETURN: LineKind.FEE,
     PostingKind.CANCELLATION: LineKind.FEE,
     PostingKind.RESALE_CREDIT: LineKind.CREDIT,
+    PostingKind.PROMISE_CREDIT: LineKind.PROMISE,
+    PostingKind.ADJUSTMENT: LineKind.ADJUST,
 }
 
 
@@ -67,14 +69,14 @@ class Used:
 
 
 def unclosed(*, now: datetime) -> list[tuple[Organization, date]]:
-    """Organizations that used or handed back something in one of the last three months and have no invoice for it."""
+    """Organizations with use, fees or credits in one of the last three months that have no invoice for it."""
     first, found = month_of(now), list[tuple[Organization, date]]()
     for _ in range(MONTHS_BACK):
         first = previous_month(first)
         used = Q(pk__in=Usage.objects.filter(_within(first)).values("lease__organization"))
-        handed_back = Posting.objects.filter(_within(first, "at"), kind__in=HANDED_BACK)
+        besides = Posting.objects.filter(_within(first, "at"), kind__in=BESIDES, lease__isnull=False)
         rows = (
-            Organization.objects.filter(used | Q(pk__in=handed_back.values("organization")))
+            Organization.objects.filter(used | Q(pk__in=besides.values("organization")))
             .exclude(invoices__period_start=first)
             .order_by("pk")
         )
@@ -87,7 +89,7 @@ def close(*, organization: Organization, period: date, now: datetime) -> Invoice
     """
     Issue the invoice of the UTC month that begins on `period`; closing it again returns the same one.
 
-    Returns None if nothing was used or handed back in that month.
+    Returns None if nothing was used, charged or credited in that month.
 
     :raises PeriodNotReady: if the month is not over or a lease is not metered to its end
     """
@@ -146,26 +148,27 @@ def posted_lines(*, organization: Organization, period: date) -> Sequence[Invoic
     usage = Usage.objects.filter(_within(period), lease__organization=organization)
     grouped = usage.values_list("lease", "micros_per_node_hour")
     used = list(grouped.annotate(Sum("seconds"), Sum("outage_node_seconds"), Sum("micros")))
-    handed_back = _handed_back(organization, period)
+    besides = _besides(organization, period)
     meters = Meter.objects.select_related("lease__offer__pool__node_type", "lease__offer__pool__site")
-    leases = {row[0] for row in used} | {lease for lease, _ in handed_back}
+    leases = {row[0] for row in used} | {lease for lease, _ in besides}
     by_lease = {meter.lease_id: meter for meter in meters.filter(lease__in=leases)}
     lines = [_line(by_lease[lease], micros_per_node_hour, Used(*sums)) for lease, micros_per_node_hour, *sums in used]
-    lines += [_fee_line(by_lease[lease], kind, micros) for (lease, kind), micros in handed_back.items()]
+    lines += [_fee_line(by_lease[lease], kind, micros) for (lease, kind), micros in besides.items()]
     return sorted(lines, key=_place)
 
 
-def _handed_back(organization: Organization, period: date) -> dict[tuple[int, LineKind], int]:
+def _besides(organization: Organization, period: date) -> dict[tuple[int, LineKind], int]:
     """Micro-dollars of fees, and of credits as less than nothing, by lease."""
     entries = Entry.objects.filter(
         _within(period, "posting__at"),
         posting__organization=organization,
-        posting__kind__in=HANDED_BACK,
+        posting__kind__in=BESIDES,
+        posting__lease__isnull=False,
         account__kind=AccountKind.WALLET,
     )
     found: dict[tuple[int, LineKind], int] = defaultdict(int)
     for lease, kind, moved in entries.values_list("posting__lease", "posting__kind", "amount_micros"):
-        found[lease, HANDED_BACK[PostingKind(kind)]] -= moved
+        found[lease, BESIDES[PostingKind(kind)]] -= moved
     return found
 
 

@@ -7,6 +7,7 @@ from django.db.models import BigIntegerField, DateTimeField, F, Q
 
 from accounts.models import Given, Organization, Statement
 from billing.models import Payment, PaymentState
+from billing.suspending import SUSPENDED
 from leasing.models import Lease, NodeLimit
 from leasing.queries.limits import most_nodes_at_once
 from marketplace.models import Plan, Terms
@@ -17,10 +18,10 @@ BLOCKED = "Ordering is paused for your company; write to us. What you lease goes
 
 
 class OrderingBlocked(Exception):
-    """Staff have put the organization's orders on hold. Why is not for the customer to read."""
-
-    def __init__(self) -> None:
-        super().__init__(BLOCKED)
+    """
+    The organization may not order, extend or move: staff hold its orders, or it is suspended. The message says the way
+    out, and never why.
+    """
 
 
 class NodeLimitReached(Exception):
@@ -45,10 +46,21 @@ class NodesAllowed:
 
 def check_ordering(*, organization: Organization) -> None:
     """
-    :raises OrderingBlocked: if staff hold its orders, as the database knows by now
+    Whether it may order, extend or move; the one place where that is asked.
+
+    :raises OrderingBlocked: if staff hold its orders or it is suspended, as the database knows by now
     """
-    if Organization.objects.exclude(ordering_hold="").filter(pk=organization.pk).exists():
-        raise OrderingBlocked
+    if words := blocked(organization=organization):
+        raise OrderingBlocked(words)
+
+
+def blocked(*, organization: Organization) -> str:
+    """Why it may not order, extend or move, in words for its members that name the way out; empty if it may."""
+    fresh = STANDING.first(organization=organization.pk)
+    if fresh is None:
+        return ""
+    account = getattr(fresh, "billing_account", None)
+    return SUSPENDED if account and account.suspended_at else BLOCKED if fresh.ordering_hold else ""
 
 
 def check_nodes(
@@ -91,6 +103,7 @@ def is_new(*, organization: Organization, now: datetime) -> bool:
 
 
 OWN = Given("organization", BigIntegerField())
+STANDING = Statement(lambda: Organization.objects.select_related("billing_account").filter(pk=OWN))
 LIMIT = Statement(
     lambda: NodeLimit.objects.filter(
         Q(plan=Given("plan", BigIntegerField())) | Q(plan=None), organization=OWN
@@ -102,6 +115,8 @@ STOOD = Statement(
         state=PaymentState.PAID,
         settled_at__lte=Given("upto", DateTimeField()),
         refunded_cents__lt=F("amount_cents"),
+        disputes=None,
+        fraud_warnings=None,
     ).only("pk")[:1]
 )
 

@@ -20,7 +20,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.operations import record
-from billing import cards, charging, customers, operations, pacing, refunds, settlement
+from billing import cards, charging, customers, operations, pacing, refunds, settlement, taxing
 from billing.models import CallKind, CallState, GatewayCall
 from billing.payments.base import Call, Facts, Gateway, GatewayBroke, GatewayRefused
 
@@ -92,6 +92,7 @@ RULES: Mapping[CallKind, Rules] = {
     CallKind.CHARGE: Rules(apply=charging.answered, refused=charging.refused),
     CallKind.CONFIRM: Rules(apply=charging.answered, refused=charging.refused, find=charging.find),
     CallKind.CALL_OFF: Rules(apply=charging.answered, refused=charging.not_called_off, find=charging.find),
+    CallKind.TAX_ID: Rules(apply=taxing.taken, refused=taxing.not_taken, find=taxing.find),
 }
 
 

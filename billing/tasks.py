@@ -9,9 +9,11 @@ from celery import shared_task
 from accounts import clock
 from accounts.models import IllegalMove, Organization, Stale
 from billing import (
+    adjusting,
     capping,
     cards,
     charging,
+    crediting,
     extending,
     filling,
     granting,
@@ -27,6 +29,7 @@ from billing import (
     sending,
     settlement,
     standing,
+    taxing,
     topping_up,
 )
 from billing import refunds as refunding
@@ -62,6 +65,12 @@ def credit_resales(**_: object) -> None:
 
 
 @shared_task
+def credit_promises(**_: object) -> None:
+    """Credit what leases are owed for promises that were not kept."""
+    for_each(crediting.due(now=clock.now()), lambda lease: crediting.credit(lease=lease, now=clock.now()))
+
+
+@shared_task
 def settle(**_: object) -> None:
     """Act on the processor's messages, then ask about payments whose message never came."""
     gateway = payments.gateway()
@@ -81,6 +90,19 @@ def poll(**_: object) -> None:
 def reconcile(**_: object) -> None:
     """Compare our ledger with the processor's account of each day that is over."""
     reconciling.reconcile(gateway=payments.gateway(), now=clock.now())
+
+
+@shared_task
+def check_tax_ids(**_: object) -> None:
+    """Have tax ids checked, and ask what came of it."""
+    gateway = payments.gateway()
+    for_each(taxing.due(now=clock.now()), lambda row: taxing.check(profile=row, gateway=gateway, now=clock.now()))
+
+
+@shared_task
+def expire_adjustments(**_: object) -> None:
+    """Call off adjustments that nobody decided on in time."""
+    for_each(adjusting.overdue(now=clock.now()), lambda row: adjusting.expire(adjustment=row, now=clock.now()))
 
 
 @shared_task

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from accounts.models import Organization
 from accounts.operations import record
-from billing import automatic, operations
+from billing import automatic, limits, operations
 from billing.cards import cards_of
 from billing.charging import OPEN, request_charge
 from billing.models import AutoTopUp, Level, Payment
@@ -51,6 +51,8 @@ def top_up(*, organization: Organization, now: datetime) -> Payment | None:
 
 def _wanted(rules: AutoTopUp, now: datetime) -> bool:
     if not rules.active or (rules.next_attempt_at and rules.next_attempt_at > now):
+        return False
+    if limits.blocked(organization=rules.organization):  # perhaps his card was stolen: he can still pay by himself
         return False
     if Payment.objects.filter(organization=rules.organization, automatic=True, state__in=OPEN).exists():
         return False

@@ -29,6 +29,9 @@ SANDBOX_ADDRESS = env.text("SANDBOX_ADDRESS", "")  # host:port of the built-in n
 SANDBOX_HOST_KEY = env.text("SANDBOX_HOST_KEY", "")  # its public key, one line
 GENERATION = env.number("GENERATION", 1)  # raise it after a restore or failover: hosts refuse what is older
 LAUNCH_RATE = env.text("LAUNCH_RATE", "60/min")  # orders of one token or person through the API
+SELLER_COUNTRY = env.text("SELLER_COUNTRY", "US")  # two letters: where the operator is established for tax
+STRIPE_TAX = env.flag("STRIPE_TAX")  # whether Stripe Tax is enabled, with the registrations that it needs
+ADJUSTMENT_LIMIT_CENTS = env.number("ADJUSTMENT_LIMIT_CENTS", 50_000)  # above it staff need a second person
 WATCH_EVERY = env.number("WATCH_EVERY", 15)  # seconds between two looks at a node
 FAILPOINTS = frozenset(env.failpoints("FAILPOINTS", allowed=not HTTPS))  # where tests kill the process
 
@@ -106,6 +109,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "accounts.context.principal",
+                "billing.context.standing",
             ],
         },
     }

@@ -1,19 +1,33 @@
 """Money for staff: everything can be seen, and nothing here can change what has happened."""
 
 from billing.admin.cards import AutoTopUpAdmin, CardPageAdmin, CreditGrantAdmin, SavedCardAdmin
-from billing.admin.ledger import LedgerAccountAdmin, PostingAdmin, StandingAdmin
+from billing.admin.ledger import AdjustmentAdmin, LedgerAccountAdmin, PostingAdmin, StandingAdmin
 from billing.admin.orders import BudgetAdmin, StandingOrderAdmin
 from billing.admin.papers import InvoiceAdmin
-from billing.admin.payments import BillingAccountAdmin, GatewayCallAdmin, GatewayEventAdmin, PaymentAdmin, RefundAdmin
+from billing.admin.payments import (
+    BillingAccountAdmin,
+    DisputeAdmin,
+    FraudWarningAdmin,
+    GatewayCallAdmin,
+    GatewayEventAdmin,
+    PaymentAdmin,
+    RefundAdmin,
+    TaxProfileAdmin,
+)
+from billing.admin.promises import CreditRuleAdmin, RuleCreditAdmin
 from billing.admin.usage import DifferenceAdmin, HandBackAdmin, MeterAdmin, MonthUseAdmin, QuoteAdmin, UsageAdmin
 
 __all__ = [
+    "AdjustmentAdmin",
     "AutoTopUpAdmin",
     "BillingAccountAdmin",
     "BudgetAdmin",
     "CardPageAdmin",
     "CreditGrantAdmin",
+    "CreditRuleAdmin",
     "DifferenceAdmin",
+    "DisputeAdmin",
+    "FraudWarningAdmin",
     "GatewayCallAdmin",
     "GatewayEventAdmin",
     "HandBackAdmin",
@@ -25,8 +39,10 @@ __all__ = [
     "PostingAdmin",
     "QuoteAdmin",
     "RefundAdmin",
+    "RuleCreditAdmin",
     "SavedCardAdmin",
     "StandingAdmin",
     "StandingOrderAdmin",
+    "TaxProfileAdmin",
     "UsageAdmin",
 ]

@@ -4,7 +4,7 @@ from accounts.http.problems import Problem, bad_field
 from billing.budgets import BudgetExceeded
 from billing.checkout import InsufficientFunds, QuoteExpired, QuoteUsed, RunsDry
 from billing.extending import PriceTooHigh
-from billing.limits import BLOCKED, NodeLimitReached
+from billing.limits import NodeLimitReached
 from billing.waiting import NotWaiting
 from leasing.operations import BookedBehind, NodesTaken, WindowRefused
 from leasing.queries.extension import LEASE
@@ -122,13 +122,13 @@ def node_limit_reached(error: NodeLimitReached) -> Problem:
     )
 
 
-def ordering_blocked() -> Problem:
-    """403. Why is not said."""
-    return Problem(403, "ordering_blocked", "Ordering is paused", BLOCKED)
+def ordering_blocked(error: Exception) -> Problem:
+    """403, with the way out. Why is not said."""
+    return Problem(403, "ordering_blocked", "Ordering is paused", str(error))
 
 
 def capped(error: Exception) -> Problem:
     """What an organization's standing, node limit or budget forbids."""
     if isinstance(error, BudgetExceeded):
         return budget_exceeded(error)
-    return node_limit_reached(error) if isinstance(error, NodeLimitReached) else ordering_blocked()
+    return node_limit_reached(error) if isinstance(error, NodeLimitReached) else ordering_blocked(error)

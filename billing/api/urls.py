@@ -3,16 +3,20 @@
 from django.urls import path
 
 from billing.api import (
+    adjustments,
     budgets,
     cards,
+    disputes,
     gifts,
     handing_back,
     money,
     orders,
+    promises,
     reconciliation,
     standing_orders,
     statements,
     tagging,
+    tax,
     windows,
 )
 
@@ -26,6 +30,8 @@ urlpatterns = [
     path("leases/<str:id>/intervals", orders.LeaseIntervals.as_view(), name="api_lease_intervals"),
     path("leases/<str:id>/project", tagging.Project.as_view(), name="api_lease_project"),
     path("leases/<str:id>/receipt", orders.LeaseReceipt.as_view(), name="api_lease_receipt"),
+    path("leases/<str:id>/credits", promises.LeaseCredits.as_view(), name="api_lease_credits"),
+    path("promises", promises.Promises.as_view(), name="api_promises"),
     path("leases/<str:id>/extension", windows.Extension.as_view(), name="api_lease_extension"),
     path("leases/<str:id>/extend", windows.Extend.as_view(), name="api_lease_extend"),
     path("leases/<str:id>/auto-extend", windows.AutoExtension.as_view(), name="api_lease_auto_extend"),
@@ -43,6 +49,7 @@ urlpatterns = [
     path("statements.csv", statements.StatementFile.as_view(), name="api_statements_csv"),
     path("budgets", budgets.Budgets.as_view(), name="api_budgets"),
     path("budgets/<str:id>", budgets.OneBudget.as_view(), name="api_budget"),
+    path("tax-profile", tax.TaxProfiles.as_view(), name="api_tax_profile"),
     path("limits", budgets.Limits.as_view(), name="api_limits"),
     path("invoices", money.Invoices.as_view(), name="api_invoices"),
     path("invoices/preview", money.InvoicePreview.as_view(), name="api_invoice_preview"),
@@ -57,6 +64,22 @@ urlpatterns = [
     path("automatic-top-up", cards.AutomaticTopUp.as_view(), name="api_automatic_top_up"),
     path("promotional-credit", cards.PromotionalCredit.as_view(), name="api_promotional_credit"),
     path("operations/promotional-credit", gifts.GiveCredit.as_view(), name="api_operations_gifts"),
+    path("operations/disputes", disputes.Disputes.as_view(), name="api_operations_disputes"),
+    path("operations/disputes/<str:id>", disputes.OneDispute.as_view(), name="api_operations_dispute"),
+    path("operations/adjustments", adjustments.Adjustments.as_view(), name="api_operations_adjustments"),
+    path(
+        "operations/adjustments/<str:id>/approve",
+        adjustments.Approve.as_view(),
+        name="api_operations_adjustment_approve",
+    ),
+    path(
+        "operations/adjustments/<str:id>/refuse",
+        adjustments.Refuse.as_view(),
+        name="api_operations_adjustment_refuse",
+    ),
+    path(
+        "operations/organizations/<str:id>/suspension", disputes.Suspension.as_view(), name="api_operations_suspension"
+    ),
     path("refunds", money.Refunds.as_view(), name="api_refunds"),
     path("operations/reconciliation", reconciliation.Days.as_view(), name="api_operations_reconciliation"),
     path("operations/discrepancies", reconciliation.Discrepancies.as_view(), name="api_operations_discrepancies"),

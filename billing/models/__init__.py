@@ -1,26 +1,33 @@
 """Everything `billing` keeps: prices promised, seconds used, money moved."""
 
 from billing.models.account import BillingAccount, BillingMode
+from billing.models.adjustment import Adjustment, AdjustmentState
 from billing.models.automatic import AutoTopUp
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
 from billing.models.card import CardPage, CardPageState, SavedCard
 from billing.models.credit import CreditGrant, CreditUse
+from billing.models.dispute import Dispute, DisputeState, FraudWarning
 from billing.models.handing_back import HandBack
 from billing.models.inbox import Forgery, Watermark
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind
 from billing.models.ledger import AccountKind, Entry, LedgerAccount, Link, Posting, PostingKind
 from billing.models.outbox import CallKind, CallState, GatewayCall, Pace
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
+from billing.models.promise import RULES_AHEAD, CreditRule, Promise, RuleCredit
 from billing.models.quote import Quote
 from billing.models.reconciliation import Discrepancy, Movement, Reconciliation
 from billing.models.recount import Difference, Recount
 from billing.models.standing import Level, Standing
 from billing.models.standing_order import Mode, StandingOrder, StandingOrderState
+from billing.models.tax import TaxIdKind, TaxIdState, TaxProfile
 from billing.models.usage import Meter, MeterPrice, MonthUse, Usage, UsageKind
 
 __all__ = [
     "PERCENTS",
+    "RULES_AHEAD",
     "AccountKind",
+    "Adjustment",
+    "AdjustmentState",
     "AutoTopUp",
     "BillingAccount",
     "BillingMode",
@@ -31,11 +38,15 @@ __all__ = [
     "CardPage",
     "CardPageState",
     "CreditGrant",
+    "CreditRule",
     "CreditUse",
     "Difference",
     "Discrepancy",
+    "Dispute",
+    "DisputeState",
     "Entry",
     "Forgery",
+    "FraudWarning",
     "GatewayCall",
     "GatewayEvent",
     "HandBack",
@@ -56,15 +67,20 @@ __all__ = [
     "PaymentState",
     "Posting",
     "PostingKind",
+    "Promise",
     "Quote",
     "Reconciliation",
     "Recount",
     "Refund",
     "RefundState",
+    "RuleCredit",
     "SavedCard",
     "Standing",
     "StandingOrder",
     "StandingOrderState",
+    "TaxIdKind",
+    "TaxIdState",
+    "TaxProfile",
     "Usage",
     "UsageKind",
     "Watermark",

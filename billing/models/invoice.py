@@ -49,13 +49,15 @@ class LineKind(models.TextChoices):
     USAGE = "usage", "use"
     FEE = "fee", "fee for agreed time that was handed back"
     CREDIT = "credit", "credit for handed-back time that others used"
+    ADJUST = "adjust", "adjustment"
+    PROMISE = "promise", "credit for promises not kept"
 
 
 class InvoiceLine(models.Model):
     """
     One lease in the month at one price: `seconds` × `nodes` - `outage_node_seconds`, exact in micro-dollars and rounded
     once to cents. Less than nothing where an outage of an earlier month became known only in this one. Fees and credits
-    for time that was handed back are lines of their own, without seconds.
+    are lines of their own, without seconds.
     """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")

@@ -46,7 +46,11 @@ class AccountKind(models.TextChoices):
     REVENUE = "revenue", "revenue"  # what the customer has used
     CLEARING = "stripe_clearing", "card payments"  # what the card processor has moved for the customer, negative
     PROMOTIONS = "promotions", "promotional credit"  # what we gave away, negative
-    FEES = "processor_fees", "fees of the card processor"  # what it kept of payments, negative: ours to bear
+    FEES = (
+        "processor_fees",
+        "fees of the card processor",
+    )  # what it keeps, negative: ours to bear
+    ADJUSTMENTS = "adjustments", "adjustments"  # what staff gave (negative) or took, for no lease
 
 
 class PostingKind(models.TextChoices):
@@ -63,6 +67,10 @@ class PostingKind(models.TextChoices):
     CANCELLATION = "cancellation", "cancellation fee"
     RESALE_CREDIT = "resale_credit", "credit for resold time"
     PROCESSOR_FEE = "processor_fee", "fee of the card processor"
+    ADJUSTMENT = "adjustment", "adjustment"
+    DISPUTE = "dispute", "disputed payment taken back"
+    DISPUTE_RETURNED = "dispute_returned", "disputed payment returned"
+    PROMISE_CREDIT = "promise_credit", "credit for a promise not kept"
 
 
 class LedgerAccount(models.Model):

@@ -19,6 +19,7 @@ class CallKind(models.TextChoices):
     CHARGE = "charge", "charge a saved card"
     CONFIRM = "confirm", "lead a card's owner to the bank"
     CALL_OFF = "call_off", "call off a charge"
+    TAX_ID = "tax_id", "have a tax id checked"
 
 
 class CallState(models.TextChoices):

@@ -56,6 +56,7 @@ class ObjectKind(StrEnum):
     SETUP_INTENT = "setup_intent"
     REFUND = "refund"
     DISPUTE = "dispute"
+    FRAUD_WARNING = "fraud_warning"
     INVOICE = "invoice"
     SUBSCRIPTION = "subscription"
     METER_ERROR = "meter_error"

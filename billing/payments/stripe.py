@@ -32,6 +32,7 @@ _KINDS = {
     "setup_intent": ObjectKind.SETUP_INTENT,
     "refund": ObjectKind.REFUND,
     "dispute": ObjectKind.DISPUTE,
+    "radar.early_fraud_warning": ObjectKind.FRAUD_WARNING,
     "invoice": ObjectKind.INVOICE,
     "subscription": ObjectKind.SUBSCRIPTION,
     "v1.billing.meter.error_report_triggered": ObjectKind.METER_ERROR,

@@ -11,6 +11,7 @@ from accounts.models import Organization
 from billing.models import (
     AccountKind,
     Discrepancy,
+    Dispute,
     Entry,
     Movement,
     Payment,
@@ -41,6 +42,7 @@ def kinds() -> tuple[Kind, ...]:
     return (
         Kind(Payment.objects.all(), "charge_reference", "organization", ("top_up",)),
         Kind(sent, "reference", "payment__organization", ("refund", "refund_failed")),
+        Kind(Dispute.objects.all(), "reference", "payment__organization", ("dispute", "dispute_returned")),
     )
 
 

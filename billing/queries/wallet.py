@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from accounts.models import Organization
 from accounts.prepared import prepared
-from billing.models import AccountKind, Entry, Payment, PaymentState
+from billing.models import AccountKind, Dispute, Entry, Payment, PaymentState
 from billing.queries.credit import credits_left, lapsing
 from billing.queries.meters import NOT_BEGUN, Reading, open_readings
 from marketplace.money import MICROS_PER_CENT, SECONDS_PER_HOUR
@@ -96,9 +96,12 @@ def refundable_cents(*, organization: Organization, now: datetime) -> int:
 
 
 def refundable_payments(*, organization: Organization) -> QuerySet[Payment]:
-    """Payments with something left to give back, newest first."""
+    """Payments with something left to give back, newest first; none that was ever disputed: its bank deals with it."""
     return Payment.objects.filter(
-        organization=organization, state=PaymentState.PAID, refunded_cents__lt=F("amount_cents")
+        ~Exists(Dispute.objects.filter(payment=OuterRef("pk"))),
+        organization=organization,
+        state=PaymentState.PAID,
+        refunded_cents__lt=F("amount_cents"),
     ).order_by("-settled_at", "-id")
 
 

@@ -21,7 +21,7 @@ KINDS = {
     "public": """
         home catalogue plans offer find pay healthz mailbox mailbox_letter
         api_offers api_offer api_offer_windows api_offer_calendar api_earliest api_sites api_gpu_models
-        api_node_types api_images api_plans api_certificate_keys
+        api_node_types api_images api_plans api_certificate_keys promises api_promises
     """,
     "schema": "schema docs",
     "webhook": "stripe-webhook",
@@ -34,6 +34,9 @@ KINDS = {
         reconciliation discrepancy api_operations_reconciliation api_operations_discrepancies api_operations_explain
         gifts api_operations_gifts
         approvals approval api_operations_approvals api_operations_approve api_operations_decline
+        disputes dispute suspension adjustments adjustment adjustment_new
+        api_operations_adjustments api_operations_adjustment_approve api_operations_adjustment_refuse
+        api_operations_disputes api_operations_dispute api_operations_suspension
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
     """,
@@ -50,9 +53,10 @@ KINDS = {
         api_cards api_card api_card_default api_card_pages api_card_page api_automatic_top_up api_promotional_credit
         invoices invoice api_movement api_statements api_statements_csv
         budgets budget-create budget budget-remove limits api_budgets api_budget api_quote_budgets api_limits
+        tax_profile api_tax_profile
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
-        api_leases api_lease api_lease_usage api_lease_intervals api_lease_receipt api_lease_extension api_lease_extend
-        api_lease_auto_extend api_lease_project api_lease_move
+        api_leases api_lease api_lease_usage api_lease_credits api_lease_intervals api_lease_receipt api_lease_extension
+        api_lease_extend api_lease_auto_extend api_lease_project api_lease_move
         api_lease_transitions api_lease_return api_lease_hand_back api_lease_shorten api_lease_rename
         api_lease_wipe_certificate
         api_lease_ssh_keys api_lease_ssh_key api_lease_on_failure api_lease_outages api_lease_events

@@ -28,6 +28,8 @@ TABLES = (
     "movement",
     "reconciliation",
     "credituse",
+    "creditrule",
+    "rulecredit",
 )
 STATEMENTS = {
     "UPDATE": "UPDATE billing_{0} SET id = id",

@@ -7,13 +7,14 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from accounts.clock import now
-from billing import cards, customers, payments, polling, reconciling, refunds, sending
+from billing import cards, customers, payments, polling, reconciling, refunds, sending, taxing
 from billing.models import Discrepancy, GatewayCall, Movement, PaymentState, Refund, RefundState
 from billing.payments.base import GatewayUnavailable
 from tests import factories
 from tests.billing.cards_world import charged, saved
 from tests.billing.conftest import SECOND
 from tests.billing.stripe_world import paid
+from tests.billing.test_taxing import BERLIN
 from tests.factories import DAY
 from tests.stripe_standin import StripeStandin
 
@@ -24,7 +25,7 @@ PERMISSIONS = dict(re.findall(r"^\| [^|]+ \| `(\w+)` \| (read|write) \|", GUIDE.
 
 
 def test_a_life_of_money_needs_no_other_permissions(stripe: StripeStandin, settings: Settings) -> None:
-    assert len(PERMISSIONS) == 9
+    assert len(PERMISSIONS) == 12
     stripe.restricted_key(KEY, **PERMISSIONS)
     settings.STRIPE_API_KEY = KEY
     gateway, organization = payments.gateway(), factories.an_organization()
@@ -37,6 +38,9 @@ def test_a_life_of_money_needs_no_other_permissions(stripe: StripeStandin, setti
     card = saved(stripe, organization)
     assert charged(organization, card).state == PaymentState.PAID
     assert cards.check_due(gateway=gateway, now=now() + 2 * DAY) == {}
+    taxing.declare(organization=organization, fields=BERLIN, actor="", now=now())
+    for profile in taxing.due(now=now()):
+        taxing.check(profile=profile, gateway=gateway, now=now())
     cards.remove(card=card, actor="", now=now())
     assert sending.send_due(gateway=gateway, now=now() + SECOND) == {}
     assert refunds.check_sent(gateway=gateway, now=now() + DAY) == {}

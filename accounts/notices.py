@@ -31,13 +31,19 @@ ROLES: dict[str, frozenset[str]] = {
     "payment": FINANCIAL,
     "refund": FINANCIAL,
     "invoice": FINANCIAL,
+    "credit_note": FINANCIAL,
+    "transfer": FINANCIAL,
     "standing": EVERYBODY,
     "plan": EVERYBODY,
     "standing_order": TECHNICAL,
     "token": ADMINS,
 }
 # Kinds of the operator's own events, or their parts before the dot, to the permission of the staff who are told.
-STAFF: dict[str, str] = {"node": "marketplace.change_node", "site": "marketplace.change_node"}
+STAFF: dict[str, str] = {
+    "node": "marketplace.change_node",
+    "site": "marketplace.change_node",
+    "closing": "billing.change_parkedmonth",
+}
 LATEST = timedelta(days=3)  # older news is not news: after a long outage nobody gets a flood
 CLAIM = timedelta(minutes=5)
 MOST_ATTEMPTS = 10

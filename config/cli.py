@@ -29,6 +29,7 @@ HELP = """\
 ./run code                the staff login's authenticator code of the moment
 ./run bench fleet         how fast telemetry and health of 10,000 nodes are kept, each figure beside its bar,
                           with databases of its own; --quick only tries whether it works
+./run bench billing       how long closing a month takes, beside the same work by hand in SQL
 ./run help                this text
 
 With DATABASE_URL, REDIS_URL or STRIPE_API_KEY set, the embedded PostgreSQL, Valkey or Stripe stand-in is not started.
@@ -36,7 +37,7 @@ State is kept in var/ (STATE_DIR): stop and remove it to start afresh. ./test ru
 
 
 NEEDED_BYTES = 500_000_000
-MEASUREMENTS = ("fleet", "search")
+MEASUREMENTS = ("fleet", "search", "billing")
 
 
 def main(arguments: list[str]) -> int:

@@ -15,6 +15,7 @@ from accounts.http.views import OrganizationView
 from billing import invoicing, refunds, settlement
 from billing.models import Entry, Invoice, LedgerAccount, Payment, Refund
 from billing.queries import ledger_entries, refundable_cents, wallet
+from billing.queries.months import month_of, next_month
 from billing.serializers import (
     EntryShown,
     InvoiceShown,
@@ -88,10 +89,10 @@ class InvoicePreview(OrganizationView):
         """The invoice that the running UTC month would get if it ended now."""
         moment = now()
         lines = invoicing.preview(organization=self.principal.organization, now=moment)
-        month = invoicing.month_of(moment)
+        month = month_of(moment)
         shown = {
             "period_start": month,
-            "period_end": invoicing.next_month(month),
+            "period_end": next_month(month),
             "total_cents": sum(line.cents for line in lines),
             "lines": lines,
         }

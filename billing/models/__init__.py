@@ -3,8 +3,8 @@
 from billing.models.account import BillingAccount, BillingMode
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
 from billing.models.handing_back import HandBack
-from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind
-from billing.models.ledger import AccountKind, Entry, LedgerAccount, Posting, PostingKind
+from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind, ParkedMonth
+from billing.models.ledger import HANDED_BACK, AccountKind, Entry, LedgerAccount, Posting, PostingKind
 from billing.models.outbox import CallKind, CallState, GatewayCall
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.quote import Quote
@@ -13,6 +13,7 @@ from billing.models.standing_order import Mode, StandingOrder, StandingOrderStat
 from billing.models.usage import Meter, MeterPrice, Usage
 
 __all__ = [
+    "HANDED_BACK",
     "PERCENTS",
     "AccountKind",
     "BillingAccount",
@@ -34,6 +35,7 @@ __all__ = [
     "Meter",
     "MeterPrice",
     "Mode",
+    "ParkedMonth",
     "Payment",
     "PaymentState",
     "Posting",

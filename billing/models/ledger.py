@@ -30,6 +30,10 @@ class AccountKind(models.TextChoices):
     REVENUE = "revenue", "revenue"  # what the customer has used
     CLEARING = "stripe_clearing", "card payments"  # what the card processor has moved for the customer, negative
     PROMOTIONS = "promotions", "promotional credit"  # what we gave away, negative
+    ROUNDING = "rounding", "rounding to cents"  # what invoices add to the exact amounts, or leave off
+    TAXES = "taxes", "taxes"  # what invoices charge for a tax office
+    TRANSFERS = "transfers", "bank transfers"  # what the customer has transferred to our bank, negative
+    WRITTEN_OFF = "written_off", "written off"  # what we no longer expect, negative
 
 
 class PostingKind(models.TextChoices):
@@ -44,6 +48,15 @@ class PostingKind(models.TextChoices):
     EARLY_RETURN = "early_return", "fee for handing back early"
     CANCELLATION = "cancellation", "cancellation fee"
     RESALE_CREDIT = "resale_credit", "credit for resold time"
+    ROUNDING = "rounding", "rounding of an invoice to cents"
+    TAX = "tax", "tax of an invoice"
+    TRANSFER = "transfer", "bank transfer"
+    CREDIT_NOTE = "credit_note", "credit note"
+    WRITE_OFF = "write_off", "write-off"
+
+
+# What is posted for time that was handed back. An invoice has it on lines of its own.
+HANDED_BACK = (PostingKind.EARLY_RETURN, PostingKind.CANCELLATION, PostingKind.RESALE_CREDIT)
 
 
 class LedgerAccount(models.Model):
@@ -79,7 +92,14 @@ class Posting(models.Model):
     memo = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["organization", "-id"], name="posting_by_organization")]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="posting_by_organization"),
+            models.Index(
+                fields=["at"],
+                name="posting_of_hand_backs",
+                condition=models.Q(kind__in=[kind.value for kind in HANDED_BACK]),
+            ),
+        ]
         triggers = [
             pgtrigger.Protect(name="posting_is_append_only", operation=APPEND_ONLY),
             pgtrigger.Trigger(

@@ -8,6 +8,7 @@ from accounts.clock import now
 from accounts.views import allowed
 from billing import invoicing, receipts
 from billing.models import Invoice
+from billing.queries.months import month_of
 from leasing.queries import leases_of
 
 
@@ -20,7 +21,7 @@ def invoices(request: HttpRequest) -> HttpResponse:
         "invoices": Invoice.objects.filter(organization=own),
         "lines": lines,
         "total_cents": sum(line.cents for line in lines),
-        "month": invoicing.month_of(moment),
+        "month": month_of(moment),
     }
     return render(request, "billing/invoices.html", context)
 

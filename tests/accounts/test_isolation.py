@@ -13,8 +13,9 @@ from rest_framework.test import APIClient
 from accounts.clock import now
 from accounts.models import APIToken, Organization, User
 from accounts.operations import issue_token
-from billing import budgets, checkout, invoicing, settlement, waiting
+from billing import budgets, checkout, settlement, waiting
 from billing.models import Budget, Invoice
+from billing.queries.months import month_of, next_month, previous_month
 from leasing.models import MachineLog
 from leasing.provisioners import provisioner_for
 from leasing.provisioners.fake import Fake
@@ -77,12 +78,12 @@ def a_budget(organization: Organization) -> Budget:
 
 
 def an_invoice(organization: Organization) -> Invoice:
-    month = invoicing.previous_month(invoicing.month_of(now()))
+    month = previous_month(month_of(now()))
     return Invoice.objects.create(
         organization=organization,
         number="GL-TEST-1",
         period_start=month,
-        period_end=invoicing.next_month(month),
+        period_end=next_month(month),
         issued_at=now(),
         total_cents=0,
     )

@@ -1,7 +1,7 @@
 """The time in which a node did not serve is never charged: whatever the slices, however late it becomes known."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from accounts.models import Organization
-from billing import invoicing, metering, tasks
+from billing import metering, tasks
 from billing.models import AccountKind, Invoice, Meter, Posting, PostingKind, Usage
 from billing.queries import cost_so_far, read, readable
 from billing.receipts import receipt
@@ -27,6 +27,7 @@ from tests.billing.conftest import (
     assert_books_balance,
     balance,
     funded,
+    invoiced,
     money,
     place,
     running,
@@ -71,7 +72,7 @@ def test_an_outage_is_not_charged_and_everything_says_so(acme: Organization, off
     assert (credit.node_seconds, credit.saved_micros, credit.node) == (60, 60_000, lease.machines.all()[0].node.name)
     assert "less 60 node-seconds of outages" in paper.explanation
     assert [(line.seconds, line.outage_node_seconds, line.micros) for line in paper.lines] == [(600, 60, 1_140_000)]
-    invoice = invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=NOON + 40 * DAY)
+    invoice = invoiced(acme, now=NOON + 40 * DAY)
     assert invoice and [line.outage_node_seconds for line in invoice.lines.all()] == [60]
     assert_books_balance()
 
@@ -164,7 +165,7 @@ def closed(acme: Organization, offer: Offer) -> Lease:
     lease = running(acme, offer)
     give_back(lease, NOON + 600 * SECOND)
     meter(lease, NOON + HOUR)
-    assert invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=NOON + 31 * DAY)
+    assert invoiced(acme, now=NOON + 31 * DAY)
     return lease
 
 
@@ -181,7 +182,7 @@ def test_what_becomes_known_after_the_meter_closed_is_paid_back_once_today(close
     assert balance(acme, AccountKind.REVENUE) == 540_000 == receipt(lease=closed, now=april).charged_micros
     assert list(Invoice.objects.values()) == before[0]
     assert [row for row in Usage.objects.values() if row["from_at"] < april] == before[1]
-    invoice = invoicing.close(organization=acme, period=invoicing.month_of(april), now=april + 31 * DAY)
+    invoice = invoiced(acme, month=date(2026, 4, 1), now=april + 31 * DAY)
     assert invoice and [(line.seconds, line.outage_node_seconds, line.cents) for line in invoice.lines.all()] == [
         (0, 60, -6)
     ]

@@ -1,0 +1,40 @@
+"""`./run bench billing`: closing a month, beside the same work by hand in SQL, for up to a million leases."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+import django
+from django.core.management import call_command
+
+from bench.table import Table
+
+
+def main(arguments: list[str]) -> int:
+    """Measure everything; 1 when a bar is missed."""
+    parser = argparse.ArgumentParser(prog="./run bench billing", description=__doc__)
+    parser.add_argument("--leases", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="in a month, each")
+    parser.add_argument("--rounds", type=int, default=3, help="of each measurement; the best one counts")
+    parser.add_argument("--quick", action="store_true", help="small and fast: whether it works, not how well")
+    given = parser.parse_args(arguments)
+    if given.quick:
+        given.leases, given.rounds = [200, 1_000], 1
+    django.setup()
+    call_command("migrate", verbosity=0, skip_checks=True)
+    table = Table(judging=not given.quick)
+    table.listen()
+    for measure in parts():
+        measure(table, given)
+    return table.close()
+
+
+def parts() -> list[Callable[[Table, argparse.Namespace], None]]:
+    """What is measured, one module for each; the wallet and the card processor are to stand beside the closing."""
+    # Django is set up by now, and these import models.
+    from bench import billing_closing  # noqa: PLC0415
+
+    return [billing_closing.measure]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -43,6 +43,7 @@ STAFF: dict[str, str] = {
     "node": "marketplace.change_node",
     "site": "marketplace.change_node",
     "closing": "billing.change_parkedmonth",
+    "ledger": "billing.view_difference",
 }
 LATEST = timedelta(days=3)  # older news is not news: after a long outage nobody gets a flood
 CLAIM = timedelta(minutes=5)

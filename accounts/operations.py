@@ -54,7 +54,25 @@ def record(
     "system:leasing". With `notice`, members of the roles that `accounts.notices` names for the kind get an e-mail, or
     staff where the event is no organization's.
     """
-    return Event.objects.create(
+    event = unwritten(
+        organization=organization, kind=kind, subject=subject, actor=actor, at=at, data=data, notice=notice
+    )
+    event.save(force_insert=True)
+    return event
+
+
+def unwritten(
+    *,
+    organization: Organization | None,
+    kind: str,
+    subject: str,
+    actor: str,
+    at: datetime,
+    data: Mapping[str, Any] | None = None,
+    notice: Words | None = None,
+) -> Event:
+    """As `record`, for a caller whose own statement writes the event with what it is about."""
+    return Event(
         organization=organization, kind=kind, subject=subject, actor=actor, at=at, data=dict(data or {}), notice=notice
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.access import ACTIONS
-from accounts.http.serializers import StrictSerializer
+from accounts.http.serializers import Moment, StrictSerializer
 from accounts.models import APIToken, Event, Membership, Organization, SSHKey
 from accounts.operations import LONGEST_NAME
 from accounts.sshkeys import MAX_BYTES
@@ -61,7 +61,7 @@ class NewToken(StrictSerializer):
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=ACTIONS), min_length=1, max_length=len(ACTIONS)
     )
-    expires_at = serializers.DateTimeField(required=False, help_text="At most 365 days ahead; 90 days by default.")
+    expires_at = Moment(required=False, help_text="At most 365 days ahead; 90 days by default.")
 
 
 class EventShown(serializers.ModelSerializer[Event]):

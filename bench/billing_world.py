@@ -78,15 +78,17 @@ METERS = """
       FROM wanted
 """
 SLICES = """
-    INSERT INTO billing_usage (lease_id, from_at, until_at, seconds, outage_node_seconds, micros_per_node_hour, nodes,
-                               micros)
-    SELECT id, begins + n * interval '1 hour', begins + n * interval '1 hour' + length * interval '1 second', length, 0,
-           rate, 1, rate::bigint * length / 3600
+    INSERT INTO billing_usage (lease_id, kind, from_at, until_at, seconds, outage_node_seconds, micros_per_node_hour,
+                               nodes, micros)
+    SELECT id, 'use', begins + n * interval '1 hour', begins + n * interval '1 hour' + length * interval '1 second',
+           length, 0, rate, 1, rate::bigint * length / 3600
       FROM wanted, LATERAL (VALUES (0, 3600), (1, rest)) AS slice (n, length)
 """
 CREDITS = """
-    INSERT INTO billing_usage (lease_id, from_at, until_at, seconds, outage_node_seconds, micros_per_node_hour, nodes,
-                               micros)
-    SELECT id, begins + interval '3 hours', begins + interval '3 hours', 0, 120, rate, 1, -(rate::bigint * 120 / 3600)
-      FROM wanted WHERE out
+    INSERT INTO billing_usage (lease_id, kind, corrects_id, from_at, until_at, seconds, outage_node_seconds,
+                               micros_per_node_hour, nodes, micros)
+    SELECT wanted.id, 'correction', used.id, begins + interval '3 hours', begins + interval '3 hours', 0, 120, rate, 1,
+           -(rate::bigint * 120 / 3600)
+      FROM wanted JOIN billing_usage AS used ON used.lease_id = wanted.id AND used.from_at = wanted.begins
+     WHERE out
 """

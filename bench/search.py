@@ -31,7 +31,7 @@ def measure(given: argparse.Namespace) -> int:
     """With the database ready."""
     # Django is set up by now, and these import models.
     from accounts.clock import now  # noqa: PLC0415
-    from bench import search_asking, search_world  # noqa: PLC0415
+    from bench import search_asking, search_serving, search_world  # noqa: PLC0415
 
     table = Table(judging=not given.quick)
     table.listen()
@@ -46,7 +46,7 @@ def measure(given: argparse.Namespace) -> int:
         times = (given.live + given.over) / given.live
         table.add(f"time with {times:g} times the leases", many / few, "times", bar=1.3, most=True)
     with chapter("GET /api/v1/offers from the web server, over kept connections"):
-        search_asking.over_http(table, asked, rounds=given.rounds)
+        search_serving.over_http(table, asked, rounds=given.rounds)
     return table.close()
 
 

@@ -3,7 +3,8 @@ The sweep that keeps budgets while on-demand leases burn: told at 50, 80 and 100
 when there is room again.
 
 A lease that runs is committed for `REACH` ahead of now, so that a sweep which comes within that time pauses it before
-the limit is passed. The newest is paused first, until the others fit.
+the limit is passed. The newest is paused first, until the others fit. What a later sweep finds beyond the limit is not
+charged (`billing.overrun`).
 """
 
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 import leasing.operations
 from accounts.models import Organization
 from accounts.operations import record
-from billing import budgets, operations, standing
+from billing import budgets, operations, overrun, standing
 from billing.models import PERCENTS, Budget, BudgetAlert, Meter
 from billing.queries import Commitment, Commitments, commitments, open_readings, wallet
 from billing.queries.commitments import REACH
@@ -39,7 +40,8 @@ def enforce(*, organization: Organization, now: datetime) -> None:
     """Pause, resume and tell as the budgets at `now` demand."""
     operations.lock_wallet(organization=organization)
     caps = budgets.active(organization=organization)
-    stopped = _pause(organization, caps, now)
+    spoken = overrun.forgive(organization=organization, caps=caps, now=now)
+    stopped = _pause(organization, caps, spoken, now)
     if not stopped:
         _resume(organization, now)
     spoken = commitments(organization=organization, now=now)
@@ -47,9 +49,8 @@ def enforce(*, organization: Organization, now: datetime) -> None:
         _tell(budget, spoken, now, reached=budget.pk in stopped)
 
 
-def _pause(organization: Organization, caps: list[Budget], now: datetime) -> set[int]:
+def _pause(organization: Organization, caps: list[Budget], spoken: Commitments, now: datetime) -> set[int]:
     """Pause until all budgets hold in this month and in the one that the reach touches. Keys of those that did not."""
-    spoken = commitments(organization=organization, now=now)
     running = [one for one in spoken.all if one.stoppable]
     running.sort(key=lambda one: one.meter.lease_id if one.meter else 0)
     over = {budget.pk for budget in caps if _over(budget, spoken, now)}

@@ -8,8 +8,8 @@ from typing import Any
 from django.db import transaction
 
 import leasing.operations
-from accounts.models import Organization, User
-from accounts.operations import record
+from accounts.models import Event, Organization, User
+from accounts.operations import unwritten
 from billing import budgets, limits, operations
 from billing.models import Meter, Quote
 from billing.queries import split, wallet
@@ -187,14 +187,13 @@ def place(
         ends_at=agreed.ends_at,
         setup=setup,
         quote=agreed.public_id if agreed.holds_until else "",
+        agreed=not agreed.terms.approval_required,
+        event=lambda lease: _ordered(agreed, lease, actor, now),
         now=now,
     )
     _open_meter(agreed, lease)
-    _record(agreed, lease, actor, now)
     if agreed.terms.approval_required:
         ask_approval(lease=lease, actor=actor, now=now)
-    else:
-        leasing.operations.confirm(lease=lease, actor=actor, now=now)
     return lease
 
 
@@ -254,8 +253,8 @@ def _open_meter(quote: Quote, lease: Lease) -> None:
     quote.save(update_fields=["lease", "holds_until"])
 
 
-def _record(quote: Quote, lease: Lease, actor: str, now: datetime) -> None:
-    record(
+def _ordered(quote: Quote, lease: Lease, actor: str, now: datetime) -> Event:
+    return unwritten(
         organization=quote.organization,
         kind="lease.ordered",
         subject=lease.public_id,

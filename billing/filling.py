@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db import transaction
@@ -17,7 +18,7 @@ from billing.queries import rate_words
 from leasing.models import ENVIRONMENT_PURPOSE
 from leasing.operations import NodesTaken, Setup
 from marketplace.models import Offer, PlanKind
-from marketplace.queries import Criteria, Sort, find, rows
+from marketplace.queries import Criteria, find, rows
 
 ORDER = "/order/"
 
@@ -86,8 +87,8 @@ Ranked = tuple[tuple[int, datetime, int], Opening]
 def _on_demand(order: StandingOrder, now: datetime) -> Iterable[Ranked]:
     if order.earliest_at > now:
         return
-    criteria = _criteria(order)
-    for row in rows(hits=find(criteria=criteria, now=now, sort=Sort.NODE_PRICE), criteria=criteria, now=now):
+    criteria = _criteria(order, max_micros_per_node_hour=order.max_micros_per_node_hour)
+    for row in rows(hits=find(criteria=criteria, now=now), criteria=criteria, now=now):
         if row.offer.plan.kind == PlanKind.ON_DEMAND and row.enough:
             yield (row.rate.micros_per_node_hour, now, row.offer.pk), Opening(row.offer, None, None)
 
@@ -96,21 +97,21 @@ def _ahead(order: StandingOrder, now: datetime) -> Iterable[Ranked]:
     assert order.length_seconds is not None and order.latest_at is not None
     length, earliest = timedelta(seconds=order.length_seconds), max(order.earliest_at, now)
     criteria = _criteria(order, starts_at=earliest, ends_at=earliest + length)
-    for row in rows(hits=find(criteria=criteria, now=now, sort=Sort.NODE_PRICE), criteria=criteria, now=now):
-        start = row.free_from
-        if row.offer.plan.kind == PlanKind.RESERVED and start and start + length <= order.latest_at:
-            yield (row.rate.micros_per_node_hour, start, row.offer.pk), Opening(row.offer, start, start + length)
+    hits = [hit for hit in find(criteria=criteria, now=now) if hit.terms.plan.kind == PlanKind.RESERVED]
+    for hit, row in zip(hits, rows(hits=hits, criteria=criteria, now=now), strict=True):
+        start, micros = row.free_from, hit.terms.agreed_rate(hit.micros, order.length_seconds)
+        if start and start + length <= order.latest_at and not _too_dear(order, micros):
+            yield (micros, start, row.offer.pk), Opening(row.offer, start, start + length)
 
 
-def _criteria(order: StandingOrder, starts_at: datetime | None = None, ends_at: datetime | None = None) -> Criteria:
-    return Criteria(
-        **order.criteria,
-        nodes=order.nodes,
-        starts_at=starts_at,
-        ends_at=ends_at,
-        max_micros_per_node_hour=order.max_micros_per_node_hour,
-        organization=order.organization,
-    )
+def _criteria(order: StandingOrder, **more: Any) -> Criteria:
+    return Criteria(**order.criteria, nodes=order.nodes, organization=order.organization, **more)
+
+
+def _too_dear(order: StandingOrder, micros_per_node_hour: int) -> bool:
+    """Whether a node-hour, any discount taken off, costs more than the customer takes."""
+    most = order.max_micros_per_node_hour
+    return most is not None and micros_per_node_hour > most
 
 
 @transaction.atomic
@@ -132,8 +133,7 @@ def _take(order: StandingOrder, opening: Opening, now: datetime) -> None:
         ends_at=opening.ends_at,
         now=now,
     )
-    most = order.max_micros_per_node_hour
-    if most is not None and quote.micros_per_node_hour > most:
+    if _too_dear(order, quote.micros_per_node_hour):
         raise NotThis
     (_book if order.mode == Mode.BOOK else _offer)(order, quote, now)
 
@@ -203,9 +203,10 @@ def _setup(order: StandingOrder) -> Setup:
 
 @transaction.atomic
 def _hold_up(order: StandingOrder, why: str, now: datetime) -> None:
-    """Tell once that nodes are free and something else is in the way. It stays in line."""
-    first = StandingOrder.objects.filter(pk=order.pk, state=StandingOrderState.WAITING, held_up="")
-    if not first.update(held_up=why[:300]):
+    """Tell once that nodes are free and something else is in the way, and show what it is now. It stays in line."""
+    waits = StandingOrder.objects.filter(pk=order.pk, state=StandingOrderState.WAITING)
+    if not waits.filter(held_up="").update(held_up=why[:300]):
+        waits.exclude(held_up=why[:300]).update(held_up=why[:300])
         return
     words = Words(
         title=f"“{order.name}” could be filled, but something is in the way",

@@ -97,6 +97,28 @@ RULES = (
         """,
     ),
     Rule(
+        "I4c",
+        "Every posting is in the chain of its organization, which has no gap; and the newest thousand links hold.",
+        """
+        SELECT 'posting ' || public_id || ', which has no link'
+          FROM billing_posting AS posting
+         WHERE NOT EXISTS (SELECT FROM billing_link WHERE posting_id = posting.id)
+         UNION ALL
+        SELECT 'organization ' || organization_id || ', whose chain has a gap'
+          FROM billing_link GROUP BY organization_id HAVING max(number) <> count(*)
+         UNION ALL
+        SELECT 'link ' || link.number || ' of organization ' || link.organization_id
+          FROM (SELECT * FROM billing_link ORDER BY posting_id DESC LIMIT 1000) AS link
+          JOIN billing_posting_facts(ARRAY(SELECT posting_id FROM billing_link ORDER BY posting_id DESC LIMIT 1000))
+               AS facts ON facts.posting_id = link.posting_id
+         WHERE link.hash <> billing_link_hash(link.number, link.previous_hash, facts.facts)
+            OR link.previous_hash <> coalesce(
+                   (SELECT hash FROM billing_link AS earlier
+                     WHERE earlier.organization_id = link.organization_id AND earlier.number = link.number - 1),
+                   decode(repeat('00', 32), 'hex'))
+        """,
+    ),
+    Rule(
         "I5",
         "No lease is charged for more than its active seconds, nor one that was never active at all.",
         """
@@ -120,6 +142,16 @@ RULES = (
           FROM billing_meter AS meter
          WHERE meter.charged_micros <> coalesce((SELECT sum(micros) FROM billing_usage
                                                   WHERE lease_id = meter.lease_id), 0)
+        """,
+    ),
+    Rule(
+        "I5d",
+        "What a lease owes for a month, counted a second way, is what it was charged.",
+        """
+        SELECT 'lease ' || lease.public_id || ' in ' || difference.month || ': ' || difference.owed_micros || ' owed, '
+               || difference.posted_micros || ' charged'
+          FROM billing_difference AS difference JOIN leasing_lease AS lease ON lease.id = difference.lease_id
+         WHERE difference.gone_at IS NULL
         """,
     ),
     Rule(

@@ -1,14 +1,16 @@
 """A quote that holds its nodes: for some minutes nobody else can take them, while one fills in the rest."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Sum
 
 import leasing.operations
 from accounts.models import Organization
-from billing import checkout, operations
+from billing import checkout, limits, operations
 from billing.models import Quote
+from marketplace.queries import soonest
 
 
 class CannotHold(Exception):
@@ -21,9 +23,9 @@ def hold_nodes(*, quote: Quote, now: datetime) -> Quote:
     Hold the quote's nodes for as long as its terms say, or until its start. Returns it as it is then.
 
     An organization has one such quote for each offer: nodes that an earlier one holds are let go, if this one gets its
-    own. The price is kept at least as long as the nodes.
+    own. The price is kept at least as long as the nodes. One that holds them already holds them no longer for that.
 
-    :raises CannotHold: if the plan holds no nodes, or the organization may hold no more, or not order at all for now
+    :raises CannotHold: if the plan holds no nodes, or the organization may have no more, or not order at all for now
     :raises QuoteUsed: if it became a lease before
     :raises QuoteExpired: if its price is no longer kept
     :raises leasing.operations.NodesTaken: if not all nodes are free for the whole window
@@ -31,6 +33,8 @@ def hold_nodes(*, quote: Quote, now: datetime) -> Quote:
     organization = quote.organization
     operations.lock_wallet(organization=organization)
     fresh = checkout.usable(quote, organization, now)
+    if fresh.holds_until and fresh.holds_until > now:
+        return fresh
     _check(fresh, now)
     until = _until(fresh, now)
     holding = Quote.objects.filter(organization=organization, offer=fresh.offer, holds_until__isnull=False).first()
@@ -58,9 +62,10 @@ def may_hold(*, quote: Quote) -> bool:
 
 
 def _until(quote: Quote, now: datetime) -> datetime:
-    """A start ahead ends it."""
-    until = now + timedelta(seconds=quote.terms.hold_seconds)
-    return min(until, quote.starts_at) if quote.starts_at > now else until
+    """A start ahead ends it when orders for that are taken no longer; a start at once moves on."""
+    terms, until = quote.terms, now + timedelta(seconds=quote.terms.hold_seconds)
+    at_once = quote.starts_at <= soonest(terms, quote.created_at)
+    return until if at_once else min(until, quote.starts_at - timedelta(seconds=terms.lead_seconds))
 
 
 def _check(quote: Quote, now: datetime) -> None:
@@ -71,7 +76,13 @@ def _check(quote: Quote, now: datetime) -> None:
         raise CannotHold("Nodes of one fabric group are not held for a quote. Leave hold out, and order at once.")
     if not quote.terms.hold_seconds:
         raise CannotHold(f"{plan.name} holds no nodes for a quote. Leave hold out, and order at once.")
-    others = Quote.objects.filter(organization=organization, holds_until__gt=now).exclude(offer=quote.offer)
-    held, most = others.aggregate(nodes=Sum("nodes"))["nodes"] or 0, quote.terms.nodes_at_once
-    if held + quote.nodes > most:
-        raise CannotHold(f"You may hold {most} nodes at once, and hold {held} already. Order these first, or wait.")
+    others = Quote.objects.filter(organization=organization, offer__plan=plan, holds_until__gt=now)
+    held = others.exclude(offer=quote.offer).aggregate(nodes=Sum("nodes"))["nodes"] or 0
+    window: dict[str, Any] = {"starts_at": quote.starts_at, "ends_at": quote.ends_at}
+    try:
+        limits.check_nodes(organization=organization, terms=quote.terms, nodes=held + quote.nodes, now=now, **window)
+    except limits.NodeLimitReached as reached:
+        raise CannotHold(
+            f"You may have {reached.limit} nodes at once on the plan {plan.name}: in this time {reached.in_use} are in "
+            f"use or booked, and other quotes hold {held}. Hold fewer, or order those first."
+        ) from reached

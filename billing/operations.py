@@ -64,8 +64,9 @@ def post(
     posting = Posting.objects.create(
         organization=organization, kind=kind, key=key, at=at, lease=lease, payment=payment, memo=memo
     )
-    for account_kind, amount in amounts.items():
-        _enter(posting, _lock(organization, account_kind), amount)
+    Entry.objects.bulk_create(
+        _entered(posting, _lock(organization, account_kind), amount) for account_kind, amount in amounts.items()
+    )
     return posting
 
 
@@ -96,10 +97,10 @@ def account_of(organization: Organization) -> BillingAccount:
     return BillingAccount.objects.get(organization=organization)
 
 
-def _enter(posting: Posting, account: LedgerAccount, amount: int) -> None:
+def _entered(posting: Posting, account: LedgerAccount, amount: int) -> Entry:
     account.balance_micros += amount
     account.save(update_fields=["balance_micros"])
-    Entry.objects.create(posting=posting, account=account, amount_micros=amount, balance_micros=account.balance_micros)
+    return Entry(posting=posting, account=account, amount_micros=amount, balance_micros=account.balance_micros)
 
 
 def _lock(organization: Organization, kind: AccountKind) -> LedgerAccount:

@@ -1,17 +1,16 @@
 """The receipt of a lease: what it was, what it cost, and why."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 
 from billing.models import HandBack, Quote, Usage
 from billing.queries import Reading, read, readable
+from billing.queries.credits import Credit, credited
 from billing.queries.freed import hand_backs
 from billing.queries.meters import Part
-from leasing.models import Lease, Outage
+from leasing.models import Lease
 from leasing.states import LeaseState
-from marketplace.money import price_of
 
 WHY_NOTHING = {
     LeaseState.HELD: "The order is not confirmed yet. Nothing is charged.",
@@ -32,21 +31,6 @@ class Line:
     seconds: int
     micros: int
     outage_node_seconds: int = 0
-
-
-@dataclass(frozen=True)
-class Credit:
-    """One outage on the receipt: when it was and why, how much of it the meter would have charged, what that saved."""
-
-    outage: Outage
-    node: str
-    node_seconds: int
-    saved_micros: int
-
-    @property
-    def cause(self) -> str:
-        """In words."""
-        return str(self.outage.get_cause_display())
 
 
 @dataclass(frozen=True)
@@ -108,7 +92,7 @@ def receipt(*, lease: Lease, now: datetime) -> Receipt:
         discount_percent=quote.discount_percent if quote else 0,
         parts=tuple(part for part in reading.parts if part.seconds),
         outage_node_seconds=reading.outage_seconds,
-        credits=tuple(_credits(reading)),
+        credits=tuple(credited(reading)),
         hand_backs=tuple(hand_backs(row.lease)),
     )
 
@@ -121,22 +105,6 @@ def _explanation(reading: Reading) -> str:
     until = f"until {they} given back, pauses left out" if reading.over else "so far"
     less = f", less {reading.outage_seconds:,} node-seconds of outages" if reading.outage_seconds else ""
     return f"{reading.seconds:,} s of {what}, from when {they} ready {until}{less}."
-
-
-def _credits(reading: Reading) -> Iterator[Credit]:
-    """The outages one after another, each with what the charge falls by when it is taken off after those before it."""
-    taken, (billed, charge) = set[int](), _billed(reading, set())
-    for loss in reading.losses:
-        taken.add(loss.outage.pk)
-        left, fallen = _billed(reading, taken)
-        yield Credit(loss.outage, loss.machine.node.name, billed - left, charge - fallen)
-        billed, charge = left, fallen
-
-
-def _billed(reading: Reading, taken: set[int]) -> tuple[int, int]:
-    """Node-seconds and charge when only these outages, by their keys, are taken off."""
-    parts = [part.billed([loss for loss in part.losses if loss.outage.pk in taken]) for part in reading.parts]
-    return sum(node_seconds for _, node_seconds in parts), price_of(parts)
 
 
 def _lines(reading: Reading, now: datetime) -> tuple[Line, ...]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from celery import shared_task
 
 from accounts import clock
-from accounts.models import IllegalMove, Stale
+from accounts.models import IllegalMove, Organization, Stale
 from billing import (
     capping,
     extending,
@@ -17,6 +17,7 @@ from billing import (
     invoicing,
     metering,
     payments,
+    recounting,
     reselling,
     sending,
     settlement,
@@ -32,11 +33,20 @@ log = logging.getLogger(__name__)
 @shared_task
 def meter(**_: object) -> None:
     """Charge running leases up to the last full hour, close the meters of those that are over, and settle late news."""
+    due = metering.due(now=clock.now())
+    open_ended = {lease.organization_id for lease in due if lease.ends_at is None}
+    _cap(capping.at_stake().filter(pk__in=open_ended))  # first: what a late sweep let run past a budget is never posted
     for_each(
-        metering.due(now=clock.now()),
+        due,
         lambda lease: metering.meter(lease=lease, upto=metering.slice_end(clock.now()), now=clock.now()),
     )
     for_each(metering.corrections_due(now=clock.now()), lambda lease: metering.correct(lease=lease, now=clock.now()))
+
+
+@shared_task
+def recount_usage(**_: object) -> None:
+    """Count the usage of some organizations a second time."""
+    for_each(recounting.due(), lambda organization: recounting.recount(organization=organization, now=clock.now()))
 
 
 @shared_task
@@ -69,7 +79,7 @@ def refunds(**_: object) -> None:
 def enforce_standing(**_: object) -> None:
     """Tell, pause and resume where wallets run dry or were filled again, and where budgets are reached or raised."""
     for_each(standing.at_stake(), lambda organization: standing.enforce(organization=organization, now=clock.now()))
-    for_each(capping.at_stake(), lambda organization: capping.enforce(organization=organization, now=clock.now()))
+    _cap(capping.at_stake())
 
 
 @shared_task
@@ -106,6 +116,10 @@ def _close(period: date, organizations: list[int]) -> None:
         )
         for half in filter(None, (organizations[:middle], organizations[middle:] if middle else [])):
             _close(period, half)
+
+
+def _cap(organizations: Iterable[Organization]) -> None:
+    for_each(organizations, lambda organization: capping.enforce(organization=organization, now=clock.now()))
 
 
 def for_each(rows: Iterable[Row], act: Callable[[Row], object]) -> None:

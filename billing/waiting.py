@@ -219,7 +219,8 @@ def _limits(terms: Terms) -> str:
 
 
 def _allows(terms: Terms, seconds: int) -> bool:
-    return terms.min_seconds <= seconds <= terms.max_seconds and seconds % terms.granularity_seconds == 0
+    steps = (terms.granularity_seconds, terms.length_step(seconds))
+    return terms.min_seconds <= seconds <= terms.max_seconds and not any(seconds % step for step in steps)
 
 
 def _expiry(wish: Wish, earliest_at: datetime, now: datetime) -> datetime:

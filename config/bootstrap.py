@@ -35,6 +35,9 @@ def main():
         if not (STAMP.exists() and STAMP.read_text() == wanted and os.access(PYTHON, os.X_OK)):
             install()
             STAMP.write_text(wanted)
+    # Many processes start, at once and again: what one has compiled the others read, and no folder but .venv sees it.
+    os.environ["PYTHONPYCACHEPREFIX"] = str(VENV / "bytecode")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.execv(PYTHON, [str(PYTHON), "-m", *sys.argv[1:]])
 
 

@@ -45,6 +45,7 @@ app.conf.update(
         "leases": every(2, "leasing.tasks.sweep"),
         "telemetry": every(60, "leasing.tasks.keep_telemetry"),
         "usage": every(5, "billing.tasks.meter"),
+        "recount": every(60, "billing.tasks.recount_usage"),
         "resales": every(60, "billing.tasks.credit_resales"),
         "payments": every(5, "billing.tasks.settle"),
         "calls": every(5, "billing.tasks.send_calls"),

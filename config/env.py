@@ -65,7 +65,11 @@ def database(name: str) -> dict[str, Any]:
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         # Nobody may hold others up for long: neither waiting for a lock nor idle inside a transaction.
-        "OPTIONS": {"options": "-c lock_timeout=30s -c idle_in_transaction_session_timeout=60s", **options},
+        "OPTIONS": {
+            "options": "-c lock_timeout=30s -c idle_in_transaction_session_timeout=60s",
+            "prepare_threshold": 1,  # of statements through accounts.prepared alone: others are never prepared
+            **options,
+        },
     }
 
 

@@ -47,7 +47,8 @@ def databases(*, port: int) -> Services:
         keypair(Path(env[key]))
     parts = []
     if "DATABASE_URL" not in env:
-        part, env["DATABASE_URL"] = postgres.part(state)
+        part, env["DATABASE_OWNER_URL"] = postgres.part(state)
+        env["DATABASE_URL"] = postgres.applications(env["DATABASE_OWNER_URL"])
         parts.append(part)
         env["GRIDLEASE_EMBEDDED"] = "1"
     if "REDIS_URL" not in env:

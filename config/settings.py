@@ -36,7 +36,11 @@ WATCH_EVERY = env.number("WATCH_EVERY", 15)  # seconds between two looks at a no
 FAILPOINTS = frozenset(env.failpoints("FAILPOINTS", allowed=not HTTPS))  # where tests kill the process
 
 # -- Services --------------------------------------------------------------------------------------------------------
-DATABASES = {"default": env.database("DATABASE_URL")}
+# The application's role may not rewrite what is append-only; the tables' owner, if it is another, runs migrations.
+DATABASE_OWNER_URL = env.text("DATABASE_OWNER_URL", "")
+DATABASE_ROLE = env.database("DATABASE_URL")["USER"]
+AS_OWNER = env.flag("AS_OWNER") and bool(DATABASE_OWNER_URL)
+DATABASES = {"default": env.database("DATABASE_OWNER_URL" if AS_OWNER else "DATABASE_URL")}
 CELERY_BROKER_URL = env.broker("REDIS_URL")
 CACHES = {
     "default": {
@@ -83,6 +87,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "config.middleware.policy_by_path",
+    "config.middleware.no_nul",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

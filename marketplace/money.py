@@ -53,3 +53,14 @@ def format_micros(micros: int, *, places: int = 2) -> str:
     dollars, rest = divmod(whole, 10**places)
     sign = "-" if micros < 0 else ""
     return f"{sign}${dollars:,}.{rest:0{places}d}" if places else f"{sign}${dollars:,}"
+
+
+def dollars(micros: int) -> str:
+    """
+    Exact dollars for programs: no sign but a minus, no comma, six decimals.
+
+    >>> dollars(2_490_000), dollars(-60_000)
+    ('2.490000', '-0.060000')
+    """
+    whole, rest = divmod(abs(micros), MICROS)
+    return f"{'-' if micros < 0 else ''}{whole}.{rest:06}"

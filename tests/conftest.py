@@ -5,6 +5,7 @@ the conftest files below it import models.
 """
 
 import atexit
+import gc
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import django
 import pytest
-from pytest_django import Settings
+from django.conf import settings
 
 from config.embedded import postgres, valkey
 from config.environment import keypair
@@ -66,10 +67,17 @@ django.setup()
 import_module("config.celery")  # tasks sent by code under test go to this broker
 
 
-@pytest.fixture(autouse=True)
-def fast_passwords(settings: Settings) -> None:
-    """Argon2 is slow on purpose; tests that create many users need not be."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Argon2 is slow on purpose; tests that create many users need not be.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# A static file is looked up when it is asked for, instead of all being listed for each test client.
+settings.WHITENOISE_AUTOREFRESH = True
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays until the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.hookimpl(wrapper=True)

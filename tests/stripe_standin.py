@@ -118,6 +118,32 @@ class StripeStandin:
         """Send one event again."""
         self.control("POST", f"deliver/{event}")
 
+    def answer_the_bank(self, challenge_url: str, *, yes: bool = True) -> Page:
+        """The page on which a cardholder confirms (or refuses) a payment or the saving of a card."""
+        assert self.open(challenge_url).status == 200
+        return _visit(Request(challenge_url, data=urlencode({"answer": "yes" if yes else "no"}).encode()))
+
+    def clock(self, now: int | None) -> None:
+        """Move the stand-in's time (seconds since 1970; None for the computer's) and do what is due by then."""
+        self.control("POST", "clock", {"now": now})
+
+    def dispute(self, charge: str, reason: str = "fraudulent") -> dict[str, Any]:
+        """A cardholder disputes a charge; reason "inquiry" only asks, "warning" is an early fraud warning."""
+        made: dict[str, Any] = self.control("POST", "dispute", {"charge": charge, "reason": reason})
+        return made
+
+    def end_dispute(self, dispute: str, status: str) -> None:
+        """The bank decides: won or lost."""
+        self.control("POST", f"end_dispute/{dispute}", {"status": status})
+
+    def rate_limit(self, per_second: int | None) -> None:
+        """So many requests a second for each endpoint; None for any number."""
+        self.control("POST", "rate_limit", {"per_second": per_second})
+
+    def restricted_key(self, key: str, **permissions: str) -> None:
+        """A key rk_test_… that may only read or write the resources named."""
+        self.control("POST", "restricted_key", {"key": key, "permissions": permissions})
+
     def settle(self) -> None:
         """End the refunds that Stripe ends later."""
         self.control("POST", "settle")

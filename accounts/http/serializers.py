@@ -1,6 +1,7 @@
-"""The base of every serializer that reads a request."""
+"""The base of every serializer that reads a request, and moments in requests."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -27,6 +28,29 @@ class StrictSerializer(serializers.Serializer[Any]):
         known = sorted(name for name, field in self.fields.items() if not field.read_only)
         message = f"Unknown field. Known here: {', '.join(known) or 'none'}."
         return {name: [message] for name in data if name not in known}
+
+
+class Moment(serializers.DateTimeField):
+    """A moment with its zone, which is never guessed."""
+
+    YEARS = range(2000, 2200)  # so that no sum with a length leaves what a calendar can say
+    default_error_messages = {
+        "invalid": "Write it as 2026-03-02T12:00:00Z (a + in an address is written %2B).",
+        "no_zone": "Say the zone: 2026-03-02T12:00:00Z is UTC.",
+        "far": f"Choose a year from {YEARS[0]} to {YEARS[-1]}.",
+    }
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        """
+        As given.
+
+        :raises ValidationError: if it has no zone, or no plan could ever serve it
+        """
+        if value.tzinfo is None:
+            self.fail("no_zone")
+        if value.year not in self.YEARS:
+            self.fail("far")
+        return value
 
 
 def _as_dict(detail: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from accounts.models.credential import APIToken, SSHKey
 from accounts.models.event import Event, Notice
 from accounts.models.idempotency import IdempotencyKey
 from accounts.models.party import Membership, Organization, Role, User, time_zones
+from accounts.models.rows import as_json
 from accounts.models.stateful import IllegalMove, Stale, Stateful, TransitionRow
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "Stateful",
     "TransitionRow",
     "User",
+    "as_json",
     "time_zones",
 ]

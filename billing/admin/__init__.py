@@ -4,11 +4,12 @@ from billing.admin.ledger import LedgerAccountAdmin, PostingAdmin, StandingAdmin
 from billing.admin.orders import BudgetAdmin, StandingOrderAdmin
 from billing.admin.papers import InvoiceAdmin
 from billing.admin.payments import BillingAccountAdmin, GatewayCallAdmin, GatewayEventAdmin, PaymentAdmin, RefundAdmin
-from billing.admin.usage import HandBackAdmin, MeterAdmin, QuoteAdmin, UsageAdmin
+from billing.admin.usage import DifferenceAdmin, HandBackAdmin, MeterAdmin, QuoteAdmin, UsageAdmin
 
 __all__ = [
     "BillingAccountAdmin",
     "BudgetAdmin",
+    "DifferenceAdmin",
     "GatewayCallAdmin",
     "GatewayEventAdmin",
     "HandBackAdmin",

@@ -7,7 +7,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.admin import Readable
 from billing.admin.columns import dollars
-from billing.models import HandBack, Meter, MeterPrice, Quote, Usage
+from billing.models import Difference, HandBack, Meter, MeterPrice, Quote, Usage
 
 
 @admin.register(Quote)
@@ -67,6 +67,7 @@ class UsageAdmin(Readable, ModelAdmin):  # type: ignore[misc]
 
     list_display = [
         "lease",
+        "kind",
         "from_at",
         "until_at",
         "seconds",
@@ -74,8 +75,25 @@ class UsageAdmin(Readable, ModelAdmin):  # type: ignore[misc]
         "outage_node_seconds",
         dollars("micros", "charge"),
     ]
-    list_filter = ["from_at"]
+    list_filter = ["kind", "from_at"]
     search_fields = ["lease__public_id", "lease__name"]
+    list_select_related = ["lease"]
+
+
+@admin.register(Difference)
+class DifferenceAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Where a lease owes another amount than it was charged, by a second count."""
+
+    list_display = [
+        "lease",
+        "month",
+        dollars("owed_micros", "owed"),
+        dollars("posted_micros", "charged"),
+        "found_at",
+        "gone_at",
+    ]
+    list_filter = ["month", "gone_at"]
+    search_fields = ["lease__public_id", "lease__organization__name"]
     list_select_related = ["lease"]
 
 

@@ -11,7 +11,7 @@ from accounts.clock import now
 from accounts.http.problems import bad_field
 from billing import handing_back
 from billing.api.orders import LeaseView
-from billing.serializers import HandBackValue, NewEnd, PricedLease
+from billing.serializers import EarlierEnd, HandBackValue, PricedLease
 from leasing.operations import ShortenRefused
 from leasing.queries import leases_of
 from leasing.serializers import LeaseShown
@@ -67,7 +67,7 @@ class Shorten(LeaseView):
 
     required = {"POST": "lease:write"}
 
-    @extend_schema(operation_id="leases_shorten", summary="Shorten a lease", request=NewEnd, responses=PricedLease)
+    @extend_schema(operation_id="leases_shorten", summary="Shorten a lease", request=EarlierEnd, responses=PricedLease)
     def post(self, request: Request, id: str) -> Response:
         """Let the lease end earlier; it goes on until then. GET hand-back with the same `ends_at` says beforehand what
         that costs and brings. Asking for the end that it has already changes nothing, so a retry does no harm.
@@ -82,7 +82,7 @@ class Shorten(LeaseView):
 
 
 def _end(data: object) -> datetime:
-    wanted = NewEnd(data=data)
+    wanted = EarlierEnd(data=data)
     wanted.is_valid(raise_exception=True)
     moment: datetime = wanted.validated_data["ends_at"]
     return moment

@@ -1,4 +1,4 @@
-"""The wallet, its ledger, invoices, money in and money out."""
+"""The wallet, invoices, money in and money out."""
 
 from typing import Any
 
@@ -13,11 +13,10 @@ from accounts.http.idempotency import idempotent
 from accounts.http.problems import bad_field
 from accounts.http.views import OrganizationView
 from billing import invoicing, refunds, settlement
-from billing.models import Entry, Invoice, LedgerAccount, Payment, Refund
-from billing.queries import ledger_entries, refundable_cents, wallet
+from billing.models import Invoice, LedgerAccount, Payment, Refund
+from billing.queries import refundable_cents, wallet
 from billing.queries.months import month_of, next_month
 from billing.serializers import (
-    EntryShown,
     InvoiceShown,
     InvoiceWithLines,
     NewRefund,
@@ -43,24 +42,6 @@ class OwnWallet(OrganizationView):
         purse = wallet(organization=own, now=moment)
         most = refundable_cents(organization=own, now=moment)
         return Response(WalletShown(purse, context={"refundable_cents": most}).data)
-
-
-class Ledger(ListModelMixin, OrganizationView):
-    """Every movement of the wallet."""
-
-    queryset = Entry.objects.all()
-    serializer_class = EntryShown
-    ordering = ("-id",)
-    required = {"GET": "money:read"}
-
-    @extend_schema(operation_id="ledger_list", summary="List ledger entries")
-    def get(self, request: Request) -> Response:
-        """Movements, newest first. They are never changed or removed; corrections are movements of their own."""
-        return self.list(request)
-
-    def get_queryset(self) -> QuerySet[Any]:
-        """The wallet's entries."""
-        return ledger_entries(organization=self.principal.organization)
 
 
 class Invoices(ListModelMixin, OrganizationView):

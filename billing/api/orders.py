@@ -22,8 +22,10 @@ from billing import checkout, keeping
 from billing.api import problems
 from billing.models import Quote
 from billing.queries import priced_leases
+from billing.queries.intervals import intervals
 from billing.receipts import receipt
 from billing.serializers import LeaseFilter, NewLease, NewQuote, PricedLease, QuoteShown, ReceiptShown, UsageShown
+from billing.serializers.intervals import IntervalFilter, IntervalsShown
 from leasing.models import Lease
 from leasing.operations import NodesTaken, Setup
 from leasing.tasks import nudge_sites
@@ -196,13 +198,31 @@ class LeaseUsage(LeaseView):
     """The metered slices of a lease."""
 
     serializer_class = UsageShown
-    ordering = ("from_at",)
+    ordering = ("from_at", "pk")
 
     @extend_schema(operation_id="leases_usage", summary="List a lease's usage", responses=UsageShown(many=True))
     def get(self, request: Request, id: str) -> Response:
-        """What was charged, oldest first: each UTC hour once it is full, and the rest when the lease is over."""
-        page = self.paginate_queryset(self.get_object().usage.all())
+        """What was charged, oldest first: each UTC hour once it is full, and the rest when the lease is over.
+
+        For what that time was, free time included, see `leases/{id}/intervals`.
+        """
+        page = self.paginate_queryset(self.get_object().usage.select_related("corrects"))
         return self.get_paginated_response(UsageShown(page, many=True).data)
+
+
+class LeaseIntervals(LeaseView):
+    """The life of a lease as intervals."""
+
+    serializer_class = IntervalsShown
+
+    @extend_schema(operation_id="leases_intervals", summary="List a lease's intervals", parameters=[IntervalFilter])
+    def get(self, request: Request, id: str) -> Response:
+        """
+        What its nodes did, in two streams: `allocation`, kept for the lease until they are free again, and
+        `consumption`, serving, which is what is charged. Free time says why it is free.
+        """
+        wanted = filters(IntervalFilter, request.query_params)
+        return Response(IntervalsShown(intervals(lease=self.get_object(), at=now()), context=wanted).data)
 
 
 class LeaseReceipt(LeaseView):

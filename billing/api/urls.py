@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import budgets, handing_back, money, orders, standing_orders, tagging, windows
+from billing.api import budgets, handing_back, money, orders, standing_orders, statements, tagging, windows
 
 urlpatterns = [
     path("quotes", orders.Quotes.as_view(), name="api_quotes"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("leases", orders.Leases.as_view(), name="api_leases"),
     path("leases/<str:id>", orders.OneLease.as_view(), name="api_lease"),
     path("leases/<str:id>/usage", orders.LeaseUsage.as_view(), name="api_lease_usage"),
+    path("leases/<str:id>/intervals", orders.LeaseIntervals.as_view(), name="api_lease_intervals"),
     path("leases/<str:id>/project", tagging.Project.as_view(), name="api_lease_project"),
     path("leases/<str:id>/receipt", orders.LeaseReceipt.as_view(), name="api_lease_receipt"),
     path("leases/<str:id>/extension", windows.Extension.as_view(), name="api_lease_extension"),
@@ -24,7 +25,10 @@ urlpatterns = [
     path("leases/<str:id>/return", handing_back.Return.as_view(), name="api_lease_return"),
     path("leases/<str:id>/shorten", handing_back.Shorten.as_view(), name="api_lease_shorten"),
     path("wallet", money.OwnWallet.as_view(), name="api_wallet"),
-    path("ledger", money.Ledger.as_view(), name="api_ledger"),
+    path("ledger", statements.Ledger.as_view(), name="api_ledger"),
+    path("ledger/<str:id>", statements.OneMovement.as_view(), name="api_movement"),
+    path("statements", statements.Statements.as_view(), name="api_statements"),
+    path("statements.csv", statements.StatementFile.as_view(), name="api_statements_csv"),
     path("budgets", budgets.Budgets.as_view(), name="api_budgets"),
     path("budgets/<str:id>", budgets.OneBudget.as_view(), name="api_budget"),
     path("limits", budgets.Limits.as_view(), name="api_limits"),

@@ -4,13 +4,14 @@ from billing.models.account import BillingAccount, BillingMode
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
 from billing.models.handing_back import HandBack
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind, ParkedMonth
-from billing.models.ledger import HANDED_BACK, AccountKind, Entry, LedgerAccount, Posting, PostingKind
+from billing.models.ledger import HANDED_BACK, AccountKind, Entry, LedgerAccount, Link, Posting, PostingKind
 from billing.models.outbox import CallKind, CallState, GatewayCall
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.quote import Quote
+from billing.models.recount import Difference, Recount
 from billing.models.standing import Level, Standing
 from billing.models.standing_order import Mode, StandingOrder, StandingOrderState
-from billing.models.usage import Meter, MeterPrice, Usage
+from billing.models.usage import Meter, MeterPrice, Usage, UsageKind
 
 __all__ = [
     "HANDED_BACK",
@@ -22,6 +23,7 @@ __all__ = [
     "BudgetAlert",
     "CallKind",
     "CallState",
+    "Difference",
     "Entry",
     "GatewayCall",
     "GatewayEvent",
@@ -32,6 +34,7 @@ __all__ = [
     "LedgerAccount",
     "Level",
     "LineKind",
+    "Link",
     "Meter",
     "MeterPrice",
     "Mode",
@@ -41,10 +44,12 @@ __all__ = [
     "Posting",
     "PostingKind",
     "Quote",
+    "Recount",
     "Refund",
     "RefundState",
     "Standing",
     "StandingOrder",
     "StandingOrderState",
     "Usage",
+    "UsageKind",
 ]

@@ -21,6 +21,22 @@ POSTING_HAS_ENTRIES = """
     END IF;
     RETURN NULL;
 """
+# A month that has its invoice is closed: what becomes known of it later is a correction in an open one. Whoever closes
+# a month and whoever meters hold the organization's wallet, so neither can pass the other.
+MONTH_IS_OPEN = """
+    IF EXISTS (SELECT FROM billing_invoice
+                WHERE organization_id = NEW.organization_id
+                  AND period_start = date_trunc('month', NEW.at AT TIME ZONE 'UTC')::date) THEN
+        RAISE EXCEPTION 'posting % would be dated %, in a month that is invoiced', NEW.key, NEW.at
+              USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+"""
+# One statement writes all entries of a posting and with them its link; so nothing can be added to it later.
+LINK_INTO_THE_CHAIN = """
+    PERFORM billing_chain(ARRAY(SELECT DISTINCT posting_id FROM written));
+    RETURN NULL;
+"""
 
 
 class AccountKind(models.TextChoices):
@@ -110,6 +126,14 @@ class Posting(models.Model):
                 timing=pgtrigger.Deferred,
                 func=POSTING_HAS_ENTRIES,
             ),
+            pgtrigger.Trigger(
+                name="usage_is_posted_into_an_open_month",
+                level=pgtrigger.Row,
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                condition=pgtrigger.Condition("NEW.kind IN ('usage', 'usage_correction')"),
+                func=MONTH_IS_OPEN,
+            ),
         ]
 
     def __str__(self) -> str:
@@ -117,7 +141,10 @@ class Posting(models.Model):
 
 
 class Entry(models.Model):
-    """One account's part of a posting. Positive raises the account's balance to `balance_micros`."""
+    """
+    One account's part of a posting. Positive raises the account's balance to `balance_micros`. All entries of a posting
+    are inserted by one statement.
+    """
 
     posting = models.ForeignKey(Posting, on_delete=models.PROTECT, related_name="entries")
     account = models.ForeignKey(LedgerAccount, on_delete=models.PROTECT, related_name="entries")
@@ -140,7 +167,40 @@ class Entry(models.Model):
                 timing=pgtrigger.Deferred,
                 func=ENTRIES_SUM_TO_ZERO,
             ),
+            pgtrigger.Trigger(
+                name="entries_link_their_posting",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="written"),  # type: ignore[no-untyped-call]
+                func=LINK_INTO_THE_CHAIN,
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.amount_micros} to {self.account}"
+
+
+class Link(models.Model):
+    """
+    A posting's place in the chain of its organization: `number` counts from 1 without a gap, and `hash` is the SHA-256
+    of the number, the hash before it (32 zero bytes for the first) and the facts of the posting and its entries, as
+    `billing_posting_facts` in the database writes them. Written by the database itself, whoever posts, in the same
+    statement as the entries. `billing.queries.chain` verifies it: who changes, removes or slips in a row past all
+    triggers has to change every link behind it.
+    """
+
+    posting = models.OneToOneField(Posting, primary_key=True, on_delete=models.PROTECT, related_name="link")
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    number = models.BigIntegerField()
+    previous_hash = models.BinaryField(max_length=32)
+    hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "number"], name="link_number_once")]
+        triggers = [pgtrigger.Protect(name="link_is_append_only", operation=APPEND_ONLY)]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {bytes(self.hash).hex()}"

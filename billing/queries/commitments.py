@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from django.db.models import Sum
 
 from accounts.models import Organization
-from billing.models import AccountKind, Entry, Meter, PostingKind, Usage
+from billing.models import AccountKind, Entry, HandBack, Meter, PostingKind, Usage
 from billing.queries.meters import SECOND, Reading, read, readable
 from billing.queries.months import month_of, months_between, next_month, start_of
 from billing.queries.prices import Price, prices_of
@@ -27,7 +27,6 @@ REACH = timedelta(minutes=5)
 # One that is being started or resumed may begin its kept hour so much later, in the next month too.
 STARTING = timedelta(hours=1)
 
-HANDED_BACK = (PostingKind.EARLY_RETURN, PostingKind.CANCELLATION, PostingKind.RESALE_CREDIT)
 NodeSeconds = dict[date, Counter[int]]
 """Node-seconds by month and by their price, micro-dollars per node-hour."""
 
@@ -46,6 +45,11 @@ class Commitment:
     def stoppable(self) -> bool:
         """Whether it grows until somebody stops it."""
         return self.burn_micros_per_hour > 0
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether it is a lease without an end that is not settled yet, running or not."""
+        return self.meter is not None and self.meter.lease.ends_at is None
 
 
 @dataclass(frozen=True)
@@ -67,11 +71,13 @@ class Commitments:
         return sum(one.burn_micros_per_hour for one in self.under(project))
 
 
-def commitments(*, organization: Organization, now: datetime) -> Commitments:
-    """As of `now`, from this month on. Read them under the wallet's lock before promising anything."""
+def commitments(*, organization: Organization, now: datetime, since: date | None = None) -> Commitments:
+    """As of `now`, from the month `since` on (this one). Read them under the wallet's lock before promising any."""
+    first = since or month_of(now)
     meters = readable().filter(lease__organization=organization, closed_at=None)
-    over = (*_closed(organization, now), *_handed_back(organization, now))
-    return Commitments((*over, *(of_meter(meter, now=now) for meter in meters)))
+    settled = [one for month in months_between(start_of(first), now) for one in _settled(organization, month)]
+    fees = _fees(organization, first)
+    return Commitments((*settled, *fees, *(of_meter(meter, now=now, since=first) for meter in meters)))
 
 
 def split(
@@ -85,10 +91,10 @@ def split(
     return _money(_agreed(prices, nodes, starts_at, ends_at), since=starts_at)
 
 
-def of_meter(meter: Meter, *, now: datetime) -> Commitment:
+def of_meter(meter: Meter, *, now: datetime, since: date | None = None) -> Commitment:
     """One lease that still has a claim on the wallet."""
-    lease, reading = meter.lease, read(meter, at=now)
-    used, begun = _used(meter, now, now), _begun(reading)
+    lease, reading, first = meter.lease, read(meter, at=now), since or month_of(now)
+    used, begun = _used(meter, first, now), _begun(reading)
     spent = _money(used, since=begun)
     if reading.over:
         return Commitment(lease.project, spent, spent, meter)
@@ -97,43 +103,65 @@ def of_meter(meter: Meter, *, now: datetime) -> Commitment:
         whole = {month: used.get(month, Counter()) + to_come.get(month, Counter()) for month in used | to_come}
         return Commitment(lease.project, _money(whole, since=lease.starts_at), spent, meter)
     runs = lease.state == LeaseState.ACTIVE
-    ahead = _money(_used(meter, now, now + REACH), since=begun) if runs else spent
+    ahead = _money(_used(meter, first, now + REACH), since=begun) if runs else spent
     held = read(meter, at=now + REACH).held_micros if runs else reading.held_micros
     for month in {month_of(now), month_of(now + (REACH if runs else STARTING))}:
         ahead = ahead + Counter({month: held})
     return Commitment(lease.project, ahead, spent, meter, reading.micros_per_hour if runs else 0)
 
 
-def _closed(organization: Organization, now: datetime) -> Iterator[Commitment]:
-    """What leases that are over and settled were charged for this month, tag by tag."""
-    month = month_of(now)
-    rows = Usage.objects.filter(
-        lease__organization=organization, lease__meter__closed_at__isnull=False, from_at__gte=start_of(month)
-    )
-    for project, micros in rows.values_list("lease__project").annotate(micros=Sum("micros")).order_by("lease__project"):
-        spent = Counter({month: micros})
-        yield Commitment(project, spent, spent)
+def _settled(organization: Organization, month: date) -> Iterator[Commitment]:
+    """
+    What leases that are over and settled were charged for a month, less the credits of the month for what others used
+    of time that was handed back, tag by tag.
+    """
+    begin, end = start_of(month), start_of(next_month(month))
+    closed = Usage.objects.filter(lease__organization=organization, lease__meter__closed_at__isnull=False)
+    used = closed.filter(from_at__gte=begin, from_at__lt=end).values_list("lease__project")
+    entries = Entry.objects.filter(account__organization=organization, account__kind=AccountKind.WALLET)
+    resold = entries.filter(posting__kind=PostingKind.RESALE_CREDIT, posting__at__gte=begin, posting__at__lt=end)
+    credited = resold.values_list("posting__lease__project")
+    for project, micros in used.annotate(micros=Sum("micros")).order_by("lease__project"):
+        yield _spent(project, Counter({month: micros}))
+    for project, micros in credited.annotate(micros=Sum("amount_micros")).order_by("posting__lease__project"):
+        yield _spent(project, Counter({month: -micros}))
 
 
-def _handed_back(organization: Organization, now: datetime) -> Iterator[Commitment]:
-    """Fees for agreed time that was handed back this month, less credits for what others used of it, tag by tag."""
-    month = month_of(now)
-    entries = Entry.objects.filter(
-        account__organization=organization,
-        account__kind=AccountKind.WALLET,
-        posting__kind__in=HANDED_BACK,
-        posting__at__gte=start_of(month),
-    )
-    by_project = entries.values_list("posting__lease__project").annotate(micros=Sum("amount_micros"))
-    for project, micros in by_project.order_by("posting__lease__project"):
-        spent = Counter({month: -micros})
-        yield Commitment(project, spent, spent)
+def _fees(organization: Organization, first: date) -> Iterator[Commitment]:
+    """
+    Fees for agreed time that was handed back, each counted in the months of that time, not in the one of the day: there
+    its price was committed, which is never less. So handing back never raises what any month is committed to.
+    """
+    related = ("change__lease__meter", "change__lease__organization")
+    kept = HandBack.objects.filter(change__lease__organization=organization, fee_micros__gt=0)
+    ahead = kept.filter(change__old_ends_at__gt=start_of(first)).select_related(*related)
+    for row in ahead.prefetch_related("change__lease__meter__prices"):
+        yield _spent(row.change.lease.project, _shares(row))
 
 
-def _used(meter: Meter, now: datetime, upto: datetime) -> NodeSeconds:
-    """What is charged, from this month on and before `upto`."""
+def _shares(row: HandBack) -> Counter[date]:
+    """A fee by month, as the price of the time that was handed back lies in them. They sum to the fee."""
+    change = row.change
+    meter = change.lease.meter
+    prices = prices_of(meter, agreed_by=change.at)
+    agreed = _agreed(prices, meter.nodes, change.new_ends_at, change.old_ends_at)
+    weights = {month: sum(rate * seconds for rate, seconds in agreed[month].items()) for month in sorted(agreed)}
+    found, passed = Counter[date](), 0
+    for month, weight in weights.items():
+        passed += weight
+        found[month] = row.fee_micros * passed // sum(weights.values()) - found.total()
+    return found
+
+
+def _spent(project: str, by_month: Counter[date]) -> Commitment:
+    """What cannot be stopped any more."""
+    return Commitment(project, by_month, by_month)
+
+
+def _used(meter: Meter, first: date, upto: datetime) -> NodeSeconds:
+    """What is charged, from the month `first` on and before `upto`."""
     found = {}
-    for month in months_between(start_of(month_of(now)), upto):
+    for month in months_between(start_of(first), upto):
         found[month] = _billed(meter, min(start_of(next_month(month)), upto)) - _billed(meter, start_of(month))
     return found
 

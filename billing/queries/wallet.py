@@ -63,7 +63,7 @@ def ledger_entries(*, organization: Organization) -> QuerySet[Entry]:
     """The wallet's entries, newest first, with what they are about."""
     return (
         Entry.objects.filter(account__organization=organization, account__kind=AccountKind.WALLET)
-        .select_related("posting__lease", "posting__payment")
+        .select_related("posting__lease", "posting__payment", "posting__link")
         .order_by("-id")
     )
 

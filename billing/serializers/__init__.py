@@ -1,6 +1,6 @@
 """What the API of this app reads and shows. Amounts are whole micro-dollars (`_micros`) or cents (`_cents`)."""
 
-from billing.serializers.handing_back import HandBackShown, HandBackValue, NewEnd
+from billing.serializers.handing_back import EarlierEnd, HandBackShown, HandBackValue
 from billing.serializers.money import EntryShown, NewRefund, NewTopUp, RefundShown, TopUpShown, WalletShown
 from billing.serializers.orders import LeaseFilter, NewLease, NewQuote, PricedLease, QuoteShown, UsageShown
 from billing.serializers.papers import (
@@ -16,6 +16,7 @@ from billing.serializers.papers import (
 
 __all__ = [
     "CreditShown",
+    "EarlierEnd",
     "EntryShown",
     "HandBackShown",
     "HandBackValue",
@@ -23,7 +24,6 @@ __all__ = [
     "InvoiceShown",
     "InvoiceWithLines",
     "LeaseFilter",
-    "NewEnd",
     "NewLease",
     "NewQuote",
     "NewRefund",

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.http.serializers import StrictSerializer
+from accounts.http.serializers import Moment, StrictSerializer
 from billing.models import HandBack
 from leasing.models import ChangeKind
 
@@ -50,7 +50,7 @@ class HandBackShown(serializers.ModelSerializer[HandBack]):
         read_only_fields = fields
 
 
-class NewEnd(StrictSerializer):
+class EarlierEnd(StrictSerializer):
     """When a lease is to end."""
 
-    ends_at = serializers.DateTimeField()
+    ends_at = Moment()

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from rest_framework import serializers
 
-from accounts.http.serializers import StrictSerializer
+from accounts.http.serializers import Moment, StrictSerializer
 from billing.models import Meter, Quote, Usage
 from billing.queries import Reading, read
 from leasing.models import (
@@ -64,8 +64,8 @@ class NewQuote(StrictSerializer):
     offer = serializers.CharField(help_text="Such as of_…")
     nodes = serializers.IntegerField(min_value=1, max_value=MOST_NODES, default=1)
     same_fabric = serializers.BooleanField(default=False, help_text="True: all nodes of one fabric group, or none.")
-    starts_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
-    ends_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    starts_at = Moment(required=False, allow_null=True, default=None)
+    ends_at = Moment(required=False, allow_null=True, default=None)
     hold = serializers.BooleanField(
         default=False,
         help_text="Hold the nodes until `holds_until`: nobody else can take them. What an earlier quote for the offer "
@@ -184,11 +184,28 @@ class PricedLease(LeaseShown):
 
 class UsageShown(serializers.ModelSerializer[Usage]):
     """
-    Use in a slice of time, at most one UTC hour: seconds × nodes - outage_node_seconds are charged. Negative where a
-    late fact corrects earlier slices.
+    Use in a slice of time, at most one UTC hour: seconds × nodes - outage_node_seconds are charged. A correction of an
+    earlier slice, by what became known after that was charged, is signed.
     """
+
+    corrects_from_at = serializers.DateTimeField(
+        source="corrects.from_at",
+        default=None,
+        allow_null=True,
+        help_text="Of a correction: the slice that begins then.",
+    )
 
     class Meta:
         model = Usage
-        fields = ["from_at", "until_at", "seconds", "nodes", "outage_node_seconds", "micros_per_node_hour", "micros"]
+        fields = [
+            "kind",
+            "corrects_from_at",
+            "from_at",
+            "until_at",
+            "seconds",
+            "nodes",
+            "outage_node_seconds",
+            "micros_per_node_hour",
+            "micros",
+        ]
         read_only_fields = fields

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.http.serializers import Moment
 from billing.models import Mode, StandingOrder
 from billing.serializers.orders import MOST_KEYS, NewLease
 from leasing.serializers import LONGEST_NAME
@@ -68,12 +69,10 @@ class NewStandingOrder(NewLease):
     length_seconds = serializers.IntegerField(
         min_value=1, max_value=10**9, required=False, allow_null=True, default=None, help_text="Needs `latest_at`."
     )
-    earliest_at = serializers.DateTimeField(
+    earliest_at = Moment(
         required=False, allow_null=True, default=None, help_text="The lease starts then or later; now, if left out."
     )
-    latest_at = serializers.DateTimeField(
-        required=False, allow_null=True, default=None, help_text="The lease ends then or earlier."
-    )
+    latest_at = Moment(required=False, allow_null=True, default=None, help_text="The lease ends then or earlier.")
     max_micros_per_node_hour = serializers.IntegerField(
         min_value=0,
         max_value=MOST_MICROS,
@@ -82,7 +81,7 @@ class NewStandingOrder(NewLease):
         default=None,
         help_text="Micro-dollars per node-hour, at most; to be booked it is required.",
     )
-    expires_at = serializers.DateTimeField(
+    expires_at = Moment(
         required=False,
         allow_null=True,
         default=None,

@@ -1,7 +1,6 @@
-"""The wallet: what is there, money in, money out, and every movement."""
+"""The wallet: what is there, money in, money out."""
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -15,7 +14,7 @@ from billing.forms import NewRefund, TopUp
 from billing.models import Payment, PaymentState, Refund
 from billing.payments.base import GatewayUnavailable
 
-ENTRIES_SHOWN, PAYMENTS_SHOWN, ENTRIES_PER_PAGE = 8, 5, 50
+ENTRIES_SHOWN, PAYMENTS_SHOWN = 8, 5
 
 
 @allowed("money:read")
@@ -106,14 +105,6 @@ def refund(request: HttpRequest) -> HttpResponse:
             messages.success(request, "The money is on its way to your card. Banks show it within 5 to 10 days.")
             return redirect("wallet")
     return render(request, "billing/refund.html", {"form": form, "most_cents": most})
-
-
-@allowed("money:read")
-def ledger(request: HttpRequest) -> HttpResponse:
-    """Every movement, newest first."""
-    entries = queries.ledger_entries(organization=principal_of(request).organization)
-    page = Paginator(entries, ENTRIES_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "billing/ledger.html", {"page": page})
 
 
 def _payment(request: HttpRequest, id: str) -> Payment:

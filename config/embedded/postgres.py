@@ -12,11 +12,12 @@ from config.embedded import places
 from config.part import Part, Trouble, as_user
 
 TEST_SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300")
+OWNER, APPLICATION = "gridlease", "gridlease_app"  # roles: who owns the tables, and who works with them
 SETTINGS = ("max_connections=200", "shared_buffers=128MB", "log_checkpoints=off", "timezone=UTC")
 
 
 def part(state: Path, *, settings: tuple[str, ...] = ()) -> tuple[Part, str]:
-    """The server as a part, its files under `state` (made on first use), and its URL. Raises Trouble."""
+    """The server as a part, its files under `state` (made on first use), and its owner's URL. Raises Trouble."""
     home = places.home(state)
     programs = _programs(home)
     data = places.owned_dir(home / "postgres")
@@ -35,7 +36,7 @@ def part(state: Path, *, settings: tuple[str, ...] = ()) -> tuple[Part, str]:
         stop_signal=signal.SIGINT,  # a fast shutdown: open connections are closed, nothing committed is lost
         cwd="/",
     )
-    return server, f"postgresql://gridlease@/postgres?host={sockets}"
+    return server, f"postgresql://{OWNER}@/postgres?host={sockets}"
 
 
 def _programs(home: Path) -> Path:
@@ -53,7 +54,7 @@ def _initialize(programs: Path, data: Path, env: dict[str, str]) -> None:
     """Make the cluster. A half-made one from a start that was cut short is thrown away first."""
     for leftover in data.iterdir():
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-    command = [str(programs / "initdb"), "-D", str(data), "-U", "gridlease", "-E", "UTF8", "--no-locale"]
+    command = [str(programs / "initdb"), "-D", str(data), "-U", OWNER, "-E", "UTF8", "--no-locale"]
     command += ["--auth-local=trust", "--auth-host=reject", "--no-sync", "--no-instructions", "--data-checksums"]
     options: dict[str, Any] = {"env": env, "cwd": "/", "umask": 0o077, **as_user(places.server_user())}
     made = subprocess.run(command, capture_output=True, text=True, check=False, **options)
@@ -69,3 +70,8 @@ def _is_ready(data: Path) -> bool:
     except (FileNotFoundError, PermissionError):
         return False
     return len(lines) >= 8 and lines[7].strip() == "ready"
+
+
+def applications(url: str) -> str:
+    """The URL of the same database for the application's role, which `grant_application` makes."""
+    return url.replace(f"//{OWNER}@", f"//{APPLICATION}@")

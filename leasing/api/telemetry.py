@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from accounts.clock import now
 from accounts.http.problems import bad_field
-from accounts.http.serializers import StrictSerializer
+from accounts.http.serializers import Moment, StrictSerializer
 from leasing.api.leases import LeaseView
 from leasing.models import Lease, Machine
 from leasing.telemetry.partitions import HOUR
@@ -63,12 +63,12 @@ class Asked(StrictSerializer):
     """The parameters of the address."""
 
     machine = serializers.CharField(required=False)
-    until = serializers.DateTimeField(required=False)
+    until = Moment(required=False)
     step = serializers.ChoiceField(choices=sorted(STEPS), default="1m")
 
     def get_fields(self) -> dict[str, Any]:
         """With `from`, which is a word of Python."""
-        return {**super().get_fields(), "from": serializers.DateTimeField(required=False)}
+        return {**super().get_fields(), "from": Moment(required=False)}
 
 
 class Telemetry(LeaseView):

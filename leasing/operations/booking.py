@@ -1,17 +1,17 @@
 """From an order to an agreement: hold, confirm, expire."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.utils.text import slugify
 
-from accounts.models import Organization, SSHKey, User
-from accounts.operations import record
-from leasing.models import Claim, Lease, LeaseKey, Machine, OnFailure
+from accounts.models import Event, IllegalMove, Organization, SSHKey, Stale, User, as_json
+from accounts.operations import record, unwritten
+from leasing.models import Lease, LeaseKey, Machine, OnFailure
 from leasing.operations import calendar
 from leasing.operations.setup import check_environment, sealed
 from leasing.operations.starting import start
@@ -23,6 +23,13 @@ LONGEST_SLUG = 40  # with a number behind it, well below what a host's name may 
 HOLD_FOR = timedelta(minutes=10)
 WINDOWS_SHOWN = 3
 WINDOWS_AHEAD = timedelta(days=60)
+
+# The functions are in booking.sql, beside this file.
+ORDER = """
+    SELECT lease_id, guaranteed_until
+      FROM leasing_order(%s::jsonb -> 0, %s, %s, %s, %s, %s::tstzrange, %s::tstzrange, %s, %s)
+"""
+CONFIRM = "SELECT leasing_confirm(%s, %s, %s::bigint[], %s, %s, %s)"
 
 
 @dataclass(frozen=True)
@@ -69,21 +76,19 @@ def hold(
     terms: Terms | None = None,
     quote: str = "",
     same_fabric: bool = False,
+    agreed: bool = False,
+    event: Callable[[Lease], Event] | None = None,
 ) -> Lease:
     """
     Hold `nodes` nodes of the offer, all or none, until the order is confirmed or ten minutes have passed; on the terms
     that are in force, or on those of a quote. A quote that holds nodes gets these. With `same_fabric` they are all of
-    one fabric group.
+    one fabric group. The `event` of the order is written with it; once `agreed`, it is confirmed at once.
 
     :raises NodesTaken: if fewer are free for the whole period, cleaning included
     :raises BadEnvironment: if its variables cannot be set on a host
     """
     check_environment(setup.environment)
-    terms = terms or terms_of(plan=offer.plan, at=now)
-    wish: dict[str, Any] = {"nodes": nodes, "same_fabric": same_fabric, "quote": quote, "now": now}
-    node_ids = _lock_nodes(offer, terms, starts_at, ends_at, **wish)
-    period = _period(terms, node_ids=node_ids, starts_at=starts_at, ends_at=ends_at, quote=quote, now=now)
-    lease = Lease.objects.create(
+    lease = Lease(
         organization=organization,
         created_by=created_by,
         created_at=now,
@@ -92,12 +97,11 @@ def hold(
         slug=slugify(setup.name)[:LONGEST_SLUG].strip("-_").replace("_", "-") or "lease",
         same_fabric=same_fabric,
         offer=offer,
-        terms=terms,
+        terms=terms or terms_of(plan=offer.plan, at=now),
         rate=rate,
         node_count=nodes,
         starts_at=starts_at,
         ends_at=ends_at,
-        guaranteed_until=period.ends_at - timedelta(seconds=terms.cleaning_seconds),
         image=setup.image,
         startup_script=setup.startup_script,
         environment=sealed(setup.environment),
@@ -107,70 +111,63 @@ def hold(
         state_since=now,
         deadline=now + HOLD_FOR,
     )
-    _admit(lease, setup.ssh_keys)
-    calendar.claim(lease=lease, node_ids=node_ids, period=period)
-    calendar.let_go(node_ids=node_ids, quote=quote)
-    lease.begin(at=now, actor=actor)
+    events = [event(lease)] if event else []
+    _write(lease, setup.ssh_keys, quote=quote, actor=actor, agreed=agreed, events=events)
+    if lease.state == LeaseState.SCHEDULED and starts_at <= now:
+        start(lease=lease, now=now)
     return lease
 
 
-def _admit(lease: Lease, keys: Sequence[SSHKey]) -> None:
-    LeaseKey.objects.bulk_create(
-        LeaseKey(lease=lease, name=key.name, public_key=key.public_key, fingerprint=key.fingerprint) for key in keys
+def _write(
+    lease: Lease, keys: Sequence[SSHKey], *, quote: str, actor: str, agreed: bool, events: Sequence[Event]
+) -> None:
+    """The new lease and all that belongs to it, in one statement: see booking.sql. Raises NodesTaken."""
+    now = lease.created_at
+    admitted = [LeaseKey(name=key.name, public_key=key.public_key, fingerprint=key.fingerprint) for key in keys]
+    machines = _machines(lease, now) if agreed else []
+    told = [*events, _confirmed(lease, actor, now)] if agreed else events
+    wanted = occupied(lease.terms, lease.starts_at, lease.ends_at)
+    horizon = wanted if lease.ends_at else guaranteed(lease.terms, lease.starts_at)
+    rows = [as_json(rows) for rows in ([lease], admitted, machines, told)]
+    periods = [DateTimeTZRange(window.starts_at, window.ends_at) for window in (wanted, horizon)]
+    with connection.cursor() as cursor:
+        cursor.execute(ORDER, [*rows, lease.offer.pool_id, *periods, quote, actor])
+        lease.pk, lease.guaranteed_until = cursor.fetchone()
+    if lease.pk is None:
+        raise _taken(lease, wanted)
+    lease._state.adding = False
+    if agreed:
+        lease.state, lease.version, lease.deadline = LeaseState.SCHEDULED, lease.version + 1, None
+
+
+def _machines(lease: Lease, now: datetime) -> list[Machine]:
+    """One that waits for the start on each of its nodes."""
+    numbers = range(1, lease.node_count + 1)
+    return [Machine(number=number, state=MachineState.PENDING, state_since=now) for number in numbers]
+
+
+def _confirmed(lease: Lease, actor: str, now: datetime) -> Event:
+    return unwritten(
+        organization=lease.organization,
+        kind="lease.confirmed",
+        subject=lease.public_id,
+        actor=actor,
+        at=now,
+        data={"name": lease.name, "nodes": lease.node_count, "starts_at": lease.starts_at.isoformat()},
     )
 
 
-def _lock_nodes(
-    offer: Offer,
-    terms: Terms,
-    starts_at: datetime,
-    ends_at: datetime | None,
-    *,
-    nodes: int,
-    same_fabric: bool,
-    quote: str,
-    now: datetime,
-) -> list[int]:
-    """
-    Ids of free nodes, locked: those that the quote holds; else, for an open-ended lease, rather those with nothing
-    booked behind. Raises NodesTaken.
-    """
-    window = occupied(terms, starts_at, ends_at)
-    if quote:
-        with suppress(calendar.TooFewNodes):  # its hold has lapsed, or a node broke down: others will do
-            return calendar.ids(calendar.lock_held_nodes(nodes=nodes, window=window, now=now, quote=quote))
-    wish: dict[str, Any] = {"pool": offer.pool, "nodes": nodes, "same_fabric": same_fabric, "quote": quote, "now": now}
-    if ends_at is None:
-        with suppress(calendar.TooFewNodes):
-            return calendar.ids(calendar.lock_idle_nodes(window=guaranteed(terms, starts_at), **wish))
-    try:
-        return calendar.ids(calendar.lock_free_nodes(window=window, **wish))
-    except calendar.TooFewNodes:
-        scattered = same_fabric and free_nodes(window=window, now=now).filter(pool=offer.pool).count() >= nodes
-        raise nodes_taken(offer=offer, nodes=nodes, starts_at=starts_at, scattered=scattered, now=now) from None
+def _taken(lease: Lease, wanted: Window) -> NodesTaken:
+    offer, nodes, now = lease.offer, lease.node_count, lease.created_at
+    free = free_nodes(window=wanted, now=now).filter(pool=offer.pool_id)
+    scattered = lease.same_fabric and free.count() >= nodes
+    return nodes_taken(offer=offer, nodes=nodes, starts_at=lease.starts_at, scattered=scattered, now=now)
 
 
 def nodes_taken(*, offer: Offer, nodes: int, starts_at: datetime, now: datetime, scattered: bool = False) -> NodesTaken:
     """The refusal, with the next windows in which as many nodes are free."""
     windows = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
     return NodesTaken(windows[:WINDOWS_SHOWN], scattered=scattered)
-
-
-def _period(
-    terms: Terms,
-    *,
-    node_ids: Sequence[int],
-    starts_at: datetime,
-    ends_at: datetime | None,
-    quote: str,
-    now: datetime,
-) -> Window:
-    """What the claims take, cleaning included: to the agreed end, or as far as can be guaranteed."""
-    if ends_at is not None:
-        return occupied(terms, starts_at, ends_at)
-    wanted = guaranteed(terms, starts_at).ends_at
-    reach = calendar.reach_until(node_ids=node_ids, after=starts_at, wanted=wanted, now=now, quote=quote)
-    return Window(starts_at, reach)
 
 
 def guaranteed(terms: Terms, starts_at: datetime) -> Window:
@@ -185,21 +182,16 @@ def confirm(*, lease: Lease, actor: str, now: datetime) -> None:
 
     :raises Stale: if the hold has expired or was cancelled meanwhile
     """
-    lease.move_to(LeaseState.SCHEDULED, at=now, actor=actor)
-    claims = Claim.objects.filter(lease=lease, released_at=None).order_by("node_id")
-    for number, node_id in enumerate(claims.values_list("node_id", flat=True), start=1):
-        machine = Machine.objects.create(
-            lease=lease, node_id=node_id, number=number, state=MachineState.PENDING, state_since=now
-        )
-        machine.begin(at=now, actor=actor)
-    record(
-        organization=lease.organization,
-        kind="lease.confirmed",
-        subject=lease.public_id,
-        actor=actor,
-        at=now,
-        data={"name": lease.name, "nodes": lease.node_count, "starts_at": lease.starts_at.isoformat()},
-    )
+    if lease.state != LeaseState.HELD:
+        raise IllegalMove(lease, LeaseState.SCHEDULED)
+    given: list[Any] = [lease.pk, lease.version, calendar.claimed(lease), as_json(_machines(lease, now)), actor, now]
+    with connection.cursor() as cursor:
+        cursor.execute(CONFIRM, given)
+        if cursor.fetchone() != (True,):
+            raise Stale(lease)
+    lease.state, lease.version, lease.state_since = LeaseState.SCHEDULED, lease.version + 1, now
+    lease.reason, lease.deadline = "", None
+    _confirmed(lease, actor, now).save(force_insert=True)
     if lease.starts_at <= now:
         start(lease=lease, now=now)
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import Count, QuerySet
 
 from leasing.models import Claim, Lease
 from marketplace.models import Node, NodeCalendar, Pool
-from marketplace.queries import Window, free_nodes, is_held
+from marketplace.queries import Window, is_held
 
 BLOCKING_TRIES = 5
 
@@ -19,61 +18,15 @@ class TooFewNodes(Exception):
     """Not enough nodes of the pool are free for the whole window."""
 
 
-def lock_free_nodes(
-    *, pool: Pool, nodes: int, window: Window, now: datetime, quote: str = "", same_fabric: bool = False
-) -> list[NodeCalendar]:
+def lock_idle_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime, fabric_group: str = "") -> list[int]:
     """
-    Lock `nodes` calendars of the pool that are free for the whole window, node ids ascending; those that are held for
-    `quote` are free for it.
-
-    First those that nobody else is looking at; if they are too few, wait in line for the others. The waiting lock is
-    re-checked by the database after the wait, so a row that comes back is still free.
-
-    With `same_fabric` they are of one fabric group, the one with the fewest free nodes that has enough. Nothing is
-    locked while another group is tried.
+    Lock `nodes` calendars of the pool that are free for the whole window, passing over those that somebody else has
+    locked: it never waits, so it never deadlocks. A `fabric_group` takes nodes of that group alone. Returns the node
+    ids, ascending.
 
     :raises TooFewNodes: with nothing locked
     """
-    with suppress(TooFewNodes):
-        return lock_idle_nodes(pool=pool, nodes=nodes, window=window, now=now, quote=quote, same_fabric=same_fabric)
-    for free in _choices(pool, nodes, window, now, quote=quote, same_fabric=same_fabric):
-        with suppress(TooFewNodes):
-            return _take_in_line(free, nodes)
-    raise TooFewNodes
-
-
-def lock_idle_nodes(
-    *,
-    pool: Pool,
-    nodes: int,
-    window: Window,
-    now: datetime,
-    quote: str = "",
-    same_fabric: bool = False,
-    fabric_group: str = "",
-) -> list[NodeCalendar]:
-    """
-    As `lock_free_nodes`, passing over the nodes that somebody else has locked: it never waits, so it never deadlocks.
-    A `fabric_group` takes nodes of that group alone.
-
-    :raises TooFewNodes: with nothing locked
-    """
-    for free in _choices(pool, nodes, window, now, quote=quote, same_fabric=same_fabric):
-        with suppress(TooFewNodes):
-            return _take_idle(free.filter(node__fabric_group=fabric_group) if fabric_group else free, nodes)
-    raise TooFewNodes
-
-
-def _choices(
-    pool: Pool, nodes: int, window: Window, now: datetime, *, quote: str, same_fabric: bool
-) -> list[QuerySet[NodeCalendar]]:
-    """Among which free nodes to look, best first: all of the pool, or one fabric group after another."""
-    free = free_nodes(window=window, now=now, quote=quote).filter(pool=pool).order_by("node_id")
-    if not same_fabric:
-        return [free]
-    grouped = free.exclude(node__fabric_group="").order_by().values_list("node__fabric_group")
-    sizes = grouped.annotate(size=Count("pk")).filter(size__gte=nodes)
-    return [free.filter(node__fabric_group=group) for group, _ in sizes.order_by("size", "node__fabric_group")]
+    return _lock_nodes(pool, nodes, window, now, which="any", fabric_group=fabric_group, wait=False)
 
 
 def lock_unheld_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime, wait: bool) -> list[NodeCalendar]:
@@ -83,50 +36,24 @@ def lock_unheld_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime, 
 
     :raises TooFewNodes: with nothing locked
     """
-    free = free_nodes(window=window, now=now).filter(pool=pool).exclude(is_held(now=now)).order_by("node_id")
-    with suppress(TooFewNodes):
-        return _take_idle(free, nodes)
-    if not wait:
+    found = _lock_nodes(pool, nodes, window, now, which="unheld", fabric_group="", wait=wait)
+    return list(NodeCalendar.objects.filter(pk__in=found).order_by("pk"))
+
+
+def _lock_nodes(
+    pool: Pool, nodes: int, window: Window, now: datetime, *, which: str, fabric_group: str, wait: bool
+) -> list[int]:
+    """By the function in booking.sql that orders take their nodes with too. Raises TooFewNodes."""
+    wanted = DateTimeTZRange(window.starts_at, window.ends_at)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT leasing_lock_nodes(%s, %s, %s::tstzrange, '', %s, %s, %s, false, %s)",
+            [pool.pk, nodes, wanted, now, which, fabric_group, wait],
+        )
+        (found,) = cursor.fetchone()
+    if found is None:
         raise TooFewNodes
-    return _take_in_line(free, nodes)
-
-
-def lock_held_nodes(*, nodes: int, window: Window, now: datetime, quote: str) -> list[NodeCalendar]:
-    """
-    Lock the `nodes` calendars that are held for the quote, if they are free for it for the whole window still.
-
-    :raises TooFewNodes: with nothing locked
-    """
-    held = free_nodes(window=window, now=now, quote=quote).filter(held_for=quote, held_until__gt=now)
-    free = held.order_by("node_id")
-    return _take_all(free, free.select_for_update(no_key=True, of=("self",))[:nodes], nodes)
-
-
-def _take_idle(free: QuerySet[NodeCalendar], nodes: int) -> list[NodeCalendar]:
-    return _take_all(free, free.select_for_update(no_key=True, skip_locked=True, of=("self",))[:nodes], nodes)
-
-
-def _take_in_line(free: QuerySet[NodeCalendar], nodes: int) -> list[NodeCalendar]:
-    for _ in range(BLOCKING_TRIES):
-        if free.count() < nodes:
-            break
-        with suppress(TooFewNodes):  # somebody took one while we waited; look at what is left
-            return _take_all(free, free.select_for_update(no_key=True, of=("self",))[:nodes], nodes)
-    raise TooFewNodes
-
-
-@transaction.atomic
-def _take_all(free: QuerySet[NodeCalendar], rows: Iterable[NodeCalendar], nodes: int) -> list[NodeCalendar]:
-    """
-    All or none: the savepoint's rollback lets go of a part.
-
-    The locked ones are looked at once more: the lock is on the calendar, and what the query saw of the node's state and
-    cordon is from before the wait.
-    """
-    taken = list(rows)
-    if len(taken) < nodes or free.filter(pk__in=ids(taken)).count() < nodes:
-        raise TooFewNodes
-    return taken
+    return list(found)
 
 
 def ids(calendars: Iterable[NodeCalendar]) -> list[int]:
@@ -211,7 +138,8 @@ def claims_in(*, node: Node, window: Window) -> list[Claim]:
 def next_free(*, node: Node, after: datetime, length: timedelta, now: datetime) -> datetime:
     """The first moment from `after` on at which the node is neither claimed nor held for `length`."""
     live = Claim.objects.filter(node=node, released_at=None, period__endswith__gt=after)
-    taken = [*live.values_list("period", flat=True), *_held(node_ids=[node.pk], after=after, now=now)]
+    held = NodeCalendar.objects.filter(is_held(now=now), pk=node.pk, held__endswith__gt=after)
+    taken = [*live.values_list("period", flat=True), *held.values_list("held", flat=True)]
     for period in sorted(taken, key=lambda period: period.lower):
         if after + length <= period.lower:
             break
@@ -225,28 +153,21 @@ def is_held_in(*, node: Node, window: Window, now: datetime) -> bool:
     return NodeCalendar.objects.filter(is_held(now=now), pk=node.pk, held__overlap=wanted).exists()
 
 
-def reach_until(
-    *, node_ids: Sequence[int], after: datetime, wanted: datetime, now: datetime, quote: str = ""
-) -> datetime:
+def reach_until(*, node_ids: Sequence[int], after: datetime, wanted: datetime, now: datetime) -> datetime:
     """
-    How far locked nodes may be claimed from `after` on before another claim begins, or what is held for a quote other
-    than `quote`: at most `wanted`.
+    How far locked nodes may be claimed from `after` on before another claim begins, or what is held for a quote: at
+    most `wanted`.
     """
-    starts: list[datetime] = [held.lower for held in _held(node_ids=node_ids, after=after, now=now, quote=quote)]
-    return max(after, min([_until_next_claim(node_ids, after, wanted), *starts]))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT leasing_reach(%s, %s, %s, '', %s)", [list(node_ids), after, wanted, now])
+        (reach,) = cursor.fetchone()
+    assert isinstance(reach, datetime)
+    return reach.astimezone(UTC)
 
 
 def _until_next_claim(node_ids: Sequence[int], after: datetime, wanted: datetime) -> datetime:
     first = next_behind(node_ids=node_ids, after=after)
     return min(wanted, first.period.lower) if first else wanted
-
-
-def _held(
-    *, node_ids: Sequence[int], after: datetime, now: datetime, quote: str = ""
-) -> QuerySet[NodeCalendar, DateTimeTZRange]:
-    """What is held of the nodes for other quotes from `after` on."""
-    held = NodeCalendar.objects.filter(is_held(now=now, quote=quote), pk__in=node_ids, held__endswith__gt=after)
-    return held.values_list("held", flat=True)
 
 
 def next_behind(*, node_ids: Sequence[int], after: datetime) -> Claim | None:

@@ -140,7 +140,7 @@ def lock_spare(lease: Lease, *, period: Window, now: datetime) -> Node | None:
         (found,) = calendar.lock_idle_nodes(
             pool=lease.offer.pool, nodes=1, window=period, now=now, fabric_group=fabric_group_of(lease)
         )
-        return found.node
+        return Node.objects.get(pk=found)
     return None
 
 

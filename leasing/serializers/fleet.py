@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.http.serializers import StrictSerializer
+from accounts.http.serializers import Moment, StrictSerializer
 from leasing.forms.upkeep import LONGEST_REASON
 from leasing.models import Claim, Maintenance, MaintenanceState
 from leasing.queries.fleet import COUNTS
@@ -110,11 +110,11 @@ class WorkAsked(StrictSerializer):
     reason = serializers.CharField(
         max_length=LONGEST_REASON, help_text="The customer whose lease is the last before it reads this."
     )
-    starts_at = serializers.DateTimeField()
-    ends_at = serializers.DateTimeField()
+    starts_at = Moment()
+    ends_at = Moment()
 
 
 class EndAsked(StrictSerializer):
     """Another end of a window."""
 
-    ends_at = serializers.DateTimeField()
+    ends_at = Moment()

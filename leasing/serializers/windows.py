@@ -4,23 +4,29 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.http.serializers import StrictSerializer
+from accounts.http.serializers import Moment, StrictSerializer
 from leasing.queries.extension import Kind
+from marketplace.serializers import MOST_MICROS
 
 
 class NewEnd(StrictSerializer):
     """Until when a lease shall go on."""
 
-    ends_at = serializers.DateTimeField(help_text="The new end, on a multiple that the plan's terms allow.")
+    ends_at = Moment(help_text="The new end, on a multiple that the plan's terms allow.")
     max_micros_per_node_hour = serializers.IntegerField(
-        required=False, allow_null=True, default=None, min_value=0, help_text="Refuse a price above this."
+        required=False,
+        allow_null=True,
+        default=None,
+        min_value=0,
+        max_value=MOST_MICROS,
+        help_text="Refuse a price above this.",
     )
 
 
 class WishedEnd(StrictSerializer):
     """The end to price."""
 
-    ends_at = serializers.DateTimeField(required=False, help_text="Price the time until then; left out: no price.")
+    ends_at = Moment(required=False, help_text="Price the time until then; left out: no price.")
 
 
 class AutoExtend(StrictSerializer):
@@ -28,7 +34,7 @@ class AutoExtend(StrictSerializer):
 
     seconds = serializers.IntegerField(allow_null=True, min_value=1, help_text="By how much before each end.")
     max_micros_per_node_hour = serializers.IntegerField(
-        allow_null=True, min_value=0, help_text="Only while a node-hour costs this at most."
+        allow_null=True, min_value=0, max_value=MOST_MICROS, help_text="Only while a node-hour costs this at most."
     )
 
     def validate(self, wanted: dict[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from marketplace.queries.booking import (
 from marketplace.queries.calendar import Day, Hour, calendar, hours_of
 from marketplace.queries.criteria import BadPeriod, Criteria, Sort, check_period
 from marketplace.queries.earliest import Search, earliest
+from marketplace.queries.finding import Hit, stock_of
 from marketplace.queries.openings import Opening, OpeningRow, OpeningSort, opening_rows, openings, reach_of
 from marketplace.queries.search import (
-    Hit,
     OfferRow,
     current_rate,
     find,
@@ -82,6 +82,7 @@ __all__ = [
     "search",
     "soonest",
     "starts",
+    "stock_of",
     "terms_of",
     "why_not",
     "why_not_until",

@@ -48,20 +48,13 @@ class Criteria:
     renewable_share: int | None = None  # per cent of the site's grid mix, at least
     organization: Organization | None = None  # whose private plans and rates count too
 
-    def lookups(self) -> dict[str, Any]:
-        """As filters of offers that are annotated with `micros`, their rate in force."""
-        wanted = {
-            "plan__slug": self.plan,
-            "pool__node_type__gpu_model__slug": self.gpu_model,
-            "pool__node_type__gpu_count": self.gpus,
-            "pool__node_type__gpu_model__memory_gb__gte": self.gpu_memory_gb,
-            "pool__site__region": self.region,
-            "pool__site__slug": self.site,
-            "pool__provisioner": self.provisioner,
-            "pool__site__grid_zone__renewable_percent__gte": self.renewable_share,
-            "micros__lte": self.max_micros_per_node_hour,
-        }
-        return {name: value for name, value in wanted.items() if value is not None}
+    def asked(self) -> dict[str, Any]:
+        """What is asked of an offer, by its name here; period, nodes and organization are not."""
+        fields = (
+            "plan", "gpu_model", "gpus", "gpu_memory_gb", "region", "site", "provisioner", "max_micros_per_node_hour",
+            "renewable_share",
+        )  # fmt: skip
+        return {name: value for name in fields if (value := getattr(self, name)) is not None}
 
     def wish(self, terms: Terms, now: datetime) -> Window:
         """The period of a lease on these terms as wished, the shortest from now on where nothing is said."""

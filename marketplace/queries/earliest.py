@@ -1,15 +1,15 @@
-"""The first moment at which enough nodes of a pool are free side by side: one statement, however many pools."""
+"""The first moment at which enough nodes of a pool are free side by side: two statements at most for many pools."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
-
+from accounts.prepared import prepared
 from marketplace.models import Terms
-from marketplace.queries.windows import HORIZON, LATE, Window, cleaning
-from marketplace.states import IN_STOCK, NodeState
+from marketplace.queries.windows import HORIZON, Window, cleaning
+
+SOON = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,20 @@ def earliest(*, searches: Sequence[Search], nodes: int, now: datetime) -> dict[i
     """
     For each search, the first start from the wished one on at which `nodes` nodes are free for as long as wished.
 
-    Those that have none within 60 days are left out. Every free period of a node lets a lease start from its own start
-    (aligned to the plan's steps) up to its end less the length: the answer is where enough of these first overlap.
+    Those that have none within 60 days are left out. Most have one within days, so that is looked at first.
     """
+    found: dict[int, datetime] = {}
+    for reach in (SOON, HORIZON):
+        if left := [search for search in searches if search.key not in found]:
+            found |= _within(reach, left, nodes, now)
+    return found
+
+
+def _within(reach: timedelta, searches: Sequence[Search], nodes: int, now: datetime) -> dict[int, datetime]:
     given: dict[str, Any] = {
         "now": now,
-        "late": now + LATE,
-        "horizon": HORIZON,
+        "reach": reach,
         "nodes": nodes,
-        "ready": NodeState.AVAILABLE,
-        "in_stock": sorted(IN_STOCK),
         "keys": [search.key for search in searches],
         "pools": [search.pool_id for search in searches],
         "starts": [search.window.starts_at for search in searches],
@@ -43,38 +47,35 @@ def earliest(*, searches: Sequence[Search], nodes: int, now: datetime) -> dict[i
         "steps": [search.terms.granularity_seconds for search in searches],
         "shifts": [search.terms.offset_seconds for search in searches],
     }
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(EARLIEST, given)
         return dict(cursor.fetchall())
 
 
-# A node that is not ready yet has its claim in `busy`; once that is past it is late, free only when it says so.
+# Every free period of a node lets a lease start from its own start (aligned to the plan's steps) up to its end less the
+# length: the answer is where enough of these first overlap.
 EARLIEST = """
     WITH wish AS (
-        SELECT * FROM unnest(%(keys)s::bigint[], %(pools)s::bigint[], %(starts)s::timestamptz[], %(needs)s::interval[],
-                             %(steps)s::int[], %(shifts)s::int[])
+        SELECT key, pool_id, starts_at, needs, step * interval '1 second' AS step, to_timestamp(shift) AS origin
+          FROM unnest(%(keys)s::bigint[], %(pools)s::bigint[], %(starts)s::timestamptz[], %(needs)s::interval[],
+                      %(steps)s::int[], %(shifts)s::int[])
                    AS wish (key, pool_id, starts_at, needs, step, shift)
     ), may_start AS (
-        SELECT wish.key, span.since, upper(gap) - wish.needs AS until
+        SELECT wish.key, upper(gap) - wish.needs AS until,
+               CASE WHEN step <= interval '1 second' THEN lower(gap)
+                    ELSE date_bin(step, lower(gap) + step - interval '1 microsecond', origin) END AS since
           FROM wish
           JOIN marketplace_nodecalendar AS calendar USING (pool_id)
           JOIN marketplace_node AS node ON node.id = calendar.node_id
-               AND node.state = ANY(%(in_stock)s) AND node.cordoned_at IS NULL
-         CROSS JOIN LATERAL unnest(
-               tstzmultirange(tstzrange(
-                   CASE WHEN node.state = %(ready)s THEN wish.starts_at ELSE greatest(wish.starts_at, %(late)s) END,
-                   wish.starts_at + %(horizon)s + wish.needs))
-               - calendar.busy
-               - CASE WHEN calendar.held_until > %(now)s THEN tstzmultirange(calendar.held) ELSE '{}' END) AS gap
-         CROSS JOIN LATERAL (
-               SELECT CASE WHEN wish.step <= 1 THEN lower(gap) ELSE to_timestamp(
-                   ceil((extract(epoch FROM lower(gap)) - wish.shift) / wish.step) * wish.step + wish.shift)
-               END AS since) AS span
-         WHERE span.since <= upper(gap) - wish.needs
+         CROSS JOIN LATERAL unnest(node_gaps(
+               calendar, node, tstzrange(wish.starts_at, wish.starts_at + %(reach)s::interval + wish.needs),
+               %(now)s::timestamptz)) AS gap
+         WHERE lower(gap) + wish.needs <= upper(gap)
     ), side_by_side AS (
-        SELECT key, at, change, sum(change) OVER (PARTITION BY key ORDER BY at, change DESC) AS nodes
-          FROM (SELECT key, since AS at, 1 AS change FROM may_start
-                UNION ALL SELECT key, until, -1 FROM may_start) AS changes
+        SELECT key, at, change,
+               sum(change) OVER (PARTITION BY key ORDER BY at, change DESC ROWS UNBOUNDED PRECEDING) AS nodes
+          FROM (SELECT key, since AS at, 1 AS change FROM may_start WHERE since <= until
+                UNION ALL SELECT key, until, -1 FROM may_start WHERE since <= until) AS changes
     )
     SELECT key, min(at) FROM side_by_side WHERE nodes >= %(nodes)s AND change = 1 GROUP BY key
 """

@@ -10,7 +10,8 @@ from marketplace.models import Offer, PlanKind, Terms
 from marketplace.money import price
 from marketplace.queries.booking import duration, first_end, first_start, soonest, why_not
 from marketplace.queries.criteria import BadPeriod, Criteria
-from marketplace.queries.search import Hit, find, listed_offers
+from marketplace.queries.finding import Hit
+from marketplace.queries.search import find, listed_offers
 from marketplace.queries.windows import HORIZON, Window, windows_of
 
 
@@ -71,7 +72,7 @@ def openings(
     The first opening of every offer that matches, `length` long (longer where the terms ask for a multiple), from
     `criteria.starts_at` on and over by `until`. Offers that have none are left out, and plans without periods.
 
-    Four queries, however many offers: one for the calendars.
+    Three queries, however many offers: one for the calendars.
     """
     hits = [hit for hit in find(criteria=criteria, now=now) if hit.terms.plan.kind == PlanKind.RESERVED]
     wanted = max(criteria.starts_at or now, now)

@@ -1,50 +1,17 @@
 """The catalogue's search: which offers match, what they cost, and how many nodes are free for the whole window."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, Q, QuerySet
 
 from accounts.models import Organization
-from marketplace.models import NodeCalendar, Offer, Pool, Provisioner, Rate, Terms
+from marketplace.models import Offer, Pool, Rate
 from marketplace.queries.criteria import Criteria, Sort
 from marketplace.queries.earliest import Search, earliest
+from marketplace.queries.finding import Hit, hits_of, stock_of
 from marketplace.queries.terms import all_terms, plans_open_to
-from marketplace.queries.windows import Window, cleaning, is_free
-from marketplace.states import IN_STOCK
-
-
-@dataclass(frozen=True)
-class Hit:
-    """An offer that matches, with what decides its place: cheap enough to make one of each offer on sale."""
-
-    offer_id: int
-    public_id: str
-    pool_id: int
-    site_id: int
-    node_type_id: int
-    provisioner: str
-    rate_id: int
-    micros: int  # micro-dollars per node-hour
-    gpus: int
-    gpu_memory_gb: int  # of one GPU
-    gco2_per_kwh: int
-    free: int  # nodes free for the whole window
-    total: int  # nodes in stock
-    terms: Terms  # of its plan, in force
-    window: Window  # as wished, and as the terms allow it
-
-    @property
-    def simulated(self) -> bool:
-        """As of its pool: no real machine stands behind the nodes."""
-        return self.provisioner == Provisioner.SANDBOX
-
-    @property
-    def micros_per_gpu(self) -> int:
-        """Micro-dollars per GPU-hour; per node-hour where the node has no GPU."""
-        return self.micros // (self.gpus or 1)
 
 
 @dataclass(frozen=True)
@@ -55,6 +22,7 @@ class OfferRow:
     rate: Rate
     nodes: int  # as many are wanted
     free: int
+    more_free: bool  # than `free`, which a search counts no further
     free_from: datetime | None  # when enough nodes are free; None if not within 60 days
     nodes_total: int  # in stock, free or not
 
@@ -70,6 +38,7 @@ class OfferRow:
         return self.rate.micros_per_node_hour // gpus if gpus else None
 
 
+COUNTED = 10  # free nodes of an offer in a list, if no more are wanted
 ORDERS: dict[str, Callable[[Hit], int]] = {
     Sort.PRICE: lambda hit: hit.micros_per_gpu,
     Sort.NODE_PRICE: lambda hit: hit.micros,
@@ -85,29 +54,41 @@ def search(*, criteria: Criteria, now: datetime) -> list[OfferRow]:
 
 
 def find(*, criteria: Criteria, now: datetime, sort: str = Sort.PRICE) -> list[Hit]:
-    """As `search`, in any order of `Sort`, without what only a shown row needs: pass a page of it to `rows`."""
+    """
+    As `search`, in any order of `Sort`, without what only a shown row needs: pass a page of it to `rows`.
+
+    Free nodes are counted up to ten, or as many as are wanted; all of them only where they decide the order.
+    """
     fitting = {plan: terms for plan, terms in all_terms(at=now).items() if criteria.fits(terms, now)}
-    offers = _priced(Offer.objects.filter(listed=True, plan__in=fitting), criteria.organization, now)
-    found = offers.filter(_open_to(criteria.organization), **criteria.lookups())
-    hits = [hit for hit in _hits(found, fitting, criteria, now) if hit.total >= criteria.nodes]
+    counted = None if sort == Sort.FREE else max(criteria.nodes, COUNTED)
+    hits = hits_of(criteria.asked(), criteria=criteria, plans=fitting, now=now, counted=counted, that_could_serve=True)
     return sorted(hits, key=lambda hit: _place(hit, criteria, sort))
 
 
 def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[OfferRow]:
-    """What is shown of the hits, in their order. Three queries at most, however many they are."""
+    """What is shown of the hits, in their order. Five queries at most, however many they are."""
     offers = listed_offers(criteria.organization).in_bulk([hit.offer_id for hit in hits])
     rates = Rate.objects.in_bulk([hit.rate_id for hit in hits])
     free_from = starts(hits=hits, nodes=criteria.nodes, now=now)
+    totals = stock_of({hit.pool_id for hit in hits})
     return [
-        OfferRow(offers[hit.offer_id], rates[hit.rate_id], criteria.nodes, hit.free, start, hit.total)
+        OfferRow(
+            offer=offers[hit.offer_id],
+            rate=rates[hit.rate_id],
+            nodes=criteria.nodes,
+            free=hit.free,
+            more_free=hit.more_free,
+            free_from=start,
+            nodes_total=totals[hit.pool_id],
+        )
         for hit, start in zip(hits, free_from, strict=True)
     ]
 
 
 def starts(*, hits: Sequence[Hit], nodes: int, now: datetime) -> list[datetime | None]:
-    """When as many nodes are free, for each hit: as wished, or later; None if not within 60 days. One query at most."""
-    short = [Search(hit.offer_id, hit.pool_id, hit.terms, hit.window) for hit in hits if hit.free < nodes <= hit.total]
-    later = earliest(searches=short, nodes=nodes, now=now) if short else {}
+    """When as many nodes are free, for each hit: as wished, or later; None if not within 60 days."""
+    short = [Search(hit.offer_id, hit.pool_id, hit.terms, hit.window) for hit in hits if hit.free < nodes]
+    later = earliest(searches=short, nodes=nodes, now=now)
     return [hit.window.starts_at if hit.free >= nodes else later.get(hit.offer_id) for hit in hits]
 
 
@@ -124,7 +105,7 @@ def offer_row(*, offer: Offer, criteria: Criteria, now: datetime) -> OfferRow:
 
     :raises Rate.DoesNotExist: if the offer has no rate yet or is not on sale
     """
-    found = _rows_of(Offer.objects.filter(pk=offer.pk), criteria, now)
+    found = _rows_of({"offer": offer.pk}, criteria, now)
     if not found:
         raise Rate.DoesNotExist(f"{offer} is not for sale.")
     return found[0]
@@ -132,12 +113,11 @@ def offer_row(*, offer: Offer, criteria: Criteria, now: datetime) -> OfferRow:
 
 def offer_rows(*, pool: Pool, criteria: Criteria, now: datetime) -> list[OfferRow]:
     """The offers of one pool on all plans, by plan."""
-    return _rows_of(Offer.objects.filter(pool=pool).order_by("plan__position", "plan__slug"), criteria, now)
+    return _rows_of({"pool": pool.pk}, criteria, now)
 
 
-def _rows_of(offers: QuerySet[Offer], criteria: Criteria, now: datetime) -> list[OfferRow]:
-    on_sale = offers.filter(_open_to(criteria.organization), listed=True)
-    hits = _hits(_priced(on_sale, criteria.organization, now), all_terms(at=now), criteria, now)
+def _rows_of(wanted: dict[str, int], criteria: Criteria, now: datetime) -> list[OfferRow]:
+    hits = hits_of(wanted, criteria=criteria, plans=all_terms(at=now), now=now)
     return rows(hits=hits, criteria=criteria, now=now)
 
 
@@ -162,49 +142,6 @@ def rates_for(organization: Organization | None) -> QuerySet[Rate]:
 def _open_to(organization: Organization | None) -> Q:
     """Of offers: on a plan for everybody, or on one that the organization has access to."""
     return Q(plan__in=plans_open_to(organization))
-
-
-def _priced(offers: QuerySet[Offer], organization: Organization | None, now: datetime) -> QuerySet[Any]:
-    in_force = rates_for(organization).filter(offer=OuterRef("pk"), starts_at__lte=now)
-    return offers.annotate(
-        rate_id=Subquery(in_force.values("pk")[:1]), micros=Subquery(in_force.values("micros_per_node_hour")[:1])
-    )
-
-
-def _hits(offers: QuerySet[Any], plans: Mapping[int, Terms], criteria: Criteria, now: datetime) -> list[Hit]:
-    found = [row for row in offers.values_list(*COLUMNS) if row[RATE]]
-    windows = {plan: criteria.wish(terms, now) for plan, terms in plans.items()}
-    counts = _counts({row[POOL] for row in found}, plans, windows, now)
-    return [_hit(row, counts.get((row[POOL], row[PLAN]), (0, 0)), plans, windows) for row in found]
-
-
-def _hit(row: Sequence[Any], count: tuple[int, int], plans: Mapping[int, Terms], windows: Mapping[int, Window]) -> Hit:
-    offer, public_id, pool, site, node_type, provisioner, rate, micros, gpus, memory, gco2, plan = row
-    sold = (offer, public_id, pool, site, node_type, provisioner, rate, micros, gpus, memory or 0, gco2)
-    return Hit(*sold, free=count[0], total=count[1], terms=plans[plan], window=windows[plan])
-
-
-COLUMNS = (
-    "pk", "public_id", "pool_id", "pool__site_id", "pool__node_type_id", "pool__provisioner", "rate_id", "micros",
-    "pool__node_type__gpu_count", "pool__node_type__gpu_model__memory_gb", "pool__site__grid_zone__gco2_per_kwh",
-    "plan_id",
-)  # fmt: skip
-POOL, RATE, PLAN = (COLUMNS.index(name) for name in ("pool_id", "rate_id", "plan_id"))
-
-
-def _counts(
-    pools: Collection[int], plans: Mapping[int, Terms], windows: Mapping[int, Window], now: datetime
-) -> dict[tuple[int, int], tuple[int, int]]:
-    """By pool and plan: how many nodes are free for the whole window, and how many there are. One query."""
-    free = {f"free_{plan}": Count("pk", filter=_is_free(plans[plan], windows[plan], now)) for plan in plans}
-    in_stock = NodeCalendar.objects.filter(pool__in=pools, node__state__in=IN_STOCK, node__cordoned_at=None)
-    stock = in_stock.order_by().values("pool_id")
-    counted = stock.annotate(total=Count("pk"), **free).values_list("pool_id", "total", *free)
-    return {(row[0], plan): (row[2 + n], row[1]) for row in counted for n, plan in enumerate(plans)}
-
-
-def _is_free(terms: Terms, window: Window, now: datetime) -> Q:
-    return is_free(window=Window(window.starts_at, window.ends_at + cleaning(terms)), now=now)
 
 
 def _place(hit: Hit, criteria: Criteria, sort: str) -> tuple[bool, int, int, int]:

@@ -1,11 +1,15 @@
 """Which terms hold when."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import Field, JSONField, Q, QuerySet
 
 from accounts.models import Organization
+from accounts.prepared import prepared
 from marketplace.models import Plan, Terms
 
 
@@ -28,9 +32,32 @@ def terms_of(*, plan: Plan, at: datetime) -> Terms:
 
 def all_terms(*, at: datetime) -> dict[int, Terms]:
     """The terms in force of every plan, by the plan's key, in the order of the plans. One query."""
-    in_force = Terms.objects.filter(starts_at__lte=at).order_by("plan_id", "-starts_at").distinct("plan_id")
-    found = Terms.objects.filter(pk__in=in_force.values("pk")).select_related("plan")
-    return {terms.plan_id: terms for terms in found.order_by("plan__position", "plan__slug")}
+    with prepared() as cursor:
+        cursor.execute(IN_FORCE, {"at": at})
+        return {row[0]: _terms(row[1:]) for row in cursor.fetchall()}
+
+
+def _terms(values: Sequence[Any]) -> Terms:
+    terms = Terms.from_db(DEFAULT_DB_ALIAS, [field.attname for field in TERMS], values[: len(TERMS)])
+    terms.plan = Plan.from_db(DEFAULT_DB_ALIAS, [field.attname for field in PLAN], values[len(TERMS) :])
+    return terms
+
+
+TERMS, PLAN = Terms._meta.concrete_fields, Plan._meta.concrete_fields
+
+
+def _columns(table: str, fields: Sequence[Field[Any, Any]]) -> str:
+    return ", ".join(f"{table}.{field.column}{'::json' * isinstance(field, JSONField)}" for field in fields)
+
+
+IN_FORCE = """
+    SELECT plan.id, {}, {}
+      FROM marketplace_plan AS plan
+     CROSS JOIN LATERAL (
+           SELECT * FROM marketplace_terms WHERE plan_id = plan.id AND starts_at <= %(at)s::timestamptz
+            ORDER BY starts_at DESC LIMIT 1) AS terms
+     ORDER BY plan.position, plan.slug
+""".format(_columns("terms", TERMS), _columns("plan", PLAN))  # noqa: S608  our own names
 
 
 def all_announced(*, at: datetime) -> dict[int, list[Terms]]:

@@ -2,19 +2,17 @@
 
 from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import Q, QuerySet
 
 from marketplace.models import NodeCalendar, Offer, Terms
+from marketplace.queries.free import node_gaps, node_is_free
 from marketplace.queries.terms import terms_of
-from marketplace.states import IN_STOCK, NodeState
 
 HORIZON = timedelta(days=60)
-LATE = timedelta(minutes=1)  # how far ahead a node that is late is hoped for
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -55,10 +53,7 @@ def is_free(*, window: Window, now: datetime, quote: str = "") -> Q:
     Of calendars: no claim and no hold for another quote touches `window`, and no cordon is on the node; one that begins
     now needs a ready node.
     """
-    wanted = DateTimeTZRange(window.starts_at, window.ends_at)
-    states = IN_STOCK if window.starts_at > now else frozenset({NodeState.AVAILABLE})
-    on_offer = Q(node__state__in=states, node__cordoned_at=None)
-    return on_offer & ~Q(busy__overlaps=wanted) & ~(is_held(now=now, quote=quote) & Q(held__overlap=wanted))
+    return Q(node_is_free(starts_at=window.starts_at, ends_at=window.ends_at, now=now, quote=quote))
 
 
 def is_held(*, now: datetime, quote: str = "") -> Q:
@@ -79,12 +74,12 @@ def free_windows(*, offer: Offer, nodes: int, starts_at: datetime, until: dateti
     """
     terms = terms_of(plan=offer.plan, at=now)
     reach = Window(starts_at, until + cleaning(terms))
-    return _windows(terms, nodes, _gaps(_stock([offer.pool_id], now)[offer.pool_id], reach, now))
+    return _windows(terms, nodes, free_gaps(offer=offer, reach=reach, now=now))
 
 
-def free_gaps(*, offer: Offer, reach: Window, now: datetime) -> Iterator[Window]:
-    """Every free period of every single node of an offer within `reach`. One query."""
-    return _gaps(_stock([offer.pool_id], now)[offer.pool_id], reach, now)
+def free_gaps(*, offer: Offer, reach: Window, now: datetime) -> list[Window]:
+    """Every free period of every single node of an offer within `reach`, in order. One query."""
+    return _gaps([offer.pool_id], reach, now)[offer.pool_id]
 
 
 def windows_of(
@@ -94,32 +89,26 @@ def windows_of(
     The free windows of many offers, given as pool and terms by the offer's key; they may end after `until`, by the
     difference in cleaning. One query, however many offers.
     """
-    stock = _stock({pool for pool, _ in offers.values()}, now)
     longest = max((cleaning(terms) for _, terms in offers.values()), default=timedelta())
-    reach = Window(starts_at, until + longest)
-    gaps = {pool: sorted(_gaps(stock[pool], reach, now)) for pool, _ in offers.values()}
+    gaps = _gaps({pool for pool, _ in offers.values()}, Window(starts_at, until + longest), now)
     return {offer: _windows(terms, nodes, gaps[pool]) for offer, (pool, terms) in offers.items()}
 
 
-Busy = tuple[str, Iterable[DateTimeTZRange]]  # a node's state, and when it is claimed or held, by time
-
-
-def _stock(pools: Collection[int], now: datetime) -> Mapping[int, Sequence[Busy]]:
-    calendars = NodeCalendar.objects.filter(pool__in=pools, node__state__in=IN_STOCK, node__cordoned_at=None)
-    stock: dict[int, list[Busy]] = defaultdict(list)
-    columns = ("pool_id", "node__state", "busy", "held", "held_until")
-    for pool, state, busy, held, held_until in calendars.values_list(*columns):
-        is_live = held_until is not None and held_until > now
-        stock[pool].append((state, sorted([*busy, held], key=lambda taken: taken.lower) if is_live else busy))
-    return stock
+def _gaps(pools: Collection[int], reach: Window, now: datetime) -> Mapping[int, list[Window]]:
+    """Every free period of every node within `reach`, in order, by pool."""
+    within = node_gaps(starts_at=reach.starts_at, ends_at=reach.ends_at, now=now)
+    found: dict[int, list[Window]] = defaultdict(list)
+    for pool, free in NodeCalendar.objects.filter(pool__in=pools).values_list("pool_id", within):
+        found[pool] += [Window(gap.lower, gap.upper) for gap in free]
+    return {pool: sorted(found[pool]) for pool in pools}
 
 
 def _windows(terms: Terms, nodes: int, gaps: Iterable[Window]) -> list[Window]:
-    """The longest windows in which `nodes` of the gaps run side by side, in order of their starts."""
+    """The longest windows in which `nodes` of the gaps, given in order, run side by side; in order of their starts."""
     least, after = timedelta(seconds=terms.min_seconds), cleaning(terms)
     found: list[Window] = []
     ends: list[datetime] = []  # of the gaps that are open, ascending
-    for gap in sorted(gaps):
+    for gap in gaps:
         del ends[: bisect_right(ends, gap.starts_at)]
         insort(ends, gap.ends_at)
         if len(ends) < nodes:
@@ -130,16 +119,3 @@ def _windows(terms: Terms, nodes: int, gaps: Iterable[Window]) -> list[Window]:
         if window.length >= least and not (found and found[-1].ends_at >= window.ends_at):
             found.append(window)
     return found
-
-
-def _gaps(stock: Iterable[Busy], reach: Window, now: datetime) -> Iterator[Window]:
-    """Every free period of every node within `reach`."""
-    for state, busy in stock:
-        # A node that is not ready yet has its claim in `busy`; once that is past it is late, free only when it says so.
-        cursor = reach.starts_at if state == NodeState.AVAILABLE else max(reach.starts_at, now + LATE)
-        for taken in busy:
-            if cursor < (start := min(taken.lower or cursor, reach.ends_at)):
-                yield Window(cursor, start)
-            cursor = max(cursor, taken.upper or reach.ends_at)
-        if cursor < reach.ends_at:
-            yield Window(cursor, reach.ends_at)

@@ -1,6 +1,6 @@
 """What callers ask of the catalogue: every query parameter, its limits, and the words when one is wrong."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -8,7 +8,7 @@ from django.db.models import Model, QuerySet
 from rest_framework import serializers
 
 from accounts.http.pagination import LARGEST, SMALLEST, NewestFirst
-from accounts.http.serializers import StrictSerializer
+from accounts.http.serializers import Moment, StrictSerializer
 from accounts.models import time_zones
 from marketplace.models import GPUModel, Plan, Provisioner, Region, Site
 from marketplace.queries import (
@@ -75,24 +75,6 @@ class KnownPlan(Known):
     def known(self) -> QuerySet[Any]:
         """Needs `organization` in the context."""
         return plans_open_to(self.context["organization"])
-
-
-class Moment(serializers.DateTimeField):
-    """A moment with its zone."""
-
-    default_error_messages = {
-        "invalid": "Write it as 2026-03-02T12:00:00Z (a + in an address is written %2B).",
-        "no_zone": "Say the zone: 2026-03-02T12:00:00Z is UTC.",
-    }
-
-    def enforce_timezone(self, value: datetime) -> datetime:
-        """As given.
-
-        :raises ValidationError: if it has no zone
-        """
-        if value.tzinfo is None:
-            self.fail("no_zone")
-        return value
 
 
 class Availability(StrictSerializer):

@@ -122,7 +122,12 @@ class OfferShown(serializers.Serializer[Any]):
     micros_per_gpu_hour = serializers.IntegerField(
         allow_null=True, help_text="The same for one of its GPUs, rounded down; null without GPUs."
     )
-    free = serializers.IntegerField(help_text="Nodes free for the whole asked period, cleaning included.")
+    free = serializers.IntegerField(
+        help_text="Nodes free for the whole asked period, cleaning included. A list counts up to 10, or up to `nodes`."
+    )
+    more_free = serializers.BooleanField(
+        help_text="True where still more are free: the offer itself, or a list in the order `free`, says how many."
+    )
     free_from = serializers.DateTimeField(
         allow_null=True, help_text="When as many nodes as asked are free; null if not within 60 days."
     )

@@ -1,47 +1,89 @@
-"""Checkout sessions: created through the API, paid on the hosted page, expired by the API or by time."""
+"""Checkout sessions: created through the API to pay or to save a card, expired by the API or by time."""
 
 from urllib.parse import urlsplit
 
-from standins.stripe.cards import Card, card_of
+from standins.stripe import tax
 from standins.stripe.errors import ApiError
-from standins.stripe.objects import World, new_id
-from standins.stripe.payments import charge
+from standins.stripe.objects import World
+from standins.stripe.shapes import merged, new_id
 from standins.stripe.store import JSON
 
 _DAY = 24 * 3600
-_UNSUPPORTED = "The Stripe stand-in does not have this; it has mode=payment with line_items[][price_data]."
+_UNSUPPORTED = "The Stripe stand-in does not have this; it has mode=payment with line_items, and mode=setup."
+_COPIED = ("success_url", "cancel_url", "client_reference_id", "customer", "customer_email")
 
 
 def create(world: World, params: JSON, _: str) -> JSON:
     """POST /v1/checkout/sessions."""
-    if params.get("mode") != "payment" or params.get("ui_mode", "hosted_page") != "hosted_page":
+    mode = params.get("mode")
+    if mode not in ("payment", "setup") or params.get("ui_mode", "hosted_page") != "hosted_page":
         raise ApiError(400, _UNSUPPORTED, param="mode")
     for name in ("success_url", "cancel_url"):
         _check_url(params, name)
     if "customer" in params:
         world.get("customer", params["customer"], "customer")
-    amount, currency = _total(params)
+    _refuse_what_the_other_mode_has(params, mode)
+    return _open(world.of(params.get("customer")), params, mode)
+
+
+def _refuse_what_the_other_mode_has(params: JSON, mode: str) -> None:
+    others = ("setup_intent_data",) if mode == "payment" else ("line_items", "payment_intent_data", "customer_creation")
+    for name in others:
+        if name in params:
+            raise ApiError(400, f"You can not pass `{name}` in `{mode}` mode.", param=name)
+
+
+def _open(world: World, params: JSON, mode: str) -> JSON:
+    amount, currency = _total(world, params) if mode == "payment" else (None, params.get("currency"))
+    taxed = (params.get("automatic_tax") or {}).get("enabled", False)
+    added = _tax(world, params, amount or 0) if taxed else 0
     expires_at = params.get("expires_at", world.now + _DAY)
     if not world.now + 1800 <= expires_at <= world.now + _DAY:
         message = "The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout Session creation."
         raise ApiError(400, message, param="expires_at")
     reference = new_id("cs_test_", 58)
-    copied = ("success_url", "cancel_url", "client_reference_id", "customer", "customer_email", "customer_creation")
     session = world.create(
         "checkout.session",
-        **{name: params[name] for name in copied if name in params},
+        **{name: params[name] for name in _COPIED if name in params},
         id=reference,
         url=f"{world.base_url}/c/pay/{reference}",
         amount_subtotal=amount,
-        amount_total=amount,
+        amount_total=None if amount is None else amount + added,
+        automatic_tax={
+            name: value for name, value in tax.automatic(enabled=taxed).items() if name != "disabled_reason"
+        },
         currency=currency,
-        customer_details=_details(params.get("customer_email"), None),
+        customer_creation=params.get("customer_creation", "if_required") if mode == "payment" else None,
+        customer_details=details(_email(world, params), None),
         expires_at=expires_at,
-        metadata=params.get("metadata") or {},
+        metadata=merged(None, params.get("metadata")),
+        mode=mode,
         payment_method_types=params.get("allowed_payment_method_types", ["card"]),
+        total_details={"amount_discount": 0, "amount_shipping": 0, "amount_tax": added} if mode == "payment" else None,
+        payment_status="unpaid" if mode == "payment" else "no_payment_required",
     )
-    _remember(world, reference, params)
+    world.remember(
+        reference,
+        name=_name(world, params),
+        payment=params.get("payment_intent_data", {}),
+        setup=params.get("setup_intent_data", {}),
+    )
     return session
+
+
+def _tax(world: World, params: JSON, net: int) -> int:
+    """The tax in cents. Stripe's page would ask for an address; here the customer must have one."""
+    if "customer" not in params:
+        message = "The Stripe stand-in computes tax at a checkout only for a `customer` with an address."
+        raise ApiError(400, message, code="customer_tax_location_invalid", param="automatic_tax")
+    rule = tax.rule_for(world, world.get("customer", params["customer"], "customer"))
+    return int(tax.on(world, rule, net)["amount"])
+
+
+def _email(world: World, params: JSON) -> str | None:
+    owner = world.store.find(params["customer"]) if "customer" in params else None
+    email: str | None = params.get("customer_email") or (owner["email"] if owner else None)
+    return email
 
 
 def _check_url(params: JSON, name: str) -> None:
@@ -52,19 +94,16 @@ def _check_url(params: JSON, name: str) -> None:
         raise ApiError(400, "Not a valid URL", code="url_invalid", param=name)
 
 
-def _total(params: JSON) -> tuple[int, str]:
+def _total(world: World, params: JSON) -> tuple[int, str]:
     """(cents, currency) of the line items. Raises ApiError 400 when there is nothing that can be paid."""
     lines = params.get("line_items")
     if not lines:
         raise ApiError(400, "Missing required param: line_items.", code="parameter_missing", param="line_items")
-    for place, line in enumerate(lines):
-        price = line.get("price_data", {})
-        if "unit_amount" not in price or "product_data" not in price or line.get("quantity", 0) < 1:
-            raise ApiError(400, _UNSUPPORTED, param=f"line_items[{place}]")
-    currencies = {line["price_data"]["currency"].lower() for line in lines}
+    prices = [_price(world, line, f"line_items[{place}]") for place, line in enumerate(lines)]
+    currencies = {price["currency"].lower() for price in prices}
     if len(currencies) > 1:
         raise ApiError(400, "All line items must have the same currency.", param="line_items")
-    amount = sum(line["price_data"]["unit_amount"] * line["quantity"] for line in lines)
+    amount = sum(price["unit_amount"] * line["quantity"] for price, line in zip(prices, lines, strict=True))
     if amount < 50:
         message = "The Checkout Session's total amount due must add up to at least $0.50 usd"
         raise ApiError(400, message, code="amount_too_small")
@@ -74,23 +113,31 @@ def _total(params: JSON) -> tuple[int, str]:
     return amount, currencies.pop()
 
 
-def _details(email: str | None, name: str | None) -> JSON | None:
+def _price(world: World, line: JSON, param: str) -> JSON:
+    """The line's price, given in place or by its id."""
+    price: JSON = world.get("price", line["price"], "price") if "price" in line else line.get("price_data", {})
+    known = "price" in line or "product_data" in price or "product" in price
+    if price.get("unit_amount") is None or not known or line.get("quantity", 0) < 1:
+        raise ApiError(400, _UNSUPPORTED, param=param)
+    return price
+
+
+def _name(world: World, params: JSON) -> str:
+    """What is being done, for people."""
+    if not params.get("line_items"):
+        return "Save a card"
+    line = params["line_items"][0]
+    price = world.get("price", line["price"]) if "price" in line else line["price_data"]
+    made = price.get("product_data") or world.get("product", price["product"], "product")
+    return str(made["name"])
+
+
+def details(email: str | None, name: str | None) -> JSON | None:
+    """`customer_details`: what the customer typed."""
     if email is None:
         return None
-    details = dict.fromkeys(("address", "phone", "tax_ids", "business_name", "individual_name"))
-    return {**details, "email": email, "name": name, "tax_exempt": "none"}
-
-
-def _remember(world: World, reference: str, params: JSON) -> None:
-    """What the page needs and the session does not show: the first line's name, and the payment's own parameters."""
-    name = params["line_items"][0]["price_data"]["product_data"]["name"]
-    private = {"id": f"private_{reference}", "object": "private", "name": name}
-    world.store.put(private | {"payment": params.get("payment_intent_data", {})})
-
-
-def private_of(world: World, session: JSON) -> JSON:
-    """{name: what is being paid for, payment: payment_intent_data}."""
-    return world.get("private", f"private_{session['id']}")
+    shown = dict.fromkeys(("address", "phone", "tax_ids", "business_name", "individual_name"))
+    return {**shown, "email": email, "name": name, "tax_exempt": "none"}
 
 
 def expire(world: World, params: JSON, reference: str) -> JSON:
@@ -99,36 +146,15 @@ def expire(world: World, params: JSON, reference: str) -> JSON:
     if session["status"] != "open":
         message = f'Only Checkout Sessions with a status in ["open"] can be expired. This one is {session["status"]}.'
         raise ApiError(400, message)
-    return _end(world, session, "expired")
+    return expire_now(world.of(session["customer"]), session)
 
 
-def expire_due(world: World) -> None:
-    """Expire the sessions whose time is over."""
-    for row in world.store.execute(
-        "SELECT id FROM objects WHERE kind = 'checkout.session'"
-        " AND json_extract(body, '$.status') = 'open' AND json_extract(body, '$.expires_at') <= ?",
-        world.now,
-    ):
-        _end(world, world.get("checkout.session", row["id"]), "expired")
+def expire_now(world: World, session: JSON) -> JSON:
+    """Its time is over."""
+    return world.change(session, "checkout.session.expired", status="expired", url=None)
 
 
-def _end(world: World, session: JSON, status: str) -> JSON:
-    session |= {"status": status, "url": None}
-    world.store.put(session)
-    world.emit(f"checkout.session.{'completed' if status == 'complete' else status}", session)
-    return session
-
-
-def pay(world: World, session: JSON, form: dict[str, str], number: str, expiry: tuple[int, int]) -> Card | None:
-    """Charge the card for the open session and complete it; the card when it declines, else None."""
-    private = private_of(world, session)
-    paid = charge(world, session, private["payment"], form, number, expiry)
-    if not paid:
-        return card_of(number)
-    if session["customer_creation"] == "always" and session["customer"] is None:
-        customer = world.create("customer", email=form["email"], name=form["name"])
-        world.emit("customer.created", customer)
-        session["customer"] = customer["id"]
-    session |= {"payment_status": "paid", "customer_details": _details(form["email"], form["name"])}
-    _end(world, session, "complete")
-    return None
+def complete(world: World, session: JSON, **members: object) -> JSON:
+    """It was paid, or the card was saved."""
+    paid = {"payment_status": "paid"} if session["mode"] == "payment" else {}
+    return world.change(session, "checkout.session.completed", status="complete", url=None, **paid, **members)

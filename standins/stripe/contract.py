@@ -7,6 +7,7 @@ import importlib
 import re
 import types
 import typing
+from decimal import Decimal
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -103,8 +104,12 @@ def _scalar(options: list[Any], literals: list[str], value: str, path: str) -> A
         if value not in literals:
             raise ApiError(400, f"Invalid {path}: must be one of {', '.join(literals)}", param=path)
         return value
+    if (Decimal in options or float in options) and re.fullmatch(r"-?\d+(\.\d{1,12})?", value):
+        return value if Decimal in options else float(value)
     if str in options:
         return value
+    if Decimal in options or float in options:
+        raise ApiError(400, f"Invalid decimal: {value}", param=path)
     if int in options:
         raise ApiError(400, f"Invalid integer: {value}", code="parameter_invalid_integer", param=path)
     kind = "boolean" if bool in options else "array" if any(get_origin(o) is list for o in options) else "object"

@@ -6,7 +6,8 @@ from typing import Any
 class ApiError(Exception):
     """A refusal that the client sees as Stripe's error object.
 
-    `extra` are further members of the object, such as `decline_code`; members that are None are left out.
+    `extra` are further members of the object, such as `decline_code`; members that are None are left out. What the
+    request did before stays only if `keeps`: of a card that was tried, and declined.
     """
 
     def __init__(
@@ -21,6 +22,8 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.keeps = status == 402
+        self.headers: dict[str, str] = {}
         members = {"code": code, "message": message, "param": param, "type": type, **extra}
         self.error = {name: value for name, value in members.items() if value is not None}
 

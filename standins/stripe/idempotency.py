@@ -2,38 +2,16 @@
 
 import hashlib
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from standins.stripe.errors import ApiError
 from standins.stripe.store import JSON, Store
 
 Answer = tuple[int, JSON]
+_KEPT_SECONDS = 24 * 3600
 
 
-class KeysInUse:
-    """The keys of requests that are running now."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._keys: set[str | None] = set()
-
-    @contextmanager
-    def hold(self, key: str | None) -> Iterator[None]:
-        """Keep the key for this request. Raises ApiError 409 while another has it."""
-        with self._lock:
-            if key is not None and key in self._keys:
-                raise _in_use(key)
-            self._keys.add(key)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._keys.discard(key)
-
-
-def _in_use(key: str) -> ApiError:
+def in_use(key: str | None) -> ApiError:
+    """Stripe's 409 for a key whose first request is still running."""
     message = (
         "There is currently another in-progress request using this Idempotent Key (that probably means you submitted "
         f"twice, and the other request is still going through): {key}. Please try again later."
@@ -41,9 +19,12 @@ def _in_use(key: str) -> ApiError:
     return ApiError(409, message, type="idempotency_error", code="idempotency_key_in_use")
 
 
-def saved(store: Store, key: str, endpoint: str, params: JSON) -> Answer | None:
-    """The first answer for this key, or None. Raises ApiError 400 when endpoint or parameters are not the first's."""
-    rows = store.execute("SELECT * FROM answers WHERE key = ?", key)
+def saved(store: Store, key: str, endpoint: str, params: JSON, now: int) -> tuple[Answer, str] | None:
+    """The first answer for this key and the request that got it, or None (also after a day).
+
+    Raises ApiError 400 when endpoint or parameters are not the first's.
+    """
+    rows = store.execute("SELECT * FROM replies WHERE key = ? AND at > ?", key, now - _KEPT_SECONDS)
     if not rows:
         return None
     [first] = rows
@@ -52,7 +33,7 @@ def saved(store: Store, key: str, endpoint: str, params: JSON) -> Answer | None:
     elif first["fingerprint"] != _fingerprint(params):
         same = "with the same parameters they were first used with"
     else:
-        return first["status"], json.loads(first["body"])
+        return (first["status"], json.loads(first["body"])), str(first["request"])
     message = (
         f"Keys for idempotent requests can only be used {same}. "
         f"Try using a key other than '{key}' if you meant to execute a different request."
@@ -60,16 +41,16 @@ def saved(store: Store, key: str, endpoint: str, params: JSON) -> Answer | None:
     raise ApiError(400, message, type="idempotency_error")
 
 
-def save(store: Store, key: str, endpoint: str, params: JSON, answer: Answer) -> None:
+def save(store: Store, key: str, endpoint: str, params: JSON, answer: Answer, now: int, request: str) -> None:
     """Keep the answer with its key."""
     status, body = answer
-    values = (key, endpoint, _fingerprint(params), status, json.dumps(body))
-    store.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", *values)
+    values = (key, now, endpoint, _fingerprint(params), status, json.dumps(body), request)
+    store.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?)", *values)
 
 
 def forget(store: Store) -> None:
     """What Stripe does to keys older than a day: the same key then makes a new request."""
-    store.execute("DELETE FROM answers")
+    store.execute("DELETE FROM replies")
 
 
 def _fingerprint(params: JSON) -> str:

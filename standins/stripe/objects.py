@@ -1,63 +1,13 @@
-"""Objects with the keys of Stripe's published fixtures, and the world a request acts on."""
+"""The world a request acts on: what there is, what time it is, and the one place from which events come."""
 
-import json
-import secrets
-import string
 from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from standins.stripe.errors import no_such
+from standins.stripe.moments import moment_of
+from standins.stripe.shapes import ACCOUNT, build
 from standins.stripe.store import JSON, Store
-
-FIXTURES: dict[str, JSON] = json.loads((Path(__file__).parent / "fixtures.json").read_text())
-PREFIXES = {
-    "customer": "cus_",
-    "checkout.session": "cs_test_",
-    "payment_intent": "pi_",
-    "payment_method": "pm_",
-    "charge": "ch_",
-    "refund": "re_",
-    "event": "evt_",
-}
-# Example values that would be untrue of a fresh object; nested examples not named here become null.
-_UNTRUE: dict[str, JSON] = {
-    "customer": {"currency": None, "invoice_settings": FIXTURES["customer"]["invoice_settings"]},
-    "checkout.session": {
-        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
-        "payment_intent": None,
-        "payment_method_options": {},
-        "phone_number_collection": {"enabled": False},
-        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
-        "ui_mode": "hosted_page",
-    },
-    "payment_intent": {"amount_details": {"tip": {}}, "canceled_at": None, "payment_method_options": {}},
-    "payment_method": {},
-    "charge": {"balance_transaction": None, "description": None, "fraud_details": {}, "receipt_url": None},
-    "refund": {"charge": None},
-    "event": {},
-}
-_ALPHABET = string.ascii_letters + string.digits
-
-
-def new_id(prefix: str, length: int = 24) -> str:
-    """A fresh identifier such as `re_…`."""
-    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(length))
-
-
-def build(kind: str, *, created: int, **members: Any) -> JSON:
-    """A new object of the kind with every key of its fixture; `created` in seconds since 1970."""
-    fixture = FIXTURES[kind]
-    unknown = members.keys() - fixture.keys()
-    if unknown:
-        raise ValueError(f"{kind} has no {', '.join(sorted(unknown))}")
-    item = {name: None if isinstance(value, dict) else deepcopy(value) for name, value in fixture.items()}
-    if "metadata" in fixture:
-        item["metadata"] = {}
-    identity = {"id": new_id(PREFIXES[kind]), "livemode": False, "created": created}
-    return item | deepcopy(_UNTRUE[kind]) | identity | members
 
 
 @dataclass(frozen=True)
@@ -72,27 +22,78 @@ class World:
     announce: Callable[[JSON], None]
     request_id: str | None = None
     idempotency_key: str | None = None
+    silent: bool = False
 
-    def create(self, kind: str, **members: Any) -> JSON:
-        """Build and store a new object."""
-        return self.store.put(build(kind, created=self.now, **members))
+    def of(self, customer: str | None) -> "World":
+        """The same world at the time this customer lives by: that of its test clock, if it has one."""
+        clock = self.clock_of(customer)
+        return self.at(self.get("test_helpers.test_clock", clock)["frozen_time"]) if clock else self
+
+    def at(self, now: int) -> "World":
+        """The same world at this time."""
+        return replace(self, now=now)
+
+    def clock_of(self, customer: str | None) -> str | None:
+        """The test clock that the customer is attached to."""
+        owner = self.store.find(customer, "customer") if customer else None
+        return owner.get("test_clock") if owner else None
+
+    def create(self, kind: str, *events: str, **members: Any) -> JSON:
+        """Build and store a new object, and emit what it made happen."""
+        return self.put(build(kind, created=self.now, **members), *events)
+
+    def change(self, item: JSON, *events: str, **members: Any) -> JSON:
+        """Give the object new members, store it and emit what happened to it."""
+        before = {name: item.get(name) for name, value in members.items() if item.get(name) != value}
+        item |= members
+        self.put(item)
+        for event in events:
+            self.emit(event, item, before)
+        return item
+
+    def put(self, item: JSON, *events: str) -> JSON:
+        """Store the object as it is, with the moment at which time will do something to it."""
+        self.store.put(item)
+        self.schedule(item, item.get("customer"))
+        for event in events:
+            self.emit(event, item)
+        return item
+
+    def schedule(self, item: JSON, customer: str | None) -> None:
+        """Note the moment at which time will do something to the object, on the clock of this customer."""
+        due_at = moment_of(item)
+        self.store.schedule(item["id"], due_at, self.clock_of(customer) if due_at is not None else None)
 
     def get(self, kind: str, reference: str, param: str = "id") -> JSON:
         """The object. Raises ApiError 404 that names `param`."""
         item = self.store.find(reference, kind)
-        if item is None:
+        if item is None or item.get("deleted"):
             raise no_such(kind, reference, param)
         return item
 
-    def emit(self, type: str, item: JSON) -> None:
+    def remember(self, reference: str, **members: Any) -> None:
+        """Keep what the stand-in must know about an object and does not show."""
+        self.store.put({"id": f"private_{reference}", "object": "private", **self.recall(reference), **members})
+
+    def recall(self, reference: str) -> JSON:
+        """What was remembered about the object."""
+        return self.store.find(f"private_{reference}", "private") or {}
+
+    def emit(self, type: str, item: JSON, before: JSON | None = None) -> None:
         """Record the event that something happened to the object, as it is now, and have it delivered."""
-        self.announce(
-            self.create(
-                "event",
-                type=type,
-                api_version=self.api_version,
-                data={"object": item},
-                pending_webhooks=0,
-                request={"id": self.request_id, "idempotency_key": self.idempotency_key},
-            )
+        if self.silent:
+            return
+        data = {"object": item}
+        if before and type.endswith(".updated"):
+            data["previous_attributes"] = before
+        event = build(
+            "event",
+            created=self.now,
+            type=type,
+            account=ACCOUNT,
+            api_version=self.api_version,
+            data=data,
+            pending_webhooks=0,
+            request={"id": self.request_id, "idempotency_key": self.idempotency_key},
         )
+        self.announce(self.store.put(event))

@@ -1,147 +1,138 @@
-"""Payment intents and charges, as a paid or declined card makes them; customers."""
+"""What becomes of a payment intent when a card is tried: charged, declined, or its owner is asked first."""
 
 from typing import Any
 
-from standins.stripe.cards import Card, card_of
-from standins.stripe.objects import FIXTURES, World, new_id
+from standins.stripe import balance, charges, disputes, methods
+from standins.stripe.cards import UNAUTHENTICATED, Card, Decline
+from standins.stripe.objects import World
+from standins.stripe.shapes import merged, new_id
 from standins.stripe.store import JSON
 
-
-def create_customer(world: World, params: JSON, _: str) -> JSON:
-    """POST /v1/customers."""
-    customer = world.create("customer", **_customer_members(params), invoice_prefix=new_id("", 8).upper())
-    world.emit("customer.created", customer)
-    return customer
-
-
-def update_customer(world: World, params: JSON, reference: str) -> JSON:
-    """POST /v1/customers/{id}; metadata is merged, and an empty value takes its key away."""
-    customer = world.get("customer", reference)
-    members = _customer_members(params)
-    merged = {**customer["metadata"], **members.pop("metadata", {})}
-    customer |= members | {"metadata": {key: value for key, value in merged.items() if value != ""}}
-    world.store.put(customer)
-    world.emit("customer.updated", customer)
-    return customer
+# What is copied from the parameters of the API to the intent as it is.
+WISHES = ("description", "receipt_email", "setup_future_usage", "statement_descriptor", "statement_descriptor_suffix")
+_AUTHENTICATION_FAILED = (
+    "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod "
+    "to attempt to fulfill this PaymentIntent again."
+)
 
 
-def _customer_members(params: JSON) -> JSON:
-    kept = ("email", "name", "description", "phone", "address", "metadata", "preferred_locales", "shipping")
-    return {name: params[name] or ({} if name == "metadata" else None) for name in kept if name in params}
-
-
-def charge(
-    world: World, session: JSON, wishes: JSON, form: dict[str, str], number: str, expiry: tuple[int, int]
-) -> bool:
-    """Try the card for the session's amount, on the payment intent of its earlier tries if it has one."""
-    card = card_of(number)
-    intent = _intent(world, session, wishes)
-    method = _method(world, form, card, number, expiry)
-    attempt = _charge(world, intent, method, card, number)
-    error = _last_error(card, attempt)
-    intent |= {
-        "latest_charge": attempt["id"],
-        "payment_method": None if error else method["id"],
-        "status": "requires_payment_method" if error else "succeeded",
-        "amount_received": 0 if error else intent["amount"],
-        "last_payment_error": error,
-    }
-    world.store.put(intent)
-    world.emit("charge.failed" if error else "charge.succeeded", attempt)
-    world.emit("payment_intent.payment_failed" if error else "payment_intent.succeeded", intent)
-    return error is None
-
-
-def _intent(world: World, session: JSON, wishes: JSON) -> JSON:
-    if session["payment_intent"]:
-        return world.get("payment_intent", session["payment_intent"])
-    intent = world.create(
+def new_intent(world: World, amount: int, currency: str, wishes: JSON) -> JSON:
+    """An intent nobody has heard of yet; `wishes` are parameters of the API."""
+    reference = new_id("pi_")
+    return world.create(
         "payment_intent",
-        amount=session["amount_total"],
-        currency=session["currency"],
-        customer=session["customer"],
-        client_secret=None,
-        description=wishes.get("description"),
-        metadata=wishes.get("metadata") or {},
-        payment_method_types=session["payment_method_types"],
-        receipt_email=wishes.get("receipt_email"),
+        **{name: wishes[name] for name in WISHES if wishes.get(name)},
+        id=reference,
+        amount=amount,
+        automatic_payment_methods={"enabled": True, "allow_redirects": "always"},
+        client_secret=f"{reference}_secret_{new_id('', 25)}",
+        currency=currency,
+        customer=wishes.get("customer"),
+        metadata=merged(None, wishes.get("metadata")),
+        payment_method_types=wishes.get("allowed_payment_method_types", ["card"]),
     )
-    session["payment_intent"] = intent["id"]
-    world.store.put(session)
-    world.emit("payment_intent.created", intent)
+
+
+def asks(world: World, card: Card, method: JSON, *, off_session: bool) -> bool:
+    """Whether the card's bank wants to see its owner before this."""
+    if card.asks == "unset":
+        return not (off_session and world.recall(method["id"]).get("set_up", False))
+    return card.asks == "always" or (card.asks == "present" and not off_session)
+
+
+def challenge(world: World, intent: JSON, return_url: str | None) -> JSON:
+    """The `next_action` that sends the owner to the bank's page, and from there to `return_url`."""
+    url = f"{world.base_url}/3ds/{intent['id']}"
+    if return_url is None:
+        return {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect", "stripe_js": url}}
+    return {"type": "redirect_to_url", "redirect_to_url": {"return_url": return_url, "url": url}}
+
+
+def attempt(
+    world: World,
+    intent: JSON,
+    method: JSON,
+    *,
+    off_session: bool = False,
+    authenticated: bool = False,
+    return_url: str | None = None,
+) -> JSON:
+    """Try the card. The intent has then succeeded, requires action, or requires another payment method."""
+    card = methods.card_behind(method)
+    if not authenticated and asks(world, card, method, off_session=off_session):
+        if off_session:
+            return _decline(world, intent, method, UNAUTHENTICATED)
+        return world.change(
+            intent,
+            "payment_intent.requires_action",
+            status="requires_action",
+            payment_method=method["id"],
+            next_action=challenge(world, intent, return_url),
+            last_payment_error=None,
+        )
+    if card.decline:
+        return _decline(world, intent, method, card.decline)
+    return _succeed(world, intent, method, card)
+
+
+def fail_authentication(world: World, intent: JSON) -> JSON:
+    """The owner did not answer the bank: nothing was charged."""
+    method = world.get("payment_method", intent["payment_method"])
+    error = {
+        "type": "invalid_request_error",
+        "code": "payment_intent_authentication_failure",
+        "message": _AUTHENTICATION_FAILED,
+        "payment_method": method,
+    }
+    return _require_another(world, intent, error)
+
+
+def _require_another(world: World, intent: JSON, error: JSON, **members: Any) -> JSON:
+    return world.change(
+        intent,
+        "payment_intent.payment_failed",
+        status="requires_payment_method",
+        payment_method=None,
+        next_action=None,
+        last_payment_error=error,
+        **members,
+    )
+
+
+def _decline(world: World, intent: JSON, method: JSON, decline: Decline) -> JSON:
+    charge = charges.make(world, intent, method, decline)
+    world.emit("charge.failed", charge)
+    code, decline_code, message = decline
+    error: JSON = {"type": "card_error", "code": code, "decline_code": decline_code, "message": message}
+    error |= {"charge": charge["id"], "payment_method": method}
+    return _require_another(world, intent, error, latest_charge=charge["id"])
+
+
+def _succeed(world: World, intent: JSON, method: JSON, card: Card) -> JSON:
+    charge = charges.make(world, intent, method, None)
+    fee = balance.fee_of(charge["amount"])
+    world.change(charge, balance_transaction=balance.record(world, "charge", charge, charge["amount"], fee=fee))
+    world.emit("charge.succeeded", charge)
+    _keep(world, intent, method)
+    world.change(
+        intent,
+        "payment_intent.succeeded",
+        status="succeeded",
+        amount_received=intent["amount"],
+        latest_charge=charge["id"],
+        payment_method=method["id"],
+        next_action=None,
+        last_payment_error=None,
+    )
+    if card.dispute:
+        disputes.arise(world, charge, card.dispute)
     return intent
 
 
-def _method(world: World, form: dict[str, str], card: Card, number: str, expiry: tuple[int, int]) -> JSON:
-    details = FIXTURES["payment_method"]["card"] | _face(card, number, expiry) | {"display_brand": card.brand}
-    details |= {"generated_from": None, "wallet": None, "networks": {"available": [card.brand], "preferred": None}}
-    return world.create("payment_method", billing_details=_billing(form), card=details, metadata={})
-
-
-def _charge(world: World, intent: JSON, method: JSON, card: Card, number: str) -> JSON:
-    code, decline_code, message = card.decline or (None, None, None)
-    face = _face(card, number, (method["card"]["exp_year"], method["card"]["exp_month"]))
-    shown = {name: None if isinstance(value, dict) else value for name, value in _example_card().items()}
-    reference = new_id("ch_")
-    return world.create(
-        "charge",
-        id=reference,
-        amount=intent["amount"],
-        amount_captured=0 if card.decline else intent["amount"],
-        billing_details=method["billing_details"],
-        captured=not card.decline,
-        currency=intent["currency"],
-        customer=intent["customer"],
-        description=intent["description"],
-        failure_code=code,
-        failure_message=message,
-        metadata=intent["metadata"],
-        outcome=_outcome(decline_code, message),
-        paid=not card.decline,
-        payment_intent=intent["id"],
-        payment_method=method["id"],
-        payment_method_details={
-            "type": "card",
-            "card": shown | face | {"checks": _example_card()["checks"], "network": card.brand},
-        },
-        refunds={"object": "list", "data": [], "has_more": False, "url": f"/v1/charges/{reference}/refunds"},
-        status="failed" if card.decline else "succeeded",
-    )
-
-
-def _example_card() -> JSON:
-    example: JSON = FIXTURES["charge"]["payment_method_details"]["card"]
-    return example
-
-
-def _face(card: Card, number: str, expiry: tuple[int, int]) -> JSON:
-    return {"brand": card.brand, "last4": number[-4:], "exp_year": expiry[0], "exp_month": expiry[1]}
-
-
-def _billing(form: dict[str, str]) -> JSON:
-    return {**FIXTURES["charge"]["billing_details"], "email": form["email"], "name": form["name"]}
-
-
-def _outcome(decline_code: str | None, message: str | None) -> JSON:
-    return {
-        "advice_code": None,
-        "network_advice_code": None,
-        "network_decline_code": None,
-        "network_status": "declined_by_network" if decline_code else "approved_by_network",
-        "reason": decline_code,
-        "seller_message": message or "Payment complete.",
-        "type": "issuer_declined" if decline_code else "authorized",
-    }
-
-
-def _last_error(card: Card, attempt: JSON) -> dict[str, Any] | None:
-    if card.decline is None:
-        return None
-    code, decline_code, message = card.decline
-    return {
-        "type": "card_error",
-        "code": code,
-        "decline_code": decline_code,
-        "message": message,
-        "charge": attempt["id"],
-    }
+def _keep(world: World, intent: JSON, method: JSON) -> None:
+    """A card is saved when that was asked for; one that is nobody's is spent."""
+    if intent["setup_future_usage"] and intent["customer"]:
+        methods.save(world, method, intent["customer"])
+        world.remember(method["id"], set_up=True)
+    elif method["customer"] is None:
+        world.remember(method["id"], spent=True)

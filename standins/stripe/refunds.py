@@ -1,19 +1,23 @@
 """Refunds: whole or partial, never more than was paid; some test cards' refunds end later, when settled."""
 
-from standins.stripe.cards import CARDS
+from standins.stripe import balance
+from standins.stripe.cards import BY_LAST4
 from standins.stripe.errors import ApiError
 from standins.stripe.objects import World
+from standins.stripe.shapes import merged
 from standins.stripe.store import JSON
-
-_BY_LAST4 = {number[-4:]: card for number, card in CARDS.items()}
 
 
 def create(world: World, params: JSON, _: str) -> JSON:
     """POST /v1/refunds."""
     charge = _charge(world, params)
+    world = world.of(charge["customer"])
     left = charge["amount"] - charge["amount_refunded"]
     if charge["status"] != "succeeded":
         raise ApiError(400, f"Charge {charge['id']} has not been paid.", code="charge_not_refundable", param="charge")
+    if charge["disputed"]:
+        message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
+        raise ApiError(400, message, code="charge_disputed", param="charge")
     if left == 0:
         message = f"Charge {charge['id']} has already been refunded."
         raise ApiError(400, message, code="charge_already_refunded")
@@ -24,20 +28,32 @@ def create(world: World, params: JSON, _: str) -> JSON:
     if amount > left:
         text = f"Refund amount (${amount / 100:.2f}) is greater than unrefunded amount on charge (${left / 100:.2f})"
         raise ApiError(400, text, param="amount")
+    return give_back(world, charge, amount, metadata=merged(None, params.get("metadata")), reason=params.get("reason"))
+
+
+def give_back(world: World, charge: JSON, amount: int, **members: object) -> JSON:
+    """Refund so many cents of the charge, which has them."""
     refund = world.create(
         "refund",
         amount=amount,
         charge=charge["id"],
         currency=charge["currency"],
-        metadata=params.get("metadata") or {},
+        destination_details={"type": "card", "card": {"type": "refund"}},
         payment_intent=charge["payment_intent"],
-        reason=params.get("reason"),
         status="pending" if _later(charge) == "pends" else "succeeded",
+        **members,
     )
+    world.change(refund, balance_transaction=balance.record(world, "refund", refund, -amount))
     _change(world, charge, amount)
     world.emit("refund.created", refund)
     world.emit("charge.refunded", charge)
     return refund
+
+
+def update(world: World, params: JSON, reference: str) -> JSON:
+    """POST /v1/refunds/{id}."""
+    refund = world.get("refund", reference)
+    return world.change(refund, "refund.updated", metadata=merged(refund["metadata"], params.get("metadata")))
 
 
 def _charge(world: World, params: JSON) -> JSON:
@@ -55,13 +71,14 @@ def _charge(world: World, params: JSON) -> JSON:
 
 
 def _later(charge: JSON) -> str:
-    return _BY_LAST4[charge["payment_method_details"]["card"]["last4"]].refund
+    return BY_LAST4[charge["payment_method_details"]["card"]["last4"]].refund
 
 
 def _change(world: World, charge: JSON, amount: int) -> None:
     refunded = charge["amount_refunded"] + amount
-    charge |= {"amount_refunded": refunded, "refunded": refunded == charge["amount"]}
-    world.store.put(charge)
+    made = world.store.newest("refund", charge=charge["id"])
+    shown = {**charge["refunds"], "data": made[:10], "has_more": len(made) > 10}
+    world.change(charge, amount_refunded=refunded, refunded=refunded == charge["amount"], refunds=shown)
 
 
 def settle(world: World) -> list[JSON]:
@@ -76,14 +93,16 @@ def settle(world: World) -> list[JSON]:
 def _settle(world: World, refund: JSON) -> JSON | None:
     charge = world.get("charge", refund["charge"])
     later = _later(charge)
+    world = world.of(charge["customer"])
     if later == "fails" and refund["status"] == "succeeded":
-        refund |= {"status": "failed"}
-        refund["failure_reason"] = "expired_or_canceled_card"
+        entry = balance.record(world, "refund_failure", refund, refund["amount"])
+        why = {"failure_reason": "expired_or_canceled_card", "failure_balance_transaction": entry}
+        world.change(refund, status="failed", **why)
         _change(world, charge, -refund["amount"])
-    elif later == "pends" and refund["status"] == "pending":
-        refund |= {"status": "succeeded"}
-    else:
-        return None
-    world.store.put(refund)
-    world.emit("refund.failed" if refund["status"] == "failed" else "refund.updated", refund)
-    return refund
+        world.emit("refund.failed", refund)
+        return refund
+    if later == "pends" and refund["status"] == "pending":
+        world.change(refund, "refund.updated", status="succeeded")
+        _change(world, charge, 0)
+        return refund
+    return None

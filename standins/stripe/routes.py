@@ -1,52 +1,59 @@
-"""Which endpoints there are: method, path, the SDK's parameter type, handler."""
+"""What an endpoint is, and how a request finds its own; which there are is in endpoints.py."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
 
-from standins.stripe import checkout, payments, refunds
+from standins.stripe import contract
 from standins.stripe.errors import ApiError
-from standins.stripe.lists import Handler, listing, retrieve
+from standins.stripe.lists import Handler
+from standins.stripe.store import JSON
 
 
 @dataclass(frozen=True)
 class Route:
-    """`path` may hold {id}; `contract` is relative to the SDK's `stripe.params`."""
+    """`path` may hold {id}, and {names} of parameters; `contract` is relative to the SDK's `stripe.params`; `takes`
+    names the parameters that do something (all, when empty); `alone` names what one request at a time may touch."""
 
     method: str
     path: str
     contract: str
     handler: Handler
+    takes: str = ""
+    alone: Callable[[JSON], str | None] = field(default=lambda params: None)
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What the path of a request looks like."""
+        return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>\\w+)", self.path))
+
+    @cached_property
+    def resource(self) -> str:
+        """What a restricted key is given rights on: `customer`, `checkout_session`, `billing_meter_event`, …"""
+        names = self.path.removeprefix("/v1/").partition("/{")[0].split("/")
+        return "_".join(name.removesuffix("s") for name in names)
+
+    @cached_property
+    def taken(self) -> frozenset[str]:
+        """The parameters that do something."""
+        return frozenset((self.takes or " ".join(contract.fields(contract.load(self.contract)))).split())
 
 
-def _reads(kind: str, path: str, module: str, name: str) -> list[Route]:
-    """Retrieve and list of one kind."""
-    return [
-        Route("GET", path, f"{module}_list_params.{name}ListParams", listing(kind, path)),
-        Route("GET", path + "/{id}", f"{module}_retrieve_params.{name}RetrieveParams", retrieve(kind)),
-    ]
-
-
-_SESSIONS = "/v1/checkout/sessions"
-ROUTES = [
-    Route("POST", "/v1/customers", "_customer_create_params.CustomerCreateParams", payments.create_customer),
-    Route("POST", "/v1/customers/{id}", "_customer_update_params.CustomerUpdateParams", payments.update_customer),
-    *_reads("customer", "/v1/customers", "_customer", "Customer"),
-    Route("POST", _SESSIONS, "checkout._session_create_params.SessionCreateParams", checkout.create),
-    Route("POST", _SESSIONS + "/{id}/expire", "checkout._session_expire_params.SessionExpireParams", checkout.expire),
-    *_reads("checkout.session", _SESSIONS, "checkout._session", "Session"),
-    *_reads("payment_intent", "/v1/payment_intents", "_payment_intent", "PaymentIntent"),
-    *_reads("charge", "/v1/charges", "_charge", "Charge"),
-    Route("POST", "/v1/refunds", "_refund_create_params.RefundCreateParams", refunds.create),
-    *_reads("refund", "/v1/refunds", "_refund", "Refund"),
-    *_reads("event", "/v1/events", "_event", "Event"),
-    *_reads("payment_method", "/v1/payment_methods", "_payment_method", "PaymentMethod"),
-]
-
-
-def find(method: str, path: str) -> tuple[Route, str]:
-    """The route and the {id} in its path ("" when it has none). Raises ApiError 404."""
-    for route in ROUTES:
-        match = re.fullmatch(route.path.replace("{id}", r"(?P<id>\w+)"), path)
-        if match and route.method == method:
-            return route, match.groupdict().get("id", "")
+def find(routes: list[Route], method: str, path: str) -> tuple[Route, dict[str, str]]:
+    """The route and what stands in its path. Raises ApiError 404."""
+    for route in routes:
+        match = route.pattern.fullmatch(path) if route.method == method else None
+        if match:
+            return route, match.groupdict()
     raise ApiError(404, f"Unrecognized request URL ({method}: {path}).")
+
+
+def check(route: Route, params: JSON) -> JSON:
+    """The parameters in their declared types. Raises ApiError 400 as Stripe would, and for those of Stripe's that do
+    nothing here: better refused than ignored."""
+    checked = contract.check(route.contract, params)
+    for name in checked:
+        if name not in route.taken and name != "expand":
+            raise ApiError(400, f"The Stripe stand-in does not have this parameter: {name}", param=name)
+    return checked

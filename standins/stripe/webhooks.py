@@ -41,31 +41,55 @@ def signature(secret: str, body: bytes, at: int) -> str:
 class Deliverer(threading.Thread):
     """Sends what is due. `tick` runs between deliveries, at least every quarter of a minute."""
 
-    def __init__(self, store: Store, faults: Faults, endpoint: Endpoint, tick: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, faults: Faults, endpoint: Endpoint, tick: Callable[[], None], clock: Callable[[], int]
+    ) -> None:
         super().__init__(daemon=True, name="webhooks")
-        self.store, self.faults, self.endpoint, self.tick = store, faults, endpoint, tick
+        self.store, self.faults, self.endpoint, self.tick, self.clock = store, faults, endpoint, tick, clock
         self._changed = threading.Condition()
         self._woken = self._stopping = False
 
     def announce(self, event: JSON) -> None:
         """Queue the event, inside the transaction that made it; a webhook fault decides how."""
-        if self.endpoint.url is None:
+        endpoints = self._listening(event["type"])
+        if not endpoints:
             return
-        self.store.put(event | {"pending_webhooks": 1})
-        fault = self.faults.take("POST", WEBHOOK)
+        self.store.put(event | {"pending_webhooks": len(endpoints)})
+        fault = self.faults.take("POST", WEBHOOK, event["type"])
         mode = fault.mode if fault else ""
-        if mode == "forge":
-            self.queue(event["id"], forged=True)
         state = {"reorder": "held", "drop": "dropped"}.get(mode, "pending")
-        for _ in range(2 if mode == "duplicate" else 1):
-            self.queue(event["id"], state=state, pause=fault.seconds if fault and mode == "delay" else 0)
+        for endpoint in endpoints:
+            if mode == "forge":
+                self.queue(event["id"], endpoint, forged=True)
+            for _ in range(2 if mode == "duplicate" else 1):
+                self.queue(event["id"], endpoint, state=state, pause=fault.seconds if fault and mode == "delay" else 0)
 
-    def queue(self, event: str, *, state: str = "pending", forged: bool = False, pause: float = 0) -> None:
+    def _listening(self, type: str) -> list[str]:
+        """The endpoints that want such events: "" is the one given at the start, the others were made through the
+        API."""
+        made = self.store.newest(
+            "webhook_endpoint",
+            lambda item: item["status"] == "enabled" and not {"*", type}.isdisjoint(item["enabled_events"]),
+        )
+        return [""] * (self.endpoint.url is not None) + [item["id"] for item in made]
+
+    def _endpoint_of(self, endpoint: str) -> Endpoint | None:
+        if not endpoint:
+            return self.endpoint if self.endpoint.url else None
+        found = self.store.find(endpoint)
+        if found is None or found.get("deleted"):
+            return None
+        secret = (self.store.find(f"private_{endpoint}") or {}).get("secret", "")
+        return Endpoint(found["url"], secret, self.endpoint.retry_seconds)
+
+    def queue(
+        self, event: str, endpoint: str = "", *, state: str = "pending", forged: bool = False, pause: float = 0
+    ) -> None:
         """Add one delivery, due after `pause` seconds."""
         now = time.time()
-        values = (event, state, forged, now, now + pause)
-        sql = "INSERT INTO deliveries (event, state, forged, attempts, started_at, due_at) VALUES (?, ?, ?, 0, ?, ?)"
-        self.store.execute(sql, *values)
+        values = (event, endpoint, state, forged, now, now + pause)
+        names = "event, endpoint, state, forged, attempts, started_at, due_at"
+        self.store.execute(f"INSERT INTO sendings ({names}) VALUES (?, ?, ?, ?, 0, ?, ?)", *values)
 
     def wake(self) -> None:
         """Look again, now."""
@@ -96,31 +120,36 @@ class Deliverer(threading.Thread):
 
     def _deliver_next(self) -> float:
         """Send the first delivery if it is due; when to look again (seconds since 1970)."""
-        sql = "SELECT * FROM deliveries WHERE state = 'pending' ORDER BY due_at, id LIMIT 1"
+        sql = "SELECT * FROM sendings WHERE state = 'pending' ORDER BY due_at, id LIMIT 1"
         with self.store.transaction():
             first = next(iter(self.store.execute(sql)), None)
             event = self.store.find(first["event"]) if first else None
-        if first is None or event is None or self.endpoint.url is None:
+            target = self._endpoint_of(first["endpoint"]) if first else None
+            if first is not None and target is None and first["endpoint"]:
+                # Its endpoint was deleted; the others must not wait behind it.
+                self.store.execute("UPDATE sendings SET state = 'failed' WHERE id = ?", first["id"])
+                return time.time()
+        if first is None or event is None or target is None:
             return time.time() + _IDLE_SECONDS
         if first["due_at"] > time.time():
             return float(first["due_at"])
-        status, error = self._send(self.endpoint.url, event, forged=bool(first["forged"]))
-        log.info("webhook %s %s to %s: %s", event["id"], event["type"], self.endpoint.url, status or error)
+        status, error = self._send(target, event, forged=bool(first["forged"]))
+        log.info("webhook %s %s to %s: %s", event["id"], event["type"], target.url, status or error)
         with self.store.transaction():
             self._note(first, event, status, error)
         return time.time()
 
-    def _send(self, url: str, event: JSON, *, forged: bool) -> tuple[int | None, str | None]:
+    def _send(self, target: Endpoint, event: JSON, *, forged: bool) -> tuple[int | None, str | None]:
         """(status, None) when the receiver answered, (None, why) when it did not."""
         event = event | {"created": event["created"] + 1} if forged else event
-        secret = "whsec_" + secrets.token_hex(16) if forged else self.endpoint.secret
+        secret = "whsec_" + secrets.token_hex(16) if forged else target.secret
         body = json.dumps(event, indent=2).encode()
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (stand-in)",
-            "Stripe-Signature": signature(secret, body, int(time.time())),
+            "Stripe-Signature": signature(secret, body, self.clock()),
         }
-        parts = urlsplit(url)
+        parts = urlsplit(target.url or "")
         connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = connect(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
         try:
@@ -138,9 +167,10 @@ class Deliverer(threading.Thread):
         over = row["forged"] or now - row["started_at"] > _GIVE_UP_SECONDS
         state = "delivered" if delivered else "failed" if over else "pending"
         pause = min(self.endpoint.retry_seconds * 2 ** (attempts - 1), _LONGEST_PAUSE_SECONDS)
-        sql = "UPDATE deliveries SET state = ?, attempts = ?, due_at = ?, status = ?, error = ? WHERE id = ?"
+        sql = "UPDATE sendings SET state = ?, attempts = ?, due_at = ?, status = ?, error = ? WHERE id = ?"
         self.store.execute(sql, state, attempts, now + pause, status, error, row["id"])
         if delivered:
-            self.store.put(event | {"pending_webhooks": 0})
-            sql = "UPDATE deliveries SET state = 'pending', due_at = ? WHERE state = 'held' AND id < ?"
+            fresh = self.store.find(event["id"]) or event
+            self.store.put(fresh | {"pending_webhooks": max(0, fresh["pending_webhooks"] - 1)})
+            sql = "UPDATE sendings SET state = 'pending', due_at = ? WHERE state = 'held' AND id < ?"
             self.store.execute(sql, now, row["id"])

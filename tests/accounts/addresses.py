@@ -39,14 +39,15 @@ KINDS = {
     "person": "organization-create settings",
     # For members; what has an id belongs to one organization.
     "member": """
-        leases lease lease_panel lease_return lease_shorten lease_rename receipt order
+        leases lease lease_panel lease_return lease_shorten lease_rename lease_usage receipt order
         lease_keys lease_key_remove lease_on_failure lease_extend lease_auto_extend lease_move lease_file api_lease_file
         machine machine_power_cycle machine_gpu_reset machine_rebuild machine_swap machine_move
         machine_startup_log machine_console_log
-        wallet top_up refund ledger payment payment_opening invoices invoice
+        wallet top_up refund ledger movement statement statement_csv statement_json payment payment_opening
+        invoices invoice api_movement api_statements api_statements_csv
         budgets budget-create budget budget-remove limits api_budgets api_budget api_quote_budgets api_limits
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
-        api_leases api_lease api_lease_usage api_lease_receipt api_lease_extension api_lease_extend
+        api_leases api_lease api_lease_usage api_lease_intervals api_lease_receipt api_lease_extension api_lease_extend
         api_lease_auto_extend api_lease_project api_lease_move
         api_lease_transitions api_lease_return api_lease_hand_back api_lease_shorten api_lease_rename
         api_lease_wipe_certificate

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from accounts.clock import now
 from accounts.models import APIToken, Organization, User
 from accounts.operations import issue_token
-from billing import budgets, checkout, settlement, waiting
+from billing import budgets, checkout, invoicing, operations, settlement, waiting
 from billing.models import Budget, Invoice
 from billing.queries.months import month_of, next_month, previous_month
 from leasing.models import MachineLog
@@ -53,7 +53,10 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
     a_token(acme, ada)
     tokens = [token.public_id for token in APIToken.objects.filter(organization=acme)]
     key = factories.a_key(acme).public_id
+    moved = operations.grant(organization=acme, amount_micros=5, key="ids", memo="gift", now=moment).public_id
     yield {
+        "wallet": [moved],
+        "ledger": [moved],
         "leases": [active.public_id, ended.public_id],
         "leases/machines": [f"{one.public_id}/{one.machines.get().public_id}" for one in (active, ended)],
         "leases/files": [f"{active.public_id}/ssh_config"],

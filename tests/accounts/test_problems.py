@@ -1,15 +1,18 @@
 """Errors of the API have one form, name the field and say the way out."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import reverse
+from django.urls import get_resolver, reverse
 from rest_framework import exceptions
+from rest_framework.serializers import DateTimeField
 from rest_framework.test import APIClient
 
 from accounts.http.problems import handle, server_error
+from accounts.http.serializers import Moment, StrictSerializer
 from accounts.models import Organization
 
 TYPE = "application/problem+json"
@@ -42,6 +45,25 @@ def test_what_is_not_there_is_a_problem_under_api_and_a_page_elsewhere(api: APIC
     page = client.get("/nothing/")
     assert page.status_code == 404
     assert page.headers["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/ssh-keys/sk_%00", "/keys/sk_%00/remove/", "/keys/?next=%00", "/%00"])
+def test_no_address_has_a_nul_character(client: Client, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def strict(kind: type[StrictSerializer] = StrictSerializer) -> Iterator[type[StrictSerializer]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from strict(below)
+
+
+def test_no_moment_of_a_request_is_without_a_zone() -> None:
+    assert get_resolver().url_patterns  # so that all of them are there
+    fields = {f"{kind.__name__}.{name}": field for kind in strict() for name, field in kind().fields.items()}
+    moments = {name: field for name, field in fields.items() if isinstance(field, DateTimeField)}
+    assert len(moments) >= 15
+    assert [name for name, field in moments.items() if not isinstance(field, Moment)] == []
 
 
 def test_a_crash_is_a_problem_under_api_and_tells_nothing(rf: Client) -> None:

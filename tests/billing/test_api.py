@@ -150,6 +150,8 @@ def test_a_bad_order_names_its_field(
         ("nodes", {"nodes": 0}),
         ("starts_at", {"starts_at": "2030-01-01T00:00:00Z"}),
         ("ends_at", {"ends_at": "tomorrow"}),
+        ("ends_at", {"ends_at": "2030-01-01T00:00:00"}),
+        ("ends_at", {"ends_at": "9999-12-31T23:59:59Z"}),
     ],
 )
 def test_a_bad_wish_names_its_field(api: APIClient, offer: Offer, field: str, wish: dict[str, Any]) -> None:

@@ -1,27 +1,31 @@
 """A budget is a hard cap: checked where an order is booked, kept while leases burn, told at 50, 80 and 100 %."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from accounts.models import Event, Organization
 from billing import budgets, capping, handing_back, invariants, metering, standing
 from billing.budgets import BudgetExceeded, BudgetExists
-from billing.models import Budget, BudgetAlert, Usage
+from billing.models import Budget, BudgetAlert, HandBack, Usage
 from billing.queries import commitments, split
+from billing.receipts import receipt
+from leasing import schedule
 from leasing.models import Lease
 from leasing.operations import end
 from leasing.states import LeaseState
 from marketplace.models import Offer, PlanKind
 from marketplace.money import MICROS, price
 from tests import factories
-from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, funded, give, place, running
+from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, funded, give, money, place, running
 from tests.leasing.conftest import work_all
 
 pytestmark = pytest.mark.django_db
 MARCH, APRIL = date(2026, 3, 1), date(2026, 4, 1)
 MIDNIGHT = datetime(2026, 4, 1, tzinfo=UTC)  # between the two
 MINUTE = timedelta(minutes=1)
+MILLISECOND = timedelta(milliseconds=1)
 
 
 def cap(organization: Organization, dollars: float, project: str = "", now: datetime = NOON) -> Budget:
@@ -39,7 +43,17 @@ def committed(organization: Organization, now: datetime = NOON, month: date = MA
     return commitments(organization=organization, now=now).total(project, month)
 
 
+def committed_in_both(organization: Organization, now: datetime) -> list[int]:
+    return [committed(organization, now, month) for month in (MARCH, APRIL)]
+
+
+def shorter(lease: Lease, ends_at: datetime) -> dict[str, Any]:
+    return {"lease": lease, "ends_at": ends_at, "actor": "user:us_tests"}
+
+
 def enforce(organization: Organization, now: datetime) -> None:
+    """As the clock's tasks do."""
+    capping.enforce(organization=organization, now=now)
     for lease in metering.due(now=now):
         metering.meter(lease=lease, upto=metering.slice_end(now), now=now)
     standing.enforce(organization=organization, now=now)
@@ -139,6 +153,57 @@ def test_a_sweep_that_is_late_by_less_than_the_reach_still_keeps_the_cap(offer: 
     enforce(acme, NOON + 115 * MINUTE)  # all but the last five minutes are used: it may just go on
     enforce(acme, NOON + 120 * MINUTE)
     assert committed(acme, NOON + 150 * MINUTE) <= budget.limit_micros
+
+
+def test_what_a_sweep_that_is_late_by_hours_lets_run_past_the_cap_is_not_charged(offer: Offer) -> None:
+    acme = funded(1000)
+    cap(acme, 9)  # two and a half hours of a node; 75 minutes of both
+    first, second = (running(acme, offer) for _ in "ab")
+    enforce(acme, NOON + HOUR)
+    late = NOON + 5 * HOUR
+    enforce(acme, late)
+    assert (state_of(first), state_of(second)) == ("paused", "paused")
+    enforce(acme, late + HOUR)
+    assert sum(row.micros for row in Usage.objects.all()) == committed(acme, late + HOUR) == 9_000_000
+    assert (told("lease.let_off"), told("lease.paused"), money(acme, late + HOUR).held_micros) == (2, 2, 0)
+    shown = receipt(lease=first, now=late + HOUR)
+    assert [(part.price.micros_per_node_hour, part.seconds) for part in shown.parts] == [
+        (3_600_000, 75 * 60),
+        (0, 225 * 60),
+    ]
+    work_all(offer, now=late + HOUR)
+    assert list(invariants.broken(now=late + HOUR)) == []
+
+
+def test_what_was_returned_before_the_late_sweep_is_not_charged_either(offer: Offer) -> None:
+    acme = funded(1000)
+    cap(acme, 7.2)
+    lease = running(acme, offer)
+    end(lease=lease, reason="returned", actor="user:us_tests", now=NOON + 3 * HOUR)
+    enforce(acme, NOON + 4 * HOUR)
+    assert sum(row.micros for row in Usage.objects.all()) == 7_200_000
+
+
+def test_a_sweep_that_is_late_in_the_next_month_keeps_the_cap_of_both(offer: Offer) -> None:
+    acme = funded(1000)
+    cap(acme, 7.2)
+    lease = running(acme, offer, now=MIDNIGHT - 3 * HOUR)
+    enforce(acme, MIDNIGHT + 4 * HOUR)
+    assert state_of(lease) == "paused"
+    enforce(acme, MIDNIGHT + 5 * HOUR)
+    by_month = {month: sum(row.micros for row in Usage.objects.filter(from_at__month=month)) for month in (3, 4)}
+    assert by_month == {3: 7_200_000, 4: 7_200_000}
+
+
+def test_a_limit_below_what_is_used_gives_back_nothing_that_was_used_before(offer: Offer) -> None:
+    acme = funded(1000)
+    budget = cap(acme, 36)
+    lease = running(acme, offer)
+    at = NOON + 2 * HOUR
+    budgets.change(budget=budget, limit_micros=1, actor="user:us_tests", now=at)
+    enforce(acme, at + 15 * SECOND)
+    enforce(acme, at + HOUR)
+    assert (state_of(lease), committed(acme, at + HOUR)) == ("paused", 7_200_000)
 
 
 def test_the_newest_lease_pauses_first_and_the_others_go_on(offer: Offer) -> None:
@@ -276,10 +341,25 @@ def test_the_invariants_name_a_month_that_passed_its_budget(acme: Organization, 
     assert f"budget {budget.public_id} in 2026-04-01" in found
 
 
-def test_a_fee_for_time_that_was_handed_back_counts_in_its_month(acme: Organization) -> None:
-    plan = factories.a_plan(PlanKind.RESERVED, cancel_refunds=[[0, 50]])
-    offer = factories.an_offer(factories.a_pool(nodes=1), plan)
-    lease = place(a_quote(acme, offer, starts_at=NOON + HOUR, ends_at=NOON + 3 * HOUR))
-    before = committed(acme)
-    handing_back.hand_back(lease=lease, actor="user:us_tests", now=NOON)
-    assert (before, committed(acme)) == (7_200_000, 3_600_000)
+@pytest.mark.parametrize("kept", [1, 50, 100])
+@pytest.mark.parametrize("rate", [3_600_000, 7_000_001])
+def test_handing_back_raises_no_month_however_much_is_kept(kept: int, rate: int) -> None:
+    back: dict[str, Any] = {"cancel_refunds": [[0, 100 - kept]], "return_refund_percent": 100 - kept}
+    acme = funded(1000)
+    plan = factories.a_plan(PlanKind.RESERVED, min_seconds=60, granularity_seconds=1, **back)
+    offer = factories.an_offer(factories.a_pool(nodes=2), plan, micros=rate)
+    begin, finish = MIDNIGHT - 2 * HOUR, MIDNIGHT + 3 * HOUR + SECOND
+    lease, later = (place(a_quote(acme, offer, starts_at=begin + n * SECOND, ends_at=finish)) for n in (0, 1))
+    for at, act in (
+        (NOON, lambda at: handing_back.hand_back(lease=later, actor="user:us_tests", now=at)),
+        (begin + HOUR + 500 * MILLISECOND, lambda at: None),
+        (begin + HOUR + 7 * SECOND, lambda at: handing_back.shorten(**shorter(lease, MIDNIGHT + HOUR), now=at)),
+        (begin + HOUR + 7500 * MILLISECOND, lambda at: handing_back.hand_back(lease=lease, actor="x", now=at)),
+    ):
+        schedule.run_due(now=at)
+        work_all(offer, now=at)
+        before = committed_in_both(acme, at)
+        act(at)
+        assert all(was >= now > 0 for was, now in zip(before, committed_in_both(acme, at), strict=True)), at
+    fees = sum(row.fee_micros for row in HandBack.objects.all())
+    assert committed(acme, MIDNIGHT - HOUR) + committed(acme, MIDNIGHT - HOUR, APRIL) >= fees > 0

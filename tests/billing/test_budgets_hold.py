@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from accounts.models import Organization
-from billing import budgets, capping, metering, standing
+from billing import budgets, capping, handing_back, metering, standing
 from billing.budgets import BudgetExceeded
-from billing.models import Budget, Meter, Usage
+from billing.models import Budget, HandBack, Meter, Usage
 from billing.queries import commitments, read, readable
 from billing.queries.months import month_of, next_month, start_of
 from leasing import schedule
 from leasing.models import Lease
-from leasing.operations import NodesTaken, end
+from leasing.operations import NodesTaken
 from leasing.states import LEASE_OVER, LeaseState
 from marketplace.models import Offer, PlanKind
 from tests import factories
@@ -33,7 +33,8 @@ orders = st.tuples(st.just("order"), st.sampled_from(TAGS), st.integers(1, 2))
 windows = st.tuples(st.just("book"), st.sampled_from(TAGS), st.integers(1, 6), st.integers(1, 4))
 returns = st.tuples(st.just("return"), st.integers(0, 5))
 waits = st.tuples(st.just("wait"), st.integers(1, 6))
-lives = st.lists(st.one_of(orders, windows, returns, waits, waits), min_size=3, max_size=10)
+naps = st.tuples(st.just("sleep"), st.integers(5, 90))
+lives = st.lists(st.one_of(orders, windows, returns, waits, waits, naps), min_size=3, max_size=10)
 
 
 class World:
@@ -42,8 +43,9 @@ class World:
     def __init__(self, rate: int, limits: tuple[int, int]) -> None:
         self.acme: Organization = funded(10_000)
         pool = factories.a_pool(nodes=5, site=factories.a_site(f"s{self.acme.pk}"))
+        plan = factories.a_plan(PlanKind.RESERVED, cancel_refunds=[[0, 40]], return_refund_percent=0)
         self.open = factories.an_offer(pool, micros=rate)
-        self.ahead: Offer = factories.an_offer(pool, factories.a_plan(PlanKind.RESERVED), micros=rate)
+        self.ahead: Offer = factories.an_offer(pool, plan, micros=rate)
         self.now = BEGIN
         for tag, hours in zip(TAGS, limits, strict=True):
             budgets.create(
@@ -72,16 +74,22 @@ class World:
     def do_return(self, which: int) -> None:
         live = Lease.objects.filter(organization=self.acme).exclude(state__in=(*LEASE_OVER, LeaseState.RECLAIMING))
         for lease in live.order_by("pk")[which : which + 1]:
-            end(lease=lease, reason="returned", actor="user:us_tests", now=self.now)
+            handing_back.hand_back(lease=lease, actor="user:us_tests", now=self.now)
 
     def do_wait(self, sweeps: int) -> None:
         for _ in range(sweeps):
             self.now += GAP
             self.sweep()
 
+    def do_sleep(self, minutes: int) -> None:
+        """Nobody sweeps, for longer than the reach."""
+        self.now += timedelta(minutes=minutes)
+        self.sweep()
+
     def sweep(self) -> None:
         schedule.run_due(now=self.now)
         work_all(self.open, now=self.now)
+        capping.enforce(organization=self.acme, now=self.now)
         for lease in metering.due(now=self.now):
             metering.meter(lease=lease, upto=metering.slice_end(self.now), now=self.now)
         standing.enforce(organization=self.acme, now=self.now)
@@ -89,14 +97,25 @@ class World:
         work_all(self.open, now=self.now)
 
     def spent(self, tag: str) -> Counter[date]:
-        """What was charged for each month, read by a way of its own: meters at the months' ends, and usage rows."""
-        found = Counter[date]()
+        """What each month has cost, read by a way of its own: meters at the months' ends, and fees by the second."""
+        found = self.kept(tag)
         for meter in readable().filter(lease__organization=self.acme):
             if tag in ("", meter.lease.project):
                 for month in MONTHS:
                     begin, finish = start_of(month), start_of(next_month(month))
                     if begin < self.now:
                         found[month] += self._due(meter, min(finish, self.now)) - self._due(meter, begin)
+        return found
+
+    def kept(self, tag: str) -> Counter[date]:
+        """Of each fee the part of the month, as its seconds are of all that were handed back, cut to whole amounts."""
+        found = Counter[date]()
+        for row in HandBack.objects.select_related("change__lease"):
+            if tag in ("", row.change.lease.project):
+                begin, finish = row.change.new_ends_at, row.change.old_ends_at
+                for month in MONTHS:
+                    inside = min(finish, start_of(next_month(month))) - max(begin, start_of(month))
+                    found[month] += row.fee_micros * max(inside, timedelta()) // (finish - begin)
         return found
 
     @staticmethod

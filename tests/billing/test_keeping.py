@@ -188,12 +188,27 @@ def test_an_organization_that_may_not_order_holds_nothing_and_hears_no_reason(ac
     assert not NodeCalendar.objects.exclude(held_for="").exists()
 
 
-def test_an_organization_holds_no_more_than_it_may_have_at_once(acme: Organization, offer: Offer) -> None:
-    ahead = factories.an_offer(offer.pool, factories.a_plan(PlanKind.RESERVED, hold_seconds=600, nodes_at_once=2))
-    held(acme, offer)
-    with pytest.raises(CannotHold, match="hold 1 already"):
-        held(acme, ahead, nodes=2, **TOMORROW)
-    held(acme, ahead, nodes=1, **TOMORROW)
+def test_an_organization_holds_no_more_than_it_may_have_at_once(acme: Organization) -> None:
+    plan = factories.a_plan(PlanKind.RESERVED, hold_seconds=600, nodes_at_once=512, nodes_at_once_new=3)
+    macon, keflavik = (factories.an_offer(factories.a_pool(nodes=3, site=factories.a_site(n)), plan) for n in "mk")
+    place(a_quote(acme, macon, **TOMORROW))
+    held(acme, macon, **TOMORROW)
+    with pytest.raises(CannotHold, match="in this time 1 are in use or booked, and other quotes hold 1"):
+        held(acme, keflavik, nodes=2, **TOMORROW)
+    held(acme, keflavik, **TOMORROW)
+
+
+def test_a_hold_ends_where_its_order_would_come_too_late(acme: Organization) -> None:
+    plan = factories.a_plan(PlanKind.RESERVED, hold_seconds=600, lead_seconds=1800)
+    offer = factories.an_offer(factories.a_pool(), plan)
+    quote = held(acme, offer, now=NOON + DAY - 35 * MINUTE, **TOMORROW)
+    assert quote.holds_until == quote.expires_at == NOON + DAY - 30 * MINUTE
+
+
+def test_holding_what_is_held_already_holds_it_no_longer(acme: Organization, offer: Offer) -> None:
+    quote = held(acme, offer)
+    again = keeping.hold_nodes(quote=quote, now=NOON + 5 * MINUTE)
+    assert (again.holds_until, again.expires_at) == (NOON + 10 * MINUTE, NOON + 10 * MINUTE)
 
 
 # The same through the API and in the browser.

@@ -1,5 +1,6 @@
 """The time in which a node did not serve is never charged: whatever the slices, however late it becomes known."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -10,8 +11,9 @@ from hypothesis.extra.django import TestCase
 
 from accounts.models import Organization
 from billing import metering, tasks
-from billing.models import AccountKind, Invoice, Meter, Posting, PostingKind, Usage
+from billing.models import AccountKind, Invoice, Meter, Posting, PostingKind, Usage, UsageKind
 from billing.queries import cost_so_far, read, readable
+from billing.queries.intervals import intervals
 from billing.receipts import receipt
 from leasing.models import Lease, Machine, Outage, OutageCause
 from leasing.operations import end, pause
@@ -147,8 +149,28 @@ def test_what_becomes_known_after_a_slice_is_corrected_by_the_next(acme: Organiz
     assert meter(lease, NOON + HOUR) == 3_600_000
     out(lease, NOON + 600 * SECOND, NOON + 1000 * SECOND, known=NOON + HOUR + 30 * SECOND)
     assert meter(lease, NOON + 2 * HOUR) == 3_200_000
-    assert [row.outage_node_seconds for row in Usage.objects.order_by("from_at")] == [0, 400]
+    first, correction, second = Usage.objects.order_by("pk")
+    assert (first.outage_node_seconds, second.outage_node_seconds, second.micros) == (0, 0, 3_600_000)
+    assert (correction.kind, correction.corrects, correction.from_at) == (UsageKind.CORRECTION, first, NOON + HOUR)
+    assert (correction.outage_node_seconds, correction.micros) == (400, -400_000)
     assert_books_balance()
+
+
+def test_a_correction_points_at_each_slice_that_it_corrects_at_its_price(acme: Organization, offer: Offer) -> None:
+    lease = running(acme, offer)
+    agree(lease, 7_200_000, from_at=NOON + HOUR)
+    meter(lease, NOON + 3 * HOUR)
+    out(lease, NOON + HOUR - 100 * SECOND, NOON + HOUR + 50 * SECOND, known=NOON + 3 * HOUR)
+    meter(lease, NOON + 4 * HOUR)
+    assert list(
+        Usage.objects.filter(kind=UsageKind.CORRECTION)
+        .order_by("pk")
+        .values_list("corrects__from_at", "from_at", "outage_node_seconds", "micros_per_node_hour", "micros")
+    ) == [
+        (NOON, NOON + 3 * HOUR, 100, 3_600_000, -100_000),
+        (NOON + HOUR, NOON + 3 * HOUR, 50, 7_200_000, -100_000),
+    ]
+    assert Posting.objects.filter(kind=PostingKind.CORRECTION).count() == 1
 
 
 def test_an_outage_found_to_be_shorter_is_charged_again(acme: Organization, offer: Offer) -> None:
@@ -187,7 +209,7 @@ def test_what_becomes_known_after_the_meter_closed_is_paid_back_once_today(close
         (0, 60, -6)
     ]
     Outage.objects.filter(pk=late.pk).update(ended_at=NOON + 130 * SECOND, recorded_at=april + HOUR)
-    assert metering.correct(lease=closed, now=april + 2 * HOUR) == 30_000
+    assert metering.correct(lease=closed, now=april + 32 * DAY) == 30_000
     assert {row.kind for row in Posting.objects.filter(at__gte=april)} == {PostingKind.CORRECTION}
     assert_books_balance()
 
@@ -198,8 +220,8 @@ def test_what_was_written_before_the_meter_closed_but_committed_after_it_is_not_
     written = Meter.objects.get().closed_at
     assert written
     out(closed, NOON + 100 * SECOND, NOON + 160 * SECOND, known=written - 30 * SECOND)
-    assert metering.corrections_due(now=written + SECOND) == [closed]
-    assert metering.correct(lease=closed, now=written + SECOND) == -60_000
+    assert metering.corrections_due(now=written + 32 * DAY) == [closed]
+    assert metering.correct(lease=closed, now=written + 32 * DAY) == -60_000
 
 
 def test_the_sweep_settles_late_news_by_itself(acme: Organization, offer: Offer) -> None:
@@ -270,61 +292,72 @@ def lives(draw: st.DrawFn) -> Life:
     return Life(nodes, stretches, outages, cuts, draw(rates), later)
 
 
+def live(life: Life, *, noon: datetime = NOON, then: Callable[[Organization, datetime], object] | None = None) -> Lease:
+    """
+    Live it from `noon` on, and meter it to its end, late news included. `then` is called with the organization after
+    each metering.
+    """
+    organization = funded(10_000)
+    pool = factories.a_pool(nodes=life.nodes, site=factories.a_site(f"s{organization.pk}"))
+    offer = factories.an_offer(pool, micros=life.rate)
+    lease = place(a_quote(organization, offer, nodes=life.nodes, now=noon), now=noon)
+    machines = list(Machine.objects.filter(lease=lease).order_by("pk"))
+    for begin, rate in life.later:
+        agree(lease, rate, from_at=noon + begin * SECOND)
+    for at, what in _story(life):
+        moment = noon + at * SECOND
+        if isinstance(what, str):
+            lease.move_to(what, at=moment)
+        elif isinstance(what, int):
+            meter(lease, moment)
+            metering.correct(lease=lease, now=moment + timedelta(microseconds=what))
+            if then:
+                then(organization, moment)
+        else:
+            machine, begin, end, _ = what
+            Outage.objects.create(
+                machine=machines[machine],
+                began_at=noon + begin * SECOND,
+                ended_at=noon + end * SECOND,
+                cause=OutageCause.UNREACHABLE,
+                recorded_at=moment,
+            )
+    meter(lease, noon + DAY)
+    for late in metering.corrections_due(now=noon + DAY):
+        metering.correct(lease=late, now=noon + DAY)
+    return lease
+
+
+def _story(life: Life) -> list[tuple[int, str | int | tuple[int, int, int, int]]]:
+    """Transitions, outages and meterings in the order in which they become known."""
+    story: list[tuple[int, str | int | tuple[int, int, int, int]]] = []
+    begun = 0
+    for place_, length in enumerate(life.stretches):
+        story.append((begun, LeaseState.PAUSED if place_ % 2 else LeaseState.ACTIVE))
+        begun += length
+    story.append((begun, LeaseState.RECLAIMING))
+    story += [(known, (machine, a, b, known)) for machine, a, b, known in life.outages]
+    story += [(cut, number) for number, cut in enumerate(life.cuts)]
+    return sorted(story, key=lambda entry: (entry[0], not isinstance(entry[1], str)))
+
+
 class AnyLife(TestCase):
     """However a life is cut, at however many prices, whenever its outages become known: what served is paid for."""
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(life=lives())
     def test_the_total_is_what_a_count_second_by_second_says(self, life: Life) -> None:
-        organization = funded(10_000)
-        pool = factories.a_pool(nodes=life.nodes, site=factories.a_site(f"s{organization.pk}"))
-        offer = factories.an_offer(pool, micros=life.rate)
-        lease = place(a_quote(organization, offer, nodes=life.nodes))
-        machines = list(Machine.objects.filter(lease=lease).order_by("pk"))
-        for begin, rate in life.later:
-            agree(lease, rate, from_at=NOON + begin * SECOND)
-        for at, what in self._story(life):
-            moment = NOON + at * SECOND
-            if isinstance(what, str):
-                lease.move_to(what, at=moment)
-            elif isinstance(what, int):
-                meter(lease, moment)
-                metering.correct(lease=lease, now=moment + timedelta(microseconds=what))
-            else:
-                machine, begin, end, _ = what
-                Outage.objects.create(
-                    machine=machines[machine],
-                    began_at=NOON + begin * SECOND,
-                    ended_at=NOON + end * SECOND,
-                    cause=OutageCause.UNREACHABLE,
-                    recorded_at=moment,
-                )
-        last = NOON + timedelta(days=1)
-        meter(lease, last)
-        for late in metering.corrections_due(now=last):
-            metering.correct(lease=late, now=last)
+        lease, last = live(life), NOON + DAY
         expected = life.due()
         row = Meter.objects.get(lease=lease)
         assert row.closed_at and row.charged_micros == expected
         assert row.seconds * row.nodes - row.outage_node_seconds == life.served()
         assert sum(usage.micros for usage in Usage.objects.filter(lease=lease)) == expected
-        assert balance(organization, AccountKind.REVENUE) == expected
+        assert balance(lease.organization, AccountKind.REVENUE) == expected
         paper = receipt(lease=lease, now=last + DAY)
         assert paper.charged_micros == sum(line.micros for line in paper.lines) == expected
         assert sum(credit.node_seconds for credit in paper.credits) == paper.outage_node_seconds
         whole = replace(life, outages=[]).due()
         assert sum(credit.saved_micros for credit in paper.credits) == whole - expected
+        assert sum(one.micros for one in intervals(lease=lease, at=last).all) == expected
         assert_books_balance()
-
-    @staticmethod
-    def _story(life: Life) -> list[tuple[int, str | int | tuple[int, int, int, int]]]:
-        """Transitions, outages and meterings in the order in which they become known."""
-        story: list[tuple[int, str | int | tuple[int, int, int, int]]] = []
-        begun = 0
-        for place_, length in enumerate(life.stretches):
-            story.append((begun, LeaseState.PAUSED if place_ % 2 else LeaseState.ACTIVE))
-            begun += length
-        story.append((begun, LeaseState.RECLAIMING))
-        story += [(known, (machine, a, b, known)) for machine, a, b, known in life.outages]
-        story += [(cut, number) for number, cut in enumerate(life.cuts)]
-        return sorted(story, key=lambda entry: (entry[0], not isinstance(entry[1], str)))

@@ -14,7 +14,7 @@ from billing.waiting import CannotWait, NotWaiting, Wish
 from leasing.models import Lease
 from leasing.operations import Setup, end
 from leasing.states import LeaseState
-from marketplace.models import Offer, PlanKind, Region, Site
+from marketplace.models import Offer, Plan, PlanKind, Region, Site
 from tests import factories
 from tests.billing.conftest import HOUR, NOON, a_quote, assert_books_balance, funded, give, money, place
 from tests.factories import DAY
@@ -116,6 +116,29 @@ def test_an_order_waits_until_somebody_gives_the_node_back(
     give_back(lease, NOON + HOUR)
     assert sweep(NOON + HOUR) == [True]
     assert Lease.objects.get(organization=acme).ends_at is None
+
+
+def test_the_ceiling_is_for_the_price_that_is_agreed_and_so_is_the_cheapest(acme: Organization) -> None:
+    pool, long = factories.a_pool(nodes=2), Plan.objects.create(slug="long", name="Long", kind=PlanKind.RESERVED)
+    factories.the_terms(long, discounts=[[48 * 3600, 25]])
+    factories.an_offer(pool, factories.a_plan(PlanKind.RESERVED), micros=3_800_000)
+    cut = factories.an_offer(pool, long, micros=4_800_000)
+    order = join(acme, **TWO_DAYS)
+    assert sweep() == [True]
+    assert (order_lease(order).offer, order_lease(order).meter.micros_per_node_hour) == (cut, 3_600_000)
+
+
+def test_a_length_that_no_steps_allow_is_refused(acme: Organization) -> None:
+    steps: dict[str, Any] = {"length_steps": [[14 * 86_400, 7 * 86_400]], "granularity_seconds": 86_400}
+    factories.an_offer(factories.a_pool(), factories.a_plan(PlanKind.RESERVED, **steps))
+    with pytest.raises(CannotWait, match="length_seconds"):
+        join(acme, length_seconds=15 * 86_400, latest_at=NOON + 40 * DAY)
+
+
+def order_lease(order: StandingOrder) -> Lease:
+    order.refresh_from_db()
+    assert order.lease
+    return order.lease
 
 
 def test_older_orders_are_served_first(acme: Organization, other: Organization, offer: Offer) -> None:

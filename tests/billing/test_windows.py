@@ -108,6 +108,9 @@ def test_the_api_lets_a_lease_extend_itself_and_no_more(api: APIClient, lease: L
     assert (shown["auto_extend_seconds"], shown["auto_extend_max_micros"]) == (7200, 4_000_000)
     assert post(api, lease, "auto-extend", {**body, "seconds": 60}).json()["errors"][0]["field"] == "seconds"
     assert post(api, lease, "auto-extend", {**body, "seconds": None}).json()["errors"][0]["field"] == "seconds"
+    for most in (-1, 1.5, 10**30):
+        refused = post(api, lease, "auto-extend", {**body, "max_micros_per_node_hour": most})
+        assert refused.json()["errors"][0]["field"] == "max_micros_per_node_hour"
     none = dict.fromkeys(body)
     assert post(api, lease, "auto-extend", none).json()["auto_extend_seconds"] is None
 

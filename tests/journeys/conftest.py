@@ -19,7 +19,7 @@ from config import ports
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
-OWN = {"DATABASE_URL", "REDIS_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"}
+OWN = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"}
 OWN |= {"BASE_URL", "ALLOWED_HOSTS", "SECRET_KEY", "STATE_DIR"}
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 

@@ -151,7 +151,7 @@ WRONG = {
     "backwards": ({"from": "2026-03-02T12:00:00Z", "until": "2026-03-02T12:00:00Z"}, "from", "before `until`"),
     "too long": ({"from": "2026-03-01T12:00:00Z", "until": "2026-03-02T12:00:00Z", "step": "15s"}, "from",
                  "5,760 steps of 15 s, and 1,500 is the most. Ask for a shorter time, or for a longer `step`."),
-    "no time": ({"from": "yesterday"}, "from", "format"),
+    "no time": ({"from": "yesterday"}, "from", "2026-03-02T12:00:00Z"),
     "unknown": ({"form": "2026-03-01T12:00:00Z"}, "form", "Known here: from, machine, step, until"),
 }  # fmt: skip
 

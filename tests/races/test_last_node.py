@@ -1,8 +1,9 @@
 """Many customers want the same nodes at the same instant. First shown to go wrong without the guard."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -11,8 +12,7 @@ from accounts.models import Organization
 from leasing import operations
 from leasing.models import Claim, Lease
 from leasing.operations import NodesTaken, calendar
-from marketplace.models import NodeCalendar, Offer, Pool
-from marketplace.queries import Window, free_nodes
+from marketplace.models import NodeCalendar, Offer
 from tests import factories
 from tests.factories import HOUR, NOON
 from tests.leasing.conftest import hold
@@ -29,20 +29,19 @@ def acme() -> Organization:
 
 
 @pytest.fixture
-def no_guard(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The same code without its two guards: no row lock, no exclusion constraint."""
-
-    def look_only(*, pool: Pool, nodes: int, window: Window, now: datetime, **_: object) -> list[NodeCalendar]:
-        found = list(free_nodes(window=window, now=now).filter(pool=pool).order_by("node_id")[:nodes])
-        if len(found) < nodes:
-            raise calendar.TooFewNodes
-        return found
-
-    monkeypatch.setattr(calendar, "lock_free_nodes", look_only)
+def no_guard() -> Iterator[None]:
+    """The same functions without their two guards: no row lock, no exclusion constraint."""
+    functions = Path(calendar.__file__).with_name("booking.sql").read_text()
+    unlocked = re.sub("FOR NO KEY UPDATE OF calendar( SKIP LOCKED)?", "", functions)
+    assert unlocked != functions
+    with connection.cursor() as cursor:
+        cursor.execute(unlocked)
     constraint = next(c for c in Claim._meta.constraints if c.name == "claim_no_overlap")
     with connection.schema_editor() as editor:
         editor.remove_constraint(Claim, constraint)
     yield
+    with connection.cursor() as cursor:
+        cursor.execute(functions)
     Claim.objects.all().delete()
     with connection.schema_editor() as editor:
         editor.add_constraint(Claim, constraint)

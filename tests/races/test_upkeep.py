@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,18 +112,23 @@ def order_behind_a_drain(acme: Organization, offer: Offer) -> Lease | Exception:
         return waiting.result()
 
 
-def trusting(free: Any, rows: Any, nodes: int) -> list[Any]:
-    """As `_take_all`, but believing what was seen before the wait."""
-    taken = list(rows)
-    if len(taken) < nodes:
-        raise calendar.TooFewNodes
-    return taken
+@pytest.fixture
+def trusting() -> Iterator[None]:
+    """The same functions, believing what was seen before the wait."""
+    functions = Path(calendar.__file__).with_name("booking.sql").read_text()
+    hasty = functions.replace("IF still = nodes THEN", "IF true THEN")
+    assert hasty != functions
+    with connection.cursor() as cursor:
+        cursor.execute(hasty)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(functions)
 
 
+@pytest.mark.usefixtures("trusting")
 def test_without_a_second_look_an_order_gets_the_node_that_was_drained_while_it_waited(
-    acme: Organization, offer: Offer, monkeypatch: pytest.MonkeyPatch
+    acme: Organization, offer: Offer
 ) -> None:
-    monkeypatch.setattr(calendar, "_take_all", trusting)
     assert isinstance(order_behind_a_drain(acme, offer), Lease)
     assert offer.pool.nodes.get(state=NodeState.MAINTENANCE).claims.exists()
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
+from tests.standins.stripe.answers import Checked
 from tests.stripe_standin import KEY, StripeStandin, running
 
 Open = Callable[..., stripe.checkout.Session]
@@ -18,7 +19,9 @@ def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeStandin]
 
 
 def client_of(standin: StripeStandin, key: str = KEY, retries: int = 0) -> stripe.StripeClient:
-    return stripe.StripeClient(key, base_addresses={"api": standin.url}, max_network_retries=retries)
+    """The official SDK, with every answer checked; see answers.py."""
+    addresses: Any = {"api": standin.url}
+    return stripe.StripeClient(key, base_addresses=addresses, max_network_retries=retries, http_client=Checked())
 
 
 @pytest.fixture
@@ -49,3 +52,19 @@ def paid_charge(standin: StripeStandin, client: stripe.StripeClient, amount_cent
     found = client.v1.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent"]})
     assert isinstance(found.payment_intent, stripe.PaymentIntent)
     return str(found.payment_intent.latest_charge)
+
+
+def fails(error: type[stripe.StripeError], code: str | None) -> Any:
+    """The block is refused with the SDK's error of this class and Stripe's code."""
+    return pytest.raises(error, check=lambda refused: refused.code == code)
+
+
+@pytest.fixture
+def customer(client: stripe.StripeClient) -> str:
+    return client.v1.customers.create({"email": "ada@example.com", "name": "Ada Lovelace"}).id
+
+
+def events(client: stripe.StripeClient, about: str) -> list[str]:
+    """The types of the events about an object, in the order in which they happened."""
+    found = client.v1.events.list({"limit": 100}).data
+    return [event.type for event in reversed(found) if event.data.object["id"] == about]

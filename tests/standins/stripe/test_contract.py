@@ -8,26 +8,18 @@ import pytest
 import stripe
 
 from standins.stripe import contract
-from standins.stripe.errors import ApiError
+from standins.stripe.endpoints import ROUTES
 from standins.stripe.forms import unflatten
-from standins.stripe.objects import FIXTURES
-from standins.stripe.routes import ROUTES
+from standins.stripe.shapes import FIXTURES
 from tests.standins.stripe.conftest import client_of, order, paid_charge
 from tests.stripe_standin import StripeStandin
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_every_endpoint_has_a_parameter_type_in_the_installed_sdk(route: Any) -> None:
-    declared = contract.load(route.contract)
-    assert "expand" in contract.fields(declared)
-    assert contract.check(route.contract, {"expand": {"0": "a", "1": "b"}}) == {"expand": ["a", "b"]}
-
-
-@pytest.mark.parametrize("route", [r for r in ROUTES if r.method == "POST"], ids=lambda route: str(route.path))
-def test_an_unknown_parameter_is_refused_by_name(route: Any) -> None:
-    with pytest.raises(ApiError) as refused:
-        contract.check(route.contract, {"bogus": "1"})
-    assert refused.value.error["code"] == "parameter_unknown" and refused.value.error["param"] == "bogus"
+    declared = contract.fields(contract.load(route.contract))
+    assert route.taken <= declared.keys()
+    assert route.method == "DELETE" or "expand" in declared
 
 
 def test_nested_parameters_are_unflattened_and_typed() -> None:

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0002_terms'),
-        ('billing', '0010_money'),
+        ('billing', '0011_ledger'),
         ('leasing', '0012_nodes'),
     ]
 

@@ -1,0 +1,129 @@
+"""Tax on a net amount, by where the customer is: a small table, reverse charge, exemptions. Not advice to anybody."""
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from standins.stripe.errors import ApiError
+from standins.stripe.objects import World
+from standins.stripe.store import JSON
+
+# Standard rates as published by the authorities for 2026: (name, the SDK's type of tax, percent).
+_COUNTRIES = {
+    "AT": ("VAT", "vat", "20"),
+    "BE": ("VAT", "vat", "21"),
+    "CH": ("VAT", "vat", "8.1"),
+    "DE": ("VAT", "vat", "19"),
+    "DK": ("VAT", "vat", "25"),
+    "ES": ("VAT", "vat", "21"),
+    "FI": ("VAT", "vat", "25.5"),
+    "FR": ("VAT", "vat", "20"),
+    "GB": ("VAT", "vat", "20"),
+    "IE": ("VAT", "vat", "23"),
+    "IT": ("VAT", "vat", "22"),
+    "NL": ("VAT", "vat", "21"),
+    "PL": ("VAT", "vat", "23"),
+    "SE": ("VAT", "vat", "25"),
+    "AU": ("GST", "gst", "10"),
+}
+# States that tax hosting and where the seller is registered; in all others nothing is collected.
+_STATES = {"NY": ("Sales Tax", "sales_tax", "8.875"), "WA": ("Sales Tax", "sales_tax", "10.35")}
+_BUSINESS_IDS = ("eu_vat", "gb_vat", "au_abn", "ch_vat")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What the customer pays: `percent` of the net amount, and Stripe's word for why."""
+
+    percent: Decimal
+    reason: str
+    name: str = "Tax"
+    kind: str = "vat"
+    country: str | None = None
+    state: str | None = None
+
+
+def rule_for(world: World, customer: JSON) -> Rule:
+    """The rule for this customer. Raises ApiError 400 when nobody knows where they are."""
+    address = customer["address"] or {}
+    country, state = address.get("country"), address.get("state")
+    if not country or (country == "US" and not (state or address.get("postal_code"))):
+        message = (
+            "The customer's location isn't recognized. Set a valid customer address in order to automatically "
+            "calculate tax."
+        )
+        raise ApiError(400, message, code="customer_tax_location_invalid", param="automatic_tax")
+    if customer["tax_exempt"] == "exempt":
+        return Rule(Decimal(0), "customer_exempt", country=country)
+    name, kind, percent = (
+        _STATES.get(str(state), ("", "", "")) if country == "US" else _COUNTRIES.get(country, ("", "", ""))
+    )
+    if not percent:
+        return Rule(Decimal(0), "not_collecting", country=country)
+    if customer["tax_exempt"] == "reverse" or (country != "US" and _is_business(world, customer)):
+        return Rule(Decimal(0), "reverse_charge", name, kind, country)
+    return Rule(Decimal(percent), "standard_rated", name, kind, country, state if country == "US" else None)
+
+
+def _is_business(world: World, customer: JSON) -> bool:
+    """A number that the register does not know makes nobody a business."""
+    found = world.store.newest("tax_id", customer=customer["id"])
+    return any(item["type"] in _BUSINESS_IDS and item["verification"]["status"] != "unverified" for item in found)
+
+
+def on(world: World, rule: Rule, net: int) -> JSON:
+    """The tax on so many cents, as a line of an invoice shows it; half a cent is rounded up."""
+    return {
+        "amount": int((net * rule.percent / 100).quantize(Decimal(1), ROUND_HALF_UP)),
+        "tax_behavior": "exclusive",
+        "tax_rate_details": {"tax_rate": _rate(world, rule)["id"]},
+        "taxability_reason": rule.reason,
+        "taxable_amount": net if rule.percent else 0,
+        "type": "tax_rate_details",
+    }
+
+
+def added(taxes: list[JSON]) -> list[JSON]:
+    """The taxes of several lines, those of one rate and reason together."""
+    sums: dict[tuple[str, str], JSON] = {}
+    for each in taxes:
+        key = (each["tax_rate_details"]["tax_rate"], each["taxability_reason"])
+        old = sums.get(key, {"amount": 0, "taxable_amount": 0})
+        both = {name: old[name] + each[name] for name in ("amount", "taxable_amount")}
+        sums[key] = {**each, **both}
+    return list(sums.values())
+
+
+def _rate(world: World, rule: Rule) -> JSON:
+    """The tax rate object of the rule; each is made once."""
+    percent = float(rule.percent)
+    for item in world.store.newest("tax_rate"):
+        if (item["percentage"], item["country"], item["state"]) == (percent, rule.country, rule.state):
+            return item
+    jurisdiction = {
+        "jurisdiction": rule.state or rule.country,
+        "jurisdiction_level": "state" if rule.state else "country",
+    }
+    return world.create(
+        "tax_rate",
+        **jurisdiction,
+        active=False,
+        country=rule.country,
+        description=None,
+        display_name=rule.name,
+        effective_percentage=percent,
+        percentage=percent,
+        rate_type="percentage",
+        state=rule.state,
+        tax_type=rule.kind,
+    )
+
+
+def automatic(*, enabled: bool) -> JSON:
+    """`automatic_tax` of an invoice."""
+    return {
+        "disabled_reason": None,
+        "enabled": enabled,
+        "liability": {"type": "self"} if enabled else None,
+        "provider": "stripe" if enabled else None,
+        "status": "complete" if enabled else None,
+    }

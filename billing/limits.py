@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from accounts.models import Organization
 from billing.models import Payment, PaymentState
@@ -17,7 +17,7 @@ BLOCKED = "Ordering is paused for your company; write to us. What you lease goes
 
 
 class OrderingBlocked(Exception):
-    """Staff have put the organization's orders on hold. Why is not for the customer to read."""
+    """Staff have put the organization's orders on hold, or an invoice is long overdue. Why is not for the customer to read."""
 
     def __init__(self) -> None:
         super().__init__(BLOCKED)
@@ -45,9 +45,10 @@ class NodesAllowed:
 
 def check_ordering(*, organization: Organization) -> None:
     """
-    :raises OrderingBlocked: if staff hold its orders, as the database knows by now
+    :raises OrderingBlocked: if staff hold its orders, or how it pays is suspended, as the database knows by now
     """
-    if Organization.objects.exclude(ordering_hold="").filter(pk=organization.pk).exists():
+    blocked = ~Q(ordering_hold="") | Q(billing_account__suspended_at__isnull=False)
+    if Organization.objects.filter(blocked, pk=organization.pk).exists():
         raise OrderingBlocked
 
 

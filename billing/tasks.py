@@ -17,6 +17,7 @@ from billing import (
     invoicing,
     metering,
     payments,
+    receivables,
     recounting,
     reselling,
     sending,
@@ -101,6 +102,15 @@ def close_invoices(**_: object) -> None:
         due = invoicing.due(period=period)
         for start in range(0, len(due), CLOSED_AT_ONCE):
             _close(period, due[start : start + CLOSED_AT_ONCE])
+
+
+@shared_task
+def collect_receivables(**_: object) -> None:
+    """Remind of invoices that are to be transferred, and pause or resume ordering as they are overdue or paid."""
+    for_each(
+        receivables.at_stake(),
+        lambda organization: receivables.collect(organization=organization, now=clock.now()),
+    )
 
 
 def _close(period: date, organizations: list[int]) -> None:

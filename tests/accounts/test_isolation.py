@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from accounts.clock import now
 from accounts.models import APIToken, Organization, User
 from accounts.operations import issue_token
-from billing import budgets, checkout, invoicing, operations, settlement, waiting
+from billing import budgets, checkout, operations, settlement, waiting
 from billing.models import Budget, Invoice
 from billing.queries.months import month_of, next_month, previous_month
 from leasing.models import MachineLog

@@ -61,7 +61,7 @@ def _check(invoice: Invoice, cents_by_line: Mapping[int, int]) -> None:
 
 def _tax(invoice: Invoice, net: int) -> int:
     """What tax the notes so far and this one take back together, less what they have: so all of it, and never more."""
-    notes = invoice.credit_notes.all()
+    notes = CreditNote.objects.filter(invoice=invoice)
     taxed, before = sum(note.tax_cents for note in notes), sum(note.net_cents for note in notes)
     return (2 * (before + net) * invoice.tax_rate_ppm + PPM) // (2 * PPM) - taxed
 

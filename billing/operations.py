@@ -10,6 +10,7 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import Organization
+from accounts.operations import record
 from billing.models import (
     AccountKind,
     BillingAccount,
@@ -95,6 +96,22 @@ def account_of(organization: Organization) -> BillingAccount:
     """How the organization pays; made on first use."""
     BillingAccount.objects.bulk_create([BillingAccount(organization=organization)], ignore_conflicts=True)
     return BillingAccount.objects.get(organization=organization)
+
+
+@transaction.atomic
+def set_details(*, organization: Organization, purchase_order: str, buyer: str, actor: str, now: datetime) -> None:
+    """What invoices from now on carry; those that were issued stay as they are."""
+    account_of(organization)
+    said = {"purchase_order": purchase_order, "buyer": buyer}
+    if BillingAccount.objects.filter(organization=organization).exclude(**said).update(**said):
+        record(
+            organization=organization,
+            kind="invoice.details_changed",
+            subject=organization.public_id,
+            actor=actor,
+            at=now,
+            data=said,
+        )
 
 
 def _entered(posting: Posting, account: LedgerAccount, amount: int) -> Entry:

@@ -163,7 +163,7 @@ def _open_of(organization: Organization) -> list[Receivable]:
 def _remind(owed: Receivable, now: datetime) -> None:
     """The latest reminder that is due; those before it count as told, for one letter is enough."""
     due = [days for days in REMINDERS if owed.days_late(now.date()) >= days]
-    told = set(owed.invoice.reminders.values_list("days", flat=True))
+    told = set(Reminder.objects.filter(invoice=owed.invoice).values_list("days", flat=True))
     fresh = [days for days in due if days not in told]
     if not fresh:
         return

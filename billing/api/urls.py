@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from billing.api import budgets, handing_back, money, orders, standing_orders, statements, tagging, windows
+from billing.api import (
+    budgets,
+    handing_back,
+    money,
+    orders,
+    papers,
+    receivables,
+    standing_orders,
+    statements,
+    tagging,
+    windows,
+)
 
 urlpatterns = [
     path("quotes", orders.Quotes.as_view(), name="api_quotes"),
@@ -34,6 +45,16 @@ urlpatterns = [
     path("limits", budgets.Limits.as_view(), name="api_limits"),
     path("invoices", money.Invoices.as_view(), name="api_invoices"),
     path("invoices/preview", money.InvoicePreview.as_view(), name="api_invoice_preview"),
+    path("invoices/details", papers.Details.as_view(), name="api_invoice_details"),
+    path("invoices/<str:id>/pdf", papers.InvoicePDF.as_view(), name="api_invoice_pdf"),
+    path("credit-notes", papers.CreditNotes.as_view(), name="api_credit_notes"),
+    path("credit-notes/<str:id>/pdf", papers.CreditNotePDF.as_view(), name="api_credit_note_pdf"),
+    path("operations/receivables", receivables.Receivables.as_view(), name="api_operations_receivables"),
+    path("operations/transfers", receivables.Transfers.as_view(), name="api_operations_transfers"),
+    path("operations/invoices/<str:id>/credit", receivables.Credits.as_view(), name="api_operations_credit"),
+    path("operations/invoices/<str:id>/write-off", receivables.WriteOffs.as_view(), name="api_operations_write_off"),
+    path("operations/parked-months", receivables.ParkedMonths.as_view(), name="api_operations_parked_months"),
+    path("operations/parked-months/<str:id>/release", receivables.Release.as_view(), name="api_operations_release"),
     path("invoices/<str:id>", money.OneInvoice.as_view(), name="api_invoice"),
     path("top-ups", money.TopUps.as_view(), name="api_top_ups"),
     path("top-ups/<str:id>", money.OneTopUp.as_view(), name="api_top_up"),

@@ -73,6 +73,11 @@ class Invoice(models.Model):
         """The sum of its lines."""
         return self.total_cents - self.tax_cents
 
+    @property
+    def tax_percent(self) -> str:
+        """The rate as people write it: "8.875"."""
+        return f"{self.tax_rate_ppm / 10_000:.4f}".rstrip("0").rstrip(".")
+
 
 class LineKind(models.TextChoices):
     """What a line is for, in the order in which a lease's lines are shown."""

@@ -120,3 +120,23 @@ def _with_settled(invoices: QuerySet[Invoice]) -> QuerySet[Any]:
 def _sum(rows: "QuerySet[Applied] | QuerySet[CreditNote] | QuerySet[WriteOff]", column: str) -> Coalesce:
     total = rows.order_by().values("invoice").annotate(sum=Sum(column)).values("sum")
     return Coalesce(Subquery(total), Value(0), output_field=BigIntegerField())
+
+
+def transfers_of(invoice: Invoice) -> QuerySet[Applied]:
+    """What has paid an invoice, the newest first."""
+    return Applied.objects.filter(invoice=invoice).select_related("transfer").order_by("-at", "-id")
+
+
+def notes_of(invoice: Invoice) -> QuerySet[CreditNote]:
+    """What was credited of an invoice, the newest first."""
+    return CreditNote.objects.filter(invoice=invoice).order_by("-id")
+
+
+def papers_to_print() -> QuerySet[Invoice]:
+    """Invoices with all that their PDF says."""
+    return Invoice.objects.select_related("organization").prefetch_related("lines__lease")
+
+
+def notes_to_print() -> QuerySet[CreditNote]:
+    """Credit notes with all that their PDF says."""
+    return CreditNote.objects.select_related("invoice").prefetch_related("lines__line__lease")

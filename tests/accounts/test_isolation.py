@@ -14,7 +14,7 @@ from accounts.clock import now
 from accounts.models import APIToken, Organization, User
 from accounts.operations import issue_token
 from billing import budgets, checkout, operations, settlement, waiting
-from billing.models import Budget, Invoice
+from billing.models import Budget, CreditNote, Invoice
 from billing.queries.months import month_of, next_month, previous_month
 from leasing.models import MachineLog
 from leasing.provisioners import provisioner_for
@@ -54,6 +54,10 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
     tokens = [token.public_id for token in APIToken.objects.filter(organization=acme)]
     key = factories.a_key(acme).public_id
     moved = operations.grant(organization=acme, amount_micros=5, key="ids", memo="gift", now=moment).public_id
+    invoice = an_invoice(acme)
+    note = CreditNote.objects.create(
+        organization=acme, invoice=invoice, number="GC-TEST-1", issued_at=moment, reason="x", total_cents=1
+    )
     yield {
         "wallet": [moved],
         "ledger": [moved],
@@ -66,7 +70,8 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
         "quotes/budgets": [quote.public_id],
         "budgets": [a_budget(acme).public_id],
         "top-ups": [payment.public_id],
-        "invoices": [an_invoice(acme).public_id],
+        "invoices": [invoice.public_id],
+        "credit-notes": [note.public_id],
         "ssh-keys": [key],
         "tokens": tokens,
         "api-tokens": tokens,

@@ -17,7 +17,9 @@ BLOCKED = "Ordering is paused for your company; write to us. What you lease goes
 
 
 class OrderingBlocked(Exception):
-    """Staff have put the organization's orders on hold, or suspended its payments. Why is not for the customer to read."""
+    """
+    Staff have put the organization's orders on hold, or how it pays is suspended. Why is not for the customer to read.
+    """
 
     def __init__(self) -> None:
         super().__init__(BLOCKED)

@@ -2,13 +2,15 @@
 
 from billing.admin.ledger import LedgerAccountAdmin, PostingAdmin, StandingAdmin
 from billing.admin.orders import BudgetAdmin, StandingOrderAdmin
-from billing.admin.papers import InvoiceAdmin
+from billing.admin.papers import BankTransferAdmin, CreditNoteAdmin, InvoiceAdmin, ParkedMonthAdmin
 from billing.admin.payments import BillingAccountAdmin, GatewayCallAdmin, GatewayEventAdmin, PaymentAdmin, RefundAdmin
 from billing.admin.usage import DifferenceAdmin, HandBackAdmin, MeterAdmin, QuoteAdmin, UsageAdmin
 
 __all__ = [
+    "BankTransferAdmin",
     "BillingAccountAdmin",
     "BudgetAdmin",
+    "CreditNoteAdmin",
     "DifferenceAdmin",
     "GatewayCallAdmin",
     "GatewayEventAdmin",
@@ -16,6 +18,7 @@ __all__ = [
     "InvoiceAdmin",
     "LedgerAccountAdmin",
     "MeterAdmin",
+    "ParkedMonthAdmin",
     "PaymentAdmin",
     "PostingAdmin",
     "QuoteAdmin",

@@ -84,10 +84,15 @@ def totals(invoice: Invoice) -> list[list[str]]:
 
 
 def moves(organization: Organization, gift: int, steps: list[str]) -> list[list[str]]:
+    """What moved the wallet; the slices of a lease's use together."""
     entries = Entry.objects.filter(account__organization=organization, account__kind=AccountKind.WALLET, pk__gt=gift)
-    rows = list(entries.select_related("posting").order_by("id"))
-    assert sum(row.amount_micros for row in rows) == 0
-    return [[row.posting.kind, f"{row.amount_micros:,}", step] for row, step in zip(rows, steps, strict=True)]
+    sums: dict[tuple[str, int | None, str], int] = {}
+    for row in entries.select_related("posting").order_by("id"):
+        once = "" if row.posting.lease_id else row.posting.key
+        fact = (row.posting.kind, row.posting.lease_id, once)
+        sums[fact] = sums.get(fact, 0) + row.amount_micros
+    assert sum(sums.values()) == 0
+    return [[fact[0], f"{sums[fact]:,}", step] for fact, step in zip(sums, steps, strict=True)]
 
 
 def tables() -> list[list[str]]:

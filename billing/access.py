@@ -2,3 +2,8 @@
 
 MAY_RECONCILE = "billing.view_discrepancy"  # our ledger beside the card processor's account
 MAY_EXPLAIN = "billing.change_discrepancy"  # close a difference with a reason
+MAY_LOOK = "billing.view_invoice"  # who owes what
+MAY_RECORD = "billing.add_banktransfer"  # what came to our bank
+MAY_CREDIT = "billing.add_creditnote"
+MAY_WRITE_OFF = "billing.add_writeoff"
+MAY_RELEASE = "billing.change_parkedmonth"

@@ -17,7 +17,10 @@ BLOCKED = "Ordering is paused for your company; write to us. What you lease goes
 
 
 class OrderingBlocked(Exception):
-    """Staff have put the organization's orders on hold. Why is not for the customer to read."""
+    """
+    The organization may not order, extend or move: staff hold its orders, or it is suspended. Why is not for the
+    customer to read.
+    """
 
     def __init__(self) -> None:
         super().__init__(BLOCKED)
@@ -45,10 +48,16 @@ class NodesAllowed:
 
 def check_ordering(*, organization: Organization) -> None:
     """
-    :raises OrderingBlocked: if staff hold its orders, as the database knows by now
+    :raises OrderingBlocked: if it may not order, extend or move, as the database knows by now
     """
-    if Organization.objects.exclude(ordering_hold="").filter(pk=organization.pk).exists():
+    if blocked(Organization.objects.select_related("billing_account").get(pk=organization.pk)):
         raise OrderingBlocked
+
+
+def blocked(organization: Organization) -> bool:
+    """Whether it may not order, extend or move, by the rows of it and of its account as they were read."""
+    account = getattr(organization, "billing_account", None)
+    return bool(organization.ordering_hold) or (account is not None and account.suspended_at is not None)
 
 
 def check_nodes(

@@ -28,6 +28,9 @@ CERTIFICATE_KEY = env.text("CERTIFICATE_KEY", str(STATE_DIR / "certificate_key")
 SANDBOX_ADDRESS = env.text("SANDBOX_ADDRESS", "")  # host:port of the built-in node host
 SANDBOX_HOST_KEY = env.text("SANDBOX_HOST_KEY", "")  # its public key, one line
 GENERATION = env.number("GENERATION", 1)  # raise it after a restore or failover: hosts refuse what is older
+SELLER = env.lines("SELLER", "Gridlease, Inc.\\n1 Hub Road\\nAtlanta, GA 30303\\nUnited States")  # on invoices
+SELLER_TAX_ID = env.text("SELLER_TAX_ID", "")
+BANK = env.lines("BANK", "Account 000000000, routing 000000000 (demonstration)")  # where transfers go
 LAUNCH_RATE = env.text("LAUNCH_RATE", "60/min")  # orders of one token or person through the API
 WATCH_EVERY = env.number("WATCH_EVERY", 15)  # seconds between two looks at a node
 FAILPOINTS = frozenset(env.failpoints("FAILPOINTS", allowed=not HTTPS))  # where tests kill the process

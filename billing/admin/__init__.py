@@ -3,16 +3,18 @@
 from billing.admin.cards import AutoTopUpAdmin, CardPageAdmin, CreditGrantAdmin, SavedCardAdmin
 from billing.admin.ledger import LedgerAccountAdmin, PostingAdmin, StandingAdmin
 from billing.admin.orders import BudgetAdmin, StandingOrderAdmin
-from billing.admin.papers import InvoiceAdmin
+from billing.admin.papers import BankTransferAdmin, CreditNoteAdmin, InvoiceAdmin, ParkedMonthAdmin
 from billing.admin.payments import BillingAccountAdmin, GatewayCallAdmin, GatewayEventAdmin, PaymentAdmin, RefundAdmin
 from billing.admin.usage import DifferenceAdmin, HandBackAdmin, MeterAdmin, MonthUseAdmin, QuoteAdmin, UsageAdmin
 
 __all__ = [
     "AutoTopUpAdmin",
+    "BankTransferAdmin",
     "BillingAccountAdmin",
     "BudgetAdmin",
     "CardPageAdmin",
     "CreditGrantAdmin",
+    "CreditNoteAdmin",
     "DifferenceAdmin",
     "GatewayCallAdmin",
     "GatewayEventAdmin",
@@ -21,6 +23,7 @@ __all__ = [
     "LedgerAccountAdmin",
     "MeterAdmin",
     "MonthUseAdmin",
+    "ParkedMonthAdmin",
     "PaymentAdmin",
     "PostingAdmin",
     "QuoteAdmin",

@@ -17,6 +17,7 @@ from billing import charging, invoicing, refunds, settlement
 from billing.cards import cards_of
 from billing.models import Invoice, LedgerAccount, Payment, Refund
 from billing.queries import refundable_cents, wallet
+from billing.queries.months import month_of, next_month
 from billing.serializers import (
     InvoiceShown,
     InvoiceWithLines,
@@ -72,10 +73,10 @@ class InvoicePreview(OrganizationView):
         """The invoice that the running UTC month would get if it ended now."""
         moment = now()
         lines = invoicing.preview(organization=self.principal.organization, now=moment)
-        month = invoicing.month_of(moment)
+        month = month_of(moment)
         shown = {
             "period_start": month,
-            "period_end": invoicing.next_month(month),
+            "period_end": next_month(month),
             "total_cents": sum(line.cents for line in lines),
             "lines": lines,
         }

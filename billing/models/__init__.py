@@ -5,13 +5,15 @@ from billing.models.automatic import AutoTopUp
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
 from billing.models.card import CardPage, CardPageState, SavedCard
 from billing.models.credit import CreditGrant, CreditUse
+from billing.models.credit_note import CreditNote, CreditNoteLine
 from billing.models.handing_back import HandBack
 from billing.models.inbox import Forgery, Watermark
-from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind
-from billing.models.ledger import AccountKind, Entry, LedgerAccount, Link, Posting, PostingKind
+from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind, ParkedMonth
+from billing.models.ledger import HANDED_BACK, AccountKind, Entry, LedgerAccount, Link, Posting, PostingKind
 from billing.models.outbox import CallKind, CallState, GatewayCall, Pace
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.quote import Quote
+from billing.models.receivable import LONGEST_REFERENCE, Applied, BankTransfer, Reminder, WriteOff
 from billing.models.reconciliation import Discrepancy, Movement, Reconciliation
 from billing.models.recount import Difference, Recount
 from billing.models.standing import Level, Standing
@@ -19,9 +21,13 @@ from billing.models.standing_order import Mode, StandingOrder, StandingOrderStat
 from billing.models.usage import Meter, MeterPrice, MonthUse, Usage, UsageKind
 
 __all__ = [
+    "HANDED_BACK",
+    "LONGEST_REFERENCE",
     "PERCENTS",
     "AccountKind",
+    "Applied",
     "AutoTopUp",
+    "BankTransfer",
     "BillingAccount",
     "BillingMode",
     "Budget",
@@ -31,6 +37,8 @@ __all__ = [
     "CardPage",
     "CardPageState",
     "CreditGrant",
+    "CreditNote",
+    "CreditNoteLine",
     "CreditUse",
     "Difference",
     "Discrepancy",
@@ -52,6 +60,7 @@ __all__ = [
     "MonthUse",
     "Movement",
     "Pace",
+    "ParkedMonth",
     "Payment",
     "PaymentState",
     "Posting",
@@ -61,6 +70,7 @@ __all__ = [
     "Recount",
     "Refund",
     "RefundState",
+    "Reminder",
     "SavedCard",
     "Standing",
     "StandingOrder",
@@ -68,4 +78,5 @@ __all__ = [
     "Usage",
     "UsageKind",
     "Watermark",
+    "WriteOff",
 ]

@@ -31,6 +31,15 @@ class BillingAccount(models.Model):
     suspended_at = models.DateTimeField(null=True, blank=True, help_text="Since when it may not order or extend.")
     suspended_reason = models.CharField(max_length=200, blank=True, help_text="For staff; shown to nobody else.")
 
+    buyer = models.TextField(
+        blank=True,
+        max_length=400,
+        help_text="Name and address on invoices, line by line; empty: the organization's name.",
+    )
+    purchase_order = models.CharField(
+        max_length=60, blank=True, help_text="The customer's own number, for its invoices."
+    )
+
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(mode__in=BillingMode.values), name="billing_mode_is_known"),

@@ -47,6 +47,10 @@ class AccountKind(models.TextChoices):
     CLEARING = "stripe_clearing", "card payments"  # what the card processor has moved for the customer, negative
     PROMOTIONS = "promotions", "promotional credit"  # what we gave away, negative
     FEES = "processor_fees", "fees of the card processor"  # what it kept of payments, negative: ours to bear
+    ROUNDING = "rounding", "rounding to cents"  # what invoices add to the exact amounts, or leave off
+    TAXES = "taxes", "taxes"  # what invoices charge for a tax office
+    TRANSFERS = "transfers", "bank transfers"  # what the customer has transferred to our bank, negative
+    WRITTEN_OFF = "written_off", "written off"  # what we no longer expect, negative
 
 
 class PostingKind(models.TextChoices):
@@ -63,6 +67,15 @@ class PostingKind(models.TextChoices):
     CANCELLATION = "cancellation", "cancellation fee"
     RESALE_CREDIT = "resale_credit", "credit for resold time"
     PROCESSOR_FEE = "processor_fee", "fee of the card processor"
+    ROUNDING = "rounding", "rounding of an invoice to cents"
+    TAX = "tax", "tax of an invoice"
+    TRANSFER = "transfer", "bank transfer"
+    CREDIT_NOTE = "credit_note", "credit note"
+    WRITE_OFF = "write_off", "write-off"
+
+
+# What is posted for time that was handed back. An invoice has it on lines of its own.
+HANDED_BACK = (PostingKind.EARLY_RETURN, PostingKind.CANCELLATION, PostingKind.RESALE_CREDIT)
 
 
 class LedgerAccount(models.Model):
@@ -102,6 +115,11 @@ class Posting(models.Model):
             models.Index(fields=["organization", "-id"], name="posting_by_organization"),
             models.Index(fields=["organization", "at"], name="posting_by_time"),
             models.Index(fields=["organization", "kind", "at"], name="posting_by_kind"),
+            models.Index(
+                fields=["at"],
+                name="posting_of_hand_backs",
+                condition=models.Q(kind__in=[kind.value for kind in HANDED_BACK]),
+            ),
         ]
         triggers = [
             pgtrigger.Protect(name="posting_is_append_only", operation=APPEND_ONLY),

@@ -36,6 +36,9 @@ KINDS = {
         approvals approval api_operations_approvals api_operations_approve api_operations_decline
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
+        receivables transfer_new receivable receivable_credit receivable_write_off parked_months parked_month
+        api_operations_receivables api_operations_transfers api_operations_credit api_operations_write_off
+        api_operations_parked_months api_operations_release
     """,
     # For people who are logged in, of whatever organization or none.
     "person": "organization-create settings",
@@ -49,6 +52,8 @@ KINDS = {
         payment_confirm automatic cards card_new card_saving card_opening card_type card_default card_remove
         api_cards api_card api_card_default api_card_pages api_card_page api_automatic_top_up api_promotional_credit
         invoices invoice api_movement api_statements api_statements_csv
+        invoices invoice invoice_details invoice_pdf credit_note_pdf api_invoice_details api_invoice_pdf
+        api_credit_notes api_credit_note_pdf api_movement api_statements api_statements_csv
         budgets budget-create budget budget-remove limits api_budgets api_budget api_quote_budgets api_limits
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
         api_leases api_lease api_lease_usage api_lease_intervals api_lease_receipt api_lease_extension api_lease_extend

@@ -13,8 +13,9 @@ from rest_framework.test import APIClient
 from accounts.clock import now
 from accounts.models import APIToken, Organization, User
 from accounts.operations import issue_token
-from billing import budgets, checkout, invoicing, operations, settlement, waiting
-from billing.models import Budget, Forgery, Invoice
+from billing import budgets, checkout, operations, settlement, waiting
+from billing.models import Budget, CreditNote, Forgery, Invoice
+from billing.queries.months import month_of, next_month, previous_month
 from leasing.models import MachineLog
 from leasing.provisioners import provisioner_for
 from leasing.provisioners.fake import Fake
@@ -54,6 +55,10 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
     tokens = [token.public_id for token in APIToken.objects.filter(organization=acme)]
     key = factories.a_key(acme).public_id
     moved = operations.grant(organization=acme, amount_micros=5, key="ids", memo="gift", now=moment).public_id
+    invoice = an_invoice(acme)
+    note = CreditNote.objects.create(
+        organization=acme, invoice=invoice, number="GC-TEST-1", issued_at=moment, reason="x", total_cents=1
+    )
     yield {
         "wallet": [moved],
         "ledger": [moved],
@@ -68,7 +73,8 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
         "top-ups": [payment.public_id],
         "cards": [a_card(acme).public_id],
         "card-pages": [a_card_page(acme).public_id],
-        "invoices": [an_invoice(acme).public_id],
+        "invoices": [invoice.public_id],
+        "credit-notes": [note.public_id],
         "ssh-keys": [key],
         "tokens": tokens,
         "api-tokens": tokens,
@@ -83,12 +89,12 @@ def a_budget(organization: Organization) -> Budget:
 
 
 def an_invoice(organization: Organization) -> Invoice:
-    month = invoicing.previous_month(invoicing.month_of(now()))
+    month = previous_month(month_of(now()))
     return Invoice.objects.create(
         organization=organization,
         number="GL-TEST-1",
         period_start=month,
-        period_end=invoicing.next_month(month),
+        period_end=next_month(month),
         issued_at=now(),
         total_cents=0,
     )

@@ -121,7 +121,8 @@ def call(client: Client, method: str, address: str) -> tuple[int, str]:
     """Status and body of an answer; the body without the address itself and without the form's secret."""
     data = {"name": "mine now"} if method == "POST" else {}
     answer: Any = getattr(client, method.lower())(address, data)
-    body = answer.content.decode(errors="replace").replace(address, "ADDRESS")  # a PDF is no text
+    raw = answer.getvalue() if answer.streaming else answer.content
+    body = raw.decode(errors="replace").replace(address, "ADDRESS")  # a PDF is no text
     body = re.sub(r"\b[A-Za-z0-9]{64}\b", "SECRET", body)
     return answer.status_code, body
 

@@ -41,6 +41,7 @@ STAFF: dict[str, str] = {
     "node": "marketplace.change_node",
     "site": "marketplace.change_node",
     "ledger": "billing.view_difference",
+    "metered": "billing.view_tieout",
 }
 LATEST = timedelta(days=3)  # older news is not news: after a long outage nobody gets a flood
 CLAIM = timedelta(minutes=5)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from billing import refunds, settlement
+from billing import card_invoices, refunds, settlement
 from billing.models import GatewayEvent
 from billing.payments.base import Gateway
 
@@ -53,6 +53,8 @@ def _settle(event: GatewayEvent, gateway: Gateway, now: datetime) -> None:
         settlement.settle_checkout(reference=event.object_reference, gateway=gateway, now=now)
     elif event.kind == "refund":
         refunds.settle_refund(reference=event.object_reference, our_id=event.our_id, gateway=gateway, now=now)
+    elif event.kind == "invoice":
+        card_invoices.settle(reference=event.object_reference, gateway=gateway, now=now)
 
 
 def _park(event: GatewayEvent, error: Exception, now: datetime) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import F
 
 from accounts.models import Organization
-from billing.models import Payment, PaymentState
+from billing.models import TRUST, BillingAccount, Payment, PaymentState, TrustLevel
 from leasing.models import Lease, NodeLimit
 from leasing.queries.limits import most_nodes_at_once
 from marketplace.models import Plan, Terms
@@ -76,10 +76,14 @@ def check_nodes(
 
 
 def limit_of(*, organization: Organization, terms: Terms, now: datetime) -> int:
-    """Nodes at once: what staff set for the plan, else for every plan, else what the terms say."""
+    """Nodes at once: what staff set for the plan, else for every plan, else what the terms and its trust say."""
     own = NodeLimit.objects.filter(organization=organization)
     for limit in own.filter(plan__in=[terms.plan]) or own.filter(plan=None):
         return limit.nodes
+    trust = BillingAccount.objects.filter(pk=organization.pk).values_list("trust", flat=True).first()
+    times = TRUST[TrustLevel(trust or TrustLevel.NEW)].nodes_times
+    if times:
+        return terms.nodes_at_once * times
     return terms.nodes_at_once_new if is_new(organization=organization, now=now) else terms.nodes_at_once
 
 

@@ -86,7 +86,9 @@ def ask(*, organization: Organization, kind: CallKind, subject: str, call: Call,
     row = GatewayCall(
         organization=organization, kind=kind, subject=subject, path=call.path, created_at=now, next_attempt_at=now
     )
-    row.body = {**call.body, "metadata": {**call.body.get("metadata", {}), "call_id": row.public_id}}
+    row.body = dict(call.body)
+    if call.marked:
+        row.body["metadata"] = {**call.body.get("metadata", {}), "call_id": row.public_id}
     GatewayCall.objects.bulk_create([row], ignore_conflicts=True)
     return GatewayCall.objects.get(kind=kind, subject=subject)
 

@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.operations import record
-from billing import customers, operations
+from billing import customers, exporting, metered, operations
 from billing.models import CallKind, CallState, GatewayCall
 from billing.payments.base import Call, Facts, Gateway, GatewayBroke, GatewayRefused
 
@@ -65,6 +65,12 @@ class Rules:
 
 RULES: Mapping[CallKind, Rules] = {
     CallKind.CUSTOMER: Rules(apply=customers.known),
+    CallKind.METER: Rules(apply=metered.made, find=metered.find),
+    CallKind.METERED_PRICE: Rules(apply=metered.made, find=metered.find),
+    CallKind.SUBSCRIPTION: Rules(apply=metered.subscribed),
+    CallKind.SUBSCRIPTION_END: Rules(apply=metered.ended, find=metered.find),
+    CallKind.METER_EVENT: Rules(apply=exporting.counted, refused=exporting.not_counted, find=exporting.find),
+    CallKind.INVOICE_ITEM: Rules(apply=exporting.counted, refused=exporting.not_counted, find=exporting.find),
 }
 
 

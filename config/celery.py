@@ -49,6 +49,8 @@ app.conf.update(
         "resales": every(60, "billing.tasks.credit_resales"),
         "payments": every(5, "billing.tasks.settle"),
         "calls": every(5, "billing.tasks.send_calls"),
+        "monthly": every(60, "billing.tasks.bill_monthly"),
+        "tie_out": every(3600, "billing.tasks.tie_out"),
         "refunds": every(10, "billing.tasks.refunds"),
         "standing": every(15, "billing.tasks.enforce_standing"),
         "extensions": every(20, "billing.tasks.extend_leases"),

@@ -1,10 +1,20 @@
 """Everything `billing` keeps: prices promised, seconds used, money moved."""
 
-from billing.models.account import BillingAccount, BillingMode
+from billing.models.account import TRUST, BillingAccount, BillingMode, TrustLevel
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
 from billing.models.handing_back import HandBack
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind
 from billing.models.ledger import AccountKind, Entry, LedgerAccount, Link, Posting, PostingKind
+from billing.models.metered import (
+    CardInvoice,
+    CardInvoiceStatus,
+    Export,
+    ExportState,
+    ExportWay,
+    MeteredPrice,
+    MeteredSubscription,
+    TieOut,
+)
 from billing.models.outbox import CallKind, CallState, GatewayCall
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.quote import Quote
@@ -15,6 +25,7 @@ from billing.models.usage import Meter, MeterPrice, Usage, UsageKind
 
 __all__ = [
     "PERCENTS",
+    "TRUST",
     "AccountKind",
     "BillingAccount",
     "BillingMode",
@@ -22,8 +33,13 @@ __all__ = [
     "BudgetAlert",
     "CallKind",
     "CallState",
+    "CardInvoice",
+    "CardInvoiceStatus",
     "Difference",
     "Entry",
+    "Export",
+    "ExportState",
+    "ExportWay",
     "GatewayCall",
     "GatewayEvent",
     "HandBack",
@@ -36,6 +52,8 @@ __all__ = [
     "Link",
     "Meter",
     "MeterPrice",
+    "MeteredPrice",
+    "MeteredSubscription",
     "Mode",
     "Payment",
     "PaymentState",
@@ -48,6 +66,8 @@ __all__ = [
     "Standing",
     "StandingOrder",
     "StandingOrderState",
+    "TieOut",
+    "TrustLevel",
     "Usage",
     "UsageKind",
 ]

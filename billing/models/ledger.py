@@ -60,6 +60,7 @@ class PostingKind(models.TextChoices):
     EARLY_RETURN = "early_return", "fee for handing back early"
     CANCELLATION = "cancellation", "cancellation fee"
     RESALE_CREDIT = "resale_credit", "credit for resold time"
+    CARD_INVOICE = "card_invoice", "monthly invoice paid by card"
 
 
 class LedgerAccount(models.Model):

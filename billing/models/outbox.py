@@ -12,6 +12,12 @@ class CallKind(models.TextChoices):
     """What a call is for. `billing.sending` has what is done with its answer."""
 
     CUSTOMER = "customer", "make the customer known"
+    METER = "meter", "make the meter"
+    METERED_PRICE = "metered_price", "make the price of what is metered"
+    SUBSCRIPTION = "subscription", "bill by the month"
+    SUBSCRIPTION_END = "subscription_end", "end or go on billing by the month"
+    METER_EVENT = "meter_event", "count what was charged"
+    INVOICE_ITEM = "invoice_item", "put on the next invoice"
 
 
 class CallState(models.TextChoices):

@@ -32,10 +32,14 @@ class BadSignature(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """A change to ask the provider for: made before it is stored, and sent as it is, however often."""
+    """
+    A change to ask the provider for: made before it is stored, and sent as it is, however often. What is not `marked`
+    makes objects that carry no metadata: they are found again by another way.
+    """
 
     path: str
     body: dict[str, Any]
+    marked: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class WebhookEvent:
     """
 
     id: str
-    kind: Literal["checkout", "refund", "other"]
+    kind: Literal["checkout", "refund", "invoice", "other"]
     object_reference: str
     payment_id: str | None
     livemode: bool

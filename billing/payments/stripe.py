@@ -27,7 +27,11 @@ TOLERANCE_SECONDS: Final = 300
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _RETRIES = 2
 PAGE: Final = 100  # the most that Stripe gives at once
-_KINDS: dict[str, Literal["checkout", "refund"]] = {"checkout.session": "checkout", "refund": "refund"}
+_KINDS: dict[str, Literal["checkout", "refund", "invoice"]] = {
+    "checkout.session": "checkout",
+    "refund": "refund",
+    "invoice": "invoice",
+}
 
 
 class StripeGateway:

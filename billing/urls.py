@@ -7,6 +7,7 @@ from billing.views import (
     extend,
     handing_back,
     leases,
+    metered,
     move,
     order,
     papers,
@@ -53,5 +54,7 @@ urlpatterns = [
     path("top-ups/<str:id>/pay/", wallet.pay, name="pay"),
     path("invoices/", papers.invoices, name="invoices"),
     path("invoices/<str:id>/", papers.invoice, name="invoice"),
+    path("operations/metered/", metered.metered_list, name="metered"),
+    path("operations/metered/<str:id>/", metered.metered_organization, name="metered_organization"),
     path("stripe/webhook/", webhook.stripe, name="stripe-webhook"),
 ]

@@ -33,6 +33,7 @@ urlpatterns = [
     path("budgets/<str:id>", budgets.OneBudget.as_view(), name="api_budget"),
     path("limits", budgets.Limits.as_view(), name="api_limits"),
     path("invoices", money.Invoices.as_view(), name="api_invoices"),
+    path("card-invoices", money.CardInvoices.as_view(), name="api_card_invoices"),
     path("invoices/preview", money.InvoicePreview.as_view(), name="api_invoice_preview"),
     path("invoices/<str:id>", money.OneInvoice.as_view(), name="api_invoice"),
     path("top-ups", money.TopUps.as_view(), name="api_top_ups"),

@@ -7,7 +7,7 @@ from accounts.access import principal_of
 from accounts.clock import now
 from accounts.views import allowed
 from billing import invoicing, receipts
-from billing.models import Invoice
+from billing.models import CardInvoice, Invoice
 from leasing.queries import leases_of
 
 
@@ -18,6 +18,7 @@ def invoices(request: HttpRequest) -> HttpResponse:
     lines = invoicing.preview(organization=own, now=moment)
     context = {
         "invoices": Invoice.objects.filter(organization=own),
+        "card_invoices": CardInvoice.objects.filter(organization=own).exclude(total_cents=0, due_cents=0),
         "lines": lines,
         "total_cents": sum(line.cents for line in lines),
         "month": invoicing.month_of(moment),

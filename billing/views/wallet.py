@@ -13,6 +13,7 @@ from billing import payments, queries, refunds, settlement
 from billing.forms import NewRefund, TopUp
 from billing.models import Payment, PaymentState, Refund
 from billing.payments.base import GatewayUnavailable
+from billing.queries.metered import matched_on, mode_of
 
 ENTRIES_SHOWN, PAYMENTS_SHOWN = 8, 5
 
@@ -26,6 +27,8 @@ def wallet(request: HttpRequest) -> HttpResponse:
     returning = Refund.objects.filter(payment__organization=own).order_by("-id")
     context = {
         "wallet": queries.wallet(organization=own, now=moment),
+        "mode": mode_of(own),
+        "matched_on": matched_on(own),
         "refundable_cents": queries.refundable_cents(organization=own, now=moment),
         "entries": queries.ledger_entries(organization=own)[:ENTRIES_SHOWN],
         "payments": under_way[:PAYMENTS_SHOWN],

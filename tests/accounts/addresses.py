@@ -32,6 +32,7 @@ KINDS = {
         api_operations_drain api_operations_quarantine api_operations_verify api_operations_work
         api_operations_finish api_operations_cancel api_operations_extend
         approvals approval api_operations_approvals api_operations_approve api_operations_decline
+        metered metered_organization
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
     """,
@@ -64,7 +65,7 @@ KINDS = {
         standing_orders standing_order standing_order_new standing_order_cancel
         api_standing_orders api_standing_order api_standing_order_cancel
         api_quotes api_quote api_wallet api_ledger api_invoices api_invoice_preview api_invoice
-        api_top_ups api_top_up api_refunds
+        api_top_ups api_top_up api_refunds api_card_invoices
         api_ssh_keys api_ssh_key api_tokens api_token api_events api_organization
     """,
 }

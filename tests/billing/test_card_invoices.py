@@ -1,7 +1,7 @@
 """The processor's monthly invoices: mirrored, paid into the wallet once, and what follows when the card fails."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest

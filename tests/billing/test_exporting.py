@@ -118,7 +118,7 @@ def test_without_that_rule_the_processor_would_keep_it(acme: Organization, time:
         payload = {"stripe_customer_id": reference, "value": micros}
         processor().v1.billing.meter_events.create({"event_name": "compute_usd_micros", "payload": payload})
     to(time, APRIL + 2 * HOUR)
-    assert [invoice.total for invoice in invoices(acme)][0] == 0  # and 150 are lost
+    assert next(invoice.total for invoice in invoices(acme)) == 0  # and 150 are lost
 
 
 def test_money_and_credit_given_are_taken_off_and_payments_of_invoices_are_not(
@@ -186,7 +186,7 @@ def test_what_the_meter_has_besides_is_never_guessed_at(acme: Organization, time
     time.faults(path=EVENTS, mode="close", times=3)
     sweep(to(time, MARCH + HOUR))
     payload = {"stripe_customer_id": acme.billing_account.customer_reference or "", "value": "7"}
-    stamp = int((MARCH + timedelta(seconds=5)).timestamp())
+    stamp = int((Export.objects.get().at + timedelta(seconds=5)).timestamp())
     processor().v1.billing.meter_events.create(
         {"event_name": "compute_usd_micros", "payload": payload, "timestamp": stamp}
     )

@@ -132,7 +132,7 @@ def _record(organization: Organization, level: Level, purse: Wallet, now: dateti
             "text": f"{WORDS[level]}: {format_micros(left)} are available and running leases use "
             f"{format_micros(purse.burn_micros_per_hour)} per hour. At nothing, on-demand leases are paused: access is "
             f"off, nothing is charged, and data is kept for {organization.data_retention_hours} hours. "
-            "Top up and they go on by themselves.",
+            f"{'Pay what is owed' if purse.credit_micros else 'Top up'} and they go on by themselves.",
             "path": "/wallet/",
         },
     )

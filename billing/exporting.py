@@ -64,7 +64,7 @@ def export(*, organization: Organization, now: datetime) -> list[Export]:
     subscription = MeteredSubscription.objects.select_for_update().get(organization=organization)
     if subscription.reference is None or subscription.started_at is None:
         return []
-    charges, last = _charges(subscription, before=_hour_of(now))
+    charges, last = _charges(subscription, before=hour_of(now))
     written = [
         _write(subscription, hour, lease, micros, now)
         for (hour, lease), micros in sorted(charges.items(), key=lambda item: (item[0][0], item[0][1] or 0))
@@ -92,7 +92,7 @@ def _charges(
             break
         last = number
         if kind not in PAYMENTS:
-            charges[_hour_of(at), lease] -= moved
+            charges[hour_of(at), lease] -= moved
     return charges, last
 
 
@@ -242,7 +242,8 @@ def _alarm(lost: Export, refusal: GatewayRefused, now: datetime) -> None:
     )
 
 
-def _hour_of(moment: datetime) -> datetime:
+def hour_of(moment: datetime) -> datetime:
+    """The first moment of its UTC hour."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 

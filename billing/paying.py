@@ -9,7 +9,7 @@ from accounts.models import Organization
 from accounts.operations import Words, record
 from billing import customers, metered, operations
 from billing.models import TRUST, BillingAccount, BillingMode, Export, ExportState, TrustLevel
-from billing.payments.base import Gateway
+from billing.payments.base import Gateway, GatewayRefused
 from billing.payments.customers import has_working_card
 from billing.queries import wallet
 from marketplace.money import MICROS, format_micros
@@ -42,7 +42,10 @@ class Decision:
 def card_works(*, organization: Organization, gateway: Gateway, now: datetime) -> bool:
     """Whether its default card can be charged. Calls the processor: never in a transaction."""
     customer = operations.account_of(organization).customer_reference
-    return bool(customer) and has_working_card(gateway, customer=str(customer), now=now)
+    try:
+        return bool(customer) and has_working_card(gateway, customer=str(customer), now=now)
+    except GatewayRefused:  # the processor does not know the customer any more
+        return False
 
 
 @transaction.atomic

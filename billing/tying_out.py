@@ -121,8 +121,8 @@ def compare_month(*, invoice: CardInvoice, gateway: Gateway, now: datetime) -> T
         if late > 0 and not _missed(invoice):
             exporting.missed(organization=organization, month_end=until, micros=late, now=now)
         books = Books(
-            posted=_posted(organization.metered_subscription, since, until),
-            exported=_sum(organization, "micros", hour__gte=since, hour__lt=until),
+            posted=_posted(organization.metered_subscription, exporting.hour_of(since), until),
+            exported=_sum(organization, "micros", hour__gte=exporting.hour_of(since), hour__lt=until),
             told=billed + min(late, 0) + sum(_value(organization, line) for line in lines),
             counted=invoice.subtotal_cents * MICROS_PER_CENT,
             allowed=len(lines) * MICROS_PER_CENT,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import budgets, handing_back, money, orders, standing_orders, statements, tagging, windows
+from billing.api import accounts, budgets, handing_back, money, orders, standing_orders, statements, tagging, windows
 
 urlpatterns = [
     path("quotes", orders.Quotes.as_view(), name="api_quotes"),
@@ -33,6 +33,7 @@ urlpatterns = [
     path("budgets/<str:id>", budgets.OneBudget.as_view(), name="api_budget"),
     path("limits", budgets.Limits.as_view(), name="api_limits"),
     path("invoices", money.Invoices.as_view(), name="api_invoices"),
+    path("operations/accounts/<str:id>", accounts.OneAccount.as_view(), name="api_operations_account"),
     path("card-invoices", money.CardInvoices.as_view(), name="api_card_invoices"),
     path("invoices/preview", money.InvoicePreview.as_view(), name="api_invoice_preview"),
     path("invoices/<str:id>", money.OneInvoice.as_view(), name="api_invoice"),

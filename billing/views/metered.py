@@ -13,7 +13,7 @@ from accounts.models import Organization
 from accounts.views import operator_allowed
 from billing import operations, paying, payments
 from billing.access import MAY_DECIDE, MAY_SEE
-from billing.models import BillingAccount, BillingMode, TrustLevel
+from billing.models import TRUST, BillingAccount, BillingMode, TrustLevel
 from billing.paying import Decision
 from billing.payments.base import GatewayUnavailable
 from billing.queries.metered import differences, owing
@@ -23,9 +23,7 @@ from marketplace.money import MICROS
 class PaymentTerms(forms.Form):
     """How an organization pays, and how far it is trusted; staff's word."""
 
-    mode = forms.ChoiceField(
-        label="It pays", choices=[choice for choice in BillingMode.choices if choice[0] != "invoiced"]
-    )
+    mode = forms.ChoiceField(label="It pays", choices=BillingMode.choices)
     trust = forms.ChoiceField(label="Trust", choices=TrustLevel.choices)
     credit = forms.DecimalField(
         label="Credit",
@@ -39,7 +37,10 @@ class PaymentTerms(forms.Form):
 
     def __init__(self, data: Any, *, account: BillingAccount) -> None:
         """Shows what holds now."""
-        super().__init__(data, initial={"mode": account.mode, "trust": account.trust})
+        given = TRUST[TrustLevel(account.trust)].credit_micros
+        own = account.mode != BillingMode.PREPAID and account.credit_micros != given
+        credit = f"{account.credit_micros / MICROS:.2f}" if own else None
+        super().__init__(data, initial={"mode": account.mode, "trust": account.trust, "credit": credit})
 
     def decision(self) -> Decision:
         """What was decided."""

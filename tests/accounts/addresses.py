@@ -32,7 +32,7 @@ KINDS = {
         api_operations_drain api_operations_quarantine api_operations_verify api_operations_work
         api_operations_finish api_operations_cancel api_operations_extend
         approvals approval api_operations_approvals api_operations_approve api_operations_decline
-        metered metered_organization
+        metered metered_organization api_operations_account
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
     """,

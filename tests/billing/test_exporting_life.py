@@ -25,7 +25,7 @@ MODES = ("apply_then_500", "apply_then_close", "429", "503", "500", "close", "ne
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_whatever_happens_each_cent_is_invoiced_once(stripe: StripeStandin, offer: Offer, seed: int) -> None:
     dice = random.Random(seed)
     with at(stripe, MARCH):

@@ -122,6 +122,22 @@ def test_staff_decide_with_a_reason_and_a_refusal_stands_beside_its_field(
     assert (account.mode, account.trust, account.credit_micros) == ("metered", "known", 1_000_000_000)
 
 
+def test_the_api_decides_as_the_page_does(stripe: StripeStandin, acme: Organization, staff: Client) -> None:
+    address = f"/api/v1/operations/accounts/{acme.public_id}"
+    wanted = {"mode": "metered", "trust": "known", "reason": "two years without a delay"}
+    refused = staff.post(address, wanted, content_type="application/json")
+    assert refused.status_code == 400 and "no default card that works" in refused.content.decode()
+    assert staff.post(address, {**wanted, "override": True}, content_type="application/json").status_code == 200
+    assert staff.get(address).json() == {
+        "organization": acme.public_id,
+        "mode": "metered",
+        "trust": "known",
+        "credit_micros": 1_000_000_000,
+        "suspended_at": None,
+        "suspended_reason": "",
+    }
+
+
 def test_a_member_without_the_permission_decides_nothing(metered: Organization, browser: Client) -> None:
     for address in ("/operations/metered/", f"/operations/metered/{metered.public_id}/"):
         assert browser.get(address).status_code == 403

@@ -46,6 +46,7 @@ STAFF: dict[str, str] = {
     "site": "marketplace.change_node",
     "closing": "billing.change_parkedmonth",
     "ledger": "billing.view_difference",
+    "metered": "billing.view_tieout",
     "ledger.discrepancy": "billing.view_discrepancy",
     "payment": "billing.view_gatewayevent",
 }

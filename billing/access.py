@@ -7,3 +7,5 @@ MAY_RECORD = "billing.add_banktransfer"  # what came to our bank
 MAY_CREDIT = "billing.add_creditnote"
 MAY_WRITE_OFF = "billing.add_writeoff"
 MAY_RELEASE = "billing.change_parkedmonth"
+MAY_SEE = "billing.view_tieout"  # who pays by the month, and what does not tie out
+MAY_DECIDE = "billing.change_billingaccount"  # how an organization pays, and how far it is trusted

@@ -170,7 +170,7 @@ def place(
         raise limits.OrderingBlocked
     starts_at = max(agreed.starts_at, soonest(agreed.terms, now))  # one at once begins with the order
     check_caps(
-        organization=organization,
+        organization=agreed.organization,
         project=setup.project,
         terms=agreed.terms,
         micros_per_node_hour=agreed.micros_per_node_hour,

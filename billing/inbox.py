@@ -12,8 +12,9 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.operations import record
-from billing import cards, charging, refunds, settlement
+from billing import card_invoices, cards, charging, refunds, settlement
 from billing.models import Forgery, GatewayEvent
+from billing.payments import card_invoices as billed
 from billing.payments import cards as saving
 from billing.payments import charges, checkouts
 from billing.payments import refunds as refunding
@@ -54,6 +55,7 @@ RULES: Mapping[ObjectKind, Rules] = {
     ObjectKind.PAYMENT_INTENT: Rules(charges.PATH, charging.merge, timedelta(days=2)),
     ObjectKind.CARD: Rules(saving.METHODS, cards.merge, None),
     ObjectKind.REFUND: Rules(refunding.PATH, refunds.merge, timedelta(days=30)),
+    ObjectKind.INVOICE: Rules(billed.PATH, card_invoices.merge, None, billed.EXPAND),
 }
 
 

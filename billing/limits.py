@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import BigIntegerField, DateTimeField, F, Q
 
 from accounts.models import Given, Organization, Statement
-from billing.models import Payment, PaymentState
+from billing.models import TRUST, Payment, PaymentState, TrustLevel
 from leasing.models import Lease, NodeLimit
 from leasing.queries.limits import most_nodes_at_once
 from marketplace.models import Plan, Terms
@@ -85,10 +85,14 @@ def check_nodes(
 
 
 def limit_of(*, organization: Organization, terms: Terms, now: datetime) -> int:
-    """Nodes at once: what staff set for the plan, else for every plan, else what the terms say."""
+    """Nodes at once: what staff set for the plan, else for every plan, else what the terms and its trust say."""
     limit = LIMIT.first(organization=organization.pk, plan=terms.plan_id)
     if limit:
         return limit.nodes
+    account = getattr(organization, "billing_account", None)  # made on first use
+    times = TRUST[TrustLevel(account.trust)].nodes_times if account else None
+    if times:
+        return terms.nodes_at_once * times
     return terms.nodes_at_once_new if is_new(organization=organization, now=now) else terms.nodes_at_once
 
 

@@ -144,7 +144,7 @@ def ask(*, organization: Organization, kind: CallKind, subject: str, call: Call,
 
 def account_of(organization: Organization) -> BillingAccount:
     """How the organization pays; made on first use."""
-    BillingAccount.objects.bulk_create([BillingAccount(organization=organization)], ignore_conflicts=True)
+    BillingAccount.objects.bulk_create([BillingAccount(organization_id=organization.pk)], ignore_conflicts=True)
     return BillingAccount.objects.get(organization=organization)
 
 

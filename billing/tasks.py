@@ -11,13 +11,16 @@ from accounts import clock
 from accounts.models import IllegalMove, Organization, Stale
 from billing import (
     capping,
+    card_invoices,
     cards,
     charging,
+    exporting,
     extending,
     filling,
     granting,
     inbox,
     invoicing,
+    metered,
     metering,
     operations,
     payments,
@@ -30,6 +33,7 @@ from billing import (
     settlement,
     standing,
     topping_up,
+    tying_out,
 )
 from billing import refunds as refunding
 
@@ -90,6 +94,25 @@ def reconcile(**_: object) -> None:
 def send_calls(**_: object) -> None:
     """Make the calls to the processor that wait."""
     complain(sending.send_due(gateway=payments.gateway(), now=clock.now(), workers=SENDERS))
+
+
+@shared_task
+def bill_monthly(**_: object) -> None:
+    """See that the processor can bill who pays by the month, and tell it what they are charged."""
+    gateway = payments.gateway()
+    metered.prepare(gateway=gateway, now=clock.now())
+    for_each(exporting.due(), lambda organization: exporting.export(organization=organization, now=clock.now()))
+    complain(card_invoices.look(gateway=gateway, now=clock.now()))
+    for_each(
+        card_invoices.suspend_due(now=clock.now()),
+        lambda organization: card_invoices.suspend(organization=organization, now=clock.now()),
+    )
+
+
+@shared_task
+def tie_out(**_: object) -> None:
+    """Compare what was charged with what the processor counted and invoiced."""
+    complain(tying_out.tie_out(gateway=payments.gateway(), now=clock.now()))
 
 
 @shared_task

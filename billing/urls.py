@@ -10,6 +10,7 @@ from billing.views import (
     gifts,
     handing_back,
     leases,
+    metered,
     move,
     order,
     papers,
@@ -80,5 +81,7 @@ urlpatterns = [
     path("operations/receivables/<str:id>/write-off/", receivables.write_off, name="receivable_write_off"),
     path("operations/closing/", receivables.parked_list, name="parked_months"),
     path("operations/closing/<str:id>/", receivables.parked_release, name="parked_month"),
+    path("operations/metered/", metered.metered_list, name="metered"),
+    path("operations/metered/<str:id>/", metered.metered_organization, name="metered_organization"),
     path("stripe/webhook/", webhook.stripe, name="stripe-webhook"),
 ]

@@ -51,6 +51,8 @@ app.conf.update(
         "reconciliation": every(3600, "billing.tasks.reconcile"),
         "objects": every(3600, "billing.tasks.poll"),
         "calls": every(5, "billing.tasks.send_calls"),
+        "monthly": every(60, "billing.tasks.bill_monthly"),
+        "tie_out": every(3600, "billing.tasks.tie_out"),
         "refunds": every(10, "billing.tasks.refunds"),
         "top_ups": every(15, "billing.tasks.top_up_wallets"),
         "credit": every(60, "billing.tasks.lapse_credit"),

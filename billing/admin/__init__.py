@@ -2,6 +2,13 @@
 
 from billing.admin.cards import AutoTopUpAdmin, CardPageAdmin, CreditGrantAdmin, SavedCardAdmin
 from billing.admin.ledger import LedgerAccountAdmin, PostingAdmin, StandingAdmin
+from billing.admin.metered import (
+    CardInvoiceAdmin,
+    ExportAdmin,
+    MeteredPriceAdmin,
+    MeteredSubscriptionAdmin,
+    TieOutAdmin,
+)
 from billing.admin.orders import BudgetAdmin, StandingOrderAdmin
 from billing.admin.papers import BankTransferAdmin, CreditNoteAdmin, InvoiceAdmin, ParkedMonthAdmin
 from billing.admin.payments import BillingAccountAdmin, GatewayCallAdmin, GatewayEventAdmin, PaymentAdmin, RefundAdmin
@@ -12,16 +19,20 @@ __all__ = [
     "BankTransferAdmin",
     "BillingAccountAdmin",
     "BudgetAdmin",
+    "CardInvoiceAdmin",
     "CardPageAdmin",
     "CreditGrantAdmin",
     "CreditNoteAdmin",
     "DifferenceAdmin",
+    "ExportAdmin",
     "GatewayCallAdmin",
     "GatewayEventAdmin",
     "HandBackAdmin",
     "InvoiceAdmin",
     "LedgerAccountAdmin",
     "MeterAdmin",
+    "MeteredPriceAdmin",
+    "MeteredSubscriptionAdmin",
     "MonthUseAdmin",
     "ParkedMonthAdmin",
     "PaymentAdmin",
@@ -31,5 +42,6 @@ __all__ = [
     "SavedCardAdmin",
     "StandingAdmin",
     "StandingOrderAdmin",
+    "TieOutAdmin",
     "UsageAdmin",
 ]

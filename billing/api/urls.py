@@ -3,6 +3,7 @@
 from django.urls import path
 
 from billing.api import (
+    accounts,
     budgets,
     cards,
     gifts,
@@ -47,6 +48,8 @@ urlpatterns = [
     path("budgets/<str:id>", budgets.OneBudget.as_view(), name="api_budget"),
     path("limits", budgets.Limits.as_view(), name="api_limits"),
     path("invoices", money.Invoices.as_view(), name="api_invoices"),
+    path("operations/accounts/<str:id>", accounts.OneAccount.as_view(), name="api_operations_account"),
+    path("card-invoices", money.CardInvoices.as_view(), name="api_card_invoices"),
     path("invoices/preview", money.InvoicePreview.as_view(), name="api_invoice_preview"),
     path("invoices/details", papers.Details.as_view(), name="api_invoice_details"),
     path("invoices/<str:id>/pdf", papers.InvoicePDF.as_view(), name="api_invoice_pdf"),

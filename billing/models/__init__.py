@@ -1,6 +1,6 @@
 """Everything `billing` keeps: prices promised, seconds used, money moved."""
 
-from billing.models.account import BillingAccount, BillingMode
+from billing.models.account import TRUST, BillingAccount, BillingMode, TrustLevel
 from billing.models.automatic import AutoTopUp
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
 from billing.models.card import CardPage, CardPageState, SavedCard
@@ -10,6 +10,16 @@ from billing.models.handing_back import HandBack
 from billing.models.inbox import Forgery, Watermark
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind, ParkedMonth
 from billing.models.ledger import HANDED_BACK, AccountKind, Entry, LedgerAccount, Link, Posting, PostingKind
+from billing.models.metered import (
+    CardInvoice,
+    CardInvoiceStatus,
+    Export,
+    ExportState,
+    ExportWay,
+    MeteredPrice,
+    MeteredSubscription,
+    TieOut,
+)
 from billing.models.outbox import CallKind, CallState, GatewayCall, Pace
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.quote import Quote
@@ -24,6 +34,7 @@ __all__ = [
     "HANDED_BACK",
     "LONGEST_REFERENCE",
     "PERCENTS",
+    "TRUST",
     "AccountKind",
     "Applied",
     "AutoTopUp",
@@ -34,6 +45,8 @@ __all__ = [
     "BudgetAlert",
     "CallKind",
     "CallState",
+    "CardInvoice",
+    "CardInvoiceStatus",
     "CardPage",
     "CardPageState",
     "CreditGrant",
@@ -43,6 +56,9 @@ __all__ = [
     "Difference",
     "Discrepancy",
     "Entry",
+    "Export",
+    "ExportState",
+    "ExportWay",
     "Forgery",
     "GatewayCall",
     "GatewayEvent",
@@ -56,6 +72,8 @@ __all__ = [
     "Link",
     "Meter",
     "MeterPrice",
+    "MeteredPrice",
+    "MeteredSubscription",
     "Mode",
     "MonthUse",
     "Movement",
@@ -75,6 +93,8 @@ __all__ = [
     "Standing",
     "StandingOrder",
     "StandingOrderState",
+    "TieOut",
+    "TrustLevel",
     "Usage",
     "UsageKind",
     "Watermark",

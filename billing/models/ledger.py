@@ -72,6 +72,7 @@ class PostingKind(models.TextChoices):
     TRANSFER = "transfer", "bank transfer"
     CREDIT_NOTE = "credit_note", "credit note"
     WRITE_OFF = "write_off", "write-off"
+    CARD_INVOICE = "card_invoice", "monthly invoice paid by card"
 
 
 # What is posted for time that was handed back. An invoice has it on lines of its own.

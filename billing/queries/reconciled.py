@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet, Sum
 from accounts.models import Organization
 from billing.models import (
     AccountKind,
+    CardInvoice,
     Discrepancy,
     Entry,
     Movement,
@@ -41,6 +42,7 @@ def kinds() -> tuple[Kind, ...]:
     return (
         Kind(Payment.objects.all(), "charge_reference", "organization", ("top_up",)),
         Kind(sent, "reference", "payment__organization", ("refund", "refund_failed")),
+        Kind(CardInvoice.objects.all(), "charge_reference", "organization", ("card_invoice",)),
     )
 
 

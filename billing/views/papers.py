@@ -9,7 +9,7 @@ from accounts.clock import now
 from accounts.views import allowed
 from billing import invoicing, operations, printing, receipts
 from billing.forms.papers import Details
-from billing.models import BillingMode, Invoice
+from billing.models import BillingMode, CardInvoice, Invoice
 from billing.queries.months import month_of
 from billing.queries.receivables import (
     notes_of,
@@ -31,6 +31,7 @@ def invoices(request: HttpRequest) -> HttpResponse:
     past = [(row, owed.get(row.pk)) for row in Invoice.objects.filter(organization=own)]
     context = {
         "invoices": [(row, one, one.state(moment.date()) if one else "") for row, one in past],
+        "card_invoices": CardInvoice.objects.filter(organization=own).exclude(total_cents=0, due_cents=0),
         "may_write": may(principal_of(request), "money:write"),
         "lines": lines,
         "total_cents": sum(line.cents for line in lines),

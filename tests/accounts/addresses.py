@@ -34,6 +34,7 @@ KINDS = {
         reconciliation discrepancy api_operations_reconciliation api_operations_discrepancies api_operations_explain
         gifts api_operations_gifts
         approvals approval api_operations_approvals api_operations_approve api_operations_decline
+        metered metered_organization api_operations_account
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
         receivables transfer_new receivable receivable_credit receivable_write_off parked_months parked_month
@@ -73,7 +74,7 @@ KINDS = {
         standing_orders standing_order standing_order_new standing_order_cancel
         api_standing_orders api_standing_order api_standing_order_cancel
         api_quotes api_quote api_wallet api_ledger api_invoices api_invoice_preview api_invoice
-        api_top_ups api_top_up api_refunds
+        api_top_ups api_top_up api_refunds api_card_invoices
         api_ssh_keys api_ssh_key api_tokens api_token api_events api_organization
     """,
 }

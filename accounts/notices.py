@@ -34,6 +34,8 @@ ROLES: dict[str, frozenset[str]] = {
     "credit": FINANCIAL,
     "refund": FINANCIAL,
     "invoice": FINANCIAL,
+    "credit_note": FINANCIAL,
+    "transfer": FINANCIAL,
     "standing": EVERYBODY,
     "plan": EVERYBODY,
     "standing_order": TECHNICAL,
@@ -45,7 +47,9 @@ ROLES: dict[str, frozenset[str]] = {
 STAFF: dict[str, str] = {
     "node": "marketplace.change_node",
     "site": "marketplace.change_node",
+    "closing": "billing.change_parkedmonth",
     "ledger": "billing.view_difference",
+    "metered": "billing.view_tieout",
     "ledger.discrepancy": "billing.view_discrepancy",
     "payment": "billing.view_gatewayevent",
     "dispute": "billing.view_dispute",

@@ -11,7 +11,16 @@ from django.db.models import Model, QuerySet
 from accounts.models import Organization, User
 from accounts.operations import record
 from billing import customers, operations
-from billing.models import AutoTopUp, CallKind, CardPage, CardPageState, GatewayCall, SavedCard
+from billing.models import (
+    AutoTopUp,
+    BillingAccount,
+    BillingMode,
+    CallKind,
+    CardPage,
+    CardPageState,
+    GatewayCall,
+    SavedCard,
+)
 from billing.payments import cards as words
 from billing.payments import checkouts
 from billing.payments.base import Facts, Gateway, GatewayRefused
@@ -30,10 +39,10 @@ class UnknownCardPage(Exception):
 
 
 class CardNeeded(Exception):
-    """The last card cannot go while automatic top-up is on."""
+    """The last card cannot go while it is charged by itself: `why` says for what, and the way out."""
 
-    def __init__(self) -> None:
-        super().__init__("Automatic top-up needs this card. Save another card or switch automatic top-up off first.")
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
 
 
 def cards_of(organization: Organization) -> QuerySet[SavedCard]:
@@ -156,21 +165,28 @@ def remove(*, card: SavedCard, actor: str, now: datetime) -> None:
     Never charge a card again, from now on; the processor forgets it a moment later. The newest other card takes its
     place as default.
 
-    :raises CardNeeded: if it is the last one and automatic top-up is on
+    :raises CardNeeded: if it is the last one, and automatic top-up is on or each month is charged to it
     """
     operations.lock_wallet(organization=card.organization)
     card.refresh_from_db(fields=["is_default", "removed_at"])
     others = cards_of(card.organization).exclude(pk=card.pk)
     if card.removed_at:
         return
-    if not others and AutoTopUp.objects.filter(organization=card.organization, active=True).exists():
-        raise CardNeeded
+    if not others:
+        _check_needed(card)
     _drop(card, now)
     call = words.release(reference=card.reference)
     operations.ask(
         organization=card.organization, kind=CallKind.CARD_RELEASE, subject=card.public_id, call=call, now=now
     )
     _record(card, "card.removed", actor, now, notice=(f"{card} was removed", "It will not be charged any more."))
+
+
+def _check_needed(card: SavedCard) -> None:
+    if AutoTopUp.objects.filter(organization=card.organization, active=True).exists():
+        raise CardNeeded("Automatic top-up needs this card. Save another card or switch automatic top-up off first.")
+    if BillingAccount.objects.filter(organization=card.organization, mode=BillingMode.METERED).exists():
+        raise CardNeeded("Your months are charged to this card. Save another card first.")
 
 
 def released(*, call: GatewayCall, facts: Facts, now: datetime) -> None:

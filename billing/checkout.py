@@ -155,7 +155,7 @@ def place(
     Turn a quote into a lease: its money is kept aside, its nodes are held, and it is confirmed; or nothing happens.
     Where its terms require approval, it stays held until staff decide.
 
-    :raises limits.OrderingBlocked: if staff hold the organization's orders, or it is suspended
+    :raises limits.OrderingBlocked: if the organization may not order
     :raises limits.NodeLimitReached: if it would have more nodes at once than it may
     :raises budgets.BudgetExceeded: if a budget has less left for a month than the order's part of it
     :raises QuoteUsed: if it became a lease before
@@ -166,10 +166,11 @@ def place(
     """
     operations.lock_wallet(organization=organization)
     agreed = usable(quote, organization, now)
-    limits.check_ordering(organization=organization)
+    if words := limits.blocked(agreed.organization):
+        raise limits.OrderingBlocked(words)
     starts_at = max(agreed.starts_at, soonest(agreed.terms, now))  # one at once begins with the order
     check_caps(
-        organization=organization,
+        organization=agreed.organization,
         project=setup.project,
         terms=agreed.terms,
         micros_per_node_hour=agreed.micros_per_node_hour,
@@ -258,7 +259,8 @@ def usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
     return fresh
 
 
-RELATED = ("offer__plan", "offer__pool__site", "offer__pool__node_type", "organization", "terms", "rate")
+OWN = ("organization__billing_account", "terms", "rate")
+RELATED = ("offer__plan", "offer__pool__site", "offer__pool__node_type", *OWN)
 LOCKED = Statement(
     lambda: (
         Quote.objects.select_for_update(of=("self",))

@@ -16,4 +16,4 @@ def standing(request: HttpRequest) -> dict[str, Any]:
 
 def _blocked(request: HttpRequest) -> str:
     organization = organization_of(request)
-    return blocked(organization=organization) if organization else ""
+    return blocked(organization) if organization else ""

@@ -12,8 +12,9 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.operations import record
-from billing import cards, charging, disputes, refunds, settlement
+from billing import card_invoices, cards, charging, disputes, refunds, settlement
 from billing.models import Forgery, GatewayEvent
+from billing.payments import card_invoices as billed
 from billing.payments import cards as saving
 from billing.payments import charges, checkouts
 from billing.payments import disputes as disputing
@@ -57,6 +58,7 @@ RULES: Mapping[ObjectKind, Rules] = {
     ObjectKind.REFUND: Rules(refunding.PATH, refunds.merge, timedelta(days=30)),
     ObjectKind.DISPUTE: Rules(disputing.PATH, disputes.merge, disputes.LASTS),
     ObjectKind.FRAUD_WARNING: Rules(disputing.WARNINGS, disputes.merge_warning, timedelta()),
+    ObjectKind.INVOICE: Rules(billed.PATH, card_invoices.merge, None, billed.EXPAND),
 }
 
 

@@ -58,9 +58,7 @@ def hold_nodes(*, quote: Quote, now: datetime) -> Quote:
 
 def may_hold(*, quote: Quote) -> bool:
     """Whether its terms and the organization's standing allow it."""
-    return (
-        quote.terms.hold_seconds > 0 and not quote.same_fabric and not limits.blocked(organization=quote.organization)
-    )
+    return quote.terms.hold_seconds > 0 and not quote.same_fabric and not limits.blocked(quote.organization)
 
 
 def _until(quote: Quote, now: datetime) -> datetime:
@@ -71,8 +69,11 @@ def _until(quote: Quote, now: datetime) -> datetime:
 
 
 def _check(quote: Quote, now: datetime) -> None:
-    organization, plan = Organization.objects.get(pk=quote.organization_id), quote.offer.plan
-    if words := limits.blocked(organization=organization):
+    organization, plan = (
+        Organization.objects.select_related("billing_account").get(pk=quote.organization_id),
+        quote.offer.plan,
+    )
+    if words := limits.blocked(organization):
         raise CannotHold(words)
     if quote.same_fabric:
         raise CannotHold("Nodes of one fabric group are not held for a quote. Leave hold out, and order at once.")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import BigIntegerField, DateTimeField, F, Q
 
 from accounts.models import Given, Organization, Statement
-from billing.models import Payment, PaymentState
+from billing.models import TRUST, Payment, PaymentState, TrustLevel
 from billing.suspending import SUSPENDED
 from leasing.models import Lease, NodeLimit
 from leasing.queries.limits import most_nodes_at_once
@@ -46,21 +46,19 @@ class NodesAllowed:
 
 def check_ordering(*, organization: Organization) -> None:
     """
-    Whether it may order, extend or move; the one place where that is asked.
-
-    :raises OrderingBlocked: if staff hold its orders or it is suspended, as the database knows by now
+    :raises OrderingBlocked: if it may not order, extend or move, as the database knows by now
     """
-    if words := blocked(organization=organization):
+    if words := blocked(Organization.objects.select_related("billing_account").get(pk=organization.pk)):
         raise OrderingBlocked(words)
 
 
-def blocked(*, organization: Organization) -> str:
-    """Why it may not order, extend or move, in words for its members that name the way out; empty if it may."""
-    fresh = STANDING.first(organization=organization.pk)
-    if fresh is None:
-        return ""
-    account = getattr(fresh, "billing_account", None)
-    return SUSPENDED if account and account.suspended_at else BLOCKED if fresh.ordering_hold else ""
+def blocked(organization: Organization) -> str:
+    """
+    Why it may not order, extend or move, by the rows of it and of its account as they were read: words for its members
+    that name the way out, and never staff's reason. Empty if it may. The one place where that is decided.
+    """
+    account = getattr(organization, "billing_account", None)  # made on first use
+    return SUSPENDED if account and account.suspended_at else BLOCKED if organization.ordering_hold else ""
 
 
 def check_nodes(
@@ -88,10 +86,14 @@ def check_nodes(
 
 
 def limit_of(*, organization: Organization, terms: Terms, now: datetime) -> int:
-    """Nodes at once: what staff set for the plan, else for every plan, else what the terms say."""
+    """Nodes at once: what staff set for the plan, else for every plan, else what the terms and its trust say."""
     limit = LIMIT.first(organization=organization.pk, plan=terms.plan_id)
     if limit:
         return limit.nodes
+    account = getattr(organization, "billing_account", None)  # made on first use
+    times = TRUST[TrustLevel(account.trust)].nodes_times if account else None
+    if times:
+        return terms.nodes_at_once * times
     return terms.nodes_at_once_new if is_new(organization=organization, now=now) else terms.nodes_at_once
 
 
@@ -103,7 +105,6 @@ def is_new(*, organization: Organization, now: datetime) -> bool:
 
 
 OWN = Given("organization", BigIntegerField())
-STANDING = Statement(lambda: Organization.objects.select_related("billing_account").filter(pk=OWN))
 LIMIT = Statement(
     lambda: NodeLimit.objects.filter(
         Q(plan=Given("plan", BigIntegerField())) | Q(plan=None), organization=OWN

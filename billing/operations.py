@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import BigIntegerField, CharField, F
 
 from accounts.models import Given, Organization, Statement
+from accounts.operations import record
 from billing.models import (
     AccountKind,
     BillingAccount,
@@ -143,7 +144,7 @@ def ask(*, organization: Organization, kind: CallKind, subject: str, call: Call,
 
 def account_of(organization: Organization) -> BillingAccount:
     """How the organization pays; made on first use."""
-    BillingAccount.objects.bulk_create([BillingAccount(organization=organization)], ignore_conflicts=True)
+    BillingAccount.objects.bulk_create([BillingAccount(organization_id=organization.pk)], ignore_conflicts=True)
     return BillingAccount.objects.get(organization=organization)
 
 
@@ -164,6 +165,22 @@ def _spend_credit(posting: Posting, micros: int) -> None:
         CreditUse.objects.create(grant=lot, posting=posting, micros=part)
         CreditGrant.objects.filter(pk=lot.pk).update(remaining_micros=F("remaining_micros") - part)
         micros -= part
+
+
+@transaction.atomic
+def set_details(*, organization: Organization, purchase_order: str, buyer: str, actor: str, now: datetime) -> None:
+    """What invoices from now on carry; those that were issued stay as they are."""
+    account_of(organization)
+    said = {"purchase_order": purchase_order, "buyer": buyer}
+    if BillingAccount.objects.filter(organization=organization).exclude(**said).update(**said):
+        record(
+            organization=organization,
+            kind="invoice.details_changed",
+            subject=organization.public_id,
+            actor=actor,
+            at=now,
+            data=said,
+        )
 
 
 def _entered(posting: Posting, account: LedgerAccount, amount: int) -> Entry:

@@ -147,12 +147,15 @@ def _what_comes(organization: Organization, level: Level, purse: Wallet, now: da
     """When leases pause and when their data is wiped, as it looks now; and the way out."""
     pause = now + timedelta(seconds=purse.seconds_left or 0)
     wipe = pause + timedelta(hours=organization.data_retention_hours)
+    pay, way_out = "top up", "Top up, or switch automatic top-up on,"
+    if purse.credit_micros:
+        pay, way_out = "pay what you owe", "Pay what you owe,"
     if level == Level.EMPTY:
         paused = "On-demand leases are paused: access is off and nothing is charged."
     else:
         paused = f"About {pause:%Y-%m-%d %H:%M} UTC on-demand leases are paused: access is off, nothing is charged."
-    refused = " Until you top up, no new on-demand lease is taken." if level in (Level.LOW_1H, Level.EMPTY) else ""
+    refused = f" Until you {pay}, no new on-demand lease is taken." if level in (Level.LOW_1H, Level.EMPTY) else ""
     return (
         f"{paused} Their data is kept until {wipe:%Y-%m-%d %H:%M} UTC, then wiped. Reserved leases are paid and go on."
-        f"{refused} Top up, or switch automatic top-up on, and everything goes on by itself."
+        f"{refused} {way_out} and everything goes on by itself."
     )

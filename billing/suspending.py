@@ -2,6 +2,9 @@
 Suspended organizations cannot order, extend or move; they can always pay, return, read and download. What they lease
 goes on: on demand as long as their wallet carries it, reserved until its end. `billing.limits` asks, here it
 is decided.
+
+Whoever owes is suspended until the money is there, which lifts it again. Any other reason takes the place of these: a
+payment must not lift what a dispute has brought, and a sweep suspends again who still owes.
 """
 
 from datetime import datetime
@@ -17,6 +20,9 @@ WAY_OUT = "Write to us, and we will settle it together. You can pay, return, rea
 SUSPENDED = f"Your company is suspended: it cannot order, extend or move nodes for now. {WAY_OUT}"
 
 
+OVERDUE = "overdue: "  # how a reason begins that ends by itself
+
+
 @transaction.atomic
 def suspend(*, organization: Organization, reason: str, actor: str, now: datetime) -> bool:
     """
@@ -25,8 +31,9 @@ def suspend(*, organization: Organization, reason: str, actor: str, now: datetim
     """
     operations.lock_wallet(organization=organization)
     operations.account_of(organization)
-    free = BillingAccount.objects.filter(organization=organization, suspended_at=None)
-    if not free.update(suspended_at=now, suspended_reason=reason[:200]):
+    mine = BillingAccount.objects.filter(organization=organization)
+    mine.filter(suspended_reason__startswith=OVERDUE).update(suspended_reason=reason[:200])
+    if not mine.filter(suspended_at=None).update(suspended_at=now, suspended_reason=reason[:200]):
         return False
     notice: Words = {
         "title": f"{organization.name} is suspended",
@@ -35,6 +42,18 @@ def suspend(*, organization: Organization, reason: str, actor: str, now: datetim
     }
     _record(organization, "suspended", actor, now, reason=reason, notice=notice)
     return True
+
+
+def suspend_overdue(*, organization: Organization, what: str, now: datetime) -> bool:
+    """Suspend who owes, under the wallet's lock; whoever asks tells it. Returns whether it was not suspended before."""
+    free = BillingAccount.objects.filter(organization=organization, suspended_at=None)
+    return bool(free.update(suspended_at=now, suspended_reason=f"{OVERDUE}{what}"[:200]))
+
+
+def lift_overdue(*, organization: Organization, what: str) -> bool:
+    """End that, and nothing else, under the wallet's lock. Returns whether it ended."""
+    mine = BillingAccount.objects.filter(organization=organization, suspended_reason__startswith=f"{OVERDUE}{what}")
+    return bool(mine.update(suspended_at=None, suspended_reason=""))
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from typing import TypeVar
 
 from celery import shared_task
@@ -11,18 +12,22 @@ from accounts.models import IllegalMove, Organization, Stale
 from billing import (
     adjusting,
     capping,
+    card_invoices,
     cards,
     charging,
     crediting,
+    exporting,
     extending,
     filling,
     granting,
     inbox,
     invoicing,
+    metered,
     metering,
     operations,
     payments,
     polling,
+    receivables,
     reconciling,
     recounting,
     reselling,
@@ -31,9 +36,11 @@ from billing import (
     standing,
     taxing,
     topping_up,
+    tying_out,
 )
 from billing import refunds as refunding
 
+CLOSED_AT_ONCE = 2_000  # wallets that one close keeps locked: half a second or so
 Row = TypeVar("Row")
 SENDERS = 8  # calls in flight at once in one sweep: at 300 ms each, about as many a second as the processor takes
 log = logging.getLogger(__name__)
@@ -112,6 +119,25 @@ def send_calls(**_: object) -> None:
 
 
 @shared_task
+def bill_monthly(**_: object) -> None:
+    """See that the processor can bill who pays by the month, and tell it what they are charged."""
+    gateway = payments.gateway()
+    metered.prepare(gateway=gateway, now=clock.now())
+    for_each(exporting.due(), lambda organization: exporting.export(organization=organization, now=clock.now()))
+    complain(card_invoices.look(gateway=gateway, now=clock.now()))
+    for_each(
+        card_invoices.suspend_due(now=clock.now()),
+        lambda organization: card_invoices.suspend(organization=organization, now=clock.now()),
+    )
+
+
+@shared_task
+def tie_out(**_: object) -> None:
+    """Compare what was charged with what the processor counted and invoiced."""
+    complain(tying_out.tie_out(gateway=payments.gateway(), now=clock.now()))
+
+
+@shared_task
 def refunds(**_: object) -> None:
     """Ask about refunds that were sent and not confirmed."""
     complain(refunding.check_sent(gateway=payments.gateway(), now=clock.now()))
@@ -162,11 +188,35 @@ def fill_standing_orders(**_: object) -> None:
 
 @shared_task
 def close_invoices(**_: object) -> None:
-    """Issue the invoices of past months."""
+    """Issue the invoices of past months, so many at a time that no wallet is locked for long."""
+    for period in invoicing.past_months(now=clock.now()):
+        due = invoicing.due(period=period)
+        for start in range(0, len(due), CLOSED_AT_ONCE):
+            _close(period, due[start : start + CLOSED_AT_ONCE])
+
+
+@shared_task
+def collect_receivables(**_: object) -> None:
+    """Remind of invoices that are to be transferred, and pause or resume ordering as they are overdue or paid."""
     for_each(
-        invoicing.unclosed(now=clock.now()),
-        lambda row: invoicing.close(organization=row[0], period=row[1], now=clock.now()),
+        receivables.at_stake(),
+        lambda organization: receivables.collect(organization=organization, now=clock.now()),
     )
+
+
+def _close(period: date, organizations: list[int]) -> None:
+    """Close a month for these; should it fail, for each half of them, so that a bad one does not stop the rest."""
+    try:
+        invoicing.close(period=period, organizations=organizations, now=clock.now())
+    except (invoicing.PeriodNotReady, invoicing.ClockBehind) as later:
+        log.warning("the next sweep looks again: %s", later)
+    except Exception:
+        middle = len(organizations) // 2
+        log.exception(
+            "%s could not be closed for %d organizations, from %s", period, len(organizations), organizations[0]
+        )
+        for half in filter(None, (organizations[:middle], organizations[middle:] if middle else [])):
+            _close(period, half)
 
 
 def _cap(organizations: Iterable[Organization]) -> None:
@@ -178,7 +228,7 @@ def for_each(rows: Iterable[Row], act: Callable[[Row], object]) -> None:
     for row in rows:
         try:
             act(row)
-        except (invoicing.PeriodNotReady, Stale, IllegalMove) as later:
+        except (Stale, IllegalMove) as later:
             log.info("the next sweep looks again: %s", later)
         except Exception:
             log.exception("billing could not work on %s", row)

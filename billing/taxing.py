@@ -16,7 +16,7 @@ from billing import customers, operations
 from billing.models import BillingAccount, CallKind, GatewayCall, TaxIdKind, TaxIdState, TaxProfile
 from billing.payments import tax_ids
 from billing.payments.base import Facts, Gateway, GatewayRefused
-from billing.queries.tax import EU, profile_of
+from billing.queries.taxes import EU, profile_of
 
 ACTOR = "system:billing"
 FIELDS = ("legal_name", "line1", "line2", "city", "region", "postal_code", "country", "tax_id_kind", "tax_id")

@@ -52,7 +52,7 @@ def top_up(*, organization: Organization, now: datetime) -> Payment | None:
 def _wanted(rules: AutoTopUp, now: datetime) -> bool:
     if not rules.active or (rules.next_attempt_at and rules.next_attempt_at > now):
         return False
-    if limits.blocked(organization=rules.organization):  # perhaps his card was stolen: he can still pay by himself
+    if limits.blocked(rules.organization):  # perhaps his card was stolen: he can still pay by himself
         return False
     if Payment.objects.filter(organization=rules.organization, automatic=True, state__in=OPEN).exists():
         return False

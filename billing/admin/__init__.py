@@ -2,8 +2,15 @@
 
 from billing.admin.cards import AutoTopUpAdmin, CardPageAdmin, CreditGrantAdmin, SavedCardAdmin
 from billing.admin.ledger import AdjustmentAdmin, LedgerAccountAdmin, PostingAdmin, StandingAdmin
+from billing.admin.metered import (
+    CardInvoiceAdmin,
+    ExportAdmin,
+    MeteredPriceAdmin,
+    MeteredSubscriptionAdmin,
+    TieOutAdmin,
+)
 from billing.admin.orders import BudgetAdmin, StandingOrderAdmin
-from billing.admin.papers import InvoiceAdmin
+from billing.admin.papers import BankTransferAdmin, CreditNoteAdmin, InvoiceAdmin, ParkedMonthAdmin
 from billing.admin.payments import (
     BillingAccountAdmin,
     DisputeAdmin,
@@ -20,13 +27,17 @@ from billing.admin.usage import DifferenceAdmin, HandBackAdmin, MeterAdmin, Mont
 __all__ = [
     "AdjustmentAdmin",
     "AutoTopUpAdmin",
+    "BankTransferAdmin",
     "BillingAccountAdmin",
     "BudgetAdmin",
+    "CardInvoiceAdmin",
     "CardPageAdmin",
     "CreditGrantAdmin",
+    "CreditNoteAdmin",
     "CreditRuleAdmin",
     "DifferenceAdmin",
     "DisputeAdmin",
+    "ExportAdmin",
     "FraudWarningAdmin",
     "GatewayCallAdmin",
     "GatewayEventAdmin",
@@ -34,7 +45,10 @@ __all__ = [
     "InvoiceAdmin",
     "LedgerAccountAdmin",
     "MeterAdmin",
+    "MeteredPriceAdmin",
+    "MeteredSubscriptionAdmin",
     "MonthUseAdmin",
+    "ParkedMonthAdmin",
     "PaymentAdmin",
     "PostingAdmin",
     "QuoteAdmin",
@@ -44,5 +58,6 @@ __all__ = [
     "StandingAdmin",
     "StandingOrderAdmin",
     "TaxProfileAdmin",
+    "TieOutAdmin",
     "UsageAdmin",
 ]

@@ -14,7 +14,7 @@ from accounts.http.permissions import OperatorAllowed
 from accounts.http.problems import Problem, bad_field
 from accounts.models import User
 from billing import adjusting
-from billing.access import MAY_ADJUST, MAY_DECIDE, MAY_SEE_ADJUSTMENTS
+from billing.access import MAY_ADJUST, MAY_APPROVE, MAY_SEE_ADJUSTMENTS
 from billing.models import Adjustment
 from billing.queries.adjustments import adjustments
 from billing.serializers.adjustments import AdjustmentShown, NewAdjustment
@@ -31,7 +31,7 @@ class AdjustmentView(GenericAPIView[Any]):
     queryset = Adjustment.objects.all()
     serializer_class = AdjustmentShown
     permission_classes = [OperatorAllowed]
-    required: ClassVar[dict[str, str]] = {"POST": MAY_DECIDE}
+    required: ClassVar[dict[str, str]] = {"POST": MAY_APPROVE}
     lookup_field = "public_id"
     lookup_url_kwarg = "id"
     ordering = ("-asked_at", "-id")

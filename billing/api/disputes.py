@@ -13,7 +13,7 @@ from accounts.clock import now
 from accounts.http.permissions import OperatorAllowed
 from accounts.models import Organization
 from billing import suspending
-from billing.access import MAY_SEE_DISPUTES, MAY_SUSPEND
+from billing.access import MAY_DECIDE, MAY_SEE_DISPUTES
 from billing.models import Dispute
 from billing.queries.disputes import disputes
 from billing.serializers.disputes import DisputeShown, SuspensionShown, WhySuspended
@@ -54,7 +54,7 @@ class Suspension(GenericAPIView[Any]):
     queryset = Organization.objects.all()
     serializer_class = SuspensionShown
     permission_classes = [OperatorAllowed]
-    required: ClassVar[dict[str, str]] = {"POST": MAY_SUSPEND, "DELETE": MAY_SUSPEND}
+    required: ClassVar[dict[str, str]] = {"POST": MAY_DECIDE, "DELETE": MAY_DECIDE}
 
     @extend_schema(
         operation_id="operations_suspend",

@@ -15,9 +15,12 @@ from accounts.http.problems import bad_field
 from accounts.http.views import OrganizationView
 from billing import charging, invoicing, refunds, settlement
 from billing.cards import cards_of
-from billing.models import Invoice, LedgerAccount, Payment, Refund
+from billing.models import CardInvoice, Invoice, LedgerAccount, Payment, Refund
 from billing.queries import refundable_cents, wallet
+from billing.queries.metered import matched_on, mode_of
+from billing.queries.months import month_of, next_month
 from billing.serializers import (
+    CardInvoiceShown,
     InvoiceShown,
     InvoiceWithLines,
     NewRefund,
@@ -43,7 +46,8 @@ class OwnWallet(OrganizationView):
         own, moment = self.principal.organization, now()
         purse = wallet(organization=own, now=moment)
         most = refundable_cents(organization=own, now=moment)
-        return Response(WalletShown(purse, context={"refundable_cents": most}).data)
+        context = {"refundable_cents": most, "mode": mode_of(own), "matched_on": matched_on(own)}
+        return Response(WalletShown(purse, context=context).data)
 
 
 class Invoices(ListModelMixin, OrganizationView):
@@ -60,6 +64,20 @@ class Invoices(ListModelMixin, OrganizationView):
         return self.list(request)
 
 
+class CardInvoices(ListModelMixin, OrganizationView):
+    """The card processor's invoices."""
+
+    queryset = CardInvoice.objects.all()
+    serializer_class = CardInvoiceShown
+    ordering = ("-period_end", "-id")
+    required = {"GET": "money:read"}
+
+    @extend_schema(operation_id="card_invoices_list", summary="List invoices charged to your card")
+    def get(self, request: Request) -> Response:
+        """Of months that were metered, newest first, with the addresses of their pages and files."""
+        return self.list(request)
+
+
 class InvoicePreview(OrganizationView):
     """The running month."""
 
@@ -72,10 +90,10 @@ class InvoicePreview(OrganizationView):
         """The invoice that the running UTC month would get if it ended now."""
         moment = now()
         lines = invoicing.preview(organization=self.principal.organization, now=moment)
-        month = invoicing.month_of(moment)
+        month = month_of(moment)
         shown = {
             "period_start": month,
-            "period_end": invoicing.next_month(month),
+            "period_end": next_month(month),
             "total_cents": sum(line.cents for line in lines),
             "lines": lines,
         }

@@ -10,13 +10,14 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.clock import now
 from accounts.http.views import OrganizationView
 from accounts.serializers import filters
 from billing.models import Entry, Posting
 from billing.queries.statements import movements, statement
 from billing.serializers import EntryShown
 from billing.serializers.exports import as_csv
-from billing.serializers.statements import LedgerFilter, PostingShown, StatementFilter, StatementShown
+from billing.serializers.statements import LedgerFilter, PostingShown, StatementFilter, StatementShown, asked_of
 
 
 class Ledger(ListModelMixin, OrganizationView):
@@ -65,7 +66,7 @@ class Statements(OrganizationView):
         Opening balance, what moved by lease, project tag or day, and closing balance. Its movements one by one are in
         `statements.csv`, or in `ledger` with the same `since` and `until`.
         """
-        wanted = filters(StatementFilter, request.query_params)
+        wanted = filters(StatementFilter, asked_of(request.query_params, now=now()))
         return Response(StatementShown(statement(organization=self.principal.organization, **wanted)).data)
 
 
@@ -84,6 +85,6 @@ class StatementFile(OrganizationView):
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """CSV, newest first: amounts in micro-dollars and in dollars, times in UTC, and each movement's hash."""
-        wanted = filters(StatementFilter, request.query_params)
+        wanted = filters(StatementFilter, asked_of(request.query_params, now=now()))
         rows = movements(organization=self.principal.organization, since=wanted["since"], until=wanted["until"])
         return StreamingHttpResponse(as_csv(rows.iterator(chunk_size=1000)), content_type="text/csv; charset=utf-8")

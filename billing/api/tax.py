@@ -9,7 +9,7 @@ from accounts.http.problems import bad_field
 from accounts.http.views import OrganizationView
 from billing import taxing
 from billing.models import TaxProfile
-from billing.queries.tax import profile_of, tax_of
+from billing.queries.taxes import profile_of, tax_at
 from billing.serializers.tax import NewTaxProfile, TaxProfilesShown
 
 
@@ -50,9 +50,8 @@ class TaxProfiles(OrganizationView):
         return Response(self._shown())
 
     def _shown(self) -> dict[str, object]:
-        profile = profile_of(self.principal.organization)
+        own = self.principal.organization
+        profile, tax = profile_of(own), tax_at(organization=own, end=now())
         history = self.get_queryset().exclude(pk=profile.pk if profile else None).order_by("-version")
-        shown: dict[str, object] = TaxProfilesShown(
-            {"profile": profile, "tax": tax_of(profile), "history": history}
-        ).data
+        shown: dict[str, object] = TaxProfilesShown({"profile": profile, "tax": tax.rule, "history": history}).data
         return shown

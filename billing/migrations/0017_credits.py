@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0002_terms'),
-        ('billing', '0014_prepaid'),
+        ('billing', '0016_postpaid'),
         ('leasing', '0014_orders'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -136,12 +136,12 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='ledgeraccount',
             name='kind',
-            field=models.CharField(choices=[('wallet', 'wallet'), ('revenue', 'revenue'), ('stripe_clearing', 'card payments'), ('promotions', 'promotional credit'), ('processor_fees', 'fees of the card processor'), ('adjustments', 'adjustments')], max_length=20),
+            field=models.CharField(choices=[('wallet', 'wallet'), ('revenue', 'revenue'), ('stripe_clearing', 'card payments'), ('promotions', 'promotional credit'), ('processor_fees', 'fees of the card processor'), ('rounding', 'rounding to cents'), ('taxes', 'taxes'), ('transfers', 'bank transfers'), ('written_off', 'written off'), ('adjustments', 'adjustments')], max_length=20),
         ),
         migrations.AlterField(
             model_name='posting',
             name='kind',
-            field=models.CharField(choices=[('top_up', 'top-up'), ('usage', 'usage'), ('usage_correction', 'usage correction'), ('refund', 'refund to card'), ('refund_failed', 'refund that failed'), ('credit', 'promotional credit'), ('credit_lapsed', 'promotional credit that ended'), ('early_return', 'fee for handing back early'), ('cancellation', 'cancellation fee'), ('resale_credit', 'credit for resold time'), ('processor_fee', 'fee of the card processor'), ('adjustment', 'adjustment'), ('dispute', 'disputed payment taken back'), ('dispute_returned', 'disputed payment returned'), ('promise_credit', 'credit for a promise not kept')], max_length=20),
+            field=models.CharField(choices=[('top_up', 'top-up'), ('usage', 'usage'), ('usage_correction', 'usage correction'), ('refund', 'refund to card'), ('refund_failed', 'refund that failed'), ('credit', 'promotional credit'), ('credit_lapsed', 'promotional credit that ended'), ('early_return', 'fee for handing back early'), ('cancellation', 'cancellation fee'), ('resale_credit', 'credit for resold time'), ('processor_fee', 'fee of the card processor'), ('rounding', 'rounding of an invoice to cents'), ('tax', 'tax of an invoice'), ('transfer', 'bank transfer'), ('credit_note', 'credit note'), ('write_off', 'write-off'), ('card_invoice', 'monthly invoice paid by card'), ('adjustment', 'adjustment'), ('dispute', 'disputed payment taken back'), ('dispute_returned', 'disputed payment returned'), ('promise_credit', 'credit for a promise not kept')], max_length=20),
         ),
         migrations.AddIndex(
             model_name='meter',
@@ -328,6 +328,19 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='gatewaycall',
             name='kind',
-            field=models.CharField(choices=[('customer', 'make the customer known'), ('checkout', 'open a page to pay at'), ('refund', 'send money back to a card'), ('card_page', 'open a page to save a card at'), ('card_release', 'let a saved card go'), ('charge', 'charge a saved card'), ('confirm', "lead a card's owner to the bank"), ('call_off', 'call off a charge'), ('tax_id', 'have a tax id checked')], max_length=24),
+            field=models.CharField(choices=[('customer', 'make the customer known'), ('checkout', 'open a page to pay at'), ('refund', 'send money back to a card'), ('card_page', 'open a page to save a card at'), ('card_release', 'let a saved card go'), ('charge', 'charge a saved card'), ('confirm', "lead a card's owner to the bank"), ('call_off', 'call off a charge'), ('tax_id', 'have a tax id checked'), ('billed_card', 'charge months to a card'), ('meter', 'make the meter'), ('metered_price', 'make the price of what is metered'), ('subscription', 'bill by the month'), ('subscription_end', 'end or go on billing by the month'), ('meter_event', 'count what was charged'), ('invoice_item', 'put on the next invoice')], max_length=24),
+        ),
+        migrations.RemoveIndex(
+            model_name='posting',
+            name='posting_of_hand_backs',
+        ),
+        migrations.AlterField(
+            model_name='billingaccount',
+            name='buyer',
+            field=models.TextField(blank=True, help_text='Name and address on invoices, line by line; empty: those of the tax profile.', max_length=400),
+        ),
+        migrations.AddIndex(
+            model_name='posting',
+            index=models.Index(condition=models.Q(('kind__in', ['early_return', 'cancellation', 'resale_credit', 'promise_credit', 'adjustment'])), fields=['at'], name='posting_besides_use'),
         ),
     ]

@@ -1,20 +1,32 @@
 """Everything `billing` keeps: prices promised, seconds used, money moved."""
 
-from billing.models.account import BillingAccount, BillingMode
+from billing.models.account import TRUST, BillingAccount, BillingMode, TrustLevel
 from billing.models.adjustment import Adjustment, AdjustmentState
 from billing.models.automatic import AutoTopUp
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
 from billing.models.card import CardPage, CardPageState, SavedCard
 from billing.models.credit import CreditGrant, CreditUse
+from billing.models.credit_note import CreditNote, CreditNoteLine
 from billing.models.dispute import Dispute, DisputeState, FraudWarning
 from billing.models.handing_back import HandBack
 from billing.models.inbox import Forgery, Watermark
-from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind
-from billing.models.ledger import AccountKind, Entry, LedgerAccount, Link, Posting, PostingKind
+from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind, ParkedMonth
+from billing.models.ledger import BESIDES_USE, AccountKind, Entry, LedgerAccount, Link, Posting, PostingKind
+from billing.models.metered import (
+    CardInvoice,
+    CardInvoiceStatus,
+    Export,
+    ExportState,
+    ExportWay,
+    MeteredPrice,
+    MeteredSubscription,
+    TieOut,
+)
 from billing.models.outbox import CallKind, CallState, GatewayCall, Pace
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.promise import RULES_AHEAD, CreditRule, Promise, RuleCredit
 from billing.models.quote import Quote
+from billing.models.receivable import LONGEST_REFERENCE, Applied, BankTransfer, Reminder, WriteOff
 from billing.models.reconciliation import Discrepancy, Movement, Reconciliation
 from billing.models.recount import Difference, Recount
 from billing.models.standing import Level, Standing
@@ -23,21 +35,30 @@ from billing.models.tax import TaxIdKind, TaxIdState, TaxProfile
 from billing.models.usage import Meter, MeterPrice, MonthUse, Usage, UsageKind
 
 __all__ = [
+    "BESIDES_USE",
+    "LONGEST_REFERENCE",
     "PERCENTS",
     "RULES_AHEAD",
+    "TRUST",
     "AccountKind",
     "Adjustment",
     "AdjustmentState",
+    "Applied",
     "AutoTopUp",
+    "BankTransfer",
     "BillingAccount",
     "BillingMode",
     "Budget",
     "BudgetAlert",
     "CallKind",
     "CallState",
+    "CardInvoice",
+    "CardInvoiceStatus",
     "CardPage",
     "CardPageState",
     "CreditGrant",
+    "CreditNote",
+    "CreditNoteLine",
     "CreditRule",
     "CreditUse",
     "Difference",
@@ -45,6 +66,9 @@ __all__ = [
     "Dispute",
     "DisputeState",
     "Entry",
+    "Export",
+    "ExportState",
+    "ExportWay",
     "Forgery",
     "FraudWarning",
     "GatewayCall",
@@ -59,10 +83,13 @@ __all__ = [
     "Link",
     "Meter",
     "MeterPrice",
+    "MeteredPrice",
+    "MeteredSubscription",
     "Mode",
     "MonthUse",
     "Movement",
     "Pace",
+    "ParkedMonth",
     "Payment",
     "PaymentState",
     "Posting",
@@ -73,6 +100,7 @@ __all__ = [
     "Recount",
     "Refund",
     "RefundState",
+    "Reminder",
     "RuleCredit",
     "SavedCard",
     "Standing",
@@ -81,7 +109,10 @@ __all__ = [
     "TaxIdKind",
     "TaxIdState",
     "TaxProfile",
+    "TieOut",
+    "TrustLevel",
     "Usage",
     "UsageKind",
     "Watermark",
+    "WriteOff",
 ]

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet, Sum
 from accounts.models import Organization
 from billing.models import (
     AccountKind,
+    CardInvoice,
     Discrepancy,
     Dispute,
     Entry,
@@ -43,6 +44,7 @@ def kinds() -> tuple[Kind, ...]:
         Kind(Payment.objects.all(), "charge_reference", "organization", ("top_up",)),
         Kind(sent, "reference", "payment__organization", ("refund", "refund_failed")),
         Kind(Dispute.objects.all(), "reference", "payment__organization", ("dispute", "dispute_returned")),
+        Kind(CardInvoice.objects.all(), "charge_reference", "organization", ("card_invoice",)),
     )
 
 

@@ -8,14 +8,18 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 
 from accounts.models import Organization
 from accounts.prepared import prepared
-from billing.models import AccountKind, Dispute, Entry, Payment, PaymentState
+from billing.models import AccountKind, Dispute, Entry, LedgerAccount, Payment, PaymentState
 from billing.queries.credit import credits_left, lapsing
 from billing.queries.meters import NOT_BEGUN, Reading, open_readings
 from marketplace.money import MICROS_PER_CENT, SECONDS_PER_HOUR
 
+# Whose card fails for long has no credit while it is suspended, and the ladder then stops what it would pay for. Who is
+# late with a transfer orders nothing, and what it leases goes on.
 SUMS = """
     SELECT coalesce((SELECT balance_micros FROM billing_ledgeraccount
                       WHERE organization_id = %(organization)s AND kind = 'wallet'), 0),
+           coalesce((SELECT credit_micros FROM billing_billingaccount
+                      WHERE organization_id = %(organization)s AND (suspended_at IS NULL OR mode = 'invoiced')), 0),
            (SELECT coalesce(sum(remaining_micros), 0)::bigint FROM billing_creditgrant
              WHERE organization_id = %(organization)s AND remaining_micros > 0),
            EXISTS (SELECT FROM billing_creditgrant WHERE organization_id = %(organization)s AND remaining_micros > 0
@@ -30,8 +34,8 @@ SUMS = """
 @dataclass(frozen=True)
 class Wallet:
     """
-    An organization's money at a moment, micro-dollars. `available = balance - accrued - held`; promotional credit is
-    part of the balance.
+    An organization's money at a moment, micro-dollars. `available = balance + credit - accrued - held`; promotional
+    credit that has not ended is part of the balance.
     """
 
     balance_micros: int
@@ -41,11 +45,17 @@ class Wallet:
     seconds_left: int | None  # until those, and leases that extend themselves, have used all up; None: nothing does
     readings: tuple[Reading, ...] = ()  # of leases that have begun
     promotional_micros: int = 0  # of the balance: given, spent before all else, never paid out; less what is accrued
+    credit_micros: int = 0  # how far it may go below nothing: for who pays later, while nothing is overdue
 
     @property
     def available_micros(self) -> int:
         """What a new order may use."""
-        return self.balance_micros - self.accrued_micros - self.held_micros
+        return self.balance_micros + self.credit_micros - self.accrued_micros - self.held_micros
+
+    @property
+    def credit_used_micros(self) -> int:
+        """What is owed or spoken for beyond what was paid; more than the credit, if it was cut."""
+        return max(0, self.credit_micros - self.available_micros)
 
     @property
     def hours_left(self) -> float | None:
@@ -65,10 +75,10 @@ def wallet(*, organization: Organization, now: datetime) -> Wallet:
     accrued, held = sum(r.accrued_micros for r in readings), promised + sum(r.held_micros for r in readings)
     running = [r for r in readings if r.runs_on_credit]
     burn = sum(r.micros_per_hour for r in running)
-    for_running = balance - accrued - held + sum(r.held_micros for r in running)
+    for_running = balance + sums.credit_micros - accrued - held + sum(r.held_micros for r in running)
     left = _seconds_left(for_running, burn, readings, now)
     promotional = max(0, sums.granted_micros - lapsed - accrued)
-    return Wallet(balance, accrued, held, burn, left, readings, promotional)
+    return Wallet(balance, accrued, held, burn, left, readings, promotional, sums.credit_micros)
 
 
 def _seconds_left(micros: int, burn: int, readings: Iterable[Reading], now: datetime) -> int | None:
@@ -91,7 +101,7 @@ def refundable_cents(*, organization: Organization, now: datetime) -> int:
     """Whole cents that can go back to cards: available, paid by card before, and no promotional credit."""
     paid = sum(p.amount_cents - p.refunded_cents for p in refundable_payments(organization=organization))
     purse = wallet(organization=organization, now=now)
-    own = purse.available_micros - max(0, purse.promotional_micros - purse.held_micros)
+    own = purse.available_micros - purse.credit_micros - max(0, purse.promotional_micros - purse.held_micros)
     return max(0, min(paid, own // MICROS_PER_CENT))
 
 
@@ -114,11 +124,21 @@ def ledger_entries(*, organization: Organization) -> QuerySet[Entry]:
     )
 
 
+def wallet_balance(organization: Organization) -> int:
+    """The wallet's balance by the ledger, micro-dollars."""
+    accounts = LedgerAccount.objects.filter(organization=organization, kind=AccountKind.WALLET)
+    return accounts.values_list("balance_micros", flat=True).first() or 0
+
+
 @dataclass(frozen=True)
 class _Sums:
-    """The balance, what is left of gifts, what is kept aside for leases that have not begun, and how many have."""
+    """
+    The balance, the credit, what is left of gifts, what is kept aside for leases that have not begun, and how many
+    have.
+    """
 
     balance_micros: int
+    credit_micros: int
     granted_micros: int
     grant_ended: bool
     promised_micros: int

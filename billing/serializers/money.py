@@ -1,5 +1,6 @@
 """The wallet, what moves in it, and what is paid in and back."""
 
+from datetime import date
 from typing import Any
 
 from django.conf import settings
@@ -7,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.http.serializers import StrictSerializer
-from billing.models import Entry, Payment, PaymentState, Refund
+from billing.models import CardInvoice, Entry, Payment, PaymentState, Refund
 from billing.settlement import pay_url
 
 
@@ -20,12 +21,28 @@ class WalletShown(serializers.Serializer[Any]):
     promotional_micros = serializers.IntegerField(
         help_text="Of the balance: promotional credit, less what is accrued. Spent first, never paid out."
     )
-    available_micros = serializers.IntegerField(help_text="balance - accrued - held: what an order may use.")
+    mode = serializers.SerializerMethodField(help_text="How you pay: prepaid, metered (by card each month), invoiced.")
+    credit_micros = serializers.IntegerField(help_text="How far the wallet may go below nothing.")
+    credit_used_micros = serializers.IntegerField(help_text="Of it; more where the credit was cut.")
+    available_micros = serializers.IntegerField(help_text="balance + credit - accrued - held: what an order may use.")
     burn_micros_per_hour = serializers.IntegerField(help_text="Of on-demand leases that are running.")
     seconds_left = serializers.IntegerField(
         allow_null=True, help_text="For these, and for leases that extend themselves; null if there are none."
     )
     refundable_cents = serializers.SerializerMethodField(help_text="What can go back to your cards.")
+    matched_on = serializers.SerializerMethodField(
+        help_text="The last UTC day up to which our ledger and the card processor's count agree; null if not metered."
+    )
+
+    def get_mode(self, _: object) -> str:
+        """Said by the view, as the rest."""
+        return str(self.context["mode"])
+
+    @extend_schema_field(serializers.DateField(allow_null=True))
+    def get_matched_on(self, _: object) -> date | None:
+        """Said by the view."""
+        found: date | None = self.context["matched_on"]
+        return found
 
     def get_refundable_cents(self, _: object) -> int:
         """Said by the view, which looked it up."""
@@ -46,6 +63,33 @@ class EntryShown(serializers.ModelSerializer[Entry]):
     class Meta:
         model = Entry
         fields = ["id", "kind", "at", "amount_micros", "balance_micros", "lease", "payment", "memo"]
+        read_only_fields = fields
+
+
+class CardInvoiceShown(serializers.ModelSerializer[CardInvoice]):
+    """An invoice of the card processor's, for a month that was metered."""
+
+    id = serializers.CharField(source="public_id", help_text="Such as ci_…")
+
+    class Meta:
+        model = CardInvoice
+        fields = [
+            "id",
+            "number",
+            "status",
+            "period_start",
+            "period_end",
+            "subtotal_cents",
+            "total_cents",
+            "due_cents",
+            "paid_cents",
+            "page_url",
+            "pdf_url",
+            "finalized_at",
+            "paid_at",
+            "failed_at",
+            "next_attempt_at",
+        ]
         read_only_fields = fields
 
 

@@ -1,12 +1,13 @@
 """Which movements of the wallet to read, and statements of them."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from rest_framework import serializers
 
 from accounts.http.serializers import StrictSerializer
 from billing.models import Entry, Posting, PostingKind
+from billing.queries.months import month_of
 from billing.queries.statements import GROUPED_BY
 from billing.serializers.money import EntryShown
 from marketplace.money import dollars
@@ -27,11 +28,22 @@ class LedgerFilter(StrictSerializer):
     page_size = serializers.CharField(required=False)
 
 
+def asked_of(query: Any, *, now: datetime) -> dict[str, str]:
+    """What a query asks of a statement: this month so far, UTC, where it does not say."""
+    usual = {"since": f"{month_of(now)}", "until": f"{now.date() + timedelta(days=1)}", "by": "lease"}
+    return usual | {name: value for name, value in query.items() if value}
+
+
 class StatementFilter(StrictSerializer):
     """Of which days, and how its movements are put together."""
 
-    since = serializers.DateField(help_text="The first day, UTC, such as 2026-03-01.")
-    until = serializers.DateField(help_text="The day after the last one, such as 2026-04-01; 366 days later at most.")
+    since = serializers.DateField(
+        required=False, help_text="The first day, UTC, such as 2026-03-01; the first of this month if left out."
+    )
+    until = serializers.DateField(
+        required=False,
+        help_text="The day after the last one, such as 2026-04-01; 366 days later at most; tomorrow if left out.",
+    )
     by = serializers.ChoiceField(choices=list(GROUPED_BY.items()), default="lease")
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:

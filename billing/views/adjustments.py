@@ -10,7 +10,7 @@ from accounts.clock import now
 from accounts.models import User
 from accounts.views import operator_allowed
 from billing import adjusting
-from billing.access import MAY_ADJUST, MAY_DECIDE, MAY_SEE_ADJUSTMENTS
+from billing.access import MAY_ADJUST, MAY_APPROVE, MAY_SEE_ADJUSTMENTS
 from billing.forms.staff import AdjustmentAnswer, NewAdjustment
 from billing.models import Adjustment, AdjustmentState
 from billing.queries.adjustments import adjustments, waiting
@@ -52,7 +52,7 @@ def adjustment_new(request: HttpRequest) -> HttpResponse:
 def adjustment(request: HttpRequest, id: str) -> HttpResponse:
     """One of them, and the answer of whoever may decide."""
     found = get_object_or_404(adjustments(), public_id=id)
-    may_decide = may_operate(request.user, MAY_DECIDE)
+    may_decide = may_operate(request.user, MAY_APPROVE)
     form = AdjustmentAnswer(request.POST or None)
     if may_decide and form.is_valid():
         return _answered(request, found, form.cleaned_data["answer"])

@@ -9,7 +9,7 @@ from accounts.clock import now
 from accounts.models import Organization
 from accounts.views import operator_allowed
 from billing import suspending
-from billing.access import MAY_SEE_DISPUTES, MAY_SUSPEND
+from billing.access import MAY_DECIDE, MAY_SEE_DISPUTES
 from billing.forms.staff import Why
 from billing.models import FraudWarning
 from billing.queries.disputes import closed_disputes, disputes, open_disputes
@@ -35,14 +35,14 @@ def dispute(request: HttpRequest, id: str) -> HttpResponse:
         "organization": organization,
         "postings": found.payment.postings.prefetch_related("entries__account").order_by("pk"),
         "account": suspending.suspension(organization),
-        "may_suspend": may_operate(request.user, MAY_SUSPEND),
+        "may_suspend": may_operate(request.user, MAY_DECIDE),
         "form": Why(None),
         "now": now(),
     }
     return render(request, "billing/dispute.html", context)
 
 
-@operator_allowed(MAY_SUSPEND)
+@operator_allowed(MAY_DECIDE)
 def suspension(request: HttpRequest, id: str) -> HttpResponse:
     """Suspend an organization, or let it order again."""
     organization = get_object_or_404(Organization, public_id=id)

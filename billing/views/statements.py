@@ -1,7 +1,6 @@
 """Movements of the wallet: filtered, one by one, as statements, and as files."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,10 +13,9 @@ from accounts.clock import now
 from accounts.models import Organization
 from accounts.views import allowed
 from billing.models import Posting, PostingKind
-from billing.queries.months import month_of
 from billing.queries.statements import GROUPED_BY, movements, statement
 from billing.serializers.exports import as_csv, as_json
-from billing.serializers.statements import LedgerFilter, StatementFilter
+from billing.serializers.statements import LedgerFilter, StatementFilter, asked_of
 
 ENTRIES_PER_PAGE = 50
 
@@ -77,9 +75,7 @@ def statement_json(request: HttpRequest) -> HttpResponse:
 
 
 def _wanted(request: HttpRequest) -> StatementFilter:
-    first = month_of(now())
-    usual = {"since": f"{first}", "until": f"{now().date() + timedelta(days=1)}", "by": "lease"}
-    wanted = StatementFilter(data=usual | {name: value for name, value in request.GET.items() if value})
+    wanted = StatementFilter(data=asked_of(request.GET, now=now()))
     wanted.is_valid()
     return wanted
 

@@ -12,7 +12,7 @@ from accounts.views import allowed
 from billing import taxing
 from billing.forms.tax import TaxDeclaration
 from billing.models import TaxProfile
-from billing.queries.tax import profile_of, tax_of
+from billing.queries.taxes import profile_of, tax_at
 
 
 @allowed("money:read")
@@ -33,5 +33,6 @@ def tax_profile(request: HttpRequest) -> HttpResponse:
             messages.success(request, "Saved. It stands on your invoices from now on.")
             return redirect("tax_profile")
     history = TaxProfile.objects.filter(organization=own).order_by("-version")[1:]
-    context = {"profile": profile, "tax": tax_of(profile), "form": form, "may_write": may_write, "history": history}
+    tax = tax_at(organization=own, end=now()).rule
+    context = {"profile": profile, "tax": tax, "form": form, "may_write": may_write, "history": history}
     return render(request, "billing/tax_profile.html", context)

@@ -15,6 +15,7 @@ from billing.cards import cards_of
 from billing.forms.money import NewRefund, TopUp
 from billing.models import Payment, PaymentState, Refund, SavedCard
 from billing.payments.base import GatewayUnavailable
+from billing.queries.metered import matched_on, mode_of
 from billing.queries.reconciled import matched_until
 from billing.tasks import send_calls
 
@@ -30,6 +31,8 @@ def wallet(request: HttpRequest) -> HttpResponse:
     returning = Refund.objects.filter(payment__organization=own).order_by("-id")
     context = {
         "wallet": queries.wallet(organization=own, now=moment),
+        "mode": mode_of(own),
+        "matched_on": matched_on(own),
         "refundable_cents": queries.refundable_cents(organization=own, now=moment),
         "entries": queries.ledger_entries(organization=own)[:ENTRIES_SHOWN],
         "payments": under_way[:PAYMENTS_SHOWN],

@@ -49,32 +49,10 @@ def render(document: Document, seal: Seal) -> bytes:
     )
 
     def numbered(*arguments: Any, **more: Any) -> Canvas:
-        return _Numbered(*arguments, subject=title, words=f"As of {_moment(content['as_of'])}", **more)
+        return style.Numbered(*arguments, subject=title, words=f"As of {_moment(content['as_of'])}", **more)
 
     pages.build(list(_story(document, seal)), canvasmaker=numbered)
     return buffer.getvalue()
-
-
-class _Numbered(Canvas):  # type: ignore[misc]
-    """Puts letterhead and foot on every page once it is known how many there are."""
-
-    def __init__(self, *arguments: Any, subject: str, words: str, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self._subject, self._words, self._kept = subject, words, list[dict[str, Any]]()
-
-    def showPage(self) -> None:
-        """Not yet."""
-        self._kept.append(dict(self.__dict__))
-        self._startPage()
-
-    def save(self) -> None:
-        """Now."""
-        for number, page in enumerate(self._kept, start=1):
-            self.__dict__.update(page)
-            style.letterhead(self, self._subject)
-            style.foot(self, number, len(self._kept), self._words)
-            super().showPage()
-        super().save()
 
 
 def _story(document: Document, seal: Seal) -> Iterator[Flowable]:

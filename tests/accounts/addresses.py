@@ -37,8 +37,12 @@ KINDS = {
         disputes dispute suspension adjustments adjustment adjustment_new
         api_operations_adjustments api_operations_adjustment_approve api_operations_adjustment_refuse
         api_operations_disputes api_operations_dispute api_operations_suspension
+        metered metered_organization api_operations_account
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
+        receivables transfer_new receivable receivable_credit receivable_write_off parked_months parked_month
+        api_operations_receivables api_operations_transfers api_operations_credit api_operations_write_off
+        api_operations_parked_months api_operations_release
     """,
     # For people who are logged in, of whatever organization or none.
     "person": "organization-create settings",
@@ -52,6 +56,8 @@ KINDS = {
         payment_confirm automatic cards card_new card_saving card_opening card_type card_default card_remove
         api_cards api_card api_card_default api_card_pages api_card_page api_automatic_top_up api_promotional_credit
         invoices invoice api_movement api_statements api_statements_csv
+        invoices invoice invoice_details invoice_pdf credit_note_pdf api_invoice_details api_invoice_pdf
+        api_credit_notes api_credit_note_pdf api_movement api_statements api_statements_csv
         budgets budget-create budget budget-remove limits api_budgets api_budget api_quote_budgets api_limits
         tax_profile api_tax_profile
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
@@ -72,7 +78,7 @@ KINDS = {
         standing_orders standing_order standing_order_new standing_order_cancel
         api_standing_orders api_standing_order api_standing_order_cancel
         api_quotes api_quote api_wallet api_ledger api_invoices api_invoice_preview api_invoice
-        api_top_ups api_top_up api_refunds
+        api_top_ups api_top_up api_refunds api_card_invoices
         api_ssh_keys api_ssh_key api_tokens api_token api_events api_organization
     """,
 }

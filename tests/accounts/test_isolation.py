@@ -13,8 +13,9 @@ from rest_framework.test import APIClient
 from accounts.clock import now
 from accounts.models import APIToken, Organization, User
 from accounts.operations import issue_token
-from billing import budgets, checkout, invoicing, operations, settlement, waiting
-from billing.models import Budget, Forgery, Invoice
+from billing import budgets, checkout, operations, settlement, waiting
+from billing.models import Budget, CreditNote, Forgery, Invoice
+from billing.queries.months import month_of, next_month, previous_month
 from leasing.models import MachineLog
 from leasing.provisioners import provisioner_for
 from leasing.provisioners.fake import Fake
@@ -54,6 +55,10 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
     tokens = [token.public_id for token in APIToken.objects.filter(organization=acme)]
     key = factories.a_key(acme).public_id
     moved = operations.grant(organization=acme, amount_micros=5, key="ids", memo="gift", now=moment).public_id
+    invoice = an_invoice(acme)
+    note = CreditNote.objects.create(
+        organization=acme, invoice=invoice, number="GC-TEST-1", issued_at=moment, reason="x", total_cents=1
+    )
     yield {
         "wallet": [moved],
         "ledger": [moved],
@@ -68,7 +73,8 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
         "top-ups": [payment.public_id],
         "cards": [a_card(acme).public_id],
         "card-pages": [a_card_page(acme).public_id],
-        "invoices": [an_invoice(acme).public_id],
+        "invoices": [invoice.public_id],
+        "credit-notes": [note.public_id],
         "ssh-keys": [key],
         "tokens": tokens,
         "api-tokens": tokens,
@@ -83,12 +89,12 @@ def a_budget(organization: Organization) -> Budget:
 
 
 def an_invoice(organization: Organization) -> Invoice:
-    month = invoicing.previous_month(invoicing.month_of(now()))
+    month = previous_month(month_of(now()))
     return Invoice.objects.create(
         organization=organization,
         number="GL-TEST-1",
         period_start=month,
-        period_end=invoicing.next_month(month),
+        period_end=next_month(month),
         issued_at=now(),
         total_cents=0,
     )
@@ -115,7 +121,8 @@ def call(client: Client, method: str, address: str) -> tuple[int, str]:
     """Status and body of an answer; the body without the address itself and without the form's secret."""
     data = {"name": "mine now"} if method == "POST" else {}
     answer: Any = getattr(client, method.lower())(address, data)
-    body = answer.content.decode(errors="replace").replace(address, "ADDRESS")  # a PDF is no text
+    raw = answer.getvalue() if answer.streaming else answer.content
+    body = raw.decode(errors="replace").replace(address, "ADDRESS")  # a PDF is no text
     body = re.sub(r"\b[A-Za-z0-9]{64}\b", "SECRET", body)
     return answer.status_code, body
 

@@ -11,14 +11,14 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import Event, Organization, User
-from billing import adjusting, invariants, invoicing, metering, operations, tasks
+from billing import adjusting, invariants, metering, operations, tasks
 from billing.adjusting import AdjustmentRefused, NotWaiting, SamePerson
 from billing.models import AccountKind, Adjustment, InvoiceLine, Posting, PostingKind
 from leasing.operations import end
 from marketplace.models import Offer
 from tests import factories
 from tests.accounts.cast import a_browser
-from tests.billing.conftest import HOUR, NOON, SECOND, assert_books_balance, balance, running
+from tests.billing.conftest import HOUR, NOON, SECOND, assert_books_balance, balance, invoiced, running
 from tests.factories import DAY
 from tests.leasing.test_fleet_pages import SECRET, text
 
@@ -148,7 +148,7 @@ def test_one_of_a_lease_is_a_line_of_its_invoice(acme: Organization, offer: Offe
     metering.meter(lease=lease, upto=NOON + HOUR, now=NOON + HOUR)
     ask(acme, pat, -2, lease=lease)
     ask(acme, pat, 1)  # of no lease: in the ledger alone
-    invoice = invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=NOON + timedelta(days=40))
+    invoice = invoiced(acme, month=NOON.date().replace(day=1), now=NOON + timedelta(days=40))
     assert invoice and invoice.total_cents == 360 + 200
     line = InvoiceLine.objects.get(kind="adjust")
     row = ask(acme, pat, 2, invoice_line=line, at=NOON + 40 * DAY)

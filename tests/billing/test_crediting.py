@@ -11,7 +11,7 @@ from hypothesis.extra.django import TestCase
 from rest_framework.test import APIClient
 
 from accounts.models import Event, Organization
-from billing import crediting, invariants, invoicing, metering, promising
+from billing import crediting, invariants, metering, promising
 from billing.models import CreditRule, InvoiceLine, Meter, Posting, PostingKind, Promise, RuleCredit
 from billing.promising import RuleRefused
 from billing.receipts import receipt
@@ -19,7 +19,18 @@ from leasing.models import Lease, Outage
 from leasing.operations import announce_pause, end, pause
 from marketplace.models import Offer
 from tests import factories
-from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, assert_books_balance, balance, funded, place, running
+from tests.billing.conftest import (
+    HOUR,
+    NOON,
+    SECOND,
+    a_quote,
+    assert_books_balance,
+    balance,
+    funded,
+    invoiced,
+    place,
+    running,
+)
 from tests.billing.test_outages import out
 from tests.factories import DAY
 from tests.leasing.conftest import work_all
@@ -198,7 +209,7 @@ def test_everything_says_what_was_credited(acme: Organization, offer: Offer, bro
     )
     paper = api.get(f"/api/v1/leases/{lease.public_id}/receipt").json()
     assert (paper["promise_credits"], paper["total_micros"]) == ([shown], 40 * 60_000 - 1_200_000)
-    invoice = invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=NOON + 40 * DAY)
+    invoice = invoiced(acme, month=NOON.date().replace(day=1), now=NOON + 40 * DAY)
     assert invoice and invoice.total_cents == 120
     line = InvoiceLine.objects.get(kind="promise")
     assert (line.cents, line.micros, line.lease) == (-120, -1_200_000, lease)

@@ -13,7 +13,7 @@ from accounts.clock import now
 from accounts.models import Event, Organization
 from billing import payments, sending, tasks, taxing
 from billing.models import CallKind, CallState, GatewayCall, TaxIdState, TaxProfile
-from billing.queries.tax import profile_of, tax_for, tax_of
+from billing.queries.taxes import profile_of, tax_at, tax_for
 from billing.taxing import BadTaxProfile
 from tests.billing.conftest import NOON
 from tests.factories import DAY
@@ -46,7 +46,7 @@ def test_each_change_is_a_version_and_the_same_again_is_none(acme: Organization)
     assert (first.version, first.tax_id_state) == (1, "pending")
     assert declare(acme, tax_id="de 123 456 789") == first
     second = declare(acme, line1="Unter den Linden 2", at=NOON + DAY)
-    assert (second.version, profile_of(acme), profile_of(acme, at=NOON + DAY)) == (2, second, first)
+    assert (second.version, profile_of(acme)) == (2, second)
     assert Event.objects.filter(kind="organization.tax_profile_declared").count() == 2
     with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
         TaxProfile.objects.filter(pk=first.pk).update(country="FR")
@@ -112,17 +112,18 @@ def test_the_table_of_rules(
     treatment: str,
 ) -> None:
     settings.SELLER_COUNTRY, settings.STRIPE_TAX = seller, stripe_tax
-    tax = tax_of(answered(declare(acme, **changed), state))
+    answered(declare(acme, **changed), state)
+    tax = tax_at(organization=acme, end=NOON + DAY).rule
     assert (tax.treatment, bool(tax.words and tax.source)) == (treatment, True)
 
 
 def test_a_month_is_taxed_by_the_version_that_held_when_it_ended(acme: Organization) -> None:
-    assert tax_for(acme, date(2026, 2, 1)).words == "No tax: no address is known."
+    assert tax_for(organization=acme, month=date(2026, 2, 1)).rule.words == "No tax: no address is known."
     answered(declare(acme), TaxIdState.VERIFIED)
     declare(acme, country="US", tax_id="", tax_id_kind="", at=NOON + timedelta(days=40))
-    assert tax_for(acme, date(2026, 2, 1)).treatment == "none"
-    assert tax_for(acme, date(2026, 3, 1)).treatment == "reverse_charge"
-    assert tax_for(acme, date(2026, 4, 1)).words == "No sales tax is collected."
+    assert tax_for(organization=acme, month=date(2026, 2, 1)).rule.treatment == "none"
+    assert tax_for(organization=acme, month=date(2026, 3, 1)).rule.treatment == "reverse_charge"
+    assert tax_for(organization=acme, month=date(2026, 4, 1)).rule.words == "No sales tax is collected."
 
 
 @pytest.mark.django_db(transaction=True)

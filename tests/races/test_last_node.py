@@ -55,8 +55,10 @@ def order_all(acme: Organization, offer: Offer, count: int, nodes: int = 1) -> C
 
 
 def test_without_the_guard_the_last_node_is_sold_many_times(acme: Organization, no_guard: None) -> None:
-    offer = factories.an_offer()
-    ended = order_all(acme, offer, 30)
+    for _ in range(5):  # on a busy machine thirty orders may come one after the other
+        ended = order_all(acme, factories.an_offer(), 30)
+        if ended["Lease"] > 1:
+            break
     assert ended["Lease"] > 1
     assert overlaps() > 0
 

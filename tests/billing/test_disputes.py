@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from accounts.clock import now
 from accounts.models import Event, Organization, User
 from accounts.operations import hold_ordering
-from billing import disputes, handing_back, payments, polling, settlement, suspending, tasks
+from billing import disputes, handing_back, operations, payments, polling, settlement, suspending, tasks
 from billing.checkout import CAPS
 from billing.extending import extend
 from billing.limits import OrderingBlocked, check_ordering
@@ -138,6 +138,21 @@ def test_what_staff_have_lifted_stays_lifted(acme: Organization, payment: Paymen
     assert reasons == [f"disputed payment {payment}", "paid by transfer"]
     own = Event.objects.filter(organization=acme, kind__startswith="organization.")
     assert [(event.actor, event.data) for event in own] == [("system:billing", {})] * 2
+
+
+def test_a_payment_of_what_was_owed_does_not_lift_what_a_dispute_has_brought(
+    acme: Organization, payment: Payment
+) -> None:
+    operations.account_of(acme)
+    assert suspending.suspend_overdue(organization=acme, what="invoice by transfer", now=NOON - HOUR)
+    hear(TAKEN)
+    account = BillingAccount.objects.get()
+    assert (account.suspended_at, account.suspended_reason) == (NOON - HOUR, f"disputed payment {payment}")
+    assert not suspending.lift_overdue(organization=acme, what="invoice by transfer")
+    hear(WON)
+    assert not suspended(acme)
+    assert suspending.suspend_overdue(organization=acme, what="invoice by transfer", now=NOON)  # the sweep, if it is so
+    assert suspending.lift_overdue(organization=acme, what="invoice by transfer") and not suspended(acme)
 
 
 def test_an_inquiry_takes_no_money_and_suspends_nobody_until_it_becomes_a_dispute(

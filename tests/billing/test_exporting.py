@@ -7,8 +7,9 @@ import pytest
 from django.db import ProgrammingError, transaction
 
 from accounts.models import Event, Organization
-from billing import exporting
+from billing import exporting, operations
 from billing.models import (
+    AccountKind,
     CallKind,
     CallState,
     Export,
@@ -17,6 +18,7 @@ from billing.models import (
     GatewayCall,
     MeteredPrice,
     MeteredSubscription,
+    PostingKind,
 )
 from marketplace.models import Offer
 from tests.billing.conftest import a_quote, funded, give, place
@@ -93,6 +95,25 @@ def test_each_hour_and_lease_is_told_once(acme: Organization, time: StripeStandi
     sweep(to(time, MARCH + 3 * HOUR))
     assert {row.revision for row in Export.objects.filter(micros=5)} == {2}
     assert counted(acme) == 1000 + 50 + 40 + 5
+
+
+def test_adjustments_and_credits_are_billed_and_what_a_bank_takes_back_is_not(
+    acme: Organization, time: StripeStandin
+) -> None:
+    moved = {
+        PostingKind.USAGE: (-9000, AccountKind.REVENUE),
+        PostingKind.ADJUSTMENT: (-500, AccountKind.ADJUSTMENTS),
+        PostingKind.PROMISE_CREDIT: (1200, AccountKind.REVENUE),
+        PostingKind.DISPUTE: (-70_000, AccountKind.CLEARING),
+        PostingKind.DISPUTE_RETURNED: (70_000, AccountKind.CLEARING),
+        PostingKind.PROCESSOR_FEE: (0, AccountKind.FEES),
+    }
+    for kind, (micros, other) in moved.items():
+        own = AccountKind.WALLET if micros else AccountKind.CLEARING
+        amounts = {own: micros or 15, other: -(micros or 15)}
+        operations.post(organization=acme, kind=kind, key=f"tests:{kind}", at=MARCH, amounts=amounts)
+    sweep(to(time, MARCH + 2 * HOUR))
+    assert counted(acme) == 9000 + 500 - 1200
 
 
 def test_what_is_less_than_nothing_is_carried_and_taken_off_what_comes_next(

@@ -12,10 +12,12 @@ from rest_framework.test import APIClient
 from accounts.clock import now
 from accounts.models import Event, Organization
 from billing import payments, sending, tasks, taxing
-from billing.models import CallKind, CallState, GatewayCall, TaxIdState, TaxProfile
+from billing.models import BillingAccount, CallKind, CallState, GatewayCall, TaxIdState, TaxProfile
 from billing.queries.taxes import profile_of, tax_at, tax_for
 from billing.taxing import BadTaxProfile
+from marketplace.models import Offer
 from tests.billing.conftest import NOON
+from tests.billing.papers import owing
 from tests.factories import DAY
 from tests.stripe_standin import StripeStandin
 
@@ -124,6 +126,22 @@ def test_a_month_is_taxed_by_the_version_that_held_when_it_ended(acme: Organizat
     assert tax_for(organization=acme, month=date(2026, 2, 1)).rule.treatment == "none"
     assert tax_for(organization=acme, month=date(2026, 3, 1)).rule.treatment == "reverse_charge"
     assert tax_for(organization=acme, month=date(2026, 4, 1)).rule.words == "No sales tax is collected."
+
+
+def test_an_invoice_says_who_buys_and_why_no_tax_is_on_it(acme: Organization, offer: Offer) -> None:
+    answered(declare(acme), TaxIdState.VERIFIED)
+    made = owing(acme, offer)
+    assert made.buyer == "Acme Robotics GmbH\nUnter den Linden 1\n10117 Berlin\nDE"
+    assert (made.buyer_tax_id, made.tax_note) == ("DE123456789", "Reverse charge: the customer accounts for the tax.")
+    assert (made.net_cents, made.tax_cents, made.total_cents) == (300, 0, 300)
+    answered(declare(acme, tax_id="DE111111111", at=NOON + DAY), TaxIdState.UNVERIFIED)
+    BillingAccount.objects.filter(organization=acme).update(buyer="Acme, care of Bob")
+    later = owing(acme, offer, month=date(2026, 4, 1))
+    assert (later.buyer, later.buyer_tax_id) == (
+        "Acme, care of Bob",
+        "",
+    )  # a denied id stands nowhere
+    assert later.tax_note == "No tax: services to a customer abroad."
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,14 +11,14 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
+from accounts import paper
 from billing.models import BillingMode, CreditNote, Invoice, InvoiceLine, LineKind
-from leasing.certificates import style
 from marketplace.money import MICROS_PER_CENT, format_micros
 
 LATIN = "cp1252"  # what the fonts that every reader has can show
-NUMBER = ParagraphStyle("number", style.SMALL, alignment=TA_RIGHT)
-NUMBER_HEAD = ParagraphStyle("number_head", style.HEAD, alignment=TA_RIGHT)
-SUM = ParagraphStyle("sum", style.BOLD, alignment=TA_RIGHT)
+NUMBER = ParagraphStyle("number", paper.SMALL, alignment=TA_RIGHT)
+NUMBER_HEAD = ParagraphStyle("number_head", paper.HEAD, alignment=TA_RIGHT)
+SUM = ParagraphStyle("sum", paper.BOLD, alignment=TA_RIGHT)
 PAID_HOW = {
     BillingMode.PREPAID: "Paid from your wallet as it was used. Nothing is to be done.",
     BillingMode.METERED: "Charged to your card.",
@@ -49,11 +49,11 @@ def _pages(title: str, words: str, story: Iterable[Flowable]) -> bytes:
     buffer = BytesIO()
     pages = SimpleDocTemplate(
         buffer,
-        pagesize=(style.WIDTH, style.HEIGHT),
-        leftMargin=style.MARGIN - style.PADDING,
-        rightMargin=style.MARGIN - style.PADDING,
-        topMargin=style.TOP,
-        bottomMargin=style.BOTTOM,
+        pagesize=(paper.WIDTH, paper.HEIGHT),
+        leftMargin=paper.MARGIN - paper.PADDING,
+        rightMargin=paper.MARGIN - paper.PADDING,
+        topMargin=paper.TOP,
+        bottomMargin=paper.BOTTOM,
         title=title,
         author="Gridlease",
         lang="en",
@@ -61,14 +61,14 @@ def _pages(title: str, words: str, story: Iterable[Flowable]) -> bytes:
     )
 
     def numbered(*arguments: Any, **more: Any) -> Canvas:
-        return style.Numbered(*arguments, subject=title, words=words, **more)
+        return paper.Numbered(*arguments, subject=title, words=words, **more)
 
     pages.build(list(story), canvasmaker=numbered)
     return buffer.getvalue()
 
 
 def _invoice(invoice: Invoice) -> Iterator[Flowable]:
-    yield Paragraph(f"Invoice {invoice.number}", style.TITLE)
+    yield Paragraph(f"Invoice {invoice.number}", paper.TITLE)
     yield _parties(invoice)
     facts = [
         ("Issued", f"{invoice.issued_at:%Y-%m-%d} UTC"),
@@ -79,16 +79,16 @@ def _invoice(invoice: Invoice) -> Iterator[Flowable]:
     yield _facts(facts)
     yield Spacer(1, 10)
     yield _payment(invoice)
-    yield Paragraph("What was used", style.SECTION)
+    yield Paragraph("What was used", paper.SECTION)
     yield _lines(invoice.lines.all())
     yield _sums(invoice.net_cents, invoice.tax_cents, invoice.total_cents, invoice)
     yield Spacer(1, 8)
-    yield Paragraph(_words(HOW_COUNTED), style.QUIET)
+    yield Paragraph(_words(HOW_COUNTED), paper.QUIET)
 
 
 def _credit_note(note: CreditNote) -> Iterator[Flowable]:
     invoice = note.invoice
-    yield Paragraph(f"Credit note {note.number}", style.TITLE)
+    yield Paragraph(f"Credit note {note.number}", paper.TITLE)
     yield _parties(invoice)
     yield _facts(
         [
@@ -98,12 +98,12 @@ def _credit_note(note: CreditNote) -> Iterator[Flowable]:
             ("Reason", note.reason),
         ]
     )
-    yield Paragraph("What is credited", style.SECTION)
+    yield Paragraph("What is credited", paper.SECTION)
     rows = [[_cell(row.line.description), _cell(_cents(row.cents), NUMBER)] for row in note.lines.all()]
-    yield _table([[_cell("Line of the invoice", style.HEAD), _cell("Net", NUMBER_HEAD)], *rows], (0.8, 0.2), heads=1)
+    yield _table([[_cell("Line of the invoice", paper.HEAD), _cell("Net", NUMBER_HEAD)], *rows], (0.8, 0.2), heads=1)
     yield _sums(note.net_cents, note.tax_cents, note.total_cents, invoice)
     yield Spacer(1, 8)
-    yield Paragraph("It was credited to your wallet, and lowers what is open of the invoice.", style.QUIET)
+    yield Paragraph("It was credited to your wallet, and lowers what is open of the invoice.", paper.QUIET)
 
 
 def _parties(invoice: Invoice) -> Flowable:
@@ -114,8 +114,8 @@ def _parties(invoice: Invoice) -> Flowable:
     row = []
     for head, words, tax_id in columns:
         said = "<br/>".join(map(_words, [*words.splitlines(), *([f"Tax id {tax_id}"] if tax_id else [])]))
-        row.append([Paragraph(head, style.HEAD), Paragraph(said, style.TEXT)])
-    return Table([row], colWidths=[style.COLUMN / 2] * 2, style=[("VALIGN", (0, 0), (-1, -1), "TOP"), *_flush()])
+        row.append([Paragraph(head, paper.HEAD), Paragraph(said, paper.TEXT)])
+    return Table([row], colWidths=[paper.COLUMN / 2] * 2, style=[("VALIGN", (0, 0), (-1, -1), "TOP"), *_flush()])
 
 
 def _payment(invoice: Invoice) -> Flowable:
@@ -124,13 +124,13 @@ def _payment(invoice: Invoice) -> Flowable:
         about = f"With {invoice.number} as reference. What has come so far is shown beside the invoice on our pages."
     else:
         words, about = f"Total {_cents(invoice.total_cents)}", PAID_HOW[BillingMode(invoice.mode)]
-    rows = [[Paragraph(_words(words), style.BOLD)], [Paragraph(_words(about), style.TEXT)]]
-    return Table(rows, colWidths=[style.COLUMN], style=style.box(style.ACCENT, style.GOOD_SOFT))
+    rows = [[Paragraph(_words(words), paper.BOLD)], [Paragraph(_words(about), paper.TEXT)]]
+    return Table(rows, colWidths=[paper.COLUMN], style=paper.box(paper.ACCENT, paper.GOOD_SOFT))
 
 
 def _lines(lines: Iterable[InvoiceLine]) -> Flowable:
     heads = [
-        _cell("Lease", style.HEAD),
+        _cell("Lease", paper.HEAD),
         *(_cell(word, NUMBER_HEAD) for word in ("Seconds", "Nodes", "Per node-hour", "Net")),
     ]
     return _table([heads, *map(_line, lines)], (0.46, 0.12, 0.09, 0.18, 0.15), heads=1)
@@ -141,7 +141,7 @@ def _line(line: InvoiceLine) -> list[Flowable]:
     what = [_words(line.description), *([f'<font color="#4a5953">{out}</font>'] if out else [])]
     used = line.kind == LineKind.USAGE
     return [
-        Paragraph("<br/>".join(what), style.SMALL),
+        Paragraph("<br/>".join(what), paper.SMALL),
         _cell(f"{line.seconds:,}" if used else "", NUMBER),
         _cell(str(line.nodes), NUMBER),
         _cell(format_micros(line.micros_per_node_hour, places=6) if used else "", NUMBER),
@@ -157,25 +157,25 @@ def _sums(net: int, tax: int, gross: int, invoice: Invoice) -> Flowable:
         )
     ]
     if invoice.tax_note:
-        parts += [Spacer(1, 6), Paragraph(_words(invoice.tax_note), style.SMALL)]
+        parts += [Spacer(1, 6), Paragraph(_words(invoice.tax_note), paper.SMALL)]
     return KeepTogether(parts)
 
 
 def _facts(facts: Iterable[tuple[str, str]]) -> Flowable:
-    rows = [[_cell(name, style.QUIET), _cell(words)] for name, words in facts if words]
+    rows = [[_cell(name, paper.QUIET), _cell(words)] for name, words in facts if words]
     return _table(rows, (0.24, 0.76))
 
 
 def _table(rows: Iterable[Sequence[Flowable]], widths: Sequence[float], *, heads: int = 0) -> Flowable:
-    sizes = [width * style.COLUMN for width in widths]
-    return Table(list(map(list, rows)), colWidths=sizes, style=style.ROWS, repeatRows=heads)
+    sizes = [width * paper.COLUMN for width in widths]
+    return Table(list(map(list, rows)), colWidths=sizes, style=paper.ROWS, repeatRows=heads)
 
 
 def _flush() -> list[tuple[Any, ...]]:
     return [("LEFTPADDING", (0, 0), (-1, -1), 0), ("BOTTOMPADDING", (0, 0), (-1, -1), 10)]
 
 
-def _cell(words: str, look: ParagraphStyle = style.SMALL) -> Flowable:
+def _cell(words: str, look: ParagraphStyle = paper.SMALL) -> Flowable:
     return Paragraph(_words(words), look)
 
 

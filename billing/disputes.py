@@ -5,19 +5,21 @@ never.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
 from accounts.models import Organization
 from accounts.operations import Words, hold_ordering, record
 from billing import operations, suspending
-from billing.models import AccountKind, Dispute, DisputeState, FraudWarning, Payment, PostingKind
+from billing.models import AccountKind, CardInvoice, Dispute, DisputeState, FraudWarning, Payment, PostingKind
 from billing.payments import disputes as told
 from billing.payments.base import Facts
 from billing.payments.disputes import DisputeFacts, WarningFacts
 from billing.settlement import UnknownPayment
 from marketplace.money import MICROS_PER_CENT, format_micros
 
+Charged = Payment | CardInvoice
 ACTOR = "system:billing"
 BY_DISPUTE = "disputed payment"  # how the reason of a suspension begins that a dispute has brought
 ORDER = list(DisputeState)
@@ -51,13 +53,13 @@ def apply(*, facts: DisputeFacts, now: datetime) -> Dispute:
 
     :raises UnknownPayment: see `merge`
     """
-    payment = _payment(facts.charge_reference)
-    operations.lock_wallet(organization=payment.organization)
+    charged = _charged(facts.charge_reference)
+    operations.lock_wallet(organization=charged.organization)
     row = Dispute.objects.filter(reference=facts.reference).first()
     before = DisputeState(row.state) if row else None
     state = max(filter(None, (before, DisputeState(facts.state))), key=ORDER.index)
-    row = row or Dispute(payment=payment, reference=facts.reference, opened_at=now)
-    row.payment, row.state, row.reason, row.amount_cents = payment, state, facts.reason[:80], facts.cents
+    row = row or Dispute(**_of(charged), reference=facts.reference, opened_at=now)
+    row.state, row.reason, row.amount_cents = state, facts.reason[:80], facts.cents
     row.evidence_due_at = facts.evidence_due_at
     row.closed_at = (row.closed_at or now) if state in CLOSED else None
     row.save()
@@ -77,33 +79,38 @@ def warn(*, facts: WarningFacts, now: datetime) -> None:
 
     :raises UnknownPayment: see `merge`
     """
-    payment = _payment(facts.charge_reference)
-    organization = payment.organization
+    charged = _charged(facts.charge_reference)
+    organization = charged.organization
     operations.lock_wallet(organization=organization)
     _, new = FraudWarning.objects.get_or_create(
-        reference=facts.reference, defaults={"payment": payment, "kind": facts.kind[:80], "at": now}
+        reference=facts.reference, defaults={**_of(charged), "kind": facts.kind[:80], "at": now}
     )
     if not new:
         return
     if not Organization.objects.get(pk=organization.pk).ordering_hold:
-        hold_ordering(organization=organization, reason=f"fraud warning, {payment}", actor=ACTOR, now=now)
+        hold_ordering(organization=organization, reason=f"fraud warning, {charged}", actor=ACTOR, now=now)
     words = f"The bank warns of fraud ({facts.kind}). New orders are on hold; what is leased goes on."
-    _tell_staff(payment, "fraud_warning", "may be fraud", words, now)
+    _tell_staff(charged, "fraud_warning", "may be fraud", words, now)
 
 
-def _payment(charge_reference: str) -> Payment:
-    payments = Payment.objects.select_related("organization").filter(charge_reference=charge_reference)
-    payment = payments.first() if charge_reference else None
-    if payment is None:
-        raise UnknownPayment(f"charge {charge_reference} is of no payment that we know to be paid")
-    return payment
+def _charged(charge_reference: str) -> Charged:
+    for rows in (Payment.objects.all(), CardInvoice.objects.all()) if charge_reference else ():
+        found = rows.select_related("organization").filter(charge_reference=charge_reference).first()
+        if found:
+            return found
+    raise UnknownPayment(f"charge {charge_reference} is of no payment that we know to be paid")
+
+
+def _of(charged: Charged) -> dict[str, Any]:
+    field = "payment" if isinstance(charged, Payment) else "card_invoice"
+    return {"organization": charged.organization, field: charged}
 
 
 def _move(row: Dispute, kind: PostingKind, cents: int, word: str, now: datetime) -> None:
     """Taken from the wallet, or given back, each once. The processor's fee is posted by `billing.reconciling`."""
     micros = cents * MICROS_PER_CENT
     operations.post(
-        organization=row.payment.organization,
+        organization=row.organization,
         kind=kind,
         key=f"{kind}:{row.public_id}",
         at=now,
@@ -115,18 +122,18 @@ def _move(row: Dispute, kind: PostingKind, cents: int, word: str, now: datetime)
 
 def _follow(row: Dispute, before: DisputeState | None, now: datetime) -> None:
     """What a new state brings: suspension while the bank has the money, its end when it gives it back, and words."""
-    organization, state = row.payment.organization, DisputeState(row.state)
+    organization, state = row.organization, DisputeState(row.state)
     if state in TAKEN and before not in TAKEN:
-        suspending.suspend(organization=organization, reason=f"{BY_DISPUTE} {row.payment}", actor=ACTOR, now=now)
+        suspending.suspend(organization=organization, reason=f"{BY_DISPUTE} {row.charged}", actor=ACTOR, now=now)
     elif state == DisputeState.WON and not _others_hold(row):
         account = suspending.suspension(organization)
         if account and account.suspended_reason.startswith(BY_DISPUTE):
-            suspending.lift(organization=organization, actor=ACTOR, note=f"won: {row.payment}", now=now)
+            suspending.lift(organization=organization, actor=ACTOR, note=f"won: {row.charged}", now=now)
     _tell(row, before, now)
 
 
 def _others_hold(row: Dispute) -> bool:
-    mine = Dispute.objects.filter(payment__organization=row.payment.organization, state__in=TAKEN)
+    mine = Dispute.objects.filter(organization=row.organization, state__in=TAKEN)
     return mine.exclude(pk=row.pk).exists()
 
 
@@ -134,12 +141,12 @@ def _tell(row: Dispute, before: DisputeState | None, now: datetime) -> None:
     amount = format_micros(row.amount_cents * MICROS_PER_CENT)
     due = f" Answer by {row.evidence_due_at:%Y-%m-%d %H:%M} UTC." if row.evidence_due_at and not row.closed_at else ""
     words = f"{amount}, {row.reason}: {row.get_state_display()}.{due}"
-    _tell_staff(row.payment, "disputed", "is disputed", words, now, dispute=row.public_id, state=row.state)
+    _tell_staff(row.charged, "disputed", "is disputed", words, now, dispute=row.public_id, state=row.state)
     if row.state in TAKEN | {DisputeState.WON}:
         record(
-            organization=row.payment.organization,
+            organization=row.organization,
             kind="payment.disputed",
-            subject=row.payment.public_id,
+            subject=row.charged.public_id,
             actor=ACTOR,
             at=now,
             data={"dispute": row.public_id, "state": row.state, "amount_cents": row.amount_cents},
@@ -162,20 +169,20 @@ def _notice(row: Dispute, amount: str) -> Words:
     return {
         "title": f"A payment of {amount} {title}",
         "text": f"{text} {suspending.WAY_OUT}",
-        "path": f"/top-ups/{row.payment.public_id}/",
+        "path": f"/top-ups/{row.payment.public_id}/" if row.payment else "/invoices/",
     }
 
 
-def _tell_staff(payment: Payment, word: str, title: str, words: str, now: datetime, **data: str) -> None:
+def _tell_staff(charged: Charged, word: str, title: str, words: str, now: datetime, **data: str) -> None:
     record(
         organization=None,
         kind=f"dispute.{word}",
-        subject=payment.public_id,
+        subject=charged.public_id,
         actor=ACTOR,
         at=now,
-        data={"organization": payment.organization.public_id, **data},
+        data={"organization": charged.organization.public_id, **data},
         notice={
-            "title": f"A payment of {payment.organization} {title}",
+            "title": f"A payment of {charged.organization} {title}",
             "text": words,
             "path": "/operations/disputes/",
         },

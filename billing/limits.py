@@ -117,7 +117,7 @@ STOOD = Statement(
         settled_at__lte=Given("upto", DateTimeField()),
         refunded_cents__lt=F("amount_cents"),
         disputes=None,
-        fraud_warnings=None,
+        fraudwarnings=None,
     ).only("pk")[:1]
 )
 

@@ -128,24 +128,24 @@ class DisputeAdmin(Readable, ModelAdmin):  # type: ignore[misc]
 
     list_display = [
         "public_id",
-        "payment",
+        "organization",
         "state",
         "reason",
         dollars("amount_cents", "amount", cents=True),
         "evidence_due_at",
     ]
     list_filter = ["state"]
-    search_fields = ["public_id", "reference", "payment__public_id", "payment__organization__name"]
-    list_select_related = ["payment"]
+    search_fields = ["public_id", "reference", "payment__public_id", "organization__name"]
+    list_select_related = ["organization"]
 
 
 @admin.register(FraudWarning)
 class FraudWarningAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     """Banks' warnings."""
 
-    list_display = ["payment", "kind", "at"]
-    search_fields = ["reference", "payment__public_id", "payment__organization__name"]
-    list_select_related = ["payment"]
+    list_display = ["organization", "kind", "at"]
+    search_fields = ["reference", "payment__public_id", "organization__name"]
+    list_select_related = ["organization"]
 
 
 @admin.register(TaxProfile)

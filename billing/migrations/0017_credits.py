@@ -203,13 +203,33 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='dispute',
+            name='organization',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='accounts.organization'),
+        ),
+        migrations.AddField(
+            model_name='dispute',
             name='payment',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='disputes', to='billing.payment'),
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='billing.payment'),
+        ),
+        migrations.AddField(
+            model_name='dispute',
+            name='card_invoice',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.cardinvoice'),
+        ),
+        migrations.AddField(
+            model_name='fraudwarning',
+            name='organization',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='accounts.organization'),
         ),
         migrations.AddField(
             model_name='fraudwarning',
             name='payment',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='fraud_warnings', to='billing.payment'),
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='billing.payment'),
+        ),
+        migrations.AddField(
+            model_name='fraudwarning',
+            name='card_invoice',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.cardinvoice'),
         ),
         migrations.AddField(
             model_name='rulecredit',
@@ -342,5 +362,13 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='posting',
             index=models.Index(condition=models.Q(('kind__in', ['early_return', 'cancellation', 'resale_credit', 'promise_credit', 'adjustment'])), fields=['at'], name='posting_besides_use'),
+        ),
+        migrations.AddConstraint(
+            model_name='dispute',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('card_invoice__isnull', False), ('payment', None)), models.Q(('card_invoice', None), ('payment__isnull', False)), _connector='OR'), name='dispute_is_of_one_charge'),
+        ),
+        migrations.AddConstraint(
+            model_name='fraudwarning',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('card_invoice__isnull', False), ('payment', None)), models.Q(('card_invoice', None), ('payment__isnull', False)), _connector='OR'), name='fraudwarning_is_of_one_charge'),
         ),
     ]

@@ -1,9 +1,11 @@
-"""Payments that their cardholders want back, and those that a bank takes for fraud."""
+"""Charges that their cardholders want back, and those that a bank takes for fraud."""
 
 from django.db import models
 from django.db.models import Q
 
 from accounts.ids import PublicIdField
+from accounts.models import Organization
+from billing.models.metered import CardInvoice
 from billing.models.payment import Payment
 
 
@@ -20,14 +22,37 @@ class DisputeState(models.TextChoices):
     LOST = "lost", "lost"
 
 
-class Dispute(models.Model):
+class OfACharge(models.Model):
+    """Something about one charge of a card: of a top-up, or of a month that is paid by card."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="%(class)ss")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="%(class)ss")
+    card_invoice = models.ForeignKey(CardInvoice, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(payment=None, card_invoice__isnull=False) | Q(payment__isnull=False, card_invoice=None),
+                name="%(class)s_is_of_one_charge",
+            ),
+        ]
+
+    @property
+    def charged(self) -> Payment | CardInvoice:
+        """What the card was charged for."""
+        found = self.payment or self.card_invoice
+        assert found, "the database has one of them"
+        return found
+
+
+class Dispute(OfACharge):
     """
-    A cardholder's objection to one payment. The processor's object is the truth; this row only ever moves on towards
+    A cardholder's objection to one charge. The processor's object is the truth; this row only ever moves on towards
     it. Money that was taken or came back is in the ledger, once for each movement that the processor names.
     """
 
     public_id = PublicIdField(prefix="dp")
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
     reference = models.CharField(max_length=255, unique=True, help_text="The processor's dispute.")
     state = models.CharField(max_length=24, choices=DisputeState)
     reason = models.CharField(max_length=80, help_text="The bank's word, such as fraudulent.")
@@ -39,6 +64,7 @@ class Dispute(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
+            *OfACharge.Meta.constraints,
             models.CheckConstraint(condition=Q(state__in=DisputeState.values), name="dispute_state_is_known"),
             models.CheckConstraint(condition=Q(amount_cents__gt=0), name="dispute_is_about_money"),
         ]
@@ -47,16 +73,15 @@ class Dispute(models.Model):
         return self.public_id
 
 
-class FraudWarning(models.Model):
+class FraudWarning(OfACharge):
     """A bank's word that a card was probably stolen. Acted on once, so that what staff undo stays undone."""
 
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="fraud_warnings")
     reference = models.CharField(max_length=255, unique=True, help_text="The processor's warning.")
     kind = models.CharField(max_length=80, help_text="The bank's word, such as made_with_stolen_card.")
     at = models.DateTimeField(help_text="When we learned of it.")
 
-    class Meta:
+    class Meta(OfACharge.Meta):
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.payment}"
+        return f"{self.kind}: {self.charged}"

@@ -43,7 +43,7 @@ def kinds() -> tuple[Kind, ...]:
     return (
         Kind(Payment.objects.all(), "charge_reference", "organization", ("top_up",)),
         Kind(sent, "reference", "payment__organization", ("refund", "refund_failed")),
-        Kind(Dispute.objects.all(), "reference", "payment__organization", ("dispute", "dispute_returned")),
+        Kind(Dispute.objects.all(), "reference", "organization", ("dispute", "dispute_returned")),
         Kind(CardInvoice.objects.all(), "charge_reference", "organization", ("card_invoice",)),
     )
 

@@ -10,17 +10,17 @@ class DisputeShown(serializers.ModelSerializer[Dispute]):
     """A disputed payment."""
 
     id = serializers.CharField(source="public_id", help_text="Such as dp_…")
-    payment = serializers.CharField(source="payment.public_id")
-    organization = serializers.CharField(source="payment.organization.public_id")
-    organization_name = serializers.CharField(source="payment.organization.name")
+    charged = serializers.CharField(source="charged.public_id", help_text="A top-up, or a month that was paid by card.")
+    organization = serializers.CharField(source="organization.public_id")
+    organization_name = serializers.CharField(source="organization.name")
     suspended_at = serializers.DateTimeField(
-        source="payment.organization.billing_account.suspended_at", allow_null=True, default=None
+        source="organization.billing_account.suspended_at", allow_null=True, default=None
     )
 
     class Meta:
         model = Dispute
         fields = [
-            "id", "payment", "organization", "organization_name", "reference", "state", "reason", "amount_cents",
+            "id", "charged", "organization", "organization_name", "reference", "state", "reason", "amount_cents",
             "evidence_due_at", "opened_at", "closed_at", "suspended_at",
         ]  # fmt: skip
         read_only_fields = fields

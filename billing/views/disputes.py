@@ -12,7 +12,7 @@ from billing import suspending
 from billing.access import MAY_DECIDE, MAY_SEE_DISPUTES
 from billing.forms.staff import Why
 from billing.models import FraudWarning
-from billing.queries.disputes import closed_disputes, disputes, open_disputes
+from billing.queries.disputes import closed_disputes, disputes, money_of, open_disputes
 
 SHOWN = 20
 
@@ -20,7 +20,7 @@ SHOWN = 20
 @operator_allowed(MAY_SEE_DISPUTES)
 def dispute_list(request: HttpRequest) -> HttpResponse:
     """Those that are open, the nearest date for an answer first; those that were closed; and the banks' warnings."""
-    warnings = FraudWarning.objects.select_related("payment__organization")[:SHOWN]
+    warnings = FraudWarning.objects.select_related("organization", "payment", "card_invoice")[:SHOWN]
     context = {"open": open_disputes(), "closed": closed_disputes()[:SHOWN], "warnings": warnings, "now": now()}
     return render(request, "billing/disputes.html", context)
 
@@ -29,11 +29,11 @@ def dispute_list(request: HttpRequest) -> HttpResponse:
 def dispute(request: HttpRequest, id: str) -> HttpResponse:
     """One of them, with the money that it moved."""
     found = get_object_or_404(disputes(), public_id=id)
-    organization = found.payment.organization
+    organization = found.organization
     context = {
         "dispute": found,
         "organization": organization,
-        "postings": found.payment.postings.prefetch_related("entries__account").order_by("pk"),
+        "postings": money_of(found),
         "account": suspending.suspension(organization),
         "may_suspend": may_operate(request.user, MAY_DECIDE),
         "form": Why(None),

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from accounts.models import Event, Organization
-from billing import card_invoices, payments
-from billing.models import AccountKind, BillingAccount, CardInvoice, Posting, PostingKind, TieOut
+from billing import card_invoices, disputes, payments, suspending
+from billing.models import AccountKind, BillingAccount, CardInvoice, Dispute, Posting, PostingKind, TieOut
 from billing.tying_out import compare_month, days_due, invoices_due, tie_out
+from tests.accounts.cast import a_browser
 from tests.billing.conftest import balance, funded, money
-from tests.billing.monthly import DAY, HOUR, MARCH, MICROS, at, charge, monthly, processor, sweep, to
+from tests.billing.monthly import DAY, HOUR, MARCH, MICROS, at, charge, metered_micros, monthly, processor, sweep, to
+from tests.leasing.test_fleet_pages import a_member_of_staff
 from tests.stripe_standin import StripeStandin
 
 pytestmark = pytest.mark.django_db
@@ -169,3 +171,23 @@ def test_our_own_months_and_strangers_invoices_are_not_read(time: StripeStandin)
     for facts in gateway.each("/v1/invoices", subscription=reference, expand=["data.payments"]):
         card_invoices.merge(facts=facts, now=MARCH)
     assert not CardInvoice.objects.exists()
+
+
+def test_a_month_that_is_disputed_is_owed_again_and_not_charged_again(time: StripeStandin) -> None:
+    acme = monthly(funded(0), MARCH).organization
+    used(acme, 20 * MICROS, MARCH, time)
+    to(time, APRIL + 2 * HOUR)
+    look(APRIL + 2 * HOUR)
+    row = latest(acme)
+    made = time.dispute(row.charge_reference)
+    merged, staff = Dispute.objects.filter(organization=acme), a_browser(a_member_of_staff("view_dispute"))
+    for verdict, owed in ((None, 20 * MICROS), ("won", 0)):
+        if verdict:
+            time.end_dispute(made["id"], verdict)
+        disputes.merge(facts=payments.gateway().fetch(f"/v1/disputes/{made['id']}"), now=APRIL + 3 * HOUR)
+        assert (merged.get().charged, balance(acme)) == (row, -owed)
+        assert (suspending.suspension(acme) is not None) == bool(owed)
+        page = staff.get(f"/operations/disputes/{merged.get().public_id}/").content.decode()
+        assert f"of invoice {row.number}" in page and "monthly invoice paid by card" in page.lower()
+        sweep(to(time, APRIL + 5 * HOUR))
+        assert metered_micros(acme, APRIL, APRIL + DAY) == 0

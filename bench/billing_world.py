@@ -71,10 +71,10 @@ LEASES = """
                'guaranteed_until', begins + interval '2 hours', 'state', 'ended')) AS filled
 """
 METERS = """
-    INSERT INTO billing_meter (lease_id, micros_per_node_hour, nodes, hold_micros, seconds, outage_node_seconds,
-                               charged_micros, metered_until, closed_at)
-    SELECT id, rate, 1, 0, 3600 + rest, 0, rate::bigint * (3600 + rest) / 3600, begins + interval '2 hours',
-           begins + interval '2 hours'
+    INSERT INTO billing_meter (lease_id, organization_id, micros_per_node_hour, nodes, hold_micros, seconds,
+                               outage_node_seconds, charged_micros, metered_until, closed_at)
+    SELECT id, organization_id, rate, 1, 0, 3600 + rest, 0, rate::bigint * (3600 + rest) / 3600,
+           begins + interval '2 hours', begins + interval '2 hours'
       FROM wanted
 """
 SLICES = """

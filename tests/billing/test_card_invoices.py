@@ -8,7 +8,9 @@ import pytest
 
 from accounts.models import Event, Organization
 from billing import card_invoices, disputes, payments, suspending
-from billing.models import AccountKind, BillingAccount, CardInvoice, Dispute, Posting, PostingKind, TieOut
+from billing.models import AccountKind, BillingAccount, CardInvoice, Dispute, Movement, Posting, PostingKind, TieOut
+from billing.payments import balance as balances
+from billing.queries.reconciled import compared
 from billing.tying_out import compare_month, days_due, invoices_due, tie_out
 from tests.accounts.cast import a_browser
 from tests.billing.conftest import balance, funded, money
@@ -49,6 +51,13 @@ def tied_out(now: datetime) -> list[tuple[str, str]]:
     return [(row.span, f"{row.day}") for row in TieOut.objects.exclude(differs_since=None)]
 
 
+def compared_with_movements(charge: str) -> list[tuple[int, int]]:
+    """Cents of a charge: as the processor moved them, and by our ledger."""
+    moved = [balances.read(facts) for facts in payments.gateway().each(balances.PATH)]
+    Movement.objects.bulk_create(Movement(**vars(one)) for one in moved if one.source == charge)
+    return [(one.processor_cents, one.ledger_cents) for one in compared(sources=[charge])]
+
+
 def test_a_paid_invoice_raises_the_wallet_once(time: StripeStandin) -> None:
     acme = monthly(funded(0), MARCH).organization
     used(acme, 12_345_678, MARCH, time)
@@ -62,6 +71,7 @@ def test_a_paid_invoice_raises_the_wallet_once(time: StripeStandin) -> None:
     assert balance(acme, AccountKind.CLEARING) == -12_350_000
     (posting,) = Posting.objects.filter(kind=PostingKind.CARD_INVOICE)
     assert posting.key == f"card_invoice:{invoice.public_id}"
+    assert compared_with_movements(invoice.charge_reference) == [(1235, 1235)]
     assert tied_out(APRIL + 4 * HOUR) == []
     assert TieOut.objects.filter(span="day").count() == 30 and TieOut.objects.filter(span="month").count() == 1
     assert invoices_due(acme).count() == 0

@@ -7,12 +7,14 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from accounts.clock import now
-from billing import cards, customers, payments, polling, reconciling, refunds, sending, taxing
-from billing.models import Discrepancy, GatewayCall, Movement, PaymentState, Refund, RefundState
+from billing import card_invoices, cards, customers, exporting, payments, polling, reconciling, refunds, sending, taxing
+from billing.models import CardInvoice, Discrepancy, Export, GatewayCall, Movement, PaymentState, Refund, RefundState
 from billing.payments.base import GatewayUnavailable
+from billing.tying_out import tie_out
 from tests import factories
 from tests.billing.cards_world import charged, saved
 from tests.billing.conftest import SECOND
+from tests.billing.monthly import APRIL, HOUR, MARCH, MICROS, at, charge, monthly, sweep, to
 from tests.billing.stripe_world import paid
 from tests.billing.test_taxing import BERLIN
 from tests.factories import DAY
@@ -25,7 +27,7 @@ PERMISSIONS = dict(re.findall(r"^\| [^|]+ \| `(\w+)` \| (read|write) \|", GUIDE.
 
 
 def test_a_life_of_money_needs_no_other_permissions(stripe: StripeStandin, settings: Settings) -> None:
-    assert len(PERMISSIONS) == 12
+    assert len(PERMISSIONS) == 18
     stripe.restricted_key(KEY, **PERMISSIONS)
     settings.STRIPE_API_KEY = KEY
     gateway, organization = payments.gateway(), factories.an_organization()
@@ -48,6 +50,20 @@ def test_a_life_of_money_needs_no_other_permissions(stripe: StripeStandin, setti
     reconciling.reconcile(gateway=gateway, now=now() + 2 * DAY)
     assert Movement.objects.count() == 3 and not Discrepancy.objects.exists()
     assert set(GatewayCall.objects.values_list("state", flat=True)) == {"done"}
+
+
+def test_months_need_no_other_permissions_either(stripe: StripeStandin, settings: Settings) -> None:
+    stripe.restricted_key(KEY, **PERMISSIONS)
+    settings.STRIPE_API_KEY = KEY
+    with at(stripe, MARCH):
+        organization = monthly(factories.an_organization(), MARCH).organization
+        charge(organization, MICROS, MARCH)
+        exporting.missed(organization=organization, month_end=APRIL, micros=MICROS, now=MARCH)
+        assert sweep(to(stripe, MARCH + HOUR)) == {}
+        assert Export.objects.filter(state="counted").count() == 2
+        assert card_invoices.look(gateway=payments.gateway(), now=to(stripe, APRIL + 2 * HOUR)) == {}
+        assert [row.paid_cents for row in CardInvoice.objects.all()] == [200, 0]  # and of the day it began
+        assert tie_out(gateway=payments.gateway(), now=APRIL + 2 * HOUR) == {}
 
 
 def test_without_one_of_them_nothing_is_taken_for_refused(stripe: StripeStandin, settings: Settings) -> None:

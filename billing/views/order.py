@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from django.contrib import messages
 from django.db import transaction
@@ -57,6 +58,11 @@ class Price:
     def may_hold(self) -> bool:
         """Whether they can be held."""
         return keeping.may_hold(quote=self.quote) and not self.holds and self.row.enough
+
+    @cached_property
+    def hold_again_at(self) -> datetime | None:
+        """From when they can be held again, where a hold lapsed a moment ago."""
+        return keeping.again_at(quote=self.quote, now=self.now)
 
     @property
     def enough(self) -> bool:

@@ -37,7 +37,10 @@ def _booking(terms: Terms) -> Iterator[tuple[str, str]]:
     yield "Nodes at once", f"{terms.nodes_at_once} of one organization{new}"
     if terms.hold_seconds:
         kept = length(terms.hold_seconds)
-        yield "While you decide", f"a price can keep its nodes for {kept}; not ordered, others go first as long"
+        yield (
+            "While you decide",
+            f"a price can keep its nodes for {kept}; if you let that pass, others go first for as long",
+        )
     if terms.approval_required:
         yield "Approval", f"by the operator, within {length(terms.approval_seconds)}; else the order ends and is free"
 

@@ -276,7 +276,6 @@ class NewStandingOrder(CatalogueFilter):
         max_value=366 * 24,
         help_text="How long the lease lasts. Empty: on demand, until you give it back.",
     )
-    zone = Zoned.base_fields["zone"]
     earliest_at = moment("Not before")
     latest_at = moment("Over by", help_text="When a lease with hours has to be over.")
     expires_at = moment("Wait until", help_text="Empty: as long as it could start, or 30 days.")

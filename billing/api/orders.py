@@ -62,7 +62,8 @@ class Quotes(ListModelMixin, OrganizationView):
     def post(self, request: Request) -> Response:
         """Price nodes of an offer. The price is kept until `expires_at`; nothing is owed yet.
 
-        With `hold` its nodes are kept too, until `holds_until`: 409 `nodes_taken` where they are not free.
+        With `hold` its nodes are kept too, until `holds_until`: 409 `nodes_taken` where they are not free. A hold
+        that lapses unused is followed by a pause as long: 409 `held_lately`, with `again_at`. Orders need no hold.
         """
         wanted = NewQuote(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -80,6 +81,8 @@ class Quotes(ListModelMixin, OrganizationView):
             return keeping.hold_nodes(quote=made, now=moment) if hold else made
         except checkout.QuoteRefused as refusal:
             raise bad_field(refusal.field, refusal.message) from refusal
+        except keeping.HeldLately as refusal:
+            raise problems.held_lately(refusal) from refusal
         except keeping.CannotHold as refusal:
             raise bad_field("hold", str(refusal)) from refusal
         except NodesTaken as error:

@@ -4,6 +4,7 @@ from accounts.http.problems import Problem, bad_field
 from billing.budgets import BudgetExceeded
 from billing.checkout import InsufficientFunds, QuoteExpired, QuoteUsed, RunsDry
 from billing.extending import PriceTooHigh
+from billing.keeping import HeldLately
 from billing.limits import NodeLimitReached
 from billing.waiting import NotWaiting
 from leasing.operations import BookedBehind, NodesTaken, WindowRefused
@@ -72,6 +73,11 @@ def nodes_taken(error: NodesTaken) -> Problem:
         "Not all nodes are free for the whole window any more. Quote one of the windows, or another offer.",
         windows=[{"starts_at": window.starts_at, "ends_at": window.ends_at} for window in error.windows],
     )
+
+
+def held_lately(error: HeldLately) -> Problem:
+    """409, with from when nodes can be held there again."""
+    return Problem(409, "held_lately", "Held there a moment ago", str(error), again_at=error.again_at)
 
 
 def quote_used(error: QuoteUsed) -> Problem:

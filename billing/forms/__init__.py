@@ -19,14 +19,14 @@ from leasing.models import (
     OnFailure,
 )
 from leasing.operations import BadEnvironment, check_environment
-from marketplace.forms import MINUTE, UTC_ONLY, CatalogueFilter, Zoned, moment
+from marketplace.forms import MINUTE, UTC_ONLY, CatalogueFilter, Zoned, moment, on_its_clocks
 from marketplace.models import Image, Offer, Plan, PlanKind, Terms
 from marketplace.money import MICROS, SECONDS_PER_HOUR
 from marketplace.queries import MOST_NODES, Window, listed_offers
 
 
 def utc_moment(label: str, **options: Any) -> forms.DateTimeField:
-    """A moment in UTC, chosen to the minute."""
+    """A moment in UTC, chosen to the minute: what staff enter."""
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 60}, format=MINUTE)
     words = {"invalid": "Write it as 2026-03-02T12:00, in UTC."}
     return forms.DateTimeField(label=label, widget=widget, error_messages=words, **options)
@@ -253,7 +253,12 @@ class Details(forms.Form):
 
 
 class NewStandingOrder(CatalogueFilter):
-    """Which nodes to wait for, for how long a lease, and until when. What their lease needs is in `Details`."""
+    """
+    Which nodes to wait for, for how long a lease, and until when, on the clocks of a zone. What their lease needs is in
+    `Details`.
+    """
+
+    MOMENTS = ("earliest_at", "latest_at", "expires_at")
 
     CRITERIA = ("gpu_model", "gpus", "region", "site", "plan", "gpu_memory_gb", "renewable_share", "provisioner")
 
@@ -269,15 +274,23 @@ class NewStandingOrder(CatalogueFilter):
         max_value=366 * 24,
         help_text="How long the lease lasts. Empty: on demand, until you give it back.",
     )
-    earliest_at = utc_moment("Not before (UTC)", required=False)
-    latest_at = utc_moment("Over by (UTC)", required=False, help_text="When a lease with hours has to be over.")
-    expires_at = utc_moment(
-        "Wait until (UTC)", required=False, help_text="Empty: as long as it could start, or 30 days."
-    )
+    earliest_at = moment("Not before")
+    latest_at = moment("Over by", help_text="When a lease with hours has to be over.")
+    expires_at = moment("Wait until", help_text="Empty: as long as it could start, or 30 days.")
 
-    def __init__(self, data: Any, *, initial: Mapping[str, Any], now: datetime, plans: Iterable[Plan]) -> None:
-        super().__init__(data, now=now, plans=plans)
-        self.initial = {"nodes": 1, "mode": Mode.BOOK, **initial}
+    def __init__(
+        self,
+        data: Any,
+        *,
+        initial: Mapping[str, Any],
+        now: datetime,
+        plans: Iterable[Plan],
+        zones: Mapping[str, str] = UTC_ONLY,
+    ) -> None:
+        """`initial`: as the catalogue's filters say it, times in UTC; they are shown on the form's clocks."""
+        super().__init__(data, now=now, plans=plans, zones=zones)
+        shown = on_its_clocks({"nodes": 1, "mode": Mode.BOOK, **initial, "zone": ""}, self.MOMENTS, self.chosen)
+        self.initial = shown | {"zone": self.chosen.key}
         for name in ("sort", "starts_at", "ends_at"):
             del self.fields[name]
         for field in self.fields.values():
@@ -291,8 +304,9 @@ class NewStandingOrder(CatalogueFilter):
 
     @property
     def when(self) -> list[forms.BoundField]:
-        """Those that say for when."""
-        return [self[name] for name in ("length_hours", "earliest_at", "latest_at", "expires_at")]
+        """Those that say for when; the zone where there is one to choose."""
+        names = ("length_hours", "zone", *self.MOMENTS)
+        return [self[name] for name in names if not self[name].is_hidden]
 
     def wanted(self) -> dict[str, Any]:
         """The cleaned wish as the line takes it."""

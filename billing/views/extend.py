@@ -34,6 +34,7 @@ class Offered:
 
     extension: Extension
     reach: Reach
+    obstacle: str  # what else forbids it
 
     @property
     def too_far(self) -> bool:
@@ -105,7 +106,8 @@ def _price(lease: Lease, form: NewEnd, found: Reach, moment: datetime) -> Offere
     if not form.is_valid() or form.cleaned_data["ends_at"] is None:
         return None
     try:
-        return Offered(extending.price(lease=lease, ends_at=form.cleaned_data["ends_at"], now=moment), found)
+        priced = extending.price(lease=lease, ends_at=form.cleaned_data["ends_at"], now=moment)
+        return Offered(priced, found, extending.obstacle(extension=priced, now=moment))
     except WindowRefused as refused:
         form.add_error("ends_at", refused.message)
         return None

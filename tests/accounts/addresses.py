@@ -28,7 +28,8 @@ KINDS = {
     # For the operator's staff who hold a permission and have a second factor.
     "operator": """
         fleet fleet_nodes fleet_node fleet_plan fleet_change fleet_maintenance fleet_work
-        api_operations_capacity api_operations_nodes api_operations_node api_operations_cordon api_operations_uncordon
+        api_operations_capacity api_operations_blind_sites api_operations_nodes api_operations_node
+        api_operations_cordon api_operations_uncordon
         api_operations_drain api_operations_quarantine api_operations_verify api_operations_work
         api_operations_finish api_operations_cancel api_operations_extend
         reconciliation discrepancy api_operations_reconciliation api_operations_discrepancies api_operations_explain

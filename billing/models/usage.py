@@ -63,7 +63,10 @@ class Meter(models.Model):
         indexes = [
             models.Index(fields=["lease"], name="meter_open", condition=models.Q(closed_at=None)),
             models.Index(
-                fields=["organization"], name="meter_open_of_organization", condition=models.Q(closed_at=None)
+                fields=["organization"],
+                name="meter_open_of_organization",
+                condition=models.Q(closed_at=None),
+                include=["lease", "hold_micros"],  # the wallet asks for no more of leases that have not begun
             ),
             models.Index(fields=["lease"], name="meter_unpromised", condition=models.Q(promises_seen_at=None)),
             models.Index(

@@ -11,11 +11,14 @@ from accounts.prepared import prepared
 from billing.models import AccountKind, Dispute, Entry, LedgerAccount, Payment, PaymentState
 from billing.queries.credit import credits_left, lapsing
 from billing.queries.meters import NOT_BEGUN, Reading, open_readings
+from leasing.queries.limits import COUNTED
 from marketplace.money import MICROS_PER_CENT, SECONDS_PER_HOUR
 
 # Whose card fails for long has no credit while it is suspended, and the ladder then stops what it would pay for. Who is
-# late with a transfer orders nothing, and what it leases goes on.
-SUMS = """
+# late with a transfer orders nothing, and what it leases goes on. The states are part of the text: so it is planned
+# once, and both halves are answered by an index alone.
+_AHEAD = "', '".join(NOT_BEGUN)
+SUMS = f"""
     SELECT coalesce((SELECT balance_micros FROM billing_ledgeraccount
                       WHERE organization_id = %(organization)s AND kind = 'wallet'), 0),
            coalesce((SELECT credit_micros FROM billing_billingaccount
@@ -24,11 +27,14 @@ SUMS = """
              WHERE organization_id = %(organization)s AND remaining_micros > 0),
            EXISTS (SELECT FROM billing_creditgrant WHERE organization_id = %(organization)s AND remaining_micros > 0
                       AND expires_at <= %(now)s AND lapsed_at IS NULL),
-           coalesce(sum(meter.hold_micros) FILTER (WHERE lease.state = ANY (%(not_begun)s)), 0)::bigint,
-           count(*) FILTER (WHERE lease.state <> ALL (%(not_begun)s))
-      FROM billing_meter AS meter JOIN leasing_lease AS lease ON lease.id = meter.lease_id
+           coalesce(sum(meter.hold_micros) FILTER (WHERE ahead.id IS NOT NULL), 0)::bigint,
+           count(*) FILTER (WHERE ahead.id IS NULL)
+      FROM billing_meter AS meter
+      LEFT JOIN (SELECT id FROM leasing_lease
+                  WHERE organization_id = %(organization)s AND {COUNTED}
+                    AND state IN ('{_AHEAD}')) AS ahead ON ahead.id = meter.lease_id
      WHERE meter.organization_id = %(organization)s AND meter.closed_at IS NULL
-"""
+"""  # noqa: S608  our own words
 
 
 @dataclass(frozen=True)
@@ -148,5 +154,5 @@ class _Sums:
 def _sums(organization: Organization, now: datetime) -> _Sums:
     """Read before the leases that have begun: one that begins meanwhile counts twice for a moment, never not at all."""
     with prepared() as cursor:
-        cursor.execute(SUMS, {"organization": organization.pk, "not_begun": list(NOT_BEGUN), "now": now})
+        cursor.execute(SUMS, {"organization": organization.pk, "now": now})
         return _Sums(*cursor.fetchone())

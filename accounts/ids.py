@@ -25,6 +25,15 @@ def random_base62(length: int) -> str:
     return "".join(characters)
 
 
+def fresh_id(prefix: str) -> str:
+    """
+    SQL for a fresh id in each row that a statement makes: as `PublicIdField` gives them, from the random bits of a UUID
+    (122 of them, base64; its two other characters become letters).
+    """
+    uuid = "encode(uuid_send(gen_random_uuid()), 'base64')"
+    return f"'{prefix}_' || translate(left({uuid}, {RANDOM_LENGTH}), '+/', 'Zz')"
+
+
 class PublicIdField(TextField):
     """The id that customers see, such as `ls_4fY…`: `prefix`, an underscore, and 22 random base62 characters."""
 

@@ -24,25 +24,36 @@ ROLES: dict[str, frozenset[str]] = {
     "lease": TECHNICAL,
     "lease.unpaid": EVERYBODY,
     "lease.handed_back": EVERYBODY,
+    "lease.credited": EVERYBODY,
     "lease.resale_began": FINANCIAL,
     "lease.resale_ended": FINANCIAL,
     "wallet": FINANCIAL,
     "budget": FINANCIAL,
     "payment": FINANCIAL,
+    "card": FINANCIAL,
+    "credit": FINANCIAL,
     "refund": FINANCIAL,
     "invoice": FINANCIAL,
+    "credit_note": FINANCIAL,
+    "transfer": FINANCIAL,
     "standing": EVERYBODY,
     "plan": EVERYBODY,
     "standing_order": TECHNICAL,
     "token": ADMINS,
+    "organization.suspended": EVERYBODY,
+    "organization.unsuspended": EVERYBODY,
 }
 # Kinds of the operator's own events, or their parts before the dot, to the permission of the staff who are told.
 STAFF: dict[str, str] = {
     "node": "marketplace.change_node",
     "site": "marketplace.change_node",
+    "closing": "billing.change_parkedmonth",
     "ledger": "billing.view_difference",
+    "metered": "billing.view_tieout",
     "ledger.discrepancy": "billing.view_discrepancy",
     "payment": "billing.view_gatewayevent",
+    "dispute": "billing.view_dispute",
+    "adjustment": "billing.approve_adjustment",
 }
 LATEST = timedelta(days=3)  # older news is not news: after a long outage nobody gets a flood
 CLAIM = timedelta(minutes=5)

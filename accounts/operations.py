@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts import sshkeys, tokens
 from accounts.access import ACTIONS, ROLE_ACTIONS
+from accounts.ids import fresh_id
 from accounts.models import APIToken, Event, Membership, Organization, Role, SSHKey, User
 from accounts.sshkeys import BadSSHKey
 
@@ -74,6 +75,24 @@ def unwritten(
     return Event(
         organization=organization, kind=kind, subject=subject, actor=actor, at=at, data=dict(data or {}), notice=notice
     )
+
+
+def record_all(*, rows: str, given: Mapping[str, Any], kind: str, actor: str, at: datetime) -> int:
+    """
+    `record` for every row of a statement of ours, which selects `organization_id`, `subject`, `data` and `notice`
+    (JSON) and is given its parameters; how many there were.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            INSERT INTO accounts_event (public_id, organization_id, kind, subject, actor, at, data, notice)
+            SELECT {fresh_id("ev")}, organization_id, %(event_kind)s, subject, %(event_actor)s, %(event_at)s, data,
+                   notice
+              FROM ({rows}) AS happened
+            """,  # noqa: S608  the statement is ours
+            {**given, "event_kind": kind, "event_actor": actor, "event_at": at},
+        )
+        return int(cursor.rowcount)
 
 
 @transaction.atomic

@@ -25,15 +25,15 @@ def main(arguments: list[str]) -> int:
     """Measure everything; 1 when a bar is missed."""
     parser = argparse.ArgumentParser(prog="./run bench billing_wallet", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small and fast: whether it works, not how well")
-    quick = parser.parse_args(arguments).quick
+    given = parser.parse_args(arguments)
     django.setup()
     call_command("migrate", verbosity=0, skip_checks=True)
-    table = Table(judging=not quick)
-    measure(table, leases=20 if quick else LEASES, at_once=200 if quick else AT_ONCE, rounds=5 if quick else 300)
+    table = Table(judging=not given.quick)
+    measure(table, given)
     return table.close()
 
 
-def measure(table: Table, *, leases: int = LEASES, at_once: int = AT_ONCE, rounds: int = 300) -> None:
+def measure(table: Table, given: argparse.Namespace) -> None:
     """With the tables ready; adds an organization of its own."""
     # Django is set up by now, and these import models.
     from accounts.clock import now  # noqa: PLC0415
@@ -41,6 +41,7 @@ def measure(table: Table, *, leases: int = LEASES, at_once: int = AT_ONCE, round
     from billing.queries.months import month_of  # noqa: PLC0415
     from marketplace.catalogue import load  # noqa: PLC0415
 
+    leases, at_once, rounds = (20, 200, 5) if given.quick else (LEASES, AT_ONCE, 300)
     moment = now()
     load(now=moment, node_limit=0)
     table.listen()

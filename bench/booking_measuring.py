@@ -58,8 +58,9 @@ class Measuring:
         self.table.add("orders by pgbench's", max(ratios), "%", bar=20, middle=median(ratios))
 
     def storm(self) -> None:
-        """Everybody wants the same ten nodes."""
+        """Everybody wants the same ten nodes, once each thread of the server has its connection and its statements."""
         offers, before = booking_world.anywhere(), deadlocks()
+        self._place(booking_world.orders(self.world, self.who, offers, MANY * 8), clients=MANY)  # to warm up
         calm, wild = [], []
         for _ in range(self.rounds):
             calm.append(self._place(self._some(offers, free=True), clients=MANY))

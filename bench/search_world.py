@@ -99,7 +99,7 @@ def leases(world: World, *, over: int, live: int) -> None:
         "over": over,
         "each": over + live,
         "step": AHEAD / (live or 10),
-        "model": _a_lease(customers[0], world.now).pk,
+        "model": a_lease(customers[0], world.now).pk,
         "first": customers[0].pk,
         "customers": CUSTOMERS,
     }
@@ -109,7 +109,7 @@ def leases(world: World, *, over: int, live: int) -> None:
             cursor.execute(statement, given if "%(" in statement else None)
 
 
-def _a_lease(customer: Organization, now: datetime) -> Lease:
+def a_lease(customer: Organization, now: datetime) -> Lease:
     """One that was booked as any other: the rest are like it."""
     offer = Offer.objects.filter(listed=True, plan__kind=PlanKind.RESERVED).order_by("pk")[0]
     starts_at = now.replace(minute=0, second=0, microsecond=0) + timedelta(days=59)

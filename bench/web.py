@@ -3,12 +3,13 @@
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from config import parts
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -31,10 +32,10 @@ def web(*, workers: int = 1) -> Iterator[Web]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    argv = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application", "--port", str(port)]
-    argv += ["--workers", str(workers), "--log-level", "warning", "--blocking-threads", "8"]
     allowed = f"localhost,127.0.0.1,localhost:{port}"
-    server = subprocess.Popen(argv, env=os.environ | {"ALLOWED_HOSTS": allowed}, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        parts.granian(port, workers=workers), env=os.environ | {"ALLOWED_HOSTS": allowed}, stdout=subprocess.DEVNULL
+    )
     try:
         _wait(port)
         yield Web(port, server.pid)
@@ -49,7 +50,7 @@ def cpu_seconds(process: int) -> float:
 
 
 def _wait(port: int) -> None:
-    for _ in range(200):
+    for _ in range(600):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:

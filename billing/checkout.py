@@ -72,6 +72,10 @@ class InsufficientFunds(Exception):
         return self.needed_micros - self.available_micros
 
 
+class RunsDry(InsufficientFunds):
+    """What runs on demand has less than an hour left: until a top-up, no other on-demand lease is taken."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """
@@ -151,21 +155,22 @@ def place(
     Turn a quote into a lease: its money is kept aside, its nodes are held, and it is confirmed; or nothing happens.
     Where its terms require approval, it stays held until staff decide.
 
-    :raises limits.OrderingBlocked: if staff hold the organization's orders
+    :raises limits.OrderingBlocked: if the organization may not order
     :raises limits.NodeLimitReached: if it would have more nodes at once than it may
     :raises budgets.BudgetExceeded: if a budget has less left for a month than the order's part of it
     :raises QuoteUsed: if it became a lease before
     :raises QuoteExpired: if its price is no longer kept
-    :raises InsufficientFunds: if the wallet has less available than the quote's hold
+    :raises InsufficientFunds: if the wallet has less available than the quote's hold; RunsDry if the order is on demand
+        and what runs on demand already has less than an hour left
     :raises leasing.operations.NodesTaken: if not all nodes are free for the whole window
     """
     operations.lock_wallet(organization=organization)
     agreed = usable(quote, organization, now)
-    if agreed.organization.ordering_hold:
-        raise limits.OrderingBlocked
+    if words := limits.blocked(agreed.organization):
+        raise limits.OrderingBlocked(words)
     starts_at = max(agreed.starts_at, soonest(agreed.terms, now))  # one at once begins with the order
     check_caps(
-        organization=organization,
+        organization=agreed.organization,
         project=setup.project,
         terms=agreed.terms,
         micros_per_node_hour=agreed.micros_per_node_hour,
@@ -174,9 +179,7 @@ def place(
         ends_at=agreed.ends_at,
         now=now,
     )
-    available = wallet(organization=organization, now=now).available_micros
-    if available < agreed.hold_micros:
-        raise InsufficientFunds(needed_micros=agreed.hold_micros, available_micros=available)
+    _check_funds(agreed, now)
     lease = leasing.operations.hold(
         organization=organization,
         actor=actor,
@@ -198,6 +201,17 @@ def place(
     if agreed.terms.approval_required:
         ask_approval(lease=lease, actor=actor, now=now)
     return lease
+
+
+def _check_funds(agreed: Quote, now: datetime) -> None:
+    """Raises InsufficientFunds, RunsDry."""
+    purse = wallet(organization=agreed.organization, now=now)
+    if purse.available_micros < agreed.hold_micros:
+        raise InsufficientFunds(needed_micros=agreed.hold_micros, available_micros=purse.available_micros)
+    dry = purse.seconds_left is not None and purse.seconds_left < SECONDS_PER_HOUR
+    if dry and agreed.offer.plan.kind == PlanKind.ON_DEMAND:
+        needed = agreed.hold_micros + purse.burn_micros_per_hour
+        raise RunsDry(needed_micros=needed, available_micros=purse.available_micros)
 
 
 def check_caps(
@@ -245,7 +259,8 @@ def usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
     return fresh
 
 
-RELATED = ("offer__plan", "offer__pool__site", "offer__pool__node_type", "organization", "terms", "rate")
+OWN = ("organization__billing_account", "terms", "rate")
+RELATED = ("offer__plan", "offer__pool__site", "offer__pool__node_type", *OWN)
 LOCKED = Statement(
     lambda: (
         Quote.objects.select_for_update(of=("self",))

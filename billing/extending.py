@@ -137,6 +137,15 @@ def _check_caps(agreed: Extension, now: datetime) -> None:
     )
 
 
+def obstacle(*, extension: Extension, now: datetime) -> str:
+    """Which limit, budget or hold forbids it, in words; "" where none does. Nothing is locked: a page says it ahead."""
+    try:
+        _check_caps(extension, now)
+    except CAPS as refusal:
+        return str(refusal)
+    return ""
+
+
 def _words(agreed: Extension) -> str:
     hourly = format_micros(agreed.micros_per_node_hour, places=6)
     total = format_micros(agreed.price_micros)

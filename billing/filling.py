@@ -90,7 +90,7 @@ def _on_demand(order: StandingOrder, now: datetime) -> Iterable[Ranked]:
     criteria = _criteria(order, max_micros_per_node_hour=order.max_micros_per_node_hour)
     for row in rows(hits=find(criteria=criteria, now=now), criteria=criteria, now=now):
         if row.offer.plan.kind == PlanKind.ON_DEMAND and row.enough:
-            yield (row.rate.micros_per_node_hour, now, row.offer.pk), Opening(row.offer, None, None)
+            yield (row.micros_per_node_hour, now, row.offer.pk), Opening(row.offer, None, None)
 
 
 def _ahead(order: StandingOrder, now: datetime) -> Iterable[Ranked]:
@@ -99,7 +99,7 @@ def _ahead(order: StandingOrder, now: datetime) -> Iterable[Ranked]:
     criteria = _criteria(order, starts_at=earliest, ends_at=earliest + length)
     hits = [hit for hit in find(criteria=criteria, now=now) if hit.terms.plan.kind == PlanKind.RESERVED]
     for hit, row in zip(hits, rows(hits=hits, criteria=criteria, now=now), strict=True):
-        start, micros = row.free_from, hit.terms.agreed_rate(hit.micros, order.length_seconds)
+        start, micros = row.free_from, hit.terms.agreed_rate(hit.list_micros, order.length_seconds)
         if start and start + length <= order.latest_at and not _too_dear(order, micros):
             yield (micros, start, row.offer.pk), Opening(row.offer, start, start + length)
 

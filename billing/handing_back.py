@@ -99,6 +99,8 @@ def _settle(change: LeaseChange) -> HandBack | None:
             lease=lease,
             memo=f"{lease.name}: {WORDS[kind]}"[:200],
         )
+    if kind == ChangeKind.CANCELLED:  # it never ran, so that there is nothing to charge: no sweep has to find that
+        Meter.objects.filter(pk=meter.pk).update(closed_at=change.at)
     _record(change, worth)
     return row
 

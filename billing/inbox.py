@@ -12,9 +12,12 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.operations import record
-from billing import refunds, settlement
+from billing import card_invoices, cards, charging, disputes, refunds, settlement
 from billing.models import Forgery, GatewayEvent
-from billing.payments import checkouts
+from billing.payments import card_invoices as billed
+from billing.payments import cards as saving
+from billing.payments import charges, checkouts
+from billing.payments import disputes as disputing
 from billing.payments import refunds as refunding
 from billing.payments.base import BadSignature, Facts, Gateway, ObjectKind, WebhookEvent
 
@@ -33,18 +36,29 @@ class Merge(Protocol):
 class Rules:
     """What follows from news of an object: it is fetched from below `path` and merged.
 
-    `changes_for` is how long one may change after it was made: so far back `billing.polling` looks.
+    `changes_for` is how long one may change after it was made: so far back `billing.polling` looks. Without it there is
+    no list to look through, and our own rows are looked after one by one.
     """
 
     path: str
     merge: Merge
-    changes_for: timedelta
+    changes_for: timedelta | None
     expand: Sequence[str] = ()
 
 
+def _merge_page(*, facts: Facts, now: datetime) -> None:
+    """A page is one of two: where a top-up is paid, or where a card is saved."""
+    (cards.merge_page if checkouts.saves_a_card(facts) else settlement.merge)(facts=facts, now=now)
+
+
 RULES: Mapping[ObjectKind, Rules] = {
-    ObjectKind.CHECKOUT: Rules(checkouts.PATH, settlement.merge, timedelta(days=1), checkouts.EXPAND),
+    ObjectKind.CHECKOUT: Rules(checkouts.PATH, _merge_page, timedelta(days=1), checkouts.EXPAND),
+    ObjectKind.PAYMENT_INTENT: Rules(charges.PATH, charging.merge, timedelta(days=2)),
+    ObjectKind.CARD: Rules(saving.METHODS, cards.merge, None),
     ObjectKind.REFUND: Rules(refunding.PATH, refunds.merge, timedelta(days=30)),
+    ObjectKind.DISPUTE: Rules(disputing.PATH, disputes.merge, disputes.LASTS),
+    ObjectKind.FRAUD_WARNING: Rules(disputing.WARNINGS, disputes.merge_warning, timedelta()),
+    ObjectKind.INVOICE: Rules(billed.PATH, card_invoices.merge, None, billed.EXPAND),
 }
 
 

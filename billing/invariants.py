@@ -9,6 +9,8 @@ from datetime import datetime
 
 from django.db import connection
 
+from billing.queries.frozen import SHA256, line_texts
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -200,13 +202,56 @@ RULES = (
     ),
     Rule(
         "I6",
-        "An invoice's total is the sum of its lines.",
+        "An invoice's total is the sum of its lines and its tax.",
         """
         SELECT 'invoice ' || invoice.number
           FROM billing_invoice AS invoice
-         WHERE invoice.total_cents <> coalesce((SELECT sum(cents) FROM billing_invoiceline
-                                                 WHERE invoice_id = invoice.id), 0)
+         WHERE invoice.total_cents <> invoice.tax_cents + coalesce((SELECT sum(cents) FROM billing_invoiceline
+                                                                     WHERE invoice_id = invoice.id), 0)
         """,
+    ),
+    Rule(
+        "I6b",
+        "The wallet was charged exactly an invoice's cents: by its lines, the rounding and the tax.",
+        """
+        SELECT 'invoice ' || invoice.number
+          FROM billing_invoice AS invoice
+         WHERE invoice.sha256 <> '' AND invoice.total_cents * 10000 <> (
+                   SELECT sum(micros) FROM billing_invoiceline WHERE invoice_id = invoice.id
+               ) - coalesce((SELECT sum(entry.amount_micros)
+                               FROM billing_posting AS posting
+                               JOIN billing_entry AS entry ON entry.posting_id = posting.id
+                               JOIN billing_ledgeraccount AS account ON account.id = entry.account_id
+                              WHERE posting.key IN ('rounding:' || invoice.public_id, 'tax:' || invoice.public_id)
+                                AND account.kind = 'wallet'), 0)
+        """,
+    ),
+    Rule(
+        "I6c",
+        "Nothing was used in a month behind its invoice.",
+        """
+        SELECT 'invoice ' || invoice.number || ' of lease ' || used.lease_id
+          FROM billing_invoice AS invoice
+          JOIN leasing_lease AS lease ON lease.organization_id = invoice.organization_id
+          JOIN billing_usage AS used ON used.lease_id = lease.id
+                                    AND used.from_at >= invoice.period_start::timestamp AT TIME ZONE 'UTC'
+                                    AND used.from_at < invoice.period_end::timestamp AT TIME ZONE 'UTC'
+         GROUP BY invoice.id, used.lease_id
+        HAVING sum(used.micros) <> coalesce((SELECT sum(micros) FROM billing_invoiceline AS line
+                                              WHERE line.invoice_id = invoice.id AND line.lease_id = used.lease_id
+                                                AND line.kind = 'usage'), 0)
+        """,
+    ),
+    Rule(
+        "I6d",
+        "No paper was changed since it was issued: its hash is that of its text.",
+        f"""
+        SELECT 'invoice ' || invoice.number
+          FROM billing_invoice AS invoice
+          JOIN accounts_organization AS organization ON organization.id = invoice.organization_id
+          JOIN ({line_texts("invoice_id", "billing_invoiceline")}) AS text ON text.invoice_id = invoice.id
+         WHERE invoice.sha256 NOT IN ('', {SHA256})
+        """,  # noqa: S608  our own words
     ),
     Rule(
         "I7",
@@ -239,6 +284,36 @@ RULES = (
                                    SELECT from_at FROM billing_meterprice
                                     WHERE meter_id = meter.id AND from_at > change.new_ends_at
                                       AND from_at < change.old_ends_at) AS border) AS part)
+        """,
+    ),
+    Rule(
+        "I8",
+        "A credit by rule is in the ledger with its amount, and no fact was credited with less than nothing.",
+        """
+        SELECT 'posting ' || posting.public_id
+          FROM billing_rulecredit AS credit
+          JOIN billing_posting AS posting ON posting.id = credit.posting_id
+          LEFT JOIN (billing_entry AS entry JOIN billing_ledgeraccount AS account
+                     ON account.id = entry.account_id AND account.kind = 'wallet') ON entry.posting_id = posting.id
+         WHERE entry.amount_micros IS DISTINCT FROM credit.micros OR posting.lease_id <> credit.lease_id
+         UNION ALL
+        SELECT 'lease ' || lease_id FROM billing_rulecredit
+         GROUP BY lease_id, outage_id, transition_id HAVING sum(micros) < 0
+         UNION ALL
+        SELECT 'posting ' || public_id FROM billing_posting AS posting
+         WHERE kind = 'promise_credit' AND NOT EXISTS (SELECT FROM billing_rulecredit WHERE posting_id = posting.id)
+        """,
+    ),
+    Rule(
+        "I8b",
+        "Every adjustment in the ledger was asked for by staff, and moved what was asked for.",
+        """
+        SELECT 'posting ' || posting.public_id
+          FROM billing_posting AS posting
+          JOIN billing_entry AS entry ON entry.posting_id = posting.id
+          JOIN billing_ledgeraccount AS account ON account.id = entry.account_id AND account.kind = 'wallet'
+          LEFT JOIN billing_adjustment AS adjustment ON adjustment.posting_id = posting.id
+         WHERE posting.kind = 'adjustment' AND adjustment.amount_micros IS DISTINCT FROM entry.amount_micros
         """,
     ),
     Rule(

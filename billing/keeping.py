@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Max, Sum
 
 import leasing.operations
 from accounts.models import Organization
@@ -17,15 +17,28 @@ class CannotHold(Exception):
     """The quote cannot hold nodes. The message says why, and the way out."""
 
 
+class HeldLately(CannotHold):
+    """The organization let nodes there go unused a moment ago: they are for others first, until `again_at`."""
+
+    def __init__(self, again_at: datetime) -> None:
+        super().__init__(
+            "Nodes that you held here were not ordered. You can hold some again from "
+            f"{again_at:%H:%M:%S} UTC; until then leave hold out, and order at once."
+        )
+        self.again_at = again_at
+
+
 @transaction.atomic
 def hold_nodes(*, quote: Quote, now: datetime) -> Quote:
     """
     Hold the quote's nodes for as long as its terms say, or until its start. Returns it as it is then.
 
     An organization has one such quote for each offer: nodes that an earlier one holds are let go, if this one gets its
-    own. The price is kept at least as long as the nodes. One that holds them already holds them no longer for that.
+    own, and for no longer than that one would have. The price is kept at least as long as the nodes. One that holds
+    them already holds them no longer for that.
 
     :raises CannotHold: if the plan holds no nodes, or the organization may have no more, or not order at all for now
+    :raises HeldLately: if what it held there lapsed, as long ago as the terms hold nodes or less
     :raises QuoteUsed: if it became a lease before
     :raises QuoteExpired: if its price is no longer kept
     :raises leasing.operations.NodesTaken: if not all nodes are free for the whole window
@@ -36,8 +49,8 @@ def hold_nodes(*, quote: Quote, now: datetime) -> Quote:
     if fresh.holds_until and fresh.holds_until > now:
         return fresh
     _check(fresh, now)
-    until = _until(fresh, now)
     holding = Quote.objects.filter(organization=organization, offer=fresh.offer, holds_until__isnull=False).first()
+    until = _until(fresh, holding, now)
     leasing.operations.keep(
         offer=fresh.offer,
         terms=fresh.terms,
@@ -58,24 +71,43 @@ def hold_nodes(*, quote: Quote, now: datetime) -> Quote:
 
 def may_hold(*, quote: Quote) -> bool:
     """Whether its terms and the organization's standing allow it."""
-    return quote.terms.hold_seconds > 0 and not quote.same_fabric and not quote.organization.ordering_hold
+    return quote.terms.hold_seconds > 0 and not quote.same_fabric and not limits.blocked(quote.organization)
 
 
-def _until(quote: Quote, now: datetime) -> datetime:
+def again_at(*, quote: Quote, now: datetime) -> datetime | None:
+    """
+    From when its organization can hold nodes of the pool again, whatever the offer, if a hold of its lapsed there.
+
+    The pause is as long as a hold: who only holds, and never orders, leaves the nodes to others half of the time.
+    """
+    pause = timedelta(seconds=quote.terms.hold_seconds)
+    there = Quote.objects.filter(organization=quote.organization_id, offer__pool=quote.offer.pool_id)
+    lapsed = there.filter(holds_until__gt=now - pause, holds_until__lte=now).aggregate(at=Max("holds_until"))
+    return lapsed["at"] + pause if lapsed["at"] else None
+
+
+def _until(quote: Quote, holding: Quote | None, now: datetime) -> datetime:
     """A start ahead ends it when orders for that are taken no longer; a start at once moves on."""
     terms, until = quote.terms, now + timedelta(seconds=quote.terms.hold_seconds)
+    if holding and holding.holds_until and holding.holds_until > now:
+        until = min(until, holding.holds_until)
     at_once = quote.starts_at <= soonest(terms, quote.created_at)
     return until if at_once else min(until, quote.starts_at - timedelta(seconds=terms.lead_seconds))
 
 
 def _check(quote: Quote, now: datetime) -> None:
-    organization, plan = Organization.objects.get(pk=quote.organization_id), quote.offer.plan
-    if organization.ordering_hold:
-        raise CannotHold("Your organization cannot order for now, and so hold no nodes. Write to support.")
+    organization, plan = (
+        Organization.objects.select_related("billing_account").get(pk=quote.organization_id),
+        quote.offer.plan,
+    )
+    if words := limits.blocked(organization):
+        raise CannotHold(words)
     if quote.same_fabric:
         raise CannotHold("Nodes of one fabric group are not held for a quote. Leave hold out, and order at once.")
     if not quote.terms.hold_seconds:
         raise CannotHold(f"{plan.name} holds no nodes for a quote. Leave hold out, and order at once.")
+    if again := again_at(quote=quote, now=now):
+        raise HeldLately(again)
     others = Quote.objects.filter(organization=organization, offer__plan=plan, holds_until__gt=now)
     held = others.exclude(offer=quote.offer).aggregate(nodes=Sum("nodes"))["nodes"] or 0
     window: dict[str, Any] = {"starts_at": quote.starts_at, "ends_at": quote.ends_at}

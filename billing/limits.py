@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from django.db.models import BigIntegerField, DateTimeField, F, Q
 
 from accounts.models import Given, Organization, Statement
-from billing.models import Payment, PaymentState
+from billing.models import TRUST, Payment, PaymentState, TrustLevel
+from billing.suspending import SUSPENDED
 from leasing.models import Lease, NodeLimit
 from leasing.queries.limits import most_nodes_at_once
 from marketplace.models import Plan, Terms
@@ -17,10 +18,10 @@ BLOCKED = "Ordering is paused for your company; write to us. What you lease goes
 
 
 class OrderingBlocked(Exception):
-    """Staff have put the organization's orders on hold. Why is not for the customer to read."""
-
-    def __init__(self) -> None:
-        super().__init__(BLOCKED)
+    """
+    The organization may not order, extend or move: staff hold its orders, or it is suspended. The message says the way
+    out, and never why.
+    """
 
 
 class NodeLimitReached(Exception):
@@ -45,10 +46,19 @@ class NodesAllowed:
 
 def check_ordering(*, organization: Organization) -> None:
     """
-    :raises OrderingBlocked: if staff hold its orders, as the database knows by now
+    :raises OrderingBlocked: if it may not order, extend or move, as the database knows by now
     """
-    if Organization.objects.exclude(ordering_hold="").filter(pk=organization.pk).exists():
-        raise OrderingBlocked
+    if words := blocked(Organization.objects.select_related("billing_account").get(pk=organization.pk)):
+        raise OrderingBlocked(words)
+
+
+def blocked(organization: Organization) -> str:
+    """
+    Why it may not order, extend or move, by the rows of it and of its account as they were read: words for its members
+    that name the way out, and never staff's reason. Empty if it may. The one place where that is decided.
+    """
+    account = getattr(organization, "billing_account", None)  # made on first use
+    return SUSPENDED if account and account.suspended_at else BLOCKED if organization.ordering_hold else ""
 
 
 def check_nodes(
@@ -76,10 +86,14 @@ def check_nodes(
 
 
 def limit_of(*, organization: Organization, terms: Terms, now: datetime) -> int:
-    """Nodes at once: what staff set for the plan, else for every plan, else what the terms say."""
+    """Nodes at once: what staff set for the plan, else for every plan, else what the terms and its trust say."""
     limit = LIMIT.first(organization=organization.pk, plan=terms.plan_id)
     if limit:
         return limit.nodes
+    account = getattr(organization, "billing_account", None)  # made on first use
+    times = TRUST[TrustLevel(account.trust)].nodes_times if account else None
+    if times:
+        return terms.nodes_at_once * times
     return terms.nodes_at_once_new if is_new(organization=organization, now=now) else terms.nodes_at_once
 
 
@@ -102,6 +116,8 @@ STOOD = Statement(
         state=PaymentState.PAID,
         settled_at__lte=Given("upto", DateTimeField()),
         refunded_cents__lt=F("amount_cents"),
+        disputes=None,
+        fraudwarnings=None,
     ).only("pk")[:1]
 )
 

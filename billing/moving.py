@@ -113,7 +113,17 @@ def preview(*, lease: Lease, quote: Quote, now: datetime) -> Preview:
     period = occupied(quote.terms, starts_at, quote.ends_at)
     free = nodes_for(lease, pool=quote.offer.pool, period=period, quote=quote.public_id, now=now)
     more = difference(lease=lease, quote=quote)
-    return Preview(quote, more, refusal.message if refusal else "", free)
+    words = refusal.message if refusal else _obstacle(lease, quote, starts_at, now)
+    return Preview(quote, more, words, free)
+
+
+def _obstacle(lease: Lease, quote: Quote, starts_at: datetime, now: datetime) -> str:
+    """Which limit, budget or hold forbids it, in words; "" where none does."""
+    try:
+        _check_caps(lease, quote, starts_at, now)
+    except checkout.CAPS as refusal:
+        return str(refusal)
+    return ""
 
 
 def _unfit(lease: Lease, quote: Quote) -> Refusal | None:

@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import BigIntegerField, CharField
+from django.db.models import BigIntegerField, CharField, F
 
 from accounts.models import Given, Organization, Statement
+from accounts.operations import record
 from billing.models import (
     AccountKind,
     BillingAccount,
     CallKind,
+    CreditGrant,
+    CreditUse,
     Entry,
     GatewayCall,
     LedgerAccount,
@@ -23,6 +26,7 @@ from billing.models import (
     PostingKind,
 )
 from billing.payments.base import Call
+from billing.queries.credit import credits_left, lapsing
 from leasing.models import Lease
 
 
@@ -52,7 +56,8 @@ def post(
     memo: str = "",
 ) -> Posting:
     """
-    Move micro-dollars between the organization's accounts, once for each `key`; a known key returns its posting.
+    Move micro-dollars between the organization's accounts, once for each `key`; a known key returns its posting. What
+    is spent from the wallet is taken from promotional credit first, the credit that ends first before all.
 
     :raises Unbalanced: if `amounts` do not sum to zero or contain a zero
     """
@@ -62,21 +67,64 @@ def post(
     known = Posting.objects.filter(key=key).first()
     if known:
         return known
+    spent = 0 if kind == PostingKind.CREDIT_LAPSED else _spent(amounts)
+    if spent > 0:
+        lapse(organization=organization, now=at)
     posting = Posting.objects.create(
         organization=organization, kind=kind, key=key, at=at, lease=lease, payment=payment, memo=memo
     )
     Entry.objects.bulk_create(
         _entered(posting, _lock(organization, account_kind), amount) for account_kind, amount in amounts.items()
     )
+    _spend_credit(posting, spent)
     return posting
 
 
-def grant(*, organization: Organization, amount_micros: int, key: str, memo: str, now: datetime) -> Posting:
-    """Give promotional credit, once for each `key`. It can be spent, not paid out."""
+@transaction.atomic
+def grant(
+    *,
+    organization: Organization,
+    amount_micros: int,
+    key: str,
+    memo: str,
+    now: datetime,
+    expires_at: datetime | None = None,
+    given_by: str = "system:billing",
+) -> Posting:
+    """
+    Give promotional credit, once for each `key`, for ever or until `expires_at`. It can be spent, not paid out. Less
+    than nothing takes a gift back, of what is left of credit first.
+    """
     amounts = {AccountKind.PROMOTIONS: -amount_micros, AccountKind.WALLET: amount_micros}
-    return post(
+    posting = post(
         organization=organization, kind=PostingKind.CREDIT, key=f"credit:{key}", at=now, amounts=amounts, memo=memo
     )
+    lot = {"amount_micros": amount_micros, "remaining_micros": amount_micros, "expires_at": expires_at}
+    who = {"organization": organization, "reason": memo, "given_by": given_by, "created_at": now}
+    if amount_micros > 0:
+        CreditGrant.objects.get_or_create(posting=posting, defaults=lot | who)
+    return posting
+
+
+@transaction.atomic
+def lapse(*, organization: Organization, now: datetime) -> int:
+    """Take back what is left of credit that has ended, once. Returns the micro-dollars."""
+    lock_wallet(organization=organization)
+    lapses = lapsing(organization=organization, grants=credits_left(organization), now=now)
+    for one in lapses:
+        CreditGrant.objects.filter(pk=one.grant.pk).update(
+            lapsed_at=now, remaining_micros=F("remaining_micros") - one.micros
+        )
+        if one.micros:
+            post(
+                organization=organization,
+                kind=PostingKind.CREDIT_LAPSED,
+                key=f"lapse:{one.grant.public_id}",
+                at=now,
+                amounts={AccountKind.WALLET: -one.micros, AccountKind.PROMOTIONS: one.micros},
+                memo=f"Credit that could be spent before {one.grant.expires_at:%Y-%m-%d %H:%M} UTC",
+            )
+    return sum(one.micros for one in lapses)
 
 
 def ask(*, organization: Organization, kind: CallKind, subject: str, call: Call, now: datetime) -> GatewayCall:
@@ -87,15 +135,52 @@ def ask(*, organization: Organization, kind: CallKind, subject: str, call: Call,
     row = GatewayCall(
         organization=organization, kind=kind, subject=subject, path=call.path, created_at=now, next_attempt_at=now
     )
-    row.body = {**call.body, "metadata": {**call.body.get("metadata", {}), "call_id": row.public_id}}
+    row.body = dict(call.body)
+    if call.marked:
+        row.body["metadata"] = {**call.body.get("metadata", {}), "call_id": row.public_id}
     GatewayCall.objects.bulk_create([row], ignore_conflicts=True)
     return GatewayCall.objects.get(kind=kind, subject=subject)
 
 
 def account_of(organization: Organization) -> BillingAccount:
     """How the organization pays; made on first use."""
-    BillingAccount.objects.bulk_create([BillingAccount(organization=organization)], ignore_conflicts=True)
+    BillingAccount.objects.bulk_create([BillingAccount(organization_id=organization.pk)], ignore_conflicts=True)
     return BillingAccount.objects.get(organization=organization)
+
+
+def _spent(amounts: Mapping[AccountKind, int]) -> int:
+    """What leaves the wallet for good: to revenue, or back to who gave it."""
+    gone = amounts.get(AccountKind.REVENUE, 0) + amounts.get(AccountKind.PROMOTIONS, 0)
+    return min(gone, -amounts.get(AccountKind.WALLET, 0))
+
+
+def _spend_credit(posting: Posting, micros: int) -> None:
+    """Take as much as there is of an amount that was spent out of the grants, in their order."""
+    if micros <= 0:
+        return
+    for lot in credits_left(posting.organization):
+        if not micros:
+            break
+        part = min(micros, lot.remaining_micros)
+        CreditUse.objects.create(grant=lot, posting=posting, micros=part)
+        CreditGrant.objects.filter(pk=lot.pk).update(remaining_micros=F("remaining_micros") - part)
+        micros -= part
+
+
+@transaction.atomic
+def set_details(*, organization: Organization, purchase_order: str, buyer: str, actor: str, now: datetime) -> None:
+    """What invoices from now on carry; those that were issued stay as they are."""
+    account_of(organization)
+    said = {"purchase_order": purchase_order, "buyer": buyer}
+    if BillingAccount.objects.filter(organization=organization).exclude(**said).update(**said):
+        record(
+            organization=organization,
+            kind="invoice.details_changed",
+            subject=organization.public_id,
+            actor=actor,
+            at=now,
+            data=said,
+        )
 
 
 def _entered(posting: Posting, account: LedgerAccount, amount: int) -> Entry:

@@ -23,6 +23,8 @@ def poll(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
     """Look through all that may have changed. Returns what went wrong, by object or kind; none stops the rest."""
     failures: dict[str, Exception] = {}
     for kind, rules in inbox.RULES.items():
+        if rules.changes_for is None:
+            continue
         act = partial(_merge, kind, rules, now)
         expand = {"expand": [f"data.{name}" for name in rules.expand]} if rules.expand else {}
         look = partial(gateway.each, rules.path, **expand)

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 
-from billing.models import HandBack, Quote, Usage
+from billing.models import HandBack, Quote, RuleCredit, Usage
 from billing.queries import Reading, read, readable
 from billing.queries.credits import Credit, credited
 from billing.queries.freed import hand_backs
 from billing.queries.meters import Part
+from billing.queries.promises import rule_credits
 from leasing.models import Lease
 from leasing.states import LeaseState
 
@@ -37,8 +38,9 @@ class Line:
 class Receipt:
     """
     What a lease cost up to `at`: `seconds` × `nodes` - `outage_node_seconds`, each of the `parts` at its price, and in
-    `hand_backs` what handing back agreed time has cost and brought. Amounts are micro-dollars; times are UTC. The
-    credits sum to the outage's node-seconds, and to what they would have cost.
+    `hand_backs` what handing back agreed time has cost and brought; `rule_credits` are for promises not
+    kept. Amounts are micro-dollars; times are UTC. The credits sum to the outage's node-seconds, and to what they would
+    have cost.
     """
 
     lease: Lease
@@ -59,11 +61,21 @@ class Receipt:
     outage_node_seconds: int = 0
     credits: tuple[Credit, ...] = ()
     hand_backs: tuple[HandBack, ...] = ()
+    rule_credits: tuple[RuleCredit, ...] = ()
 
     @property
     def total_micros(self) -> int:
-        """Use, and of agreed time that was handed back what was kept, less what others' use of it has brought."""
-        return self.charged_micros + sum(row.fee_micros - row.credited_micros for row in self.hand_backs)
+        """
+        Use, and of agreed time that was handed back what was kept, less what others' use of it has brought; less
+        credits for promises not kept.
+        """
+        kept = sum(row.fee_micros - row.credited_micros for row in self.hand_backs)
+        return self.charged_micros + kept - self.promise_micros
+
+    @property
+    def promise_micros(self) -> int:
+        """Credited for promises not kept."""
+        return sum(row.micros for row in self.rule_credits)
 
 
 def receipt(*, lease: Lease, now: datetime) -> Receipt:
@@ -94,6 +106,7 @@ def receipt(*, lease: Lease, now: datetime) -> Receipt:
         outage_node_seconds=reading.outage_seconds,
         credits=tuple(credited(reading)),
         hand_backs=tuple(hand_backs(row.lease)),
+        rule_credits=tuple(rule_credits(row.lease)),
     )
 
 

@@ -58,7 +58,8 @@ def read(*, gateway: Gateway, now: datetime) -> None:
 def post_fees(*, now: datetime) -> None:
     """Post what the processor kept of each customer's money, once for each movement: it is ours to bear."""
     posted = Posting.objects.filter(key=Concat(Value("fee:"), OuterRef("reference")))
-    rows = list(Movement.objects.filter(~Exists(posted), fee_cents__gt=0, at__gt=now - LATE).order_by("pk"))
+    late = Movement.objects.filter(~Exists(posted), at__gt=now - LATE)
+    rows = list(late.exclude(fee_cents=0).order_by("pk"))
     owners = reconciled.owners(sources=[row.source for row in rows])
     for row in rows:
         if row.source in owners:

@@ -20,7 +20,18 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.operations import record
-from billing import customers, operations, pacing, refunds, settlement
+from billing import (
+    cards,
+    charging,
+    customers,
+    exporting,
+    metered,
+    operations,
+    pacing,
+    refunds,
+    settlement,
+    taxing,
+)
 from billing.models import CallKind, CallState, GatewayCall
 from billing.payments.base import Call, Facts, Gateway, GatewayBroke, GatewayRefused
 
@@ -87,6 +98,19 @@ RULES: Mapping[CallKind, Rules] = {
     CallKind.CUSTOMER: Rules(apply=customers.known),
     CallKind.CHECKOUT: Rules(apply=settlement.opened, refused=settlement.not_opened),
     CallKind.REFUND: Rules(apply=refunds.sent, refused=refunds.not_sent),
+    CallKind.CARD_PAGE: Rules(apply=cards.opened, refused=cards.not_opened),
+    CallKind.CARD_RELEASE: Rules(apply=cards.released, refused=cards.not_released, find=cards.find_released),
+    CallKind.CHARGE: Rules(apply=charging.answered, refused=charging.refused),
+    CallKind.CONFIRM: Rules(apply=charging.answered, refused=charging.refused, find=charging.find),
+    CallKind.CALL_OFF: Rules(apply=charging.answered, refused=charging.not_called_off, find=charging.find),
+    CallKind.TAX_ID: Rules(apply=taxing.taken, refused=taxing.not_taken, find=taxing.find),
+    CallKind.BILLED_CARD: Rules(apply=metered.card_told, find=metered.find_card),
+    CallKind.METER: Rules(apply=metered.made, find=metered.find),
+    CallKind.METERED_PRICE: Rules(apply=metered.made, find=metered.find),
+    CallKind.SUBSCRIPTION: Rules(apply=metered.subscribed),
+    CallKind.SUBSCRIPTION_END: Rules(apply=metered.ended, find=metered.find),
+    CallKind.METER_EVENT: Rules(apply=exporting.counted, refused=exporting.not_counted, find=exporting.find),
+    CallKind.INVOICE_ITEM: Rules(apply=exporting.counted, refused=exporting.not_counted, find=exporting.find),
 }
 
 

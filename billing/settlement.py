@@ -10,10 +10,10 @@ from django.db.models import QuerySet
 
 from accounts.models import Organization, User
 from accounts.operations import record
-from billing import operations
+from billing import cards, customers, operations
 from billing.models import AccountKind, CallKind, GatewayCall, Payment, PaymentState, PostingKind
 from billing.payments import checkouts
-from billing.payments.base import Call, Facts, Gateway, GatewayRefused
+from billing.payments.base import Facts, Gateway, GatewayRefused
 from billing.payments.checkouts import Checkout
 from marketplace.money import MICROS_PER_CENT, format_micros
 
@@ -38,28 +38,63 @@ class PaymentMismatch(Exception):
 
 @transaction.atomic
 def request_top_up(
-    *, organization: Organization, actor: str, created_by: User | None, amount_cents: int, now: datetime
+    *,
+    organization: Organization,
+    actor: str,
+    created_by: User | None,
+    amount_cents: int,
+    now: datetime,
+    keep_card: bool = False,
 ) -> Payment:
     """
     Write down the wish to pay in, and the call that opens a page for it. No money has moved, and the processor knows
-    nothing yet.
+    nothing yet. With `keep_card` the card that is used is saved for later.
 
     :raises BadAmount: outside $10.00 to $50,000.00
     """
-    if not LEAST_CENTS <= amount_cents <= MOST_CENTS:
-        raise BadAmount(f"Top up by {_dollars(LEAST_CENTS)} to {_dollars(MOST_CENTS)}, not {_dollars(amount_cents)}.")
+    check_amount(amount_cents)
     payment = Payment.objects.create(
         organization=organization,
         created_by=created_by,
         amount_cents=amount_cents,
+        keep_card=keep_card,
         created_at=now,
         next_check_at=now + FIRST_CHECK,
     )
-    operations.ask(
-        organization=organization, kind=CallKind.CHECKOUT, subject=payment.public_id, call=_page(payment), now=now
-    )
+    ask_page(payment=payment, now=now)
     _record(payment, "payment.requested", actor, now)
     return payment
+
+
+def check_amount(amount_cents: int) -> None:
+    """
+    :raises BadAmount: outside $10.00 to $50,000.00
+    """
+    if not LEAST_CENTS <= amount_cents <= MOST_CENTS:
+        raise BadAmount(f"Top up by {_dollars(LEAST_CENTS)} to {_dollars(MOST_CENTS)}, not {_dollars(amount_cents)}.")
+
+
+@transaction.atomic
+def ask_page(*, payment: Payment, now: datetime) -> None:
+    """Write the call that opens the page, once. Cards are kept for customers: it waits until the processor knows it."""
+    keep_for = ""
+    if payment.keep_card:
+        account = customers.make_known(organization=payment.organization, now=now)
+        if account.customer_reference is None:
+            return
+        keep_for = account.customer_reference
+    call = checkouts.top_up(
+        payment_id=payment.public_id,
+        amount_cents=payment.amount_cents,
+        organization_id=payment.organization.public_id,
+        customer_email=payment.created_by.email if payment.created_by else "",
+        success_url=f"{settings.BASE_URL}/top-ups/{payment.public_id}/",
+        cancel_url=f"{settings.BASE_URL}/wallet/",
+        keep_for=keep_for,
+    )
+    operations.ask(
+        organization=payment.organization, kind=CallKind.CHECKOUT, subject=payment.public_id, call=call, now=now
+    )
 
 
 def opened(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
@@ -75,7 +110,8 @@ def not_opened(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) -> 
 
 def pay_url(payment: Payment) -> str | None:
     """Our own address that leads on to the processor's page, for anybody who has it; None when nothing is due."""
-    return f"{settings.BASE_URL}/top-ups/{payment.public_id}/pay/" if payment.state == PaymentState.PENDING else None
+    due = payment.state == PaymentState.PENDING and payment.card_id is None
+    return f"{settings.BASE_URL}/top-ups/{payment.public_id}/pay/" if due else None
 
 
 def settle_checkout(*, reference: str, gateway: Gateway, now: datetime) -> None:
@@ -121,8 +157,12 @@ def apply(*, checkout: Checkout, now: datetime) -> None:
         _pending(pk=payment.pk).update(state=PaymentState.EXPIRED, checkout_reference=checkout.reference)
     if checkout.status != "paid" or payment.state == PaymentState.PAID:
         return
-    _check(payment, checkout)
-    _credit(payment, checkout, now)
+    _check_reference(payment, checkout)
+    check_taken(payment, amount_cents=checkout.amount_cents, currency=checkout.currency, livemode=checkout.livemode)
+    payment.checkout_reference = checkout.reference
+    credit(payment, charge_reference=checkout.charge_reference or "", now=now)
+    if payment.keep_card and checkout.card is not None:
+        cards.keep(organization=payment.organization, method=checkout.card, now=now)
 
 
 def check_overdue(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
@@ -151,33 +191,31 @@ def _claim_overdue(now: datetime) -> list[Payment]:
 
 
 def _expire_unopened(now: datetime) -> None:
-    unopened = Payment.objects.filter(state=PaymentState.PENDING, checkout_reference=None)
+    unopened = Payment.objects.filter(state=PaymentState.PENDING, card=None, checkout_reference=None)
     unopened.filter(created_at__lte=now - UNOPENED_LASTS).update(state=PaymentState.EXPIRED)
 
 
-def _page(payment: Payment) -> Call:
-    return checkouts.top_up(
-        payment_id=payment.public_id,
-        amount_cents=payment.amount_cents,
-        organization_id=payment.organization.public_id,
-        customer_email=payment.created_by.email if payment.created_by else "",
-        success_url=f"{settings.BASE_URL}/top-ups/{payment.public_id}/",
-        cancel_url=f"{settings.BASE_URL}/wallet/",
-    )
+def _check_reference(payment: Payment, checkout: Checkout) -> None:
+    if payment.checkout_reference not in (None, checkout.reference):
+        raise PaymentMismatch(f"expected {payment.checkout_reference}, the processor says {checkout.reference}")
 
 
-def _check(payment: Payment, checkout: Checkout) -> None:
+def check_taken(payment: Payment, *, amount_cents: int, currency: str, livemode: bool) -> None:
+    """
+    :raises PaymentMismatch: if this is not what was asked for
+    """
     live = settings.STRIPE_API_KEY.startswith(("sk_live_", "rk_live_"))
-    expected = (payment.amount_cents, checkouts.CURRENCY, live, payment.checkout_reference or checkout.reference)
-    found = (checkout.amount_cents, checkout.currency, checkout.livemode, checkout.reference)
+    expected, found = (payment.amount_cents, checkouts.CURRENCY, live), (amount_cents, currency, livemode)
     if found != expected:
         raise PaymentMismatch(f"expected {expected}, the processor says {found}")
 
 
-def _credit(payment: Payment, checkout: Checkout, now: datetime) -> None:
+def credit(payment: Payment, *, charge_reference: str, now: datetime) -> None:
+    """The payment is paid and in the wallet, once. Under the wallet's lock, by whoever knows it from the processor."""
     payment.state, payment.settled_at, payment.error = PaymentState.PAID, now, ""
-    payment.checkout_reference, payment.charge_reference = checkout.reference, checkout.charge_reference or ""
-    payment.save(update_fields=["state", "settled_at", "error", "checkout_reference", "charge_reference"])
+    payment.charge_reference = charge_reference
+    own = ["checkout_reference", "intent_reference", "charge_reference", "bank_url", "decline_code"]
+    payment.save(update_fields=["state", "settled_at", "error", *own])
     micros = payment.amount_cents * MICROS_PER_CENT
     operations.post(
         organization=payment.organization,
@@ -186,7 +224,7 @@ def _credit(payment: Payment, checkout: Checkout, now: datetime) -> None:
         at=now,
         amounts={AccountKind.CLEARING: -micros, AccountKind.WALLET: micros},
         payment=payment,
-        memo="Top-up by card",
+        memo="Automatic top-up by card" if payment.automatic else "Top-up by card",
     )
     _record(payment, "payment.paid", "system:billing", now)
 

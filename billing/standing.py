@@ -1,4 +1,7 @@
-"""The ladder of a wallet that runs dry: told at a day, told at an hour, paused at nothing, resumed after a top-up.
+"""
+The ladder of a wallet that runs dry: told at a week, told at a day, told at an hour, paused at nothing, resumed after a
+top-up. From a day on it tops up by itself, where that is on (`billing.topping_up`); from an hour on no new on-demand
+lease is taken (`billing.checkout`).
 
 Only on-demand leases stand on it. A lease with money of its own left in its hold is never paused.
 """
@@ -15,12 +18,16 @@ from billing import budgets, operations
 from billing.models import Level, Meter, Standing
 from billing.queries import Reading, Wallet, split, wallet
 from leasing.states import LeaseState
+from marketplace.models import PlanKind
 from marketplace.money import SECONDS_PER_HOUR, format_micros
 
 OUT_OF_FUNDS = "out_of_funds"
 ACTOR = "system:billing"
 RUNGS = list(Level)
+STOPS = (PlanKind.ON_DEMAND, PlanKind.RESERVED)  # kinds of plans, what stops first before all
+RUNG_HOURS = ((Level.LOW_1H, 1), (Level.LOW_24H, 24), (Level.LOW_7D, 7 * 24))  # less than so many hours
 WORDS = {
+    Level.LOW_7D: "Less than 7 days of money left",
     Level.LOW_24H: "Less than 24 hours of money left",
     Level.LOW_1H: "Less than an hour of money left",
     Level.EMPTY: "The wallet is empty",
@@ -51,14 +58,14 @@ def level_of(purse: Wallet) -> Level:
     if purse.seconds_left <= 0:
         return Level.EMPTY
     hours = purse.seconds_left / SECONDS_PER_HOUR
-    return Level.LOW_1H if hours < 1 else Level.LOW_24H if hours < 24 else Level.FINE
+    return next((level for level, least in RUNG_HOURS if hours < least), Level.FINE)
 
 
 def _pause_unpaid(organization: Organization, purse: Wallet, now: datetime) -> None:
     if purse.available_micros > 0:
         return
     until = now + timedelta(hours=organization.data_retention_hours)
-    for reading in purse.readings:
+    for reading in sorted(purse.readings, key=lambda reading: STOPS.index(reading.meter.lease.offer.plan.kind)):
         if reading.runs_on_credit and reading.held_micros == 0:
             lease = reading.meter.lease
             leasing.operations.pause(lease=lease, reason=OUT_OF_FUNDS, until=until, actor=ACTOR, now=now)
@@ -130,9 +137,25 @@ def _record(organization: Organization, level: Level, purse: Wallet, now: dateti
         notice={
             "title": f"{organization.name}: {WORDS[level].lower()}",
             "text": f"{WORDS[level]}: {format_micros(left)} are available and running leases use "
-            f"{format_micros(purse.burn_micros_per_hour)} per hour. At nothing, on-demand leases are paused: access is "
-            f"off, nothing is charged, and data is kept for {organization.data_retention_hours} hours. "
-            "Top up and they go on by themselves.",
+            f"{format_micros(purse.burn_micros_per_hour)} per hour. {_what_comes(organization, level, purse, now)}",
             "path": "/wallet/",
         },
+    )
+
+
+def _what_comes(organization: Organization, level: Level, purse: Wallet, now: datetime) -> str:
+    """When leases pause and when their data is wiped, as it looks now; and the way out."""
+    pause = now + timedelta(seconds=purse.seconds_left or 0)
+    wipe = pause + timedelta(hours=organization.data_retention_hours)
+    pay, way_out = "top up", "Top up, or switch automatic top-up on,"
+    if purse.credit_micros:
+        pay, way_out = "pay what you owe", "Pay what you owe,"
+    if level == Level.EMPTY:
+        paused = "On-demand leases are paused: access is off and nothing is charged."
+    else:
+        paused = f"About {pause:%Y-%m-%d %H:%M} UTC on-demand leases are paused: access is off, nothing is charged."
+    refused = f" Until you {pay}, no new on-demand lease is taken." if level in (Level.LOW_1H, Level.EMPTY) else ""
+    return (
+        f"{paused} Their data is kept until {wipe:%Y-%m-%d %H:%M} UTC, then wiped. Reserved leases are paid and go on."
+        f"{refused} {way_out} and everything goes on by itself."
     )

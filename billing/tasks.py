@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from typing import TypeVar
 
 from celery import shared_task
@@ -9,23 +10,37 @@ from celery import shared_task
 from accounts import clock
 from accounts.models import IllegalMove, Organization, Stale
 from billing import (
+    adjusting,
     capping,
+    card_invoices,
+    cards,
+    charging,
+    crediting,
+    exporting,
     extending,
     filling,
+    granting,
     inbox,
     invoicing,
+    metered,
     metering,
+    operations,
     payments,
     polling,
+    receivables,
     reconciling,
     recounting,
     reselling,
     sending,
     settlement,
     standing,
+    taxing,
+    topping_up,
+    tying_out,
 )
 from billing import refunds as refunding
 
+CLOSED_AT_ONCE = 2_000  # wallets that one close keeps locked: half a second or so
 Row = TypeVar("Row")
 SENDERS = 8  # calls in flight at once in one sweep: at 300 ms each, about as many a second as the processor takes
 log = logging.getLogger(__name__)
@@ -57,11 +72,19 @@ def credit_resales(**_: object) -> None:
 
 
 @shared_task
+def credit_promises(**_: object) -> None:
+    """Credit what leases are owed for promises that were not kept."""
+    for_each(crediting.due(now=clock.now()), lambda lease: crediting.credit(lease=lease, now=clock.now()))
+
+
+@shared_task
 def settle(**_: object) -> None:
     """Act on the processor's messages, then ask about payments whose message never came."""
     gateway = payments.gateway()
     complain(inbox.settle_due(gateway=gateway, now=clock.now()))
     complain(settlement.check_overdue(gateway=gateway, now=clock.now()))
+    complain(charging.check_overdue(gateway=gateway, now=clock.now()))
+    complain(cards.check_due(gateway=gateway, now=clock.now()))
 
 
 @shared_task
@@ -77,15 +100,71 @@ def reconcile(**_: object) -> None:
 
 
 @shared_task
+def check_tax_ids(**_: object) -> None:
+    """Have tax ids checked, and ask what came of it."""
+    gateway = payments.gateway()
+    for_each(taxing.due(now=clock.now()), lambda row: taxing.check(profile=row, gateway=gateway, now=clock.now()))
+
+
+@shared_task
+def expire_adjustments(**_: object) -> None:
+    """Call off adjustments that nobody decided on in time."""
+    for_each(adjusting.overdue(now=clock.now()), lambda row: adjusting.expire(adjustment=row, now=clock.now()))
+
+
+@shared_task
 def send_calls(**_: object) -> None:
     """Make the calls to the processor that wait."""
     complain(sending.send_due(gateway=payments.gateway(), now=clock.now(), workers=SENDERS))
 
 
 @shared_task
+def bill_monthly(**_: object) -> None:
+    """See that the processor can bill who pays by the month, and tell it what they are charged."""
+    gateway = payments.gateway()
+    metered.prepare(gateway=gateway, now=clock.now())
+    for_each(exporting.due(), lambda organization: exporting.export(organization=organization, now=clock.now()))
+    complain(card_invoices.look(gateway=gateway, now=clock.now()))
+    for_each(
+        card_invoices.suspend_due(now=clock.now()),
+        lambda organization: card_invoices.suspend(organization=organization, now=clock.now()),
+    )
+
+
+@shared_task
+def tie_out(**_: object) -> None:
+    """Compare what was charged with what the processor counted and invoiced."""
+    complain(tying_out.tie_out(gateway=payments.gateway(), now=clock.now()))
+
+
+@shared_task
 def refunds(**_: object) -> None:
     """Ask about refunds that were sent and not confirmed."""
     complain(refunding.check_sent(gateway=payments.gateway(), now=clock.now()))
+
+
+@shared_task
+def top_up_wallets(**_: object) -> None:
+    """Charge saved cards where wallets that top up by themselves have too little."""
+    for_each(
+        topping_up.due(now=clock.now()),
+        lambda organization: topping_up.top_up(organization=organization, now=clock.now()),
+    )
+
+
+@shared_task
+def lapse_credit(**_: object) -> None:
+    """Take back what is left of credit that has ended."""
+    for_each(
+        granting.due(now=clock.now()),
+        lambda organization: operations.lapse(organization=organization, now=clock.now()),
+    )
+
+
+@shared_task
+def tell_of_expiring_cards(**_: object) -> None:
+    """Tell owners of saved cards that expire soon."""
+    for_each(cards.expiring(now=clock.now()), lambda card: cards.tell_of_expiry(card=card, now=clock.now()))
 
 
 @shared_task
@@ -109,11 +188,35 @@ def fill_standing_orders(**_: object) -> None:
 
 @shared_task
 def close_invoices(**_: object) -> None:
-    """Issue the invoices of past months."""
+    """Issue the invoices of past months, so many at a time that no wallet is locked for long."""
+    for period in invoicing.past_months(now=clock.now()):
+        due = invoicing.due(period=period)
+        for start in range(0, len(due), CLOSED_AT_ONCE):
+            _close(period, due[start : start + CLOSED_AT_ONCE])
+
+
+@shared_task
+def collect_receivables(**_: object) -> None:
+    """Remind of invoices that are to be transferred, and pause or resume ordering as they are overdue or paid."""
     for_each(
-        invoicing.unclosed(now=clock.now()),
-        lambda row: invoicing.close(organization=row[0], period=row[1], now=clock.now()),
+        receivables.at_stake(),
+        lambda organization: receivables.collect(organization=organization, now=clock.now()),
     )
+
+
+def _close(period: date, organizations: list[int]) -> None:
+    """Close a month for these; should it fail, for each half of them, so that a bad one does not stop the rest."""
+    try:
+        invoicing.close(period=period, organizations=organizations, now=clock.now())
+    except (invoicing.PeriodNotReady, invoicing.ClockBehind) as later:
+        log.warning("the next sweep looks again: %s", later)
+    except Exception:
+        middle = len(organizations) // 2
+        log.exception(
+            "%s could not be closed for %d organizations, from %s", period, len(organizations), organizations[0]
+        )
+        for half in filter(None, (organizations[:middle], organizations[middle:] if middle else [])):
+            _close(period, half)
 
 
 def _cap(organizations: Iterable[Organization]) -> None:
@@ -125,7 +228,7 @@ def for_each(rows: Iterable[Row], act: Callable[[Row], object]) -> None:
     for row in rows:
         try:
             act(row)
-        except (invoicing.PeriodNotReady, Stale, IllegalMove) as later:
+        except (Stale, IllegalMove) as later:
             log.info("the next sweep looks again: %s", later)
         except Exception:
             log.exception("billing could not work on %s", row)

@@ -13,7 +13,8 @@ from typing import IO
 from config.part import Trouble
 
 HELP = """\
-./test                    everything: ruff, mypy, the import rules, pytest with line and branch coverage
+./test                    everything: ruff, mypy, the import rules, pytest
+./test coverage           pytest with line and branch coverage, which takes half as long again
 ./test ruff|mypy|imports  one of them
 ./test pytest [OPTION …]  pytest, for example ./test pytest tests/billing -k refund
 ./test help               this text
@@ -54,6 +55,9 @@ def main(arguments: list[str]) -> int:
         case ["pytest", *rest]:
             install_tools()
             return pytest(*rest)
+        case ["coverage"]:
+            install_tools()
+            return coverage()
         case [name] if name in CHECKS:
             return CHECKS[name]()
         case _:  # options and paths are pytest's
@@ -93,23 +97,29 @@ def imports() -> int:
 WAITING = ("tests/contracts", "tests/crashes")
 
 
-def covered() -> int:
-    """Every test, with coverage: both groups at once, the second one's output after the first one's."""
+def run_tests(*, cover: bool = False) -> int:
+    """Every test: both groups at once, the second one's output after the first one's."""
     rest = [f"--ignore={folder}" for folder in WAITING]
     with tempfile.TemporaryFile("w+") as output:
-        beside = _covering("waiting", *WAITING, output=output)
-        status = _covering("computing", *rest).wait()
+        beside = _group("waiting", *WAITING, cover=cover, output=output)
+        status = _group("computing", *rest, cover=cover).wait()
         statuses = [status, beside.wait()]
         output.seek(0)
         shutil.copyfileobj(output, sys.stdout)
-    call("coverage", "combine", "--quiet", *(f".coverage-{group}" for group in ("waiting", "computing")))
-    call("coverage", "report")
     return max(statuses)
 
 
-def _covering(group: str, *arguments: str, output: IO[str] | None = None) -> subprocess.Popen[bytes]:
+def coverage() -> int:
+    """Every test, and which lines and branches they went through."""
+    status = run_tests(cover=True)
+    call("coverage", "combine", "--quiet", *(f".coverage-{group}" for group in ("waiting", "computing")))
+    call("coverage", "report")
+    return status
+
+
+def _group(group: str, *arguments: str, cover: bool, output: IO[str] | None = None) -> subprocess.Popen[bytes]:
     """pytest on a part of the tests, its measurements in a file of its own."""
-    argv = [sys.executable, "-m", "pytest", "--cov", "--cov-report=", *arguments]
+    argv = [sys.executable, "-m", "pytest", *(["--cov", "--cov-report="] if cover else ["--no-cov"]), *arguments]
     env = os.environ | {"COVERAGE_FILE": str(Path.cwd() / f".coverage-{group}")}
     return subprocess.Popen(argv, env=env, stdout=output, stderr=subprocess.STDOUT if output else None)
 
@@ -119,7 +129,7 @@ def pytest(*arguments: str) -> int:
     return call("pytest", *arguments)
 
 
-CHECKS: dict[str, Callable[[], int]] = {"ruff": ruff, "mypy": mypy, "imports": imports, "pytest": covered}
+CHECKS: dict[str, Callable[[], int]] = {"ruff": ruff, "mypy": mypy, "imports": imports, "pytest": run_tests}
 
 
 def call(module: str, *arguments: str, env: dict[str, str] | None = None) -> int:

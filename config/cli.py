@@ -30,6 +30,7 @@ HELP = """\
 ./run bench booking       how many orders a second the API takes, beside PostgreSQL alone
 ./run bench fleet         how fast telemetry and health of 10,000 nodes are kept, each figure beside its bar,
                           with databases of its own; --quick only tries whether it works
+./run bench billing       how long closing a month takes, beside the same work by hand in SQL
 ./run bench search        the same of finding free nodes, among 10,000 with a million leases
 ./run bench billing_wallet
                           what a wallet and a check of caps cost an organization with a long history
@@ -40,7 +41,7 @@ State is kept in var/ (STATE_DIR): stop and remove it to start afresh. ./test ru
 
 
 NEEDED_BYTES = 500_000_000
-MEASUREMENTS = ("billing_wallet", "booking", "fleet", "search")
+MEASUREMENTS = ("billing", "billing_wallet", "booking", "fleet", "search")
 
 
 def main(arguments: list[str]) -> int:

@@ -19,6 +19,11 @@ def text(name: str, default: str | None = None) -> str:
     return value
 
 
+def lines(name: str, default: str) -> str:
+    """Text of several lines, written with \\n between them."""
+    return text(name, default).replace("\\n", "\n")
+
+
 def flag(name: str) -> bool:
     """True for "1", False for "0" or absent."""
     value = os.environ.get(name, "0")

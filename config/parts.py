@@ -22,7 +22,7 @@ def application(env: Mapping[str, str], *, port: int, below: list[Part]) -> list
 
     web = Part(
         name="web",
-        argv=_granian(port),
+        argv=granian(port, workers=max(1, min(4, (os.cpu_count() or 1) // 2))),
         env=env,
         cwd=ROOT,
         needs=("prepare", *services),
@@ -41,8 +41,8 @@ def application(env: Mapping[str, str], *, port: int, below: list[Part]) -> list
     ]  # fmt: skip
 
 
-def _granian(port: int) -> list[str]:
-    workers = max(1, min(4, (os.cpu_count() or 1) // 2))
+def granian(port: int, *, workers: int) -> list[str]:
+    """The web server's command: so many processes of eight threads, which keep their connections to the database."""
     argv = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
     argv += ["--host", ports.HOST, "--port", str(port), "--workers", str(workers), "--log-level", "warning"]
     return [*argv, "--blocking-threads", "8", "--blocking-threads-idle-timeout", "600"]

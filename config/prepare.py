@@ -12,7 +12,12 @@ import django
 from django.conf import settings
 from django.core.management import call_command
 
-SOURCES = ("*/migrations/*.py", "marketplace/catalogue/**/*", "billing/management/commands/*.py")
+SOURCES = (
+    "*/migrations/*.py",
+    "marketplace/catalogue/**/*",
+    "billing/management/commands/*.py",
+    "billing/promises.toml",
+)
 
 
 def main() -> None:
@@ -27,6 +32,7 @@ def main() -> None:
     if settings.DATABASE_OWNER_URL:
         call_command("grant_application", skip_checks=True)
     call_command("load_catalogue", skip_checks=True)
+    call_command("load_promises", skip_checks=True)
     if settings.EMBEDDED:
         call_command("seed_demo", skip_checks=True)
         stamp.write_text(_wanted())

@@ -28,7 +28,13 @@ CERTIFICATE_KEY = env.text("CERTIFICATE_KEY", str(STATE_DIR / "certificate_key")
 SANDBOX_ADDRESS = env.text("SANDBOX_ADDRESS", "")  # host:port of the built-in node host
 SANDBOX_HOST_KEY = env.text("SANDBOX_HOST_KEY", "")  # its public key, one line
 GENERATION = env.number("GENERATION", 1)  # raise it after a restore or failover: hosts refuse what is older
+SELLER = env.lines("SELLER", "Gridlease, Inc.\\n1 Hub Road\\nAtlanta, GA 30303\\nUnited States")  # on invoices
+SELLER_TAX_ID = env.text("SELLER_TAX_ID", "")
+BANK = env.lines("BANK", "Account 000000000, routing 000000000 (demonstration)")  # where transfers go
 LAUNCH_RATE = env.text("LAUNCH_RATE", "60/min")  # orders of one token or person through the API
+SELLER_COUNTRY = env.text("SELLER_COUNTRY", "US")  # two letters: where the operator is established for tax
+STRIPE_TAX = env.flag("STRIPE_TAX")  # whether Stripe Tax is enabled, with the registrations that it needs
+ADJUSTMENT_LIMIT_CENTS = env.number("ADJUSTMENT_LIMIT_CENTS", 50_000)  # above it staff need a second person
 WATCH_EVERY = env.number("WATCH_EVERY", 15)  # seconds between two looks at a node
 FAILPOINTS = frozenset(env.failpoints("FAILPOINTS", allowed=not HTTPS))  # where tests kill the process
 
@@ -107,6 +113,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "accounts.context.principal",
+                "billing.context.standing",
             ],
         },
     }

@@ -22,11 +22,11 @@ api: list[URLPattern | URLResolver] = [
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/", include(api)),  # first: programs call most often, and each address above costs them
     path("", include("marketplace.urls")),
     path("", include("leasing.urls")),
     path("", include("billing.urls")),
     path("", include("accounts.urls")),
-    path("api/v1/", include(api)),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),

@@ -42,6 +42,8 @@ LEASE_FAILED_TWIN: Mapping[str, str] = {
 LEASE_OVER = frozenset({LeaseState.ENDED, LeaseState.EXPIRED, LeaseState.CANCELLED, LeaseState.FAILED})
 LEASE_UNCOUNTED = LEASE_OVER | {LeaseState.RECLAIMING}  # whose nodes its customer has no longer
 METERED = frozenset({LeaseState.ACTIVE})
+PAUSED_BY_OPERATOR = frozenset({"power"})  # reasons for a pause of which the terms promise a notice before
+PAUSE_ANNOUNCED = "lease.pause_announced"  # the kind of event that is this notice
 
 
 class MachineState(TextChoices):

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from threading import Barrier
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from django.db import connection
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -25,6 +27,22 @@ def together(times: int, act: Callable[[int], T]) -> list[T | Exception]:
 
     with ThreadPoolExecutor(times) as pool:
         return list(pool.map(one, range(times)))
+
+
+def meeting(look: Callable[P, T], parties: int = 2) -> Callable[P, T]:
+    """
+    The same function, but its first `parties` callers go on only when all of them have returned from it: so that a race
+    which nothing guards is certain, however busy the machine. Who is refused by it does not count.
+    """
+    barrier, calls = Barrier(parties, timeout=30), count()
+
+    def met(*args: P.args, **kwargs: P.kwargs) -> T:
+        seen = look(*args, **kwargs)
+        if next(calls) < parties:
+            barrier.wait()
+        return seen
+
+    return met
 
 
 def deadlocks() -> int:

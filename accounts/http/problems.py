@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -13,6 +14,7 @@ from rest_framework.settings import api_settings
 
 CONTENT_TYPE = "application/problem+json"
 API_PREFIX = "/api/"
+NUL = "A NUL character (U+0000) cannot be kept. Leave it out."
 log = logging.getLogger(__name__)
 
 
@@ -53,6 +55,16 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not request.path.startswith(API_PREFIX):
         return defaults.page_not_found(request, exception)
     return _plain(404, "not_found", "There is nothing at this address. The API is described at /api/v1/docs/.")
+
+
+def refused(request: HttpRequest, field: str, message: str) -> HttpResponse:
+    """400 for one field, of a request that reaches no view: a problem under /api/, a page elsewhere."""
+    shown = field.replace("\0", "␀")
+    if not request.path.startswith(API_PREFIX):
+        return render(request, "400.html", {"field": shown, "message": message}, status=400)
+    answer = handle(bad_field(shown, message), {})
+    assert answer is not None
+    return JsonResponse(answer.data, status=400, content_type=CONTENT_TYPE)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -25,7 +25,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         return values
 
     def _unknown(self, data: Mapping[str, Any]) -> dict[str, list[str]]:
-        known = sorted(name for name, field in self.fields.items() if not field.read_only)
+        known = sorted(str(field.field_name) for field in self._writable_fields)
         message = f"Unknown field. Known here: {', '.join(known) or 'none'}."
         return {name: [message] for name in data if name not in known}
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import models
 
@@ -26,6 +27,6 @@ def prefetched(row: models.Model, **related: Sequence[models.Model] | None) -> N
         if rows is None:
             row._state.fields_cache.setdefault(name, None)
             continue
-        found = getattr(row, name).get_queryset()
+        found: Any = models.QuerySet(row._meta.get_field(name).related_model)
         found._result_cache, found._prefetch_done = list(rows), True
         vars(row).setdefault("_prefetched_objects_cache", {})[name] = found

@@ -72,6 +72,8 @@ LOOKS = {
     "open": Look(BUSY, "document"),
     "processing": Look(BUSY, "working"),
     "paid": Look(GOOD, "check"),
+    "overdue": Look(BAD, "warning"),
+    "written_off": Look(OVER, "minus"),
     "settled": Look(GOOD, "check"),
     "succeeded": Look(GOOD, "check"),
     "refunded": Look(OVER, "wipe"),

@@ -7,7 +7,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.admin import Readable
 from billing.admin.columns import dollars
-from billing.models import Entry, LedgerAccount, Posting, Standing
+from billing.models import Adjustment, Entry, LedgerAccount, Posting, Standing
 from marketplace.money import format_micros
 
 
@@ -59,3 +59,13 @@ class StandingAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_filter = ["level"]
     search_fields = ["organization__name"]
     list_select_related = ["organization"]
+
+
+@admin.register(Adjustment)
+class AdjustmentAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Credits and debits by staff, who work on them under /operations/adjustments/."""
+
+    list_display = ["public_id", "organization", dollars("amount_micros", "amount"), "state", "asked_by", "decided_by"]
+    list_filter = ["state"]
+    search_fields = ["public_id", "organization__name", "words"]
+    list_select_related = ["organization", "asked_by", "decided_by"]

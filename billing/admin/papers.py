@@ -5,7 +5,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.admin import Readable
 from billing.admin.columns import dollars
-from billing.models import Invoice, InvoiceLine
+from billing.models import BankTransfer, CreditNote, Invoice, InvoiceLine, ParkedMonth
 
 
 class InvoiceLineInline(Readable, TabularInline):  # type: ignore[misc]
@@ -35,3 +35,31 @@ class InvoiceAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     search_fields = ["number", "public_id", "organization__name"]
     list_select_related = ["organization"]
     inlines = [InvoiceLineInline]
+
+
+@admin.register(CreditNote)
+class CreditNoteAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """What was taken back of invoices."""
+
+    list_display = ["number", "organization", "invoice", dollars("total_cents", "total", cents=True), "issued_at"]
+    search_fields = ["number", "invoice__number", "organization__name"]
+    list_select_related = ["organization", "invoice"]
+
+
+@admin.register(BankTransfer)
+class BankTransferAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """What came to our bank."""
+
+    list_display = ["reference", "organization", dollars("amount_cents", "amount", cents=True), "received_at"]
+    search_fields = ["reference", "organization__name"]
+    list_select_related = ["organization"]
+
+
+@admin.register(ParkedMonth)
+class ParkedMonthAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Months that looked wrong; they are released on staff's pages."""
+
+    list_display = ["organization", "period_start", "reason", "parked_at", "released_at"]
+    list_filter = ["period_start"]
+    search_fields = ["organization__name"]
+    list_select_related = ["organization"]

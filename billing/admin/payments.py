@@ -5,7 +5,18 @@ from unfold.admin import ModelAdmin
 
 from accounts.admin import Readable
 from billing.admin.columns import dollars
-from billing.models import BillingAccount, Discrepancy, Forgery, GatewayCall, GatewayEvent, Payment, Refund
+from billing.models import (
+    BillingAccount,
+    Discrepancy,
+    Dispute,
+    Forgery,
+    FraudWarning,
+    GatewayCall,
+    GatewayEvent,
+    Payment,
+    Refund,
+    TaxProfile,
+)
 
 
 @admin.register(Payment)
@@ -108,6 +119,42 @@ class GatewayCallAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     ]
     list_filter = ["state", "kind"]
     search_fields = ["public_id", "subject", "reference", "organization__name"]
+    list_select_related = ["organization"]
+
+
+@admin.register(Dispute)
+class DisputeAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Payments that their cardholders want back; staff work on them under /operations/disputes/."""
+
+    list_display = [
+        "public_id",
+        "organization",
+        "state",
+        "reason",
+        dollars("amount_cents", "amount", cents=True),
+        "evidence_due_at",
+    ]
+    list_filter = ["state"]
+    search_fields = ["public_id", "reference", "payment__public_id", "organization__name"]
+    list_select_related = ["organization"]
+
+
+@admin.register(FraudWarning)
+class FraudWarningAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Banks' warnings."""
+
+    list_display = ["organization", "kind", "at"]
+    search_fields = ["reference", "payment__public_id", "organization__name"]
+    list_select_related = ["organization"]
+
+
+@admin.register(TaxProfile)
+class TaxProfileAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Who organizations are for the tax office, version by version."""
+
+    list_display = ["organization", "version", "legal_name", "country", "tax_id", "tax_id_state", "declared_at"]
+    list_filter = ["tax_id_state", "country"]
+    search_fields = ["organization__name", "legal_name", "tax_id"]
     list_select_related = ["organization"]
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,9 +13,11 @@ from accounts.http.problems import bad_field
 from billing import handing_back
 from billing.api.orders import LeaseView
 from billing.serializers import EarlierEnd, HandBackValue, PricedLease
+from leasing.models import Lease
 from leasing.operations import ShortenRefused
 from leasing.queries import leases_of
 from leasing.serializers import LeaseShown
+from leasing.states import LeaseState
 from leasing.tasks import nudge_sites
 
 ENDS_AT = OpenApiParameter("ends_at", datetime, description="When the lease would end; without it, now.")
@@ -48,6 +51,10 @@ class Return(LeaseView):
     serializer_class = LeaseShown
     required = {"POST": "lease:write"}
 
+    def get_queryset(self) -> QuerySet[Lease]:
+        """Without all that is shown of a lease: that is read once it is given back."""
+        return Lease.objects.filter(organization=self.principal.organization).select_related("organization")
+
     @extend_schema(operation_id="leases_return", summary="Return a lease", request=None, responses=LeaseShown)
     def post(self, request: Request, id: str) -> Response:
         """End the lease. The meter stops at once, access ends, the nodes are wiped and a certificate follows.
@@ -56,9 +63,9 @@ class Return(LeaseView):
         retry does no harm. Where an end was agreed, a part of the price of the time that is left may be kept: GET
         hand-back says it beforehand, the receipt afterwards.
         """
-        lease = self.get_object()
-        handing_back.hand_back(lease=lease, actor=self.principal.actor, now=now())
-        transaction.on_commit(nudge_sites, robust=True)
+        lease = handing_back.hand_back(lease=self.get_object(), actor=self.principal.actor, now=now())
+        if lease.state == LeaseState.RECLAIMING:  # one that had not begun leaves nothing to do on its nodes
+            transaction.on_commit(nudge_sites, robust=True)
         return Response(LeaseShown(leases_of(self.principal.organization).get(pk=lease.pk)).data)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.mixins import ListModelMixin
@@ -12,10 +13,14 @@ from accounts.clock import now
 from accounts.http.idempotency import idempotent
 from accounts.http.problems import bad_field
 from accounts.http.views import OrganizationView
-from billing import invoicing, refunds, settlement
-from billing.models import Invoice, LedgerAccount, Payment, Refund
+from billing import charging, invoicing, refunds, settlement
+from billing.cards import cards_of
+from billing.models import CardInvoice, Invoice, LedgerAccount, Payment, Refund
 from billing.queries import refundable_cents, wallet
+from billing.queries.metered import matched_on, mode_of
+from billing.queries.months import month_of, next_month
 from billing.serializers import (
+    CardInvoiceShown,
     InvoiceShown,
     InvoiceWithLines,
     NewRefund,
@@ -25,6 +30,7 @@ from billing.serializers import (
     TopUpShown,
     WalletShown,
 )
+from billing.tasks import send_calls
 
 
 class OwnWallet(OrganizationView):
@@ -40,7 +46,8 @@ class OwnWallet(OrganizationView):
         own, moment = self.principal.organization, now()
         purse = wallet(organization=own, now=moment)
         most = refundable_cents(organization=own, now=moment)
-        return Response(WalletShown(purse, context={"refundable_cents": most}).data)
+        context = {"refundable_cents": most, "mode": mode_of(own), "matched_on": matched_on(own)}
+        return Response(WalletShown(purse, context=context).data)
 
 
 class Invoices(ListModelMixin, OrganizationView):
@@ -57,6 +64,20 @@ class Invoices(ListModelMixin, OrganizationView):
         return self.list(request)
 
 
+class CardInvoices(ListModelMixin, OrganizationView):
+    """The card processor's invoices."""
+
+    queryset = CardInvoice.objects.all()
+    serializer_class = CardInvoiceShown
+    ordering = ("-period_end", "-id")
+    required = {"GET": "money:read"}
+
+    @extend_schema(operation_id="card_invoices_list", summary="List invoices charged to your card")
+    def get(self, request: Request) -> Response:
+        """Of months that were metered, newest first, with the addresses of their pages and files."""
+        return self.list(request)
+
+
 class InvoicePreview(OrganizationView):
     """The running month."""
 
@@ -69,10 +90,10 @@ class InvoicePreview(OrganizationView):
         """The invoice that the running UTC month would get if it ended now."""
         moment = now()
         lines = invoicing.preview(organization=self.principal.organization, now=moment)
-        month = invoicing.month_of(moment)
+        month = month_of(moment)
         shown = {
             "period_start": month,
-            "period_end": invoicing.next_month(month),
+            "period_end": next_month(month),
             "total_cents": sum(line.cents for line in lines),
             "lines": lines,
         }
@@ -95,7 +116,7 @@ class OneInvoice(OrganizationView):
 class TopUps(ListModelMixin, OrganizationView):
     """Payments into the wallet."""
 
-    queryset = Payment.objects.all()
+    queryset = Payment.objects.select_related("card")
     serializer_class = TopUpShown
     required = {"GET": "money:read", "POST": "money:write"}
 
@@ -107,26 +128,38 @@ class TopUps(ListModelMixin, OrganizationView):
     @extend_schema(operation_id="top_ups_create", summary="Top up", request=NewTopUp, responses={201: TopUpShown})
     @idempotent
     def post(self, request: Request) -> Response:
-        """Begin a top-up. Open `checkout_url` in a browser to pay; the wallet grows once the payment is confirmed."""
+        """
+        Begin a top-up. Open `checkout_url` in a browser to pay, or name a saved `card`, which is charged at once; the
+        wallet grows once the payment is confirmed.
+        """
         wanted = NewTopUp(data=request.data)
         wanted.is_valid(raise_exception=True)
         try:
-            payment = settlement.request_top_up(
-                organization=self.principal.organization,
-                actor=self.principal.actor,
-                created_by=self.principal.user,
-                amount_cents=wanted.validated_data["amount_cents"],
-                now=now(),
-            )
+            payment = self._asked(**wanted.validated_data)
         except settlement.BadAmount as error:
             raise bad_field("amount_cents", str(error)) from error
+        except charging.CardGone as error:
+            raise bad_field("card", str(error)) from error
         return Response(TopUpShown(payment).data, status=201)
+
+    def _asked(self, *, amount_cents: int, keep_card: bool, card: str = "") -> Payment:
+        """Raises BadAmount, CardGone."""
+        who = {"organization": self.principal.organization, "actor": self.principal.actor}
+        wish: Any = {**who, "created_by": self.principal.user, "amount_cents": amount_cents, "now": now()}
+        if not card:
+            return settlement.request_top_up(keep_card=keep_card, **wish)
+        saved = cards_of(self.principal.organization).filter(public_id=card).first()
+        if saved is None:
+            raise charging.CardGone
+        payment = charging.request_charge(card=saved, **wish)
+        transaction.on_commit(send_calls.delay, robust=True)  # at once, where the sweep would take a few seconds
+        return payment
 
 
 class OneTopUp(OrganizationView):
     """One top-up."""
 
-    queryset = Payment.objects.all()
+    queryset = Payment.objects.select_related("card")
     serializer_class = TopUpShown
     required = {"GET": "money:read"}
 

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.clock import now
+from accounts.clock import Instant, now
 from accounts.http.idempotency import idempotent
 from accounts.http.problems import bad_field
 from accounts.http.throttles import Launches, Reads, Writes
@@ -62,7 +62,8 @@ class Quotes(ListModelMixin, OrganizationView):
     def post(self, request: Request) -> Response:
         """Price nodes of an offer. The price is kept until `expires_at`; nothing is owed yet.
 
-        With `hold` its nodes are kept too, until `holds_until`: 409 `nodes_taken` where they are not free.
+        With `hold` its nodes are kept too, until `holds_until`: 409 `nodes_taken` where they are not free. A hold
+        that lapses unused is followed by a pause as long: 409 `held_lately`, with `again_at`. Orders need no hold.
         """
         wanted = NewQuote(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -80,6 +81,8 @@ class Quotes(ListModelMixin, OrganizationView):
             return keeping.hold_nodes(quote=made, now=moment) if hold else made
         except checkout.QuoteRefused as refusal:
             raise bad_field(refusal.field, refusal.message) from refusal
+        except keeping.HeldLately as refusal:
+            raise problems.held_lately(refusal) from refusal
         except keeping.CannotHold as refusal:
             raise bad_field("hold", str(refusal)) from refusal
         except NodesTaken as error:
@@ -142,16 +145,15 @@ class Leases(ListModelMixin, LeaseView):
         `node_limit_reached` and `quote_used`, 410 `quote_expired`, 403 `ordering_blocked`, 429 for too many orders a
         minute.
         """
-        wanted = NewLease(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        quote, setup = self._resolved(wanted.validated_data)
-        lease, moment = self._placed(quote, setup), now()
+        quote, setup = self._resolved(NEW_LEASE.run_validation(request.data))
+        moment: datetime = getattr(quote, "read_at")  # noqa: B009 - the statement's own column
+        lease = self._placed(quote, setup, moment)
         if lease.state == LeaseState.PROVISIONING:
             transaction.on_commit(nudge_sites, robust=True)
         shown = just_ordered(lease=lease, admits=setup.ssh_keys)
         return Response(priced(shown, now=moment), status=201)
 
-    def _placed(self, quote: Quote, setup: Setup) -> Lease:
+    def _placed(self, quote: Quote, setup: Setup, moment: datetime) -> Lease:
         """The lease, or why there is none as a problem."""
         try:
             return checkout.place(
@@ -160,7 +162,7 @@ class Leases(ListModelMixin, LeaseView):
                 created_by=self.principal.user,
                 quote=quote,
                 setup=setup,
-                now=now(),
+                now=moment,
             )
         except checkout.InsufficientFunds as error:
             raise problems.insufficient_funds(error) from error
@@ -203,9 +205,14 @@ def setup_of(own: Organization, values: dict[str, Any]) -> Setup:
     )
 
 
+NEW_LEASE = NewLease()  # it keeps nothing of what it validates, and making it costs more than using it
 OWN = Given("organization", BigIntegerField())
 QUOTE = Statement(
-    lambda: Quote.objects.filter(organization=OWN, public_id=Given("quote", CharField())).only("public_id")
+    lambda: (
+        Quote.objects.filter(organization=OWN, public_id=Given("quote", CharField()))
+        .annotate(read_at=Instant())
+        .only("public_id")
+    )
 )
 IMAGE = Statement(lambda: Image.objects.filter(slug=Given("slug", CharField())))
 

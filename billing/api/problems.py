@@ -2,9 +2,10 @@
 
 from accounts.http.problems import Problem, bad_field
 from billing.budgets import BudgetExceeded
-from billing.checkout import InsufficientFunds, QuoteExpired, QuoteUsed
+from billing.checkout import InsufficientFunds, QuoteExpired, QuoteUsed, RunsDry
 from billing.extending import PriceTooHigh
-from billing.limits import BLOCKED, NodeLimitReached
+from billing.keeping import HeldLately
+from billing.limits import NodeLimitReached
 from billing.waiting import NotWaiting
 from leasing.operations import BookedBehind, NodesTaken, WindowRefused
 from leasing.queries.extension import LEASE
@@ -18,11 +19,12 @@ BUDGETS_PATH = "/api/v1/budgets"
 def insufficient_funds(error: InsufficientFunds) -> Problem:
     """402, with what is needed, what is there, and where to top up."""
     needed, missing = (format_micros(m, places=6) for m in (error.needed_micros, error.missing_micros))
+    why = "What runs on demand has less than an hour left. " if isinstance(error, RunsDry) else ""
     return Problem(
         402,
         "insufficient_funds",
         "Not enough money in the wallet",
-        f"{needed} must be kept aside; {missing} are missing. Top up and try again.",
+        f"{why}{needed} must be kept aside; {missing} are missing. Top up and try again.",
         needed_micros=error.needed_micros,
         available_micros=error.available_micros,
         missing_micros=error.missing_micros,
@@ -73,6 +75,11 @@ def nodes_taken(error: NodesTaken) -> Problem:
     )
 
 
+def held_lately(error: HeldLately) -> Problem:
+    """409, with from when nodes can be held there again."""
+    return Problem(409, "held_lately", "Held there a moment ago", str(error), again_at=error.again_at)
+
+
 def quote_used(error: QuoteUsed) -> Problem:
     """409, with the lease that it became."""
     detail = f"This quote became the lease {error.lease.public_id}. Ask for a new quote to order another."
@@ -121,13 +128,13 @@ def node_limit_reached(error: NodeLimitReached) -> Problem:
     )
 
 
-def ordering_blocked() -> Problem:
-    """403. Why is not said."""
-    return Problem(403, "ordering_blocked", "Ordering is paused", BLOCKED)
+def ordering_blocked(error: Exception) -> Problem:
+    """403, with the way out. Why is not said."""
+    return Problem(403, "ordering_blocked", "Ordering is paused", str(error))
 
 
 def capped(error: Exception) -> Problem:
     """What an organization's standing, node limit or budget forbids."""
     if isinstance(error, BudgetExceeded):
         return budget_exceeded(error)
-    return node_limit_reached(error) if isinstance(error, NodeLimitReached) else ordering_blocked()
+    return node_limit_reached(error) if isinstance(error, NodeLimitReached) else ordering_blocked(error)

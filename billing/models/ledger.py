@@ -1,5 +1,7 @@
 """The ledger: double entry, append-only, balanced by the database. It is the truth about money."""
 
+from collections.abc import Mapping
+
 import pgtrigger
 from django.db import models
 
@@ -46,7 +48,12 @@ class AccountKind(models.TextChoices):
     REVENUE = "revenue", "revenue"  # what the customer has used
     CLEARING = "stripe_clearing", "card payments"  # what the card processor has moved for the customer, negative
     PROMOTIONS = "promotions", "promotional credit"  # what we gave away, negative
-    FEES = "processor_fees", "fees of the card processor"  # what it kept of payments, negative: ours to bear
+    FEES = "processor_fees", "fees of the card processor"  # what it keeps, negative: ours to bear
+    ROUNDING = "rounding", "rounding to cents"  # what invoices add to the exact amounts, or leave off
+    TAXES = "taxes", "taxes"  # what invoices charge for a tax office
+    TRANSFERS = "transfers", "bank transfers"  # what the customer has transferred to our bank, negative
+    WRITTEN_OFF = "written_off", "written off"  # what we no longer expect, negative
+    ADJUSTMENTS = "adjustments", "adjustments"  # what staff gave (negative) or took, for no lease
 
 
 class PostingKind(models.TextChoices):
@@ -58,10 +65,31 @@ class PostingKind(models.TextChoices):
     REFUND = "refund", "refund to card"
     REFUND_FAILED = "refund_failed", "refund that failed"
     CREDIT = "credit", "promotional credit"
+    CREDIT_LAPSED = "credit_lapsed", "promotional credit that ended"
     EARLY_RETURN = "early_return", "fee for handing back early"
     CANCELLATION = "cancellation", "cancellation fee"
     RESALE_CREDIT = "resale_credit", "credit for resold time"
     PROCESSOR_FEE = "processor_fee", "fee of the card processor"
+    ROUNDING = "rounding", "rounding of an invoice to cents"
+    TAX = "tax", "tax of an invoice"
+    TRANSFER = "transfer", "bank transfer"
+    CREDIT_NOTE = "credit_note", "credit note"
+    WRITE_OFF = "write_off", "write-off"
+    CARD_INVOICE = "card_invoice", "monthly invoice paid by card"
+    ADJUSTMENT = "adjustment", "adjustment"
+    DISPUTE = "dispute", "disputed payment taken back"
+    DISPUTE_RETURNED = "dispute_returned", "disputed payment returned"
+    PROMISE_CREDIT = "promise_credit", "credit for a promise not kept"
+
+
+# What is posted for a lease besides its use, and the kind of line that an invoice has it on.
+BESIDES_USE: Mapping[PostingKind, str] = {
+    PostingKind.EARLY_RETURN: "fee",
+    PostingKind.CANCELLATION: "fee",
+    PostingKind.RESALE_CREDIT: "credit",
+    PostingKind.PROMISE_CREDIT: "promise",
+    PostingKind.ADJUSTMENT: "adjust",
+}
 
 
 class LedgerAccount(models.Model):
@@ -101,6 +129,11 @@ class Posting(models.Model):
             models.Index(fields=["organization", "-id"], name="posting_by_organization"),
             models.Index(fields=["organization", "at"], name="posting_by_time"),
             models.Index(fields=["organization", "kind", "at"], name="posting_by_kind"),
+            models.Index(
+                fields=["at"],
+                name="posting_besides_use",
+                condition=models.Q(kind__in=[kind.value for kind in BESIDES_USE]),
+            ),
         ]
         triggers = [
             pgtrigger.Protect(name="posting_is_append_only", operation=APPEND_ONLY),

@@ -14,6 +14,19 @@ class CallKind(models.TextChoices):
     CUSTOMER = "customer", "make the customer known"
     CHECKOUT = "checkout", "open a page to pay at"
     REFUND = "refund", "send money back to a card"
+    CARD_PAGE = "card_page", "open a page to save a card at"
+    CARD_RELEASE = "card_release", "let a saved card go"
+    CHARGE = "charge", "charge a saved card"
+    CONFIRM = "confirm", "lead a card's owner to the bank"
+    CALL_OFF = "call_off", "call off a charge"
+    TAX_ID = "tax_id", "have a tax id checked"
+    BILLED_CARD = "billed_card", "charge months to a card"
+    METER = "meter", "make the meter"
+    METERED_PRICE = "metered_price", "make the price of what is metered"
+    SUBSCRIPTION = "subscription", "bill by the month"
+    SUBSCRIPTION_END = "subscription_end", "end or go on billing by the month"
+    METER_EVENT = "meter_event", "count what was charged"
+    INVOICE_ITEM = "invoice_item", "put on the next invoice"
 
 
 class CallState(models.TextChoices):

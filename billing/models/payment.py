@@ -6,12 +6,14 @@ from django.db.models import F, Q
 
 from accounts.ids import PublicIdField
 from accounts.models import Organization, User
+from billing.models.card import SavedCard
 
 
 class PaymentState(models.TextChoices):
     """How far a payment is. Only what the processor itself says moves it."""
 
     PENDING = "pending", "waiting for payment"
+    ACTION = "action", "waiting for you to confirm"  # at the bank of the saved card; for a day at most
     PAID = "paid", "paid"
     EXPIRED = "expired", "expired"
     FAILED = "failed", "failed"
@@ -27,7 +29,10 @@ class RefundState(models.TextChoices):
 
 
 class Payment(models.Model):
-    """A top-up by card. The call that opens its checkout is written with it."""
+    """
+    A top-up by card: at the processor's page, or with `card`, a saved one. The call that opens its checkout or charges
+    the card is written with it; it is tried once.
+    """
 
     public_id = PublicIdField(prefix="pm")
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="payments")
@@ -38,6 +43,12 @@ class Payment(models.Model):
     error = models.CharField(max_length=300, blank=True, help_text="Why it failed or stands still, for people.")
     checkout_reference = models.CharField(max_length=255, null=True, blank=True, unique=True)
     checkout_url = models.CharField(max_length=2000, blank=True)
+    keep_card = models.BooleanField(default=False, help_text="The card typed at the checkout is to be saved.")
+    card = models.ForeignKey(SavedCard, on_delete=models.PROTECT, null=True, blank=True, related_name="payments")
+    automatic = models.BooleanField(default=False, help_text="Nobody asked for it but the wallet.")
+    intent_reference = models.CharField(max_length=255, null=True, blank=True, unique=True)
+    bank_url = models.CharField(max_length=2000, blank=True, help_text="Where the card's owner confirms.")
+    decline_code = models.CharField(max_length=80, blank=True)
     charge_reference = models.CharField(max_length=255, blank=True, help_text="What a refund refers to.")
     refunded_cents = models.BigIntegerField(default=0, help_text="Asked back so far, less what failed.")
     created_at = models.DateTimeField()
@@ -48,9 +59,21 @@ class Payment(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["organization", "-id"], name="payment_by_organization"),
-            models.Index(fields=["next_check_at"], name="payment_pending", condition=Q(state="pending")),
+            models.Index(
+                fields=["next_check_at"], name="payment_pending", condition=Q(state__in=["pending", "action"])
+            ),
         ]
         constraints = [
+            models.UniqueConstraint(
+                fields=["organization"],
+                condition=Q(automatic=True, state__in=["pending", "action"]),
+                name="payment_one_automatic_under_way",
+            ),
+            models.CheckConstraint(
+                condition=Q(card__isnull=False, checkout_reference=None, keep_card=False)
+                | Q(card=None, automatic=False, intent_reference=None) & ~Q(state="action"),
+                name="payment_by_saved_card_or_at_a_checkout",
+            ),
             models.CheckConstraint(condition=Q(amount_cents__gt=0), name="payment_is_positive"),
             models.CheckConstraint(
                 condition=Q(refunded_cents__gte=0, refunded_cents__lte=F("amount_cents")),

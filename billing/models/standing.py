@@ -9,6 +9,7 @@ class Level(models.TextChoices):
     """Rungs of the ladder, in falling order. Each rung is told once on the way down."""
 
     FINE = "fine", "fine"
+    LOW_7D = "low_7d", "less than 7 days left"
     LOW_24H = "low_24h", "less than 24 hours left"
     LOW_1H = "low_1h", "less than an hour left"
     EMPTY = "empty", "nothing left"

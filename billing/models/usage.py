@@ -54,12 +54,25 @@ class Meter(models.Model):
     metered_until = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     corrected_for = models.DateTimeField(null=True, blank=True)
+    promises_seen_at = models.DateTimeField(null=True, blank=True, help_text="What was known by then is credited.")
+    promises_due_at = models.DateTimeField(
+        null=True, blank=True, help_text="When credits that met their cap are looked at again."
+    )
 
     class Meta:
         indexes = [
             models.Index(fields=["lease"], name="meter_open", condition=models.Q(closed_at=None)),
             models.Index(
-                fields=["organization"], name="meter_open_of_organization", condition=models.Q(closed_at=None)
+                fields=["organization"],
+                name="meter_open_of_organization",
+                condition=models.Q(closed_at=None),
+                include=["lease", "hold_micros"],  # the wallet asks for no more of leases that have not begun
+            ),
+            models.Index(fields=["lease"], name="meter_unpromised", condition=models.Q(promises_seen_at=None)),
+            models.Index(
+                fields=["promises_due_at"],
+                name="meter_promises_due",
+                condition=models.Q(promises_due_at__isnull=False),
             ),
         ]
         constraints = [

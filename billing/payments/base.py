@@ -19,12 +19,16 @@ class GatewayBroke(GatewayUnavailable):
 
 
 class GatewayRefused(Exception):
-    """The provider's final no. `code` is its word for the reason; `message` is for people."""
+    """
+    The provider's final no. `code` is its word for the reason; `message` is for people; `facts` is the object that it
+    was about, where there is one, such as a charge that was declined.
+    """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, facts: Facts | None = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.facts = facts
 
 
 class BadSignature(Exception):
@@ -33,10 +37,14 @@ class BadSignature(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """A change to ask the provider for: made before it is stored, and sent as it is, however often."""
+    """
+    A change to ask the provider for: made before it is stored, and sent as it is, however often. What is not `marked`
+    makes no object that carries metadata: what became of it is found in another way.
+    """
 
     path: str
     body: dict[str, Any]
+    marked: bool = True
 
 
 class ObjectKind(StrEnum):
@@ -44,9 +52,11 @@ class ObjectKind(StrEnum):
 
     CHECKOUT = "checkout"
     PAYMENT_INTENT = "payment_intent"
+    CARD = "card"
     SETUP_INTENT = "setup_intent"
     REFUND = "refund"
     DISPUTE = "dispute"
+    FRAUD_WARNING = "fraud_warning"
     INVOICE = "invoice"
     SUBSCRIPTION = "subscription"
     METER_ERROR = "meter_error"

@@ -7,7 +7,7 @@ from billing.payments.base import Call, Facts
 
 PATH: Final = "/v1/checkout/sessions"
 CURRENCY: Final = "usd"
-EXPAND: Final = ("payment_intent",)  # where the charge is
+EXPAND: Final = ("payment_intent.payment_method", "setup_intent.payment_method")  # where charge and card are
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class Checkout:
     """Where a checkout stands. `charge_reference` is what a refund needs, and there once it is paid.
 
     `payment_id` is the one it was opened for; `url` is where it is paid, empty once it is over; `livemode` is False
-    where no real money moves.
+    where no real money moves. `card` is the payment method that was kept for later, if that was asked for and it is
+    paid.
     """
 
     reference: str
@@ -26,6 +27,7 @@ class Checkout:
     currency: str
     charge_reference: str | None
     livemode: bool
+    card: Facts | None = None
 
 
 def top_up(
@@ -36,8 +38,12 @@ def top_up(
     customer_email: str,
     success_url: str,
     cancel_url: str,
+    keep_for: str = "",
 ) -> Call:
-    """Open the page. Without an address for the receipt, the customer is asked for one there."""
+    """
+    Open the page. Without an address for the receipt, the customer is asked for one there. The card is kept for the
+    provider's customer `keep_for`, if there is one.
+    """
     metadata = {"payment_id": payment_id, "organization_id": organization_id}
     price = {
         "currency": CURRENCY,
@@ -52,9 +58,15 @@ def top_up(
         "success_url": success_url,
         "cancel_url": cancel_url,
         "metadata": metadata,
-        "payment_intent_data": {"metadata": metadata},
+        "payment_intent_data": {"metadata": metadata} | ({"setup_future_usage": "off_session"} if keep_for else {}),
     }
-    return Call(PATH, body | ({"customer_email": customer_email} if customer_email else {}))
+    payer = {"customer": keep_for} if keep_for else {"customer_email": customer_email} if customer_email else {}
+    return Call(PATH, body | payer)
+
+
+def saves_a_card(facts: Facts) -> bool:
+    """Whether the page is one where a card is saved, and nothing paid."""
+    return bool(facts.get("mode") == "setup")
 
 
 def read(facts: Facts) -> Checkout:
@@ -62,6 +74,7 @@ def read(facts: Facts) -> Checkout:
     paid = facts["status"] == "complete" and facts["payment_status"] == "paid"
     intent = facts.get("payment_intent")
     charge = intent.get("latest_charge") if isinstance(intent, dict) else None
+    method = intent.get("payment_method") if isinstance(intent, dict) else None
     return Checkout(
         reference=facts["id"],
         payment_id=(facts.get("metadata") or {}).get("payment_id", ""),
@@ -72,4 +85,5 @@ def read(facts: Facts) -> Checkout:
         # A declined try leaves a charge as well, which is of no use to anybody.
         charge_reference=charge if paid else None,
         livemode=facts["livemode"],
+        card=method if paid and isinstance(method, dict) and method.get("customer") else None,
     )

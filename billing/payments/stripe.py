@@ -28,9 +28,11 @@ PAGE: Final = 100  # the most that Stripe gives at once
 _KINDS = {
     "checkout.session": ObjectKind.CHECKOUT,
     "payment_intent": ObjectKind.PAYMENT_INTENT,
+    "payment_method": ObjectKind.CARD,
     "setup_intent": ObjectKind.SETUP_INTENT,
     "refund": ObjectKind.REFUND,
     "dispute": ObjectKind.DISPUTE,
+    "radar.early_fraud_warning": ObjectKind.FRAUD_WARNING,
     "invoice": ObjectKind.INVOICE,
     "subscription": ObjectKind.SUBSCRIPTION,
     "v1.billing.meter.error_report_triggered": ObjectKind.METER_ERROR,
@@ -145,4 +147,7 @@ def _our_errors() -> Iterator[None]:
         raise GatewayUnavailable(str(passing)) from passing
     except stripe.StripeError as final:
         code = final.code or getattr(final.error, "type", None) or type(final).__name__
-        raise GatewayRefused(code, final.user_message or "The payment provider refused without a reason.") from final
+        body: Any = final.json_body if isinstance(final.json_body, dict) else {}
+        facts = (body.get("error") or {}).get("payment_intent")
+        words = final.user_message or "The payment provider refused without a reason."
+        raise GatewayRefused(code, words, facts) from final

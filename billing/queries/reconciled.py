@@ -10,7 +10,9 @@ from django.db.models import Q, QuerySet, Sum
 from accounts.models import Organization
 from billing.models import (
     AccountKind,
+    CardInvoice,
     Discrepancy,
+    Dispute,
     Entry,
     Movement,
     Payment,
@@ -41,6 +43,8 @@ def kinds() -> tuple[Kind, ...]:
     return (
         Kind(Payment.objects.all(), "charge_reference", "organization", ("top_up",)),
         Kind(sent, "reference", "payment__organization", ("refund", "refund_failed")),
+        Kind(Dispute.objects.all(), "reference", "organization", ("dispute", "dispute_returned")),
+        Kind(CardInvoice.objects.all(), "charge_reference", "organization", ("card_invoice",)),
     )
 
 

@@ -10,7 +10,7 @@ from marketplace.money import MICROS_PER_CENT, format_micros
 
 def described(orders: Iterable[StandingOrder]) -> list[tuple[StandingOrder, str]]:
     """Each with what it waits for, such as "2 nodes of 8 × H100 SXM in North America for 48 h"."""
-    names = dict(Region.choices) | dict(Provisioner.choices)
+    names = dict(Region.choices)
     names |= dict(GPUModel.objects.values_list("slug", "name"))
     names |= dict(Site.objects.values_list("slug", "place"))
     names |= dict(Plan.objects.values_list("slug", "name"))
@@ -30,10 +30,17 @@ def _words(order: StandingOrder, names: dict[str, str]) -> str:
         asked.get("plan", "" if order.length_seconds else "on demand").lower(),
         f"{asked['gpu_memory_gb']} GB a GPU or more" if "gpu_memory_gb" in asked else "",
         f"{asked['renewable_share']} % renewable or more" if "renewable_share" in asked else "",
-        str(asked.get("provisioner", "")),
+        _machines(order.criteria.get("provisioner")),
         _ceiling(order.max_micros_per_node_hour),
     ]
     return ", ".join([" ".join(parts), *filter(None, more)])
+
+
+def _machines(provisioner: str | None) -> str:
+    """As the catalogue's filter calls them; "" for all."""
+    if provisioner is None:
+        return ""
+    return "simulated only" if provisioner == Provisioner.SANDBOX else "real only"
 
 
 def _ceiling(micros: int | None) -> str:

@@ -1,41 +1,67 @@
 """What an organization has, what is spoken for, and how long it lasts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from accounts.models import Organization
 from accounts.prepared import prepared
-from billing.models import AccountKind, Entry, Payment, PaymentState
+from billing.models import AccountKind, Dispute, Entry, LedgerAccount, Payment, PaymentState
+from billing.queries.credit import credits_left, lapsing
 from billing.queries.meters import NOT_BEGUN, Reading, open_readings
+from leasing.queries.limits import COUNTED
 from marketplace.money import MICROS_PER_CENT, SECONDS_PER_HOUR
 
-SUMS = """
+# Whose card fails for long has no credit while it is suspended, and the ladder then stops what it would pay for. Who is
+# late with a transfer orders nothing, and what it leases goes on. The states are part of the text: so it is planned
+# once, and both halves are answered by an index alone.
+_AHEAD = "', '".join(NOT_BEGUN)
+SUMS = f"""
     SELECT coalesce((SELECT balance_micros FROM billing_ledgeraccount
                       WHERE organization_id = %(organization)s AND kind = 'wallet'), 0),
-           coalesce(sum(meter.hold_micros) FILTER (WHERE lease.state = ANY (%(not_begun)s)), 0),
-           count(*) FILTER (WHERE lease.state <> ALL (%(not_begun)s))
-      FROM billing_meter AS meter JOIN leasing_lease AS lease ON lease.id = meter.lease_id
+           coalesce((SELECT credit_micros FROM billing_billingaccount
+                      WHERE organization_id = %(organization)s AND (suspended_at IS NULL OR mode = 'invoiced')), 0),
+           (SELECT coalesce(sum(remaining_micros), 0)::bigint FROM billing_creditgrant
+             WHERE organization_id = %(organization)s AND remaining_micros > 0),
+           EXISTS (SELECT FROM billing_creditgrant WHERE organization_id = %(organization)s AND remaining_micros > 0
+                      AND expires_at <= %(now)s AND lapsed_at IS NULL),
+           coalesce(sum(meter.hold_micros) FILTER (WHERE ahead.id IS NOT NULL), 0)::bigint,
+           count(*) FILTER (WHERE ahead.id IS NULL)
+      FROM billing_meter AS meter
+      LEFT JOIN (SELECT id FROM leasing_lease
+                  WHERE organization_id = %(organization)s AND {COUNTED}
+                    AND state IN ('{_AHEAD}')) AS ahead ON ahead.id = meter.lease_id
      WHERE meter.organization_id = %(organization)s AND meter.closed_at IS NULL
-"""
+"""  # noqa: S608  our own words
 
 
 @dataclass(frozen=True)
 class Wallet:
-    """An organization's money at a moment, micro-dollars. `available = balance - accrued - held`."""
+    """
+    An organization's money at a moment, micro-dollars. `available = balance + credit - accrued - held`; promotional
+    credit that has not ended is part of the balance.
+    """
 
     balance_micros: int
     accrued_micros: int  # used, but not posted yet
     held_micros: int  # kept aside for leases that are ordered or running
     burn_micros_per_hour: int  # of on-demand leases that are running
-    seconds_left: int | None  # until those leases have used everything up; None when nothing burns
+    seconds_left: int | None  # until those, and leases that extend themselves, have used all up; None: nothing does
     readings: tuple[Reading, ...] = ()  # of leases that have begun
+    promotional_micros: int = 0  # of the balance: given, spent before all else, never paid out; less what is accrued
+    credit_micros: int = 0  # how far it may go below nothing: for who pays later, while nothing is overdue
 
     @property
     def available_micros(self) -> int:
         """What a new order may use."""
-        return self.balance_micros - self.accrued_micros - self.held_micros
+        return self.balance_micros + self.credit_micros - self.accrued_micros - self.held_micros
+
+    @property
+    def credit_used_micros(self) -> int:
+        """What is owed or spoken for beyond what was paid; more than the credit, if it was cut."""
+        return max(0, self.credit_micros - self.available_micros)
 
     @property
     def hours_left(self) -> float | None:
@@ -45,27 +71,53 @@ class Wallet:
 
 def wallet(*, organization: Organization, now: datetime) -> Wallet:
     """The wallet at `now`. Read it under `operations.lock_wallet` before promising anything from it."""
-    balance, promised, begun = _sums(organization)
+    sums = _sums(organization, now)
+    lapsed = 0
+    if sums.grant_ended:
+        lapses = lapsing(organization=organization, grants=credits_left(organization), now=now)
+        lapsed = sum(lapse.micros for lapse in lapses)
+    balance, promised, begun = sums.balance_micros - lapsed, sums.promised_micros, sums.begun
     readings = tuple(open_readings(organization, at=now)) if begun else ()
     accrued, held = sum(r.accrued_micros for r in readings), promised + sum(r.held_micros for r in readings)
     running = [r for r in readings if r.runs_on_credit]
     burn = sum(r.micros_per_hour for r in running)
-    for_running = balance - accrued - held + sum(r.held_micros for r in running)
-    left = max(0, for_running) * SECONDS_PER_HOUR // burn if burn else None
-    return Wallet(balance, accrued, held, burn, left, readings)
+    for_running = balance + sums.credit_micros - accrued - held + sum(r.held_micros for r in running)
+    left = _seconds_left(for_running, burn, readings, now)
+    promotional = max(0, sums.granted_micros - lapsed - accrued)
+    return Wallet(balance, accrued, held, burn, left, readings, promotional, sums.credit_micros)
+
+
+def _seconds_left(micros: int, burn: int, readings: Iterable[Reading], now: datetime) -> int | None:
+    """How long the money lasts. A lease that extends itself burns as one on demand does, from its agreed end on."""
+    renewing = sorted(
+        (max(lease.ends_at, now), reading.micros_per_hour)
+        for reading in readings
+        if not reading.over and (lease := reading.meter.lease).auto_extend_seconds and lease.ends_at
+    )
+    left, since = max(0, micros) * SECONDS_PER_HOUR, now  # micro-dollars times seconds in an hour: no rounding
+    for begin, more in renewing:
+        seconds = (begin - since) // timedelta(seconds=1)
+        if burn and left < burn * seconds:
+            break
+        left, since, burn = left - burn * seconds, begin, burn + more
+    return (since - now) // timedelta(seconds=1) + left // burn if burn else None
 
 
 def refundable_cents(*, organization: Organization, now: datetime) -> int:
-    """Whole cents that can go back to cards: available, and paid by card before."""
+    """Whole cents that can go back to cards: available, paid by card before, and no promotional credit."""
     paid = sum(p.amount_cents - p.refunded_cents for p in refundable_payments(organization=organization))
-    available = wallet(organization=organization, now=now).available_micros // MICROS_PER_CENT
-    return max(0, min(paid, available))
+    purse = wallet(organization=organization, now=now)
+    own = purse.available_micros - purse.credit_micros - max(0, purse.promotional_micros - purse.held_micros)
+    return max(0, min(paid, own // MICROS_PER_CENT))
 
 
 def refundable_payments(*, organization: Organization) -> QuerySet[Payment]:
-    """Payments with something left to give back, newest first."""
+    """Payments with something left to give back, newest first; none that was ever disputed: its bank deals with it."""
     return Payment.objects.filter(
-        organization=organization, state=PaymentState.PAID, refunded_cents__lt=F("amount_cents")
+        ~Exists(Dispute.objects.filter(payment=OuterRef("pk"))),
+        organization=organization,
+        state=PaymentState.PAID,
+        refunded_cents__lt=F("amount_cents"),
     ).order_by("-settled_at", "-id")
 
 
@@ -78,12 +130,29 @@ def ledger_entries(*, organization: Organization) -> QuerySet[Entry]:
     )
 
 
-def _sums(organization: Organization) -> tuple[int, int, int]:
+def wallet_balance(organization: Organization) -> int:
+    """The wallet's balance by the ledger, micro-dollars."""
+    accounts = LedgerAccount.objects.filter(organization=organization, kind=AccountKind.WALLET)
+    return accounts.values_list("balance_micros", flat=True).first() or 0
+
+
+@dataclass(frozen=True)
+class _Sums:
     """
-    The balance, what is kept aside for leases that have not begun, and how many have: read before them, so that a lease
-    that begins meanwhile counts twice for a moment, never not at all.
+    The balance, the credit, what is left of gifts, what is kept aside for leases that have not begun, and how many
+    have.
     """
+
+    balance_micros: int
+    credit_micros: int
+    granted_micros: int
+    grant_ended: bool
+    promised_micros: int
+    begun: int
+
+
+def _sums(organization: Organization, now: datetime) -> _Sums:
+    """Read before the leases that have begun: one that begins meanwhile counts twice for a moment, never not at all."""
     with prepared() as cursor:
-        cursor.execute(SUMS, {"organization": organization.pk, "not_begun": list(NOT_BEGUN)})
-        balance, promised, begun = cursor.fetchone()
-    return balance, int(promised), begun
+        cursor.execute(SUMS, {"organization": organization.pk, "now": now})
+        return _Sums(*cursor.fetchone())

@@ -1,7 +1,15 @@
 """What the API of this app reads and shows. Amounts are whole micro-dollars (`_micros`) or cents (`_cents`)."""
 
 from billing.serializers.handing_back import EarlierEnd, HandBackShown, HandBackValue
-from billing.serializers.money import EntryShown, NewRefund, NewTopUp, RefundShown, TopUpShown, WalletShown
+from billing.serializers.money import (
+    CardInvoiceShown,
+    EntryShown,
+    NewRefund,
+    NewTopUp,
+    RefundShown,
+    TopUpShown,
+    WalletShown,
+)
 from billing.serializers.orders import LeaseFilter, NewLease, NewQuote, PricedLease, QuoteShown, UsageShown, priced
 from billing.serializers.papers import (
     CreditShown,
@@ -15,6 +23,7 @@ from billing.serializers.papers import (
 )
 
 __all__ = [
+    "CardInvoiceShown",
     "CreditShown",
     "EarlierEnd",
     "EntryShown",

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from accounts.http.serializers import Moment, StrictSerializer
 from billing.models import Meter, Quote, Usage
-from billing.queries import Reading, read
+from billing.queries import read
 from leasing.models import (
     ENVIRONMENT_BYTES,
     PROJECT,
@@ -158,30 +158,31 @@ class PricedLease(LeaseShown):
         ]
         read_only_fields = fields
 
+    def to_representation(self, lease: Lease) -> dict[str, Any]:
+        """Its meter is read once for all figures."""
+        meter: Meter | None = getattr(lease, "meter", None)
+        self._reading = read(meter, at=self.context["now"]) if meter else None
+        return super().to_representation(lease)
+
     def get_micros_per_node_hour(self, lease: Lease) -> int:
         """What the meter charges now, or last did."""
-        return reading.micros_per_node_hour if (reading := self._reading(lease)) else lease.rate.micros_per_node_hour
+        return self._reading.micros_per_node_hour if self._reading else lease.rate.micros_per_node_hour
 
     def get_charged_micros(self, lease: Lease) -> int:
         """What it costs so far."""
-        return reading.due_micros if (reading := self._reading(lease)) else 0
+        return self._reading.due_micros if self._reading else 0
 
     def get_billed_seconds(self, lease: Lease) -> int:
         """For how long."""
-        return reading.seconds if (reading := self._reading(lease)) else 0
+        return self._reading.seconds if self._reading else 0
 
     def get_outage_node_seconds(self, lease: Lease) -> int:
         """How much of it no node served."""
-        return reading.outage_seconds if (reading := self._reading(lease)) else 0
+        return self._reading.outage_seconds if self._reading else 0
 
     def get_held_micros(self, lease: Lease) -> int:
         """What it may still use without asking."""
-        return reading.held_micros if (reading := self._reading(lease)) else 0
-
-    def _reading(self, lease: Lease) -> Reading | None:
-        now: datetime = self.context["now"]
-        meter: Meter | None = getattr(lease, "meter", None)
-        return read(meter, at=now) if meter else None
+        return self._reading.held_micros if self._reading else 0
 
 
 _kept = threading.local()

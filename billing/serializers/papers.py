@@ -2,10 +2,15 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from billing.models import Invoice, InvoiceLine
+from accounts.clock import now
+from billing.models import BillingAccount, CreditNote, CreditNoteLine, Invoice, InvoiceLine
+from billing.queries.receivables import receivable_of
 from billing.serializers.handing_back import HandBackShown
+from billing.serializers.promises import RuleCreditShown
+from billing.serializers.receivables import OwedShown
 
 
 class ReceiptLine(serializers.Serializer[Any]):
@@ -60,6 +65,7 @@ class ReceiptShown(serializers.Serializer[Any]):
     lines = ReceiptLine(many=True)
     outages = CreditShown(source="credits", many=True)
     hand_backs = HandBackShown(many=True, help_text="Agreed time that was handed back: fees and credits.")
+    promise_credits = RuleCreditShown(source="rule_credits", many=True, help_text="For promises that were not kept.")
     total_micros = serializers.IntegerField(help_text="charged_micros, and fees less credits.")
 
 
@@ -94,18 +100,70 @@ class InvoiceShown(serializers.ModelSerializer[Invoice]):
 
     class Meta:
         model = Invoice
-        fields = ["id", "number", "period_start", "period_end", "issued_at", "total_cents"]
+        fields = [
+            "id", "number", "period_start", "period_end", "issued_at", "mode", "due_on", "purchase_order", "net_cents",
+            "tax_rate_ppm", "tax_cents", "tax_note", "total_cents",
+        ]  # fmt: skip
         read_only_fields = fields
 
 
 class InvoiceWithLines(InvoiceShown):
-    """An invoice with its lines, by lease, and by price."""
+    """An invoice with its lines, by lease, and by price; and how far it is, if it is paid by transfer."""
 
     lines = InvoiceLineShown(many=True)
+    owed = serializers.SerializerMethodField()
 
     class Meta(InvoiceShown.Meta):
-        fields = [*InvoiceShown.Meta.fields, "lines"]
+        fields = [
+            *InvoiceShown.Meta.fields, "seller", "seller_tax_id", "buyer", "buyer_tax_id", "sha256", "lines", "owed",
+        ]  # fmt: skip
         read_only_fields = fields
+
+    @extend_schema_field(OwedShown(allow_null=True))
+    def get_owed(self, invoice: Invoice) -> dict[str, Any] | None:
+        """Null where the wallet or a card paid."""
+        owed = receivable_of(invoice)
+        return OwedShown(owed, context={"today": now().date()}).data if owed else None
+
+
+class CreditNoteLineShown(serializers.ModelSerializer[CreditNoteLine]):
+    """What is taken back of a line."""
+
+    description = serializers.CharField(source="line.description")
+    lease = serializers.CharField(source="line.lease.public_id")
+
+    class Meta:
+        model = CreditNoteLine
+        fields = ["lease", "description", "cents"]
+        read_only_fields = fields
+
+
+class CreditNoteShown(serializers.ModelSerializer[CreditNote]):
+    """What was taken back of an invoice: `total_cents` with tax, its lines without."""
+
+    id = serializers.CharField(source="public_id", help_text="Such as cn_…")
+    invoice = serializers.CharField(source="invoice.public_id", help_text="Such as iv_…")
+    lines = CreditNoteLineShown(many=True)
+
+    class Meta:
+        model = CreditNote
+        fields = [
+            "id", "number", "invoice", "issued_at", "reason", "net_cents", "tax_cents", "total_cents", "lines",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class InvoiceDetails(serializers.ModelSerializer[BillingAccount]):
+    """What invoices from now on carry."""
+
+    purchase_order = serializers.CharField(max_length=60, allow_blank=True)
+    buyer = serializers.CharField(
+        max_length=400, allow_blank=True, help_text="Name and address, line by line; empty: the organization's name."
+    )
+
+    class Meta:
+        model = BillingAccount
+        fields = ["purchase_order", "buyer"]
 
 
 class PreviewShown(serializers.Serializer[Any]):

@@ -8,7 +8,7 @@ from accounts.access import may, principal_of
 from accounts.clock import now
 from accounts.views import allowed
 from billing import budgets as caps
-from billing.forms import ChangeBudget, NewBudget
+from billing.forms.money import ChangeBudget, NewBudget
 from billing.limits import nodes_allowed
 from billing.models import Budget
 from billing.queries import commitments

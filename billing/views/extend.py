@@ -16,7 +16,8 @@ from accounts.views import allowed
 from billing import extending
 from billing.checkout import CAPS, InsufficientFunds
 from billing.extending import Extension, PriceTooHigh
-from billing.forms import AutoExtension, NewEnd, cents_to_ask
+from billing.forms import AutoExtension, NewEnd
+from billing.forms.money import cents_to_ask
 from billing.views.clocks import zones_of
 from leasing.models import Lease
 from leasing.operations import BookedBehind, WindowRefused, extend_itself
@@ -33,6 +34,7 @@ class Offered:
 
     extension: Extension
     reach: Reach
+    obstacle: str  # what else forbids it
 
     @property
     def too_far(self) -> bool:
@@ -104,7 +106,8 @@ def _price(lease: Lease, form: NewEnd, found: Reach, moment: datetime) -> Offere
     if not form.is_valid() or form.cleaned_data["ends_at"] is None:
         return None
     try:
-        return Offered(extending.price(lease=lease, ends_at=form.cleaned_data["ends_at"], now=moment), found)
+        priced = extending.price(lease=lease, ends_at=form.cleaned_data["ends_at"], now=moment)
+        return Offered(priced, found, extending.obstacle(extension=priced, now=moment))
     except WindowRefused as refused:
         form.add_error("ends_at", refused.message)
         return None

@@ -20,6 +20,7 @@ from accounts.queries import actor_names
 from accounts.views import allowed
 from billing.queries import Reading, priced_leases, read
 from billing.queries.freed import hand_backs
+from billing.queries.promises import promise_micros
 from leasing.models import Lease, Outage, Transition
 from leasing.queries import wipe_records
 from leasing.queries.fleet import maintenance_of
@@ -132,6 +133,7 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
     return {
         "lease": found,
         "handed_back_micros": kept,
+        "promise_micros": promise_micros(found),
         "never_began": NEVER_BEGAN.format("nothing" if not kept else f"nothing but the fee of {format_micros(kept)}"),
         "now": moment,
         "machines": machines,

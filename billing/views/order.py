@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
@@ -12,8 +14,9 @@ from django.views.decorators.cache import never_cache
 from accounts.access import Principal, principal_of
 from accounts.clock import now
 from accounts.views import allowed
-from billing import budgets, checkout, keeping
-from billing.forms import Details, Wish, cents_to_ask
+from billing import budgets, checkout, keeping, limits
+from billing.forms import Details, Wish
+from billing.forms.money import cents_to_ask
 from billing.models import Quote
 from billing.queries import wallet
 from leasing.models import Lease
@@ -46,6 +49,7 @@ class Price:
     available_micros: int
     now: datetime
     outlooks: list[budgets.Outlook]
+    obstacle: str  # which limit or hold forbids the order
     refusal: str = ""  # why its nodes could not be held
 
     @property
@@ -57,6 +61,11 @@ class Price:
     def may_hold(self) -> bool:
         """Whether they can be held."""
         return keeping.may_hold(quote=self.quote) and not self.holds and self.row.enough
+
+    @cached_property
+    def hold_again_at(self) -> datetime | None:
+        """From when they can be held again, where a hold lapsed a moment ago."""
+        return keeping.again_at(quote=self.quote, now=self.now)
 
     @property
     def enough(self) -> bool:
@@ -95,7 +104,9 @@ def order(request: HttpRequest) -> HttpResponse:
     grouped = largest_fabric_group(pool=offer.pool) > 1
     zones = zones_for(site=offer.pool.site.time_zone, user=getattr(request.user, "time_zone", ""))
     wish = Wish(asked, terms=terms, window=Criteria().wish(terms, moment), zones=zones, grouped=grouped)
+    project = asked.get("project", "").strip()
     details = Details(request.POST or None, organization=principal.organization)
+    details.initial["project"] = project
     quote = _shown_quote(asked, principal)
     if quote and quote.lease:
         return redirect("lease", id=quote.lease.public_id)
@@ -108,7 +119,6 @@ def order(request: HttpRequest) -> HttpResponse:
             return redirect("lease", id=lease.public_id)
     elif ordering and not quote:
         messages.info(request, "Check the price, then order.")
-    project = asked.get("project", "").strip()
     price = _price(principal, offer, wish, moment, keep=quote, project=project)
     if price and ("hold" in request.POST or _held_before(quote, price)):
         price = _hold(price)
@@ -159,6 +169,11 @@ def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, mom
         return used.lease
     except checkout.QuoteExpired:
         messages.warning(request, "The price was renewed. Check it and order again.")
+    except checkout.RunsDry:
+        messages.error(
+            request,
+            "What you run on demand has less than an hour of money left. Top up first; nothing was ordered.",
+        )
     except checkout.InsufficientFunds:
         messages.error(request, "There is not enough money in the wallet. Nothing was ordered.")
     except checkout.CAPS as refusal:
@@ -198,7 +213,19 @@ def _price(
         available_micros=purse.available_micros,
         now=moment,
         outlooks=budgets.with_order(quote=quote, project=project, now=moment),
+        obstacle=_obstacle(quote, moment),
     )
+
+
+def _obstacle(quote: Quote, moment: datetime) -> str:
+    """What its organization may not have, in words, before it orders in vain; budgets say more by themselves."""
+    wanted: dict[str, Any] = {"nodes": quote.nodes, "starts_at": quote.starts_at, "ends_at": quote.ends_at}
+    try:
+        limits.check_ordering(organization=quote.organization)
+        limits.check_nodes(organization=quote.organization, terms=quote.terms, now=moment, **wanted)
+    except (limits.OrderingBlocked, limits.NodeLimitReached) as refusal:
+        return str(refusal)
+    return ""
 
 
 def _quote(principal: Principal, offer: Offer, wish: Wish, moment: datetime) -> Quote:

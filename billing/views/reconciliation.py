@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.views import operator_allowed
 from billing import reconciling
 from billing.access import MAY_EXPLAIN, MAY_RECONCILE
-from billing.forms import Explanation
+from billing.forms.money import Explanation
 from billing.models import Discrepancy, Reconciliation
 from billing.queries import reconciled
 

@@ -19,6 +19,7 @@ from billing.forms import Details, NewStandingOrder
 from billing.models import Mode, StandingOrder, StandingOrderState
 from billing.queries import described
 from leasing.operations import Setup
+from marketplace.forms import zones_for
 from marketplace.models import Plan
 
 ENDED_PER_PAGE = 25
@@ -46,7 +47,8 @@ def standing_order_new(request: HttpRequest) -> HttpResponse:
     principal, moment = principal_of(request), now()
     posted = request.POST or None
     open_to = Plan.objects.filter(Q(private=False) | Q(access__organization=principal.organization)).distinct()
-    form = NewStandingOrder(posted, initial=request.GET.dict(), now=moment, plans=open_to)
+    zones = zones_for(user=getattr(request.user, "time_zone", ""))
+    form = NewStandingOrder(posted, initial=request.GET.dict(), now=moment, plans=open_to, zones=zones)
     booking = posted is None or posted.get("mode") != Mode.TELL
     details = Details(posted if booking else None, organization=principal.organization)
     if posted and form.is_valid() and (not booking or details.is_valid()):

@@ -1,6 +1,7 @@
 """The wallet: what is there, money in, money out."""
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -9,11 +10,14 @@ from django.views.decorators.http import require_safe
 from accounts.access import may, principal_of
 from accounts.clock import now
 from accounts.views import allowed
-from billing import opening, payments, queries, refunds, settlement
-from billing.forms import NewRefund, TopUp
-from billing.models import Payment, PaymentState, Refund
+from billing import automatic, charging, opening, payments, queries, refunds, settlement
+from billing.cards import cards_of
+from billing.forms.money import NewRefund, TopUp
+from billing.models import Payment, PaymentState, Refund, SavedCard
 from billing.payments.base import GatewayUnavailable
+from billing.queries.metered import matched_on, mode_of
 from billing.queries.reconciled import matched_until
+from billing.tasks import send_calls
 
 ENTRIES_SHOWN, PAYMENTS_SHOWN = 8, 5
 
@@ -27,12 +31,18 @@ def wallet(request: HttpRequest) -> HttpResponse:
     returning = Refund.objects.filter(payment__organization=own).order_by("-id")
     context = {
         "wallet": queries.wallet(organization=own, now=moment),
+        "mode": mode_of(own),
+        "matched_on": matched_on(own),
         "refundable_cents": queries.refundable_cents(organization=own, now=moment),
         "entries": queries.ledger_entries(organization=own)[:ENTRIES_SHOWN],
         "payments": under_way[:PAYMENTS_SHOWN],
         "refunds": returning[:PAYMENTS_SHOWN],
         "matched_until": matched_until(organization=own) if under_way.exists() else None,
-        "form": TopUp(),
+        "form": TopUp(cards=cards_of(own), initial={"amount": 100}),
+        "card": cards_of(own).first(),
+        "credits": queries.credits_left(own),
+        "rules": automatic.rules_of(own),
+        "charged_cents": automatic.used_cents(organization=own, now=moment),
         "may_pay": may(principal, "money:write"),
     }
     return render(request, "billing/wallet.html", context)
@@ -40,26 +50,53 @@ def wallet(request: HttpRequest) -> HttpResponse:
 
 @allowed("money:write")
 def top_up(request: HttpRequest) -> HttpResponse:
-    """Ask how much, then lead on to the processor's page."""
-    principal = principal_of(request)
-    form = TopUp(request.POST or None, initial={"amount": request.GET.get("amount") or 100})
+    """Ask how much and by which card: a saved one is charged, for another it leads on to the processor's page."""
+    own = principal_of(request).organization
+    form = TopUp(request.POST or None, cards=cards_of(own), initial={"amount": request.GET.get("amount") or 100})
     if form.is_valid():
-        payment = settlement.request_top_up(
-            organization=principal.organization,
-            actor=principal.actor,
-            created_by=principal.user,
-            amount_cents=form.cents(),
-            now=now(),
-        )
-        return redirect("payment_opening", id=payment.public_id)
+        card = form.cleaned_data["card"]
+        payment = _charge(request, form, card) if card else _request(request, form)
+        if payment is not None:
+            return redirect("payment" if card else "payment_opening", id=payment.public_id)
     return render(request, "billing/top_up.html", {"form": form})
+
+
+def _request(request: HttpRequest, form: TopUp) -> Payment:
+    principal = principal_of(request)
+    return settlement.request_top_up(
+        organization=principal.organization,
+        actor=principal.actor,
+        created_by=principal.user,
+        amount_cents=form.cents(),
+        keep_card=form.cleaned_data["keep_card"],
+        now=now(),
+    )
+
+
+def _charge(request: HttpRequest, form: TopUp, card: SavedCard) -> Payment | None:
+    principal = principal_of(request)
+    try:
+        with transaction.atomic():
+            payment = charging.request_charge(
+                organization=principal.organization,
+                actor=principal.actor,
+                created_by=principal.user,
+                card=card,
+                amount_cents=form.cents(),
+                now=now(),
+            )
+            transaction.on_commit(send_calls.delay, robust=True)  # at once, where the sweep would take a few seconds
+    except charging.CardGone as refusal:
+        form.add_error("card", str(refusal))
+        return None
+    return payment
 
 
 @allowed("money:read")
 def payment_opening(request: HttpRequest, id: str) -> HttpResponse:
     """A moment on the way to the processor: a page of ours, because a form may not lead to another site directly."""
     found = _payment(request, id)
-    if found.state != PaymentState.PENDING:
+    if found.state != PaymentState.PENDING or found.card:
         return redirect("payment", id=id)
     return render(request, "billing/payment_opening.html", {"payment": found})
 
@@ -71,7 +108,20 @@ def pay(request: HttpRequest, id: str) -> HttpResponse:
     found = get_object_or_404(Payment.objects.select_related("organization", "created_by"), public_id=id)
     try:
         return redirect(opening.open_checkout(payment=found, gateway=payments.gateway(), now=now()))
-    except opening.CheckoutOver:
+    except opening.PageOver:
+        return redirect("payment", id=id)
+    except GatewayUnavailable:
+        return render(request, "billing/payment_unavailable.html", {"payment": found}, status=503)
+
+
+@never_cache
+@allowed("money:write")
+def payment_confirm(request: HttpRequest, id: str) -> HttpResponse:
+    """On to the bank's page, where the owner of a saved card confirms a charge."""
+    found = _payment(request, id)
+    try:
+        return redirect(opening.bank_page(payment=found, gateway=payments.gateway(), now=now()))
+    except opening.PageOver:
         return redirect("payment", id=id)
     except GatewayUnavailable:
         return render(request, "billing/payment_unavailable.html", {"payment": found}, status=503)
@@ -83,7 +133,7 @@ def payment(request: HttpRequest, id: str) -> HttpResponse:
     """How far a top-up is. Coming back from the processor proves nothing: only what it tells us itself does."""
     found = _payment(request, id)
     page = "billing/_payment.html" if request.headers.get("HX-Request") else "billing/payment.html"
-    return render(request, page, {"payment": found, "waiting": found.state == PaymentState.PENDING})
+    return render(request, page, {"payment": found, "waiting": found.state in charging.OPEN})
 
 
 @allowed("money:write")
@@ -110,4 +160,5 @@ def refund(request: HttpRequest) -> HttpResponse:
 
 
 def _payment(request: HttpRequest, id: str) -> Payment:
-    return get_object_or_404(Payment, organization=principal_of(request).organization, public_id=id)
+    own = Payment.objects.select_related("card", "organization").filter(organization=principal_of(request).organization)
+    return get_object_or_404(own, public_id=id)

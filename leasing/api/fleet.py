@@ -31,8 +31,9 @@ from leasing.operations.upkeep import (
     release_from_quarantine,
     uncordon,
 )
-from leasing.queries.fleet import capacity, fleet
+from leasing.queries.fleet import blind_sites, capacity, fleet
 from leasing.serializers.fleet import (
+    BlindSiteShown,
     CapacityShown,
     ClaimShown,
     ClearedShown,
@@ -93,6 +94,21 @@ class Capacity(OperatorView):
     def get(self, request: Request) -> Response:
         """Every site and node type, counted: delivered, healthy, free, reserved, in use, and what is out of stock."""
         return Response(CapacityShown(capacity(), many=True).data)
+
+
+class BlindSites(OperatorView):
+    """Where nobody looks."""
+
+    serializer_class = BlindSiteShown
+    required = {"GET": MAY_LOOK}
+    pagination_class = None
+
+    @extend_schema(
+        operation_id="operations_blind_sites", summary="Show blind sites", responses=BlindSiteShown(many=True)
+    )
+    def get(self, request: Request) -> Response:
+        """Sites whose watcher has written nothing for two minutes, the longest first; none where all is well."""
+        return Response(BlindSiteShown(blind_sites(), many=True).data)
 
 
 class Nodes(OperatorView):

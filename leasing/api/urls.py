@@ -16,6 +16,7 @@ urlpatterns = [
     path("leases/<str:id>/rename", Rename.as_view(), name="api_lease_rename"),
     path("leases/<str:id>/wipe-certificate", WipeCertificate.as_view(), name="api_lease_wipe_certificate"),
     path("operations/capacity", fleet.Capacity.as_view(), name="api_operations_capacity"),
+    path("operations/blind-sites", fleet.BlindSites.as_view(), name="api_operations_blind_sites"),
     path("operations/nodes", fleet.Nodes.as_view(), name="api_operations_nodes"),
     path("operations/nodes/<str:id>", fleet.OneNode.as_view(), name="api_operations_node"),
     path("operations/nodes/<str:id>/cordon", fleet.Cordon.as_view(), name="api_operations_cordon"),

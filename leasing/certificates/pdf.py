@@ -11,7 +11,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
-from leasing.certificates import style
+from accounts import paper
 from leasing.certificates.document import SIMULATED, Document
 
 LATIN = "cp1252"  # what the fonts that every reader has can show
@@ -36,11 +36,11 @@ def render(document: Document, seal: Seal) -> bytes:
     title = f"{content['kind'].capitalize()} for lease {content['lease']['id']}"
     pages = SimpleDocTemplate(
         buffer,
-        pagesize=(style.WIDTH, style.HEIGHT),
-        leftMargin=style.MARGIN - style.PADDING,
-        rightMargin=style.MARGIN - style.PADDING,
-        topMargin=style.TOP,
-        bottomMargin=style.BOTTOM,
+        pagesize=(paper.WIDTH, paper.HEIGHT),
+        leftMargin=paper.MARGIN - paper.PADDING,
+        rightMargin=paper.MARGIN - paper.PADDING,
+        topMargin=paper.TOP,
+        bottomMargin=paper.BOTTOM,
         title=title,
         author="Gridlease",
         subject=f"SHA-256 of {seal.file}: {seal.sha256}",
@@ -49,45 +49,23 @@ def render(document: Document, seal: Seal) -> bytes:
     )
 
     def numbered(*arguments: Any, **more: Any) -> Canvas:
-        return _Numbered(*arguments, subject=title, words=f"As of {_moment(content['as_of'])}", **more)
+        return paper.Numbered(*arguments, subject=title, words=f"As of {_moment(content['as_of'])}", **more)
 
     pages.build(list(_story(document, seal)), canvasmaker=numbered)
     return buffer.getvalue()
 
 
-class _Numbered(Canvas):  # type: ignore[misc]
-    """Puts letterhead and foot on every page once it is known how many there are."""
-
-    def __init__(self, *arguments: Any, subject: str, words: str, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self._subject, self._words, self._kept = subject, words, list[dict[str, Any]]()
-
-    def showPage(self) -> None:
-        """Not yet."""
-        self._kept.append(dict(self.__dict__))
-        self._startPage()
-
-    def save(self) -> None:
-        """Now."""
-        for number, page in enumerate(self._kept, start=1):
-            self.__dict__.update(page)
-            style.letterhead(self, self._subject)
-            style.foot(self, number, len(self._kept), self._words)
-            super().showPage()
-        super().save()
-
-
 def _story(document: Document, seal: Seal) -> Iterator[Flowable]:
     content = document.content
-    yield Paragraph(content["kind"].capitalize(), style.TITLE)
-    yield Paragraph(f"Lease {_words(content['lease']['id'])} of {_words(content['organization']['name'])}", style.TEXT)
+    yield Paragraph(content["kind"].capitalize(), paper.TITLE)
+    yield Paragraph(f"Lease {_words(content['lease']['id'])} of {_words(content['organization']['name'])}", paper.TEXT)
     yield Spacer(1, 10)
     yield _verdict(document)
     yield Spacer(1, 8)
     yield _facts(content)
-    yield Paragraph("What was done, and what was not", style.SECTION)
+    yield Paragraph("What was done, and what was not", paper.SECTION)
     said = [words for words in content["statement"][1:] if words != SIMULATED]
-    yield from (Paragraph(_words(words), style.ITEM, bulletText="•") for words in said)
+    yield from (Paragraph(_words(words), paper.ITEM, bulletText="•") for words in said)
     for machine in content["machines"]:
         yield from _machine(machine)
     yield _how_to_verify(seal)
@@ -98,15 +76,15 @@ def _verdict(document: Document) -> Flowable:
     nodes = len({machine["node"]["id"] for machine in content["machines"]})
     proven = len({machine["node"]["id"] for machine in content["machines"] if machine["proven"]})
     if document.proven:
-        tone, title = style.box(style.ACCENT, style.GOOD_SOFT), f"Proven clean: {_nodes(nodes)}"
+        tone, title = paper.box(paper.ACCENT, paper.GOOD_SOFT), f"Proven clean: {_nodes(nodes)}"
     else:
-        tone, title = style.box(style.BAD, style.BAD_SOFT), f"Not proven: {proven} of {_nodes(nodes)} proven clean"
-    rows = [[Paragraph(title, style.BOLD)], [Paragraph(_words(content["statement"][0]), style.TEXT)]]
-    boxes: list[Flowable] = [Table(rows, colWidths=[style.COLUMN], style=tone)]
+        tone, title = paper.box(paper.BAD, paper.BAD_SOFT), f"Not proven: {proven} of {_nodes(nodes)} proven clean"
+    rows = [[Paragraph(title, paper.BOLD)], [Paragraph(_words(content["statement"][0]), paper.TEXT)]]
+    boxes: list[Flowable] = [Table(rows, colWidths=[paper.COLUMN], style=tone)]
     if content["simulated"]:
-        words = [[Paragraph("Simulated nodes", style.BOLD)], [Paragraph(_words(SIMULATED), style.TEXT)]]
-        warning = style.box(style.WARN, style.WARN_SOFT)
-        boxes += [Spacer(1, 6), Table(words, colWidths=[style.COLUMN], style=warning)]
+        words = [[Paragraph("Simulated nodes", paper.BOLD)], [Paragraph(_words(SIMULATED), paper.TEXT)]]
+        warning = paper.box(paper.WARN, paper.WARN_SOFT)
+        boxes += [Spacer(1, 6), Table(words, colWidths=[paper.COLUMN], style=warning)]
     return KeepTogether(boxes)
 
 
@@ -120,7 +98,7 @@ def _facts(content: dict[str, Any]) -> Flowable:
         ("Lease ended", _moment(lease["ended_at"])),
         ("Last wipe ended", _moment(content["as_of"])),
     ]
-    return _table([[_cell(name, style.QUIET), _cell(words)] for name, words in facts], (0.24, 0.76))
+    return _table([[_cell(name, paper.QUIET), _cell(words)] for name, words in facts], (0.24, 0.76))
 
 
 def _machine(machine: dict[str, Any]) -> Iterator[Flowable]:
@@ -128,15 +106,15 @@ def _machine(machine: dict[str, Any]) -> Iterator[Flowable]:
     word = "proven clean" if machine["proven"] else "not proven clean"
     first, *others = machine["wipes"] or [None]
     head = [
-        Paragraph(f"Node {_words(node['name'])}: {word}", style.SECTION),
+        Paragraph(f"Node {_words(node['name'])}: {word}", paper.SECTION),
         Paragraph(
             f"{node['id']} · machine {machine['id']}<br/>In use from {_moment(machine['used_from'])}. "
             f"The tenant's access ended: {end}.",
-            style.QUIET,
+            paper.QUIET,
         ),
     ]
     if first is None:
-        yield KeepTogether([*head, Paragraph("No wipe of it is on record.", style.TEXT)])
+        yield KeepTogether([*head, Paragraph("No wipe of it is on record.", paper.TEXT)])
         return
     yield from _wipe(first, head)
     for wipe in others:
@@ -145,14 +123,14 @@ def _machine(machine: dict[str, Any]) -> Iterator[Flowable]:
 
 def _wipe(wipe: dict[str, Any], head: Sequence[Flowable]) -> Iterator[Flowable]:
     word = "verified" if wipe["verified"] else "not verified"
-    title = Paragraph(f"Wipe {wipe['id']}: {word}", style.PART)
+    title = Paragraph(f"Wipe {wipe['id']}: {word}", paper.PART)
     facts = [
         ("Method", wipe["method"]),
         ("Began", _moment(wipe["started_at"])),
         ("Ended", _moment(wipe["completed_at"])),
     ]
     yield KeepTogether(
-        [*head, title, _table([[_cell(name, style.QUIET), _cell(words)] for name, words in facts], (0.24, 0.76))]
+        [*head, title, _table([[_cell(name, paper.QUIET), _cell(words)] for name, words in facts], (0.24, 0.76))]
     )
     yield Spacer(1, 6)
     checks = [
@@ -169,7 +147,7 @@ def _wipe(wipe: dict[str, Any], head: Sequence[Flowable]) -> Iterator[Flowable]:
 def _devices(wipe: dict[str, Any]) -> Iterator[list[Flowable]]:
     for device in wipe["devices"]:
         kind = DEVICES.get(device["kind"], device["kind"])
-        serial = _cell(device.get("serial") or "not told", style.MONO)
+        serial = _cell(device.get("serial") or "not told", paper.MONO)
         yield [_cell(kind), _cell(device.get("name", "")), serial, _cell(str(device.get("size", "")))]
 
 
@@ -185,14 +163,14 @@ def _how_to_verify(seal: Seal) -> Flowable:
         "openssl pkeyutl -verify -pubin -inkey key.pem -rawin -in signed -sigfile signature",
     )
     rows = [
-        [_cell("SHA-256", style.QUIET), _cell(seal.sha256, style.MONO)],
-        [_cell("Signed with (Ed25519)", style.QUIET), _cell(seal.key_id, style.MONO)],
+        [_cell("SHA-256", paper.QUIET), _cell(seal.sha256, paper.MONO)],
+        [_cell("Signed with (Ed25519)", paper.QUIET), _cell(seal.key_id, paper.MONO)],
     ]
     return KeepTogether(
         [
-            Paragraph("How to verify", style.SECTION),
-            *(Paragraph(_words(words), style.STEP, bulletText=f"{n}.") for n, words in enumerate(steps, start=1)),
-            *(Paragraph(_words(words), style.COMMAND) for words in commands),
+            Paragraph("How to verify", paper.SECTION),
+            *(Paragraph(_words(words), paper.STEP, bulletText=f"{n}.") for n, words in enumerate(steps, start=1)),
+            *(Paragraph(_words(words), paper.COMMAND) for words in commands),
             Spacer(1, 6),
             _table(rows, (0.24, 0.76)),
         ]
@@ -200,20 +178,20 @@ def _how_to_verify(seal: Seal) -> Flowable:
 
 
 def _table(rows: Iterable[Sequence[Flowable]], widths: Sequence[float], *, heads: int = 0) -> Flowable:
-    sizes = [width * style.COLUMN for width in widths]
-    return Table(list(map(list, rows)), colWidths=sizes, style=style.ROWS, repeatRows=heads, splitInRow=1)
+    sizes = [width * paper.COLUMN for width in widths]
+    return Table(list(map(list, rows)), colWidths=sizes, style=paper.ROWS, repeatRows=heads, splitInRow=1)
 
 
 def _heads(*words: str) -> list[Flowable]:
-    return [_cell(word, style.HEAD) for word in words]
+    return [_cell(word, paper.HEAD) for word in words]
 
 
-def _cell(words: str, look: ParagraphStyle = style.SMALL) -> Flowable:
+def _cell(words: str, look: ParagraphStyle = paper.SMALL) -> Flowable:
     return Paragraph(_words(words), look)
 
 
 def _result(passed: bool) -> Flowable:  # noqa: FBT001
-    return Paragraph("passed" if passed else "FAILED", style.PASSED if passed else style.FAILED)
+    return Paragraph("passed" if passed else "FAILED", paper.PASSED if passed else paper.FAILED)
 
 
 def _nodes(count: int) -> str:

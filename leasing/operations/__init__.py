@@ -8,7 +8,7 @@ from leasing.operations.failing import NoEqualNode, move_machine, swap
 from leasing.operations.handing_back import ShortenRefused, check_shorter, give_back, next_end, shorten
 from leasing.operations.keeping import keep
 from leasing.operations.moving import move
-from leasing.operations.pausing import pause, pause_again, paused, resume
+from leasing.operations.pausing import announce_pause, pause, pause_again, paused, resume
 from leasing.operations.renewing import renew
 from leasing.operations.servicing import service, service_failed
 from leasing.operations.setup import (
@@ -33,6 +33,7 @@ __all__ = [
     "ShortenRefused",
     "WindowRefused",
     "add_key",
+    "announce_pause",
     "check_environment",
     "check_shorter",
     "choose_on_failure",

@@ -7,7 +7,7 @@ from django.db import transaction
 from accounts.operations import record
 from leasing.models import Lease, Machine
 from leasing.operations import outages
-from leasing.states import IN_HANDS, LeaseState, MachineState
+from leasing.states import IN_HANDS, PAUSE_ANNOUNCED, LeaseState, MachineState
 
 WORK_LIMIT = timedelta(minutes=10)  # for a worker to pause or resume a machine
 
@@ -16,7 +16,27 @@ WORK_LIMIT = timedelta(minutes=10)  # for a worker to pause or resume a machine
 WORDS = {
     "out_of_funds": ("The wallet is empty", "Top up before then", "/wallet/"),
     "budget_reached": ("A budget is reached", "Raise it before then, or wait for the new month,", "/budgets/"),
+    "power": ("The site is short of power", "You need not do anything: power comes back", "/leases/"),
 }
+
+
+@transaction.atomic
+def announce_pause(*, lease: Lease, pauses_at: datetime, actor: str, now: datetime) -> None:
+    """Tell a customer that the operator will pause a lease then. The first word of a pause is the one that counts."""
+    record(
+        organization=lease.organization,
+        kind=PAUSE_ANNOUNCED,
+        subject=lease.public_id,
+        actor=actor,
+        at=now,
+        data={"name": lease.name, "pauses_at": pauses_at},
+        notice={
+            "title": f"{lease.name} will be paused at {pauses_at:%Y-%m-%d %H:%M} UTC",
+            "text": "The site is short of power then. Save your work; data, keys and address are kept, and nothing is "
+            "charged while it is paused.",
+            "path": f"/leases/{lease.public_id}/",
+        },
+    )
 
 
 @transaction.atomic

@@ -50,6 +50,11 @@ def last_looks() -> QuerySet[Site]:
     return Site.objects.annotate(looked_at=newest).filter(looked_at__isnull=False)
 
 
+def blind_sites() -> QuerySet[Site]:
+    """Sites at whose nodes nobody looks, the longest first: outages there are neither seen nor told."""
+    return Site.objects.exclude(blind_since=None).order_by("blind_since")
+
+
 def looked_at(site: Site) -> datetime:
     """The newest look at a site of `last_looks`."""
     return cast(datetime, getattr(site, "looked_at"))  # noqa: B009

@@ -66,6 +66,18 @@ class CapacityShown(serializers.Serializer[Any]):
     counts = serializers.DictField(child=serializers.IntegerField(), help_text=f"By {', '.join(COUNTS)}.")
 
 
+class BlindSiteShown(serializers.ModelSerializer[Site]):
+    """A site at whose nodes nobody looks: outages there are neither seen nor told."""
+
+    site = serializers.CharField(source="slug")
+    blind_since = serializers.DateTimeField(help_text="The newest look.")
+
+    class Meta:
+        model = Site
+        fields = ["site", "name", "blind_since"]
+        read_only_fields = fields
+
+
 class MaintenanceShown(serializers.ModelSerializer[Maintenance]):
     """Planned work on a node."""
 

@@ -146,7 +146,8 @@ def change_words(change: Transition) -> str:
         return "Running again, everything as it was. The meter goes on."
     if change.new == LeaseState.RECLAIMING and change.old == LeaseState.PROVISIONING:
         return "Given back before it was ready. Nothing was charged. The nodes are being wiped."
-    reason = "" if change.new == LeaseState.ENDED else reason_words(change.reason)
+    told = change.new == LeaseState.ENDED or (change.new, change.reason) == (LeaseState.CANCELLED, "returned")
+    reason = "" if told else reason_words(change.reason)
     return f"{reason} {CHANGES.get(LeaseState(change.new), change.new)}".strip()
 
 

@@ -12,7 +12,17 @@ from accounts.views import operator_allowed
 from leasing.access import MAY_CHANGE, MAY_LOOK
 from leasing.forms.upkeep import FleetFilter
 from leasing.operations.maintaining import NEVER
-from leasing.queries.fleet import COUNTS, NodeSheet, by_site, capacity, fleet, node_sheet, planned_work, totals
+from leasing.queries.fleet import (
+    COUNTS,
+    NodeSheet,
+    blind_sites,
+    by_site,
+    capacity,
+    fleet,
+    node_sheet,
+    planned_work,
+    totals,
+)
 from leasing.views.upkeep import changes_of
 from marketplace.models import Node, Site
 from marketplace.queries import HORIZON
@@ -30,7 +40,7 @@ def fleet_capacity(request: HttpRequest) -> HttpResponse:
         "rows": pools if site else by_site(pools),
         "columns": [(name, words) for name, (words, _) in COUNTS.items()],
         "totals": totals(pools),
-        "blind": Site.objects.exclude(blind_since=None).order_by("blind_since"),
+        "blind": blind_sites(),
         "now": now(),
     }
     return render(request, "leasing/fleet.html", context)

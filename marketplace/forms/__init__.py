@@ -1,7 +1,7 @@
 """The forms of the catalogue and of its prices."""
 
 from marketplace.forms.find import Finder
-from marketplace.forms.moments import MINUTE, UTC_ONLY, Zoned, moment, zones_for
+from marketplace.forms.moments import MINUTE, UTC_ONLY, Zoned, moment, on_its_clocks, zones_for
 from marketplace.forms.rate import NewRate
 from marketplace.forms.search import CatalogueFilter, Wish
 from marketplace.forms.terms import NewTerms
@@ -16,5 +16,6 @@ __all__ = [
     "Wish",
     "Zoned",
     "moment",
+    "on_its_clocks",
     "zones_for",
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from marketplace.forms.moments import Zoned, moment
+from marketplace.forms.moments import moment
 from marketplace.forms.search import CatalogueFilter
 from marketplace.queries import BadPeriod, OpeningSort, reach_of
 
@@ -19,7 +19,6 @@ class Finder(CatalogueFilter):
     MORE = ("plan", "gpu_memory_gb", "site", "max_price", "renewable_share", "provisioner")
     MOMENTS = ("starts_at", "until")
 
-    zone = Zoned.base_fields["zone"]
     hours = forms.IntegerField(label="Hours", required=False, min_value=1, max_value=MOST_HOURS)
     starts_at = moment("Not before")
     until = moment("Over by")

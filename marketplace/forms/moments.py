@@ -20,11 +20,11 @@ UTC_ONLY: dict[str, str] = {"UTC": "UTC"}
 CENTURY = (2000, 2099)  # years of times that somebody may mean
 
 
-def moment(label: str, *, required: bool = False) -> forms.DateTimeField:
+def moment(label: str, *, required: bool = False, help_text: str = "") -> forms.DateTimeField:
     """A time on the clocks of the form's zone, chosen to the minute."""
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 60}, format=MINUTE)
     words = {"invalid": "Write it as 2026-03-02T12:00."}
-    return forms.DateTimeField(label=label, required=required, widget=widget, error_messages=words)
+    return forms.DateTimeField(label=label, required=required, help_text=help_text, widget=widget, error_messages=words)
 
 
 def moments_at(local: datetime, zone: ZoneInfo) -> list[datetime]:
@@ -78,7 +78,7 @@ class Zoned(forms.Form):
         said = str(asked.get("zone") or "") if "zone" in self.base_fields else ""
         offered = dict(zones) | ({said: _words(said)} if said in time_zones() and said not in zones else {})
         self.chosen = ZoneInfo(said if said in offered else next(iter(offered)))
-        shown = {**_on_its_clocks(asked, self.MOMENTS, self.chosen), "zone": said or self.chosen.key}
+        shown = {**on_its_clocks(asked, self.MOMENTS, self.chosen), "zone": said or self.chosen.key}
         super().__init__(None if data is None else shown)
         if "zone" in self.fields:
             self._offer_zones(offered)
@@ -158,7 +158,7 @@ def _local(text: object) -> list[datetime]:
     return [found] if found and CENTURY[0] <= found.year <= CENTURY[1] else []
 
 
-def _on_its_clocks(data: Mapping[str, Any], names: Iterable[str], zone: ZoneInfo) -> dict[str, Any]:
+def on_its_clocks(data: Mapping[str, Any], names: Iterable[str], zone: ZoneInfo) -> dict[str, Any]:
     """The data with the times that are not the zone's (UTC, or with an offset) as its clocks show them."""
     shown = {name: data[name] for name in data}
     for name in names:

@@ -71,12 +71,12 @@ class CatalogueFilter(Wish):
     """Which offers to show, and in which order."""
 
     FIRST: ClassVar[tuple[str, ...]] = ("plan", "gpu_model", "gpus", "region", "nodes", "sort")
-    zone: Any = None  # told in UTC
     MORE: ClassVar[tuple[str, ...]] = (
         "gpu_memory_gb",
         "site",
         "max_price",
         "renewable_share",
+        "zone",
         "starts_at",
         "ends_at",
         "provisioner",
@@ -134,7 +134,7 @@ class CatalogueFilter(Wish):
     @property
     def more_in_use(self) -> bool:
         """Whether one of the others is filled in."""
-        return any(field.value() for field in self.more)
+        return any(field.value() for field in self.more if field.name != "zone")  # which always has one
 
     def clean_max_price(self) -> Any:
         """Dollars, as typed; `criteria` has them in micro-dollars."""

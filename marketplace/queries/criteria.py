@@ -44,17 +44,20 @@ class Criteria:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     nodes: int = 1
-    max_micros_per_node_hour: int | None = None
+    max_micros_per_node_hour: int | None = None  # that is charged: own rate and discount for the length counted in
     renewable_share: int | None = None  # per cent of the site's grid mix, at least
     organization: Organization | None = None  # whose private plans and rates count too
 
     def asked(self) -> dict[str, Any]:
-        """What is asked of an offer, by its name here; period, nodes and organization are not."""
+        """What is asked of an offer, by its name here; period, nodes, price and organization are not."""
         fields = (
-            "plan", "gpu_model", "gpus", "gpu_memory_gb", "region", "site", "provisioner", "max_micros_per_node_hour",
-            "renewable_share",
+            "plan", "gpu_model", "gpus", "gpu_memory_gb", "region", "site", "provisioner", "renewable_share",
         )  # fmt: skip
         return {name: value for name in fields if (value := getattr(self, name)) is not None}
+
+    def affords(self, micros_per_node_hour: int) -> bool:
+        """Whether a node-hour may be charged at so much."""
+        return self.max_micros_per_node_hour is None or micros_per_node_hour <= self.max_micros_per_node_hour
 
     def wish(self, terms: Terms, now: datetime) -> Window:
         """The period of a lease on these terms as wished, the shortest from now on where nothing is said."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from psycopg.types.range import TimestamptzRange
 
 from accounts.prepared import prepared
-from marketplace.models import Provisioner, Terms
+from marketplace.models import PlanKind, Provisioner, Terms
 from marketplace.queries.criteria import Criteria
 from marketplace.queries.windows import Window, cleaning
 
@@ -22,7 +23,7 @@ class Hit:
     pool_id: int
     provisioner: str
     rate_id: int
-    micros: int  # micro-dollars per node-hour
+    list_micros: int  # micro-dollars per node-hour, or the organization's own rate; no discount is taken off
     gpus: int
     gpu_memory_gb: int  # of one GPU
     gco2_per_kwh: int
@@ -37,8 +38,23 @@ class Hit:
         return self.provisioner == Provisioner.SANDBOX
 
     @property
+    def agreed_seconds(self) -> int | None:
+        """Of the window; None on a plan whose leases have no end."""
+        return None if self.terms.plan.kind == PlanKind.ON_DEMAND else self.window.length // timedelta(seconds=1)
+
+    @property
+    def discount_percent(self) -> int:
+        """For the length of the window."""
+        return self.terms.discount_percent(self.agreed_seconds)
+
+    @cached_property
+    def micros(self) -> int:
+        """What an order of the window is charged, micro-dollars per node-hour: as a quote of it says."""
+        return self.terms.agreed_rate(self.list_micros, self.agreed_seconds)
+
+    @property
     def micros_per_gpu(self) -> int:
-        """Micro-dollars per GPU-hour; per node-hour where the node has no GPU."""
+        """The same per GPU-hour; per node-hour where the node has no GPU."""
         return self.micros // (self.gpus or 1)
 
 
@@ -102,7 +118,6 @@ MATCHES = {
     "region": "site.region = %(region)s",
     "site": "site.slug = %(site)s",
     "provisioner": "pool.provisioner = %(provisioner)s",
-    "max_micros_per_node_hour": "rate.micros_per_node_hour <= %(max_micros_per_node_hour)s",
     "renewable_share": "zone.renewable_percent >= %(renewable_share)s",
     "offer": "offer.id = %(offer)s",
     "pool": "pool.id = %(pool)s",

@@ -1,7 +1,7 @@
 """The earliest start: for each offer, the first time at which it has the wanted nodes for as long as wanted."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db.models import TextChoices
@@ -74,7 +74,10 @@ def openings(
 
     Three queries, however many offers: one for the calendars.
     """
-    hits = [hit for hit in find(criteria=criteria, now=now) if hit.terms.plan.kind == PlanKind.RESERVED]
+    candidates = find(
+        criteria=replace(criteria, max_micros_per_node_hour=None), now=now
+    )  # their period is not known yet
+    hits = [hit for hit in candidates if hit.terms.plan.kind == PlanKind.RESERVED]
     wanted = max(criteria.starts_at or now, now)
     offers = {hit.offer_id: (hit.pool_id, hit.terms) for hit in hits}
     free = windows_of(offers=offers, nodes=criteria.nodes, starts_at=wanted, until=until, now=now)
@@ -86,7 +89,7 @@ def openings(
         first = next(bookable, None)
         if first and why_not(terms, window=first, nodes=criteria.nodes, now=now) is None:
             found.append(_opening(hit, terms, first, criteria.nodes, now))
-    return sorted(found, key=ORDERS[sort])
+    return sorted((one for one in found if criteria.affords(one.micros_per_node_hour)), key=ORDERS[sort])
 
 
 def opening_rows(*, openings: Sequence[Opening], criteria: Criteria) -> list[OpeningRow]:
@@ -108,7 +111,7 @@ def _fitting(
 
 def _opening(hit: Hit, terms: Terms, booked: Window, nodes: int, now: datetime) -> Opening:
     seconds = booked.length // timedelta(seconds=1)
-    rate = terms.agreed_rate(hit.micros, seconds)
+    rate = terms.agreed_rate(hit.list_micros, seconds)
     total = price(micros_per_node_hour=rate, seconds=seconds, nodes=nodes)
     return Opening(
         hit=hit,

@@ -19,7 +19,9 @@ class OfferRow:
     """One offer as found: price, and how many nodes are free for the whole window."""
 
     offer: Offer
-    rate: Rate
+    rate: Rate  # in force, before any discount
+    micros_per_node_hour: int  # what an order of the window is charged
+    discount_percent: int  # for its length
     nodes: int  # as many are wanted
     free: int
     more_free: bool  # than `free`, which a search counts no further
@@ -35,7 +37,7 @@ class OfferRow:
     def micros_per_gpu_hour(self) -> int | None:
         """Price of one GPU for an hour, micro-dollars; None for a node without GPUs."""
         gpus = self.offer.pool.node_type.gpu_count
-        return self.rate.micros_per_node_hour // gpus if gpus else None
+        return self.micros_per_node_hour // gpus if gpus else None
 
 
 COUNTED = 10  # free nodes of an offer in a list, if no more are wanted
@@ -62,7 +64,7 @@ def find(*, criteria: Criteria, now: datetime, sort: str = Sort.PRICE) -> list[H
     fitting = {plan: terms for plan, terms in all_terms(at=now).items() if criteria.fits(terms, now)}
     counted = None if sort == Sort.FREE else max(criteria.nodes, COUNTED)
     hits = hits_of(criteria.asked(), criteria=criteria, plans=fitting, now=now, counted=counted, that_could_serve=True)
-    return sorted(hits, key=lambda hit: _place(hit, criteria, sort))
+    return sorted((hit for hit in hits if criteria.affords(hit.micros)), key=lambda hit: _place(hit, criteria, sort))
 
 
 def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[OfferRow]:
@@ -75,6 +77,8 @@ def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[Offe
         OfferRow(
             offer=offers[hit.offer_id],
             rate=rates[hit.rate_id],
+            micros_per_node_hour=hit.micros,
+            discount_percent=hit.discount_percent,
             nodes=criteria.nodes,
             free=hit.free,
             more_free=hit.more_free,

@@ -119,7 +119,9 @@ class OfferCriteria(StrictSerializer):
 class OfferFilter(Availability, OfferCriteria):
     """Which offers to list, and how. What is left out asks for nothing."""
 
-    max_micros_per_node_hour = Whole(0, MOST_MICROS, help_text="Micro-dollars per node-hour, at most.")
+    max_micros_per_node_hour = Whole(
+        0, MOST_MICROS, help_text="Micro-dollars per node-hour as charged for the period, at most."
+    )
     sort = Choice(
         Sort.values,
         default=Sort.PRICE,

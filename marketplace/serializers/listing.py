@@ -25,6 +25,8 @@ def _shown(hit: Hit, place: dict[str, Any], total: int, free_from: datetime | No
         **place,
         "provisioner": hit.provisioner,
         "simulated": hit.simulated,
+        "list_micros_per_node_hour": hit.list_micros,
+        "discount_percent": hit.discount_percent,
         "micros_per_node_hour": hit.micros,
         "micros_per_gpu_hour": hit.micros // hit.gpus if hit.gpus else None,
         "free": hit.free,

@@ -116,8 +116,12 @@ class OfferShown(serializers.Serializer[Any]):
     simulated = serializers.BooleanField(
         source="offer.pool.simulated", help_text="True where no real machine stands behind the nodes."
     )
+    list_micros_per_node_hour = serializers.IntegerField(
+        source="rate.micros_per_node_hour", help_text="Micro-dollars, your own rate where you have one."
+    )
+    discount_percent = serializers.IntegerField(help_text="For the length of the asked period.")
     micros_per_node_hour = serializers.IntegerField(
-        source="rate.micros_per_node_hour", help_text="Micro-dollars for one node for an hour; charged by the second."
+        help_text="What one node costs for an hour in the asked period, the discount taken off; charged by the second."
     )
     micros_per_gpu_hour = serializers.IntegerField(
         allow_null=True, help_text="The same for one of its GPUs, rounded down; null without GPUs."
@@ -193,7 +197,7 @@ class OpeningShown(serializers.Serializer[Any]):
     at_once = serializers.BooleanField(
         source="opening.at_once", help_text="True where it starts with the order: leave starts_at out of its quote."
     )
-    list_micros_per_node_hour = serializers.IntegerField(source="opening.hit.micros")
+    list_micros_per_node_hour = serializers.IntegerField(source="opening.hit.list_micros")
     discount_percent = serializers.IntegerField(source="opening.discount_percent", help_text="For the length.")
     micros_per_node_hour = serializers.IntegerField(
         source="opening.micros_per_node_hour", help_text="The discount taken off."

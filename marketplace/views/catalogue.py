@@ -13,13 +13,14 @@ from django_htmx.http import push_url
 
 from accounts.access import organization_of
 from accounts.clock import now
-from marketplace.forms import CatalogueFilter
+from marketplace.forms import CatalogueFilter, zones_for
 from marketplace.models import Plan, PlanKind
 from marketplace.queries import Criteria, Hit, catalogue_size, find, plans_open_to, rows
 from marketplace.views.addresses import wait_address, wish_of
 
 PAGE_SIZE = 24
-NOT_WAITED_FOR = {"nodes", "sort", "starts_at", "ends_at"}  # said in another way, or not at all
+OFFSETS = [f"{name}_offset" for name in CatalogueFilter.MOMENTS]
+NOT_WAITED_FOR = {"nodes", "sort", "zone", "starts_at", "ends_at"}  # said in another way, or not at all
 WAITED_FOR = [name for name in (*CatalogueFilter.FIRST, *CatalogueFilter.MORE) if name not in NOT_WAITED_FOR]
 
 
@@ -29,7 +30,8 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     instant, organization = now(), organization_of(request)
     plans = list(plans_open_to(organization))
     asked = _asked(request.GET, plans)
-    form = CatalogueFilter(asked, now=instant, plans=plans, organization=organization)
+    zones = zones_for(user=getattr(request.user, "time_zone", ""))
+    form = CatalogueFilter(asked, now=instant, plans=plans, organization=organization, zones=zones)
     context = {
         "form": form,
         "now": instant,
@@ -58,7 +60,7 @@ def _results(form: CatalogueFilter, asked: dict[str, str], plans: list[Plan]) ->
         "page": page,
         "rows": shown,
         "criteria": criteria,
-        "wish": wish_of(criteria),
+        "wish": wish_of(criteria, asked.get("zone", "")),
         "wait": wait_address(criteria, **{name: asked.get(name) for name in WAITED_FOR}),
         "ahead": bool(criteria.starts_at and criteria.starts_at > form.now),
         "simulated": any(row.offer.pool.simulated for row in shown),
@@ -75,7 +77,7 @@ def _ways_out(
     found = []
     for name in (*CatalogueFilter.FIRST, *CatalogueFilter.MORE):
         own = "max_micros_per_node_hour" if name == "max_price" else name
-        if name == "sort" or getattr(criteria, own) == getattr(nothing, own):
+        if name in ("sort", "zone") or getattr(criteria, own) == getattr(nothing, own):
             continue
         wider = replace(criteria, **{own: getattr(nothing, own)})
         if count := len(find(criteria=wider, now=form.now)):
@@ -85,7 +87,9 @@ def _ways_out(
 
 def _asked(query: QueryDict, plans: list[Plan]) -> dict[str, str]:
     """The address's parameters that mean something here, with the plan that a plain visit shows."""
-    known = {*CatalogueFilter.base_fields, "page"}
+    known = {*CatalogueFilter.base_fields, *OFFSETS, "page"}
+    if not any(query.get(name) for name in CatalogueFilter.MOMENTS):
+        known.remove("zone")  # no time is told in it
     first = {"plan": plans[0].slug} if plans else {}
     return first | {name: value.strip() for name, value in query.items() if name in known and isinstance(value, str)}
 

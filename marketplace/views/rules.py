@@ -36,7 +36,11 @@ def _booking(terms: Terms) -> Iterator[tuple[str, str]]:
     new = f", {terms.nodes_at_once_new} of a new one" if terms.nodes_at_once_new < terms.nodes_at_once else ""
     yield "Nodes at once", f"{terms.nodes_at_once} of one organization{new}"
     if terms.hold_seconds:
-        yield "While you decide", f"a price can keep its nodes for {length(terms.hold_seconds)}"
+        kept = length(terms.hold_seconds)
+        yield (
+            "While you decide",
+            f"a price can keep its nodes for {kept}; if you let that pass, others go first for as long",
+        )
     if terms.approval_required:
         yield "Approval", f"by the operator, within {length(terms.approval_seconds)}; else the order ends and is free"
 

@@ -21,20 +21,29 @@ KINDS = {
     "public": """
         home catalogue plans offer find pay healthz mailbox mailbox_letter
         api_offers api_offer api_offer_windows api_offer_calendar api_earliest api_sites api_gpu_models
-        api_node_types api_images api_plans api_certificate_keys
+        api_node_types api_images api_plans api_certificate_keys promises api_promises
     """,
     "schema": "schema docs",
     "webhook": "stripe-webhook",
     # For the operator's staff who hold a permission and have a second factor.
     "operator": """
         fleet fleet_nodes fleet_node fleet_plan fleet_change fleet_maintenance fleet_work
-        api_operations_capacity api_operations_nodes api_operations_node api_operations_cordon api_operations_uncordon
+        api_operations_capacity api_operations_blind_sites api_operations_nodes api_operations_node
+        api_operations_cordon api_operations_uncordon
         api_operations_drain api_operations_quarantine api_operations_verify api_operations_work
         api_operations_finish api_operations_cancel api_operations_extend
         reconciliation discrepancy api_operations_reconciliation api_operations_discrepancies api_operations_explain
+        gifts api_operations_gifts
         approvals approval api_operations_approvals api_operations_approve api_operations_decline
+        disputes dispute suspension adjustments adjustment adjustment_new
+        api_operations_adjustments api_operations_adjustment_approve api_operations_adjustment_refuse
+        api_operations_disputes api_operations_dispute api_operations_suspension
+        metered metered_organization api_operations_account
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
+        receivables transfer_new receivable receivable_credit receivable_write_off parked_months parked_month
+        api_operations_receivables api_operations_transfers api_operations_credit api_operations_write_off
+        api_operations_parked_months api_operations_release
     """,
     # For people who are logged in, of whatever organization or none.
     "person": "organization-create settings",
@@ -45,11 +54,16 @@ KINDS = {
         machine machine_power_cycle machine_gpu_reset machine_rebuild machine_swap machine_move
         machine_startup_log machine_console_log
         wallet top_up refund ledger movement statement statement_csv statement_json payment payment_opening
+        payment_confirm automatic cards card_new card_saving card_opening card_type card_default card_remove
+        api_cards api_card api_card_default api_card_pages api_card_page api_automatic_top_up api_promotional_credit
         invoices invoice api_movement api_statements api_statements_csv
+        invoices invoice invoice_details invoice_pdf credit_note_pdf api_invoice_details api_invoice_pdf
+        api_credit_notes api_credit_note_pdf api_movement api_statements api_statements_csv
         budgets budget-create budget budget-remove limits api_budgets api_budget api_quote_budgets api_limits
+        tax_profile api_tax_profile
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
-        api_leases api_lease api_lease_usage api_lease_intervals api_lease_receipt api_lease_extension api_lease_extend
-        api_lease_auto_extend api_lease_project api_lease_move
+        api_leases api_lease api_lease_usage api_lease_credits api_lease_intervals api_lease_receipt api_lease_extension
+        api_lease_extend api_lease_auto_extend api_lease_project api_lease_move
         api_lease_transitions api_lease_return api_lease_hand_back api_lease_shorten api_lease_rename
         api_lease_wipe_certificate
         api_lease_ssh_keys api_lease_ssh_key api_lease_on_failure api_lease_outages api_lease_events
@@ -65,7 +79,7 @@ KINDS = {
         standing_orders standing_order standing_order_new standing_order_cancel
         api_standing_orders api_standing_order api_standing_order_cancel
         api_quotes api_quote api_wallet api_ledger api_invoices api_invoice_preview api_invoice
-        api_top_ups api_top_up api_refunds
+        api_top_ups api_top_up api_refunds api_card_invoices
         api_ssh_keys api_ssh_key api_tokens api_token api_events api_organization
     """,
 }

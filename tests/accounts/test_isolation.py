@@ -13,14 +13,16 @@ from rest_framework.test import APIClient
 from accounts.clock import now
 from accounts.models import APIToken, Organization, User
 from accounts.operations import issue_token
-from billing import budgets, checkout, invoicing, operations, settlement, waiting
-from billing.models import Budget, Forgery, Invoice
+from billing import budgets, checkout, operations, settlement, waiting
+from billing.models import Budget, CreditNote, Forgery, Invoice
+from billing.queries.months import month_of, next_month, previous_month
 from leasing.models import MachineLog
 from leasing.provisioners import provisioner_for
 from leasing.provisioners.fake import Fake
 from tests import factories
 from tests.accounts.addresses import KIND_OF, METHODS, ROUTES, SAFE, Route, routes
 from tests.accounts.cast import a_browser, a_client, a_token
+from tests.billing.cards_world import a_card, a_card_page
 from tests.leasing import stages
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +55,10 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
     tokens = [token.public_id for token in APIToken.objects.filter(organization=acme)]
     key = factories.a_key(acme).public_id
     moved = operations.grant(organization=acme, amount_micros=5, key="ids", memo="gift", now=moment).public_id
+    invoice = an_invoice(acme)
+    note = CreditNote.objects.create(
+        organization=acme, invoice=invoice, number="GC-TEST-1", issued_at=moment, reason="x", total_cents=1
+    )
     yield {
         "wallet": [moved],
         "ledger": [moved],
@@ -65,7 +71,10 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
         "quotes/budgets": [quote.public_id],
         "budgets": [a_budget(acme).public_id],
         "top-ups": [payment.public_id],
-        "invoices": [an_invoice(acme).public_id],
+        "cards": [a_card(acme).public_id],
+        "card-pages": [a_card_page(acme).public_id],
+        "invoices": [invoice.public_id],
+        "credit-notes": [note.public_id],
         "ssh-keys": [key],
         "tokens": tokens,
         "api-tokens": tokens,
@@ -80,12 +89,12 @@ def a_budget(organization: Organization) -> Budget:
 
 
 def an_invoice(organization: Organization) -> Invoice:
-    month = invoicing.previous_month(invoicing.month_of(now()))
+    month = previous_month(month_of(now()))
     return Invoice.objects.create(
         organization=organization,
         number="GL-TEST-1",
         period_start=month,
-        period_end=invoicing.next_month(month),
+        period_end=next_month(month),
         issued_at=now(),
         total_cents=0,
     )
@@ -204,7 +213,7 @@ def own_answers(strangers: dict[str, Client]) -> Iterator[tuple[Route, str]]:
     """What Sam reads at each address without an id."""
     for route in routes("member", "person", "public", has_id=False):
         status, body = call(strangers["token" if route.api else "browser"], "GET", route.address())
-        assert status in {200, 302, 404, 405}, f"{route.path} answered {status}"
+        assert status in {200, 302, 400, 404, 405}, f"{route.path} answered {status}"
         yield route, body
 
 

@@ -47,9 +47,33 @@ def test_what_is_not_there_is_a_problem_under_api_and_a_page_elsewhere(api: APIC
     assert page.headers["Content-Type"].startswith("text/html")
 
 
-@pytest.mark.parametrize("path", ["/api/v1/ssh-keys/sk_%00", "/keys/sk_%00/remove/", "/keys/?next=%00", "/%00"])
+@pytest.mark.parametrize("path", ["/api/v1/ssh-keys/sk_%00", "/keys/sk_%00/remove/", "/%00"])
 def test_no_address_has_a_nul_character(client: Client, path: str) -> None:
     assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "field"),
+    [
+        ("/keys/?next=a%00", None, "next"),
+        ("/api/v1/offers?site=ma%00con", None, "site"),
+        ("/keys/add/", {"name": "mine", "public_key": "\0"}, "public_key"),
+        ("/admin/login/", {"username": "x", "na\0me": "x"}, "na␀me"),
+        ("/api/v1/ssh-keys", {"name": "a\0", "public_key": "x"}, "name"),
+        ("/api/v1/standing-orders", {"criteria": {"site": ["\0"]}}, "criteria.site.0"),
+        ("/api/v1/standing-orders", {"environment": {"A\0": "x"}}, "environment.A␀"),
+    ],
+)
+def test_a_nul_character_is_refused_naming_its_field(
+    api: APIClient, client: Client, path: str, sent: dict[str, Any] | None, field: str
+) -> None:
+    asked: Any = api if "/api/" in path else client
+    answer = asked.get(path) if sent is None else asked.post(path, sent, headers={"Idempotency-Key": "once"})
+    assert answer.status_code == 400
+    if "/api/" in path:
+        assert [error["field"] for error in answer.json()["errors"]] == [field]
+    else:
+        assert f"{field}: A NUL character" in answer.content.decode()
 
 
 def strict(kind: type[StrictSerializer] = StrictSerializer) -> Iterator[type[StrictSerializer]]:

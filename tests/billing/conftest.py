@@ -1,7 +1,7 @@
 """A funded organization, an offer, and leases that were really ordered; the test is the site's worker."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -12,8 +12,8 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import Organization, User
-from billing import checkout, operations
-from billing.models import AccountKind, Entry, LedgerAccount, MeterPrice, Posting, Quote
+from billing import checkout, invoicing, operations
+from billing.models import AccountKind, Entry, Invoice, LedgerAccount, MeterPrice, Posting, Quote
 from billing.queries import Wallet, wallet
 from leasing.models import Lease
 from leasing.operations import Setup
@@ -145,6 +145,12 @@ def agree(lease: Lease, micros_per_node_hour: int, *, from_at: datetime, now: da
     MeterPrice.objects.create(
         meter=lease.meter, from_at=from_at, micros_per_node_hour=micros_per_node_hour, agreed_at=now
     )
+
+
+def invoiced(organization: Organization, *, month: date = date(2026, 3, 1), now: datetime) -> Invoice | None:
+    """The invoice of a month, closed at `now` if it can be."""
+    invoicing.close(period=month, organizations=[organization.pk], now=now)
+    return Invoice.objects.filter(organization=organization, period_start=month).first()
 
 
 def money(organization: Organization, now: datetime = NOON) -> Wallet:

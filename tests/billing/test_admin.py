@@ -7,12 +7,13 @@ from django.test import Client, RequestFactory
 
 from accounts.clock import now
 from accounts.models import Organization
-from billing import budgets, customers, handing_back, inbox, invoicing, metering, waiting
+from billing import automatic, budgets, customers, handing_back, inbox, metering, waiting
 from billing.models import Discrepancy, GatewayEvent, Payment
 from leasing.operations import end
 from marketplace.models import Offer
 from tests import factories
-from tests.billing.conftest import NOON, SECOND, running
+from tests.billing.cards_world import a_card, a_card_page
+from tests.billing.conftest import NOON, SECOND, invoiced, running
 from tests.billing.reserving import an_offer, booked
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +27,7 @@ def staff(acme: Organization, offer: Offer) -> Client:
     end(lease=lease, reason="returned", actor="user:us_tests", now=NOON + 90 * SECOND)
     metering.meter(lease=lease, upto=NOON, now=NOON)
     handing_back.hand_back(lease=booked(acme, an_offer(nodes=3)), actor="user:us_tests", now=NOON)
-    invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=now())
+    invoiced(acme, now=now())
     wish = waiting.Wish(mode="tell", nodes=1)
     waiting.join(organization=acme, actor="user:us_tests", created_by=None, wish=wish, name="w", setup=None, now=NOON)
     budgets.create(organization=acme, actor="", created_by=None, project="", limit_micros=1, now=NOON)
@@ -35,6 +36,8 @@ def staff(acme: Organization, offer: Offer) -> Client:
     Discrepancy.objects.create(day=NOON, source="ch_1", processor_cents=1, ledger_cents=2, found_at=NOON)
     inbox.refuse(reason="no signature", now=NOON)
     customers.make_known(organization=acme, now=NOON)
+    a_card(acme), a_card_page(acme)
+    automatic.switch_on(organization=acme, rules=automatic.Rules(), actor="user:us_tests", now=NOON)
     root = factories.a_user("root@example.com", is_staff=True, is_superuser=True)
     Authenticator.objects.create(user=root, type=Authenticator.Type.TOTP, data={})
     browser = Client()
@@ -43,7 +46,7 @@ def staff(acme: Organization, offer: Offer) -> Client:
 
 
 def test_every_list_and_row_opens(staff: Client) -> None:
-    assert len(MODELS) == 19
+    assert len(MODELS) == 37
     for model in MODELS:
         base = f"/admin/billing/{model._meta.model_name}/"
         assert staff.get(f"{base}?q=x").status_code == 200, base

@@ -126,11 +126,13 @@ def order(api: APIClient, organization: Organization, quote: str) -> Any:
 def test_the_order_page_says_when_the_limit_would_be_reached(
     browser: Client, acme: Organization, offer: Offer, reserved: Offer
 ) -> None:
+    factories.a_key(acme), factories.an_image()
     cap(acme, 3.6 * 3, "vision")
     address = f"/order/?offer={offer.public_id}"
     assert "reaches its limit" not in see(browser, address)
     page = see(browser, f"{address}&project=vision")
     assert "With this order the budget of project vision reaches its limit on" in page
+    assert 'name="project" value="vision"' in page  # and the lease will have the tag
     cap(acme, 3)
     page = see(browser, address)
     assert "More than the budget of the whole organization allows" in page

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import Organization
 from billing import invoicing, metering, operations
 from billing.models import AccountKind, Invoice, Posting, PostingKind, Usage, UsageKind
-from billing.queries.months import start_of
+from billing.queries.months import month_of, start_of
 from leasing.models import Lease
 from leasing.operations import end
 from marketplace.models import Offer
@@ -26,7 +26,7 @@ def invoiced(acme: Organization, offer: Offer) -> Lease:
     lease = running(acme, offer)
     end(lease=lease, reason="returned", actor="user:us_tests", now=NOON + 600 * SECOND)
     metering.meter(lease=lease, upto=NOON + HOUR, now=NOON + HOUR)
-    assert invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=APRIL)
+    assert invoicing.close(period=month_of(NOON), organizations=[acme.pk], now=APRIL).issued
     return lease
 
 
@@ -67,10 +67,10 @@ def test_what_becomes_known_later_is_corrected_in_the_open_month(invoiced: Lease
 
 
 def test_a_running_lease_is_corrected_where_its_next_slice_begins(acme: Organization, offer: Offer) -> None:
-    midnight = start_of(invoicing.month_of(APRIL))
+    midnight = start_of(month_of(APRIL))
     lease = running(acme, offer, now=midnight - HOUR)
     metering.meter(lease=lease, upto=midnight, now=midnight + 61 * SECOND)
-    assert invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=midnight + 61 * SECOND)
+    assert invoicing.close(period=month_of(NOON), organizations=[acme.pk], now=midnight + 61 * SECOND).issued
     out(lease, midnight - 100 * SECOND, midnight + 20 * SECOND, known=midnight + 90 * SECOND)
     metering.meter(lease=lease, upto=midnight + HOUR, now=midnight + HOUR)
     correction = Usage.objects.get(kind=UsageKind.CORRECTION)

@@ -1,7 +1,7 @@
 """Pages, API, receipt and invoice say what handing back costs and brings: before it is done, and afterwards."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from leasing.models import Lease
 from leasing.states import LeaseState
 from marketplace.models import Offer, Terms
 from tests.accounts.cast import a_browser, a_client, a_token
-from tests.billing.conftest import HOUR, NOON, SECOND, agree, funded
+from tests.billing.conftest import HOUR, NOON, SECOND, agree, funded, invoiced
 from tests.billing.reserving import ACTOR, DOLLARS, START, an_offer, begun, booked, settled, start, this_hour
 from tests.leasing.conftest import work_all
 
@@ -210,9 +210,8 @@ def test_the_receipt_has_fee_and_credit_on_lines_of_their_own(browser: Client, a
 def test_the_invoice_has_fee_and_credit_on_lines_of_their_own(
     browser: Client, acme: Organization, resold: Lease
 ) -> None:
-    march = invoicing.month_of(NOON)
     preview = invoicing.preview(organization=acme, now=NOON + timedelta(days=1))
-    invoice = invoicing.close(organization=acme, period=march, now=NOON + timedelta(days=31))
+    invoice = invoiced(acme, now=NOON + timedelta(days=31))
     assert invoice
     lines = [(line.kind, line.micros, line.cents) for line in invoice.lines.all()]
     assert lines == [(LineKind.USAGE, USE, 360), (LineKind.FEE, FEE, 810), (LineKind.CREDIT, -CREDIT, -144)]
@@ -224,7 +223,6 @@ def test_the_invoice_has_fee_and_credit_on_lines_of_their_own(
 def test_papers_show_several_prices_beside_fee_and_credit(browser: Client, acme: Organization, reserved: Offer) -> None:
     lease, at = begun(acme, reserved), START + 2 * HOUR
     agree(lease, 2 * MICROS_PER_HOUR, from_at=START + HOUR, now=START)
-    march = invoicing.month_of(NOON)
     handing_back.shorten(lease=lease, ends_at=START + 9 * HOUR, actor=ACTOR, now=at)
     lines = [
         (LineKind.USAGE, MICROS_PER_HOUR, 3600, MICROS_PER_HOUR),
@@ -238,7 +236,7 @@ def test_papers_show_several_prices_beside_fee_and_credit(browser: Client, acme:
         assert [(line.kind, line.micros_per_node_hour, line.seconds, line.micros) for line in said] == lines
     handing_back.hand_back(lease=lease, actor=ACTOR, now=at)
     metering.meter(lease=lease, upto=at, now=at)
-    invoice = invoicing.close(organization=acme, period=march, now=NOON + timedelta(days=31))
+    invoice = invoiced(acme, now=NOON + timedelta(days=31))
     assert invoice
     last = [(LineKind.FEE, MICROS_PER_HOUR, 0, (1 + 7) * 2 * MICROS_PER_HOUR // 4)]
     told = [(line.kind, line.micros_per_node_hour, line.seconds, line.micros) for line in invoice.lines.all()]
@@ -259,8 +257,8 @@ def test_a_start_that_is_called_off_names_its_fee(browser: Client, acme: Organiz
 def test_a_month_in_which_only_a_fee_was_due_has_an_invoice(acme: Organization, reserved: Offer) -> None:
     handing_back.hand_back(lease=booked(acme, reserved), actor=ACTOR, now=NOON)
     april = NOON + timedelta(days=31)
-    assert [row[0] for row in invoicing.unclosed(now=april)] == [acme]
-    assert invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=april)
+    assert invoicing.due(period=date(2026, 3, 1)) == [acme.pk]
+    assert invoiced(acme, now=april)
     assert InvoiceLine.objects.get().kind == LineKind.FEE
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 from accounts.clock import now as database_now
 from accounts.models import Organization
 from billing import keeping
-from billing.keeping import CannotHold
+from billing.keeping import CannotHold, HeldLately
 from billing.models import Quote
 from leasing.models import Claim, Lease
 from leasing.operations import NodesTaken, renew
@@ -25,7 +25,7 @@ from tests.factories import DAY
 
 pytestmark = pytest.mark.django_db
 
-MINUTE = timedelta(minutes=1)
+MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 TOMORROW: Mapping[str, Any] = {"starts_at": NOON + DAY, "ends_at": NOON + DAY + HOUR}
 
 
@@ -107,6 +107,26 @@ def test_a_second_hold_takes_the_place_of_the_first(acme: Organization, offer: O
     first.refresh_from_db()
     assert (first.holds_until, len(held_nodes(first)), len(held_nodes(second))) == (None, 0, 2)
     assert free(offer, NOON) == 1
+
+
+def test_who_only_holds_leaves_the_nodes_to_others_half_of_the_time(
+    acme: Organization, other: Organization, offer: Offer, reserved: Offer
+) -> None:
+    held(acme, offer, nodes=3)
+    changed = held(acme, offer, now=NOON + 9 * MINUTE, nodes=2)
+    assert changed.holds_until == NOON + 10 * MINUTE  # what takes its place holds no longer than it
+    for moment, wish in ((10 * MINUTE, {"offer": offer}), (20 * MINUTE - SECOND, {"offer": reserved, **TOMORROW})):
+        with pytest.raises(HeldLately, match="from 12:20:00 UTC; until then leave hold out") as refused:
+            held(acme, now=NOON + moment, **wish)
+        assert refused.value.again_at == NOON + 20 * MINUTE
+        place(a_quote(acme, nodes=1, now=NOON + moment, **wish), now=NOON + moment)  # ordering needs no hold
+    held(other, offer, now=NOON + 10 * MINUTE)
+    assert held(acme, offer, now=NOON + 20 * MINUTE).holds_until == NOON + 30 * MINUTE
+
+
+def test_what_was_held_and_ordered_is_followed_by_no_pause(acme: Organization, offer: Offer) -> None:
+    place(held(acme, offer), now=NOON + MINUTE)
+    held(acme, offer, now=NOON + 11 * MINUTE)
 
 
 def test_a_second_hold_that_cannot_be_leaves_the_first(acme: Organization, other: Organization, offer: Offer) -> None:
@@ -233,6 +253,17 @@ def test_the_api_names_the_field_where_nothing_can_be_held(acme: Organization) -
         "/api/v1/quotes", {"offer": offer.public_id, "hold": True}
     )
     assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (400, ["hold"])
+
+
+def test_api_and_page_say_from_when_nodes_can_be_held_again(acme: Organization, browser: Client, offer: Offer) -> None:
+    lapsed = database_now() - MINUTE
+    held(acme, offer, now=lapsed - 10 * MINUTE)
+    script = a_client(a_token(acme, acme.members.get()))
+    refused = script.post("/api/v1/quotes", {"offer": offer.public_id, "hold": True})
+    assert (refused.status_code, refused.json()["code"]) == (409, "held_lately")
+    assert datetime.fromisoformat(refused.json()["again_at"]) == lapsed + 10 * MINUTE
+    page = browser.get("/order/", {"offer": offer.public_id, "nodes": "1"}).content.decode()
+    assert "you can keep nodes again from" in page and 'name="hold"' not in page
 
 
 @pytest.fixture

@@ -210,3 +210,12 @@ def test_a_window_that_ends_when_a_lease_begins_is_not_beside_it(acme: Organizat
     for end_of_it, nodes in ((NOON, 0), (NOON + timedelta(seconds=1), 2)):
         found = most_nodes_at_once(organization=acme, plan=offer.plan, starts_at=NOON - HOUR, ends_at=end_of_it)
         assert found == nodes
+
+
+def test_the_order_page_says_before_the_click_what_is_refused(acme: Organization, ada: User, offer: Offer) -> None:
+    page, address = a_browser(ada), f"/order/?offer={offer.public_id}&nodes="
+    assert "nodes at once" not in page.get(f"{address}2").content.decode()
+    assert "may have 2 nodes at once on the plan" in page.get(f"{address}3").content.decode()
+    Organization.objects.filter(pk=acme.pk).update(ordering_hold="card testing")
+    blocked = page.get(f"{address}1").content.decode()
+    assert "Ordering is paused for your company" in blocked and "card testing" not in blocked

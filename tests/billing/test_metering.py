@@ -28,6 +28,7 @@ from tests.billing.conftest import (
     assert_books_balance,
     balance,
     funded,
+    invoiced,
     money,
     place,
     running,
@@ -137,7 +138,7 @@ def test_each_slice_and_each_line_has_one_price(acme: Organization, offer: Offer
     ]
     assert (paper.micros_per_node_hour, paper.charged_micros) == (7_200_000, 1_800_000 + 10_800_000)
     meter(lease, NOON + 3 * HOUR)
-    issued = invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=NOON + 40 * DAY)
+    issued = invoiced(acme, now=NOON + 40 * DAY)
     assert issued and [line.micros for line in issued.lines.all()] == [line.micros for line in lines]
 
 

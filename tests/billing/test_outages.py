@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from accounts.models import Organization
-from billing import invoicing, metering, tasks
+from billing import metering, tasks
 from billing.models import AccountKind, Invoice, Meter, Posting, PostingKind, Usage, UsageKind
 from billing.queries import cost_so_far, read, readable
 from billing.queries.intervals import intervals
@@ -29,6 +29,7 @@ from tests.billing.conftest import (
     assert_books_balance,
     balance,
     funded,
+    invoiced,
     money,
     place,
     running,
@@ -73,7 +74,7 @@ def test_an_outage_is_not_charged_and_everything_says_so(acme: Organization, off
     assert (credit.node_seconds, credit.saved_micros, credit.node) == (60, 60_000, lease.machines.all()[0].node.name)
     assert "less 60 node-seconds of outages" in paper.explanation
     assert [(line.seconds, line.outage_node_seconds, line.micros) for line in paper.lines] == [(600, 60, 1_140_000)]
-    invoice = invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=NOON + 40 * DAY)
+    invoice = invoiced(acme, now=NOON + 40 * DAY)
     assert invoice and [line.outage_node_seconds for line in invoice.lines.all()] == [60]
     assert_books_balance()
 
@@ -186,7 +187,7 @@ def closed(acme: Organization, offer: Offer) -> Lease:
     lease = running(acme, offer)
     give_back(lease, NOON + 600 * SECOND)
     meter(lease, NOON + HOUR)
-    assert invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=NOON + 31 * DAY)
+    assert invoiced(acme, now=NOON + 31 * DAY)
     return lease
 
 
@@ -203,7 +204,7 @@ def test_what_becomes_known_after_the_meter_closed_is_paid_back_once_today(close
     assert balance(acme, AccountKind.REVENUE) == 540_000 == receipt(lease=closed, now=april).charged_micros
     assert list(Invoice.objects.values()) == before[0]
     assert [row for row in Usage.objects.values() if row["from_at"] < april] == before[1]
-    invoice = invoicing.close(organization=acme, period=invoicing.month_of(april), now=april + 31 * DAY)
+    invoice = invoiced(acme, month=date(2026, 4, 1), now=april + 31 * DAY)
     assert invoice and [(line.seconds, line.outage_node_seconds, line.cents) for line in invoice.lines.all()] == [
         (0, 60, -6)
     ]

@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.clock import now
 from accounts.models import Membership, Organization, Role, User
-from billing import invoicing, metering
+from billing import metering
 from billing.models import Payment, PaymentState, Quote
 from leasing.models import Lease
 from leasing.operations import end
@@ -19,7 +19,7 @@ from leasing.states import LeaseState
 from marketplace.models import Offer, PlanKind, Rate
 from tests import factories
 from tests.accounts.cast import a_browser
-from tests.billing.conftest import HOUR, NOON, SECOND, balance, funded, give, place, running
+from tests.billing.conftest import HOUR, NOON, SECOND, balance, funded, give, invoiced, place, running
 
 pytestmark = pytest.mark.django_db
 
@@ -225,7 +225,7 @@ def test_papers_say_the_same_amount(browser: Client, acme: Organization, offer: 
     lease = running(acme, offer)
     end(lease=lease, reason="returned", actor="user:us_tests", now=NOON + 90 * SECOND)
     metering.meter(lease=lease, upto=NOON, now=NOON + 90 * SECOND)
-    made = invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=NOON + timedelta(days=40))
+    made = invoiced(acme, now=NOON + timedelta(days=40))
     assert made
     assert "$0.09" in see(browser, f"/leases/{lease.public_id}/receipt/")
     page = see(browser, f"/invoices/{made.public_id}/")

@@ -11,13 +11,27 @@ from accounts.models import Organization
 from billing import invoicing, metering
 from billing.apps import ledger_is_append_only_by_privilege
 from billing.models import Invoice
+from billing.queries.months import month_of
 from leasing.operations import end
 from marketplace.models import Offer
 from tests.billing.conftest import HOUR, NOON, SECOND, running
 from tests.factories import DAY
 
 pytestmark = pytest.mark.django_db
-TABLES = ("posting", "entry", "link", "usage", "meterprice", "invoice", "invoiceline", "movement", "reconciliation")
+TABLES = (
+    "posting",
+    "entry",
+    "link",
+    "usage",
+    "meterprice",
+    "invoice",
+    "invoiceline",
+    "movement",
+    "reconciliation",
+    "credituse",
+    "creditrule",
+    "rulecredit",
+)
 STATEMENTS = {
     "UPDATE": "UPDATE billing_{0} SET id = id",
     "DELETE": "DELETE FROM billing_{0}",
@@ -50,7 +64,7 @@ def test_the_application_does_all_its_work(acme: Organization, offer: Offer, app
     lease = running(acme, offer)
     end(lease=lease, reason="returned", actor="user:us_tests", now=NOON + 600 * SECOND)
     metering.meter(lease=lease, upto=NOON + HOUR, now=NOON + HOUR)
-    assert invoicing.close(organization=acme, period=invoicing.month_of(NOON), now=NOON + 40 * DAY)
+    assert invoicing.close(period=month_of(NOON), organizations=[acme.pk], now=NOON + 40 * DAY).issued
     assert Invoice.objects.get().total_cents == 60
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import Organization
-from billing import budgets, metering, operations
+from billing import budgets, checkout, metering, operations, queries
 from billing.budgets import BudgetExceeded
 from billing.checkout import InsufficientFunds, QuoteUsed
 from billing.limits import NodeLimitReached
@@ -26,7 +26,7 @@ from tests.billing.conftest import (
     place,
     running,
 )
-from tests.together import deadlocks, together
+from tests.together import deadlocks, meeting, together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ORDERS = 50
@@ -53,6 +53,7 @@ def test_without_the_lock_on_the_wallet_the_same_orders_overspend(monkeypatch: p
     """The control: the race is real, and it is the lock that wins it."""
     quotes = quotes_with_credit_for_one()
     monkeypatch.setattr(operations, "lock_wallet", _look_without_locking)
+    monkeypatch.setattr(checkout, "wallet", meeting(queries.wallet))
     results = together(ORDERS, lambda number: place(quotes[number]))
     assert sum(isinstance(result, Lease) for result in results) > 1
     assert money(quotes[0].organization).available_micros < 0
@@ -136,6 +137,7 @@ def test_without_the_lock_on_the_wallet_the_same_orders_pass_the_budget(monkeypa
     """The control: two orders that fit one by one do not fit together."""
     quotes = quotes_with_a_budget_for_one()
     monkeypatch.setattr(operations, "lock_wallet", _look_without_locking)
+    monkeypatch.setattr(budgets, "check", meeting(budgets.check))
     results = together(20, lambda number: place(quotes[number]))
     assert sum(isinstance(result, Lease) for result in results) > 1
 

@@ -8,7 +8,7 @@ from django.test import Client
 
 from accounts.clock import now
 from accounts.models import Event, Organization
-from billing import payments, reconciling, refunds, sending, settlement
+from billing import disputes, payments, reconciling, refunds, sending, settlement
 from billing.models import AccountKind, Discrepancy, Movement, Payment, Posting, Reconciliation
 from billing.queries.reconciled import matched_until
 from tests import factories
@@ -75,6 +75,38 @@ def test_a_refund_that_failed_agrees_too(stripe: StripeStandin, poor: Organizati
     for row in payment.refunds.all():
         refunds.merge(facts=payments.gateway().fetch(f"/v1/refunds/{row.reference}"), now=now())
     assert compare() == [] and balance(poor) == 50_000_000
+
+
+@pytest.mark.parametrize(("verdict", "left"), [("won", 5000), ("lost", 0)])
+def test_a_dispute_and_its_fee_agree_to_the_cent(
+    stripe: StripeStandin, poor: Organization, verdict: str, left: int
+) -> None:
+    payment = paid(stripe, poor, 5000)
+    made = stripe.dispute(payment.charge_reference)
+    hear(made["id"])
+    assert compare() == []
+    stripe.end_dispute(made["id"], verdict)
+    hear(made["id"])
+    assert compare(NEXT + DAY) == [] and not Discrepancy.objects.exists()
+    assert balance(poor) == left * 10_000
+    assert balance(poor, AccountKind.FEES) == -16_750_000  # $1.75 of the payment, $15.00 of the dispute, won or lost
+    assert balance(poor, AccountKind.CLEARING) == 16_750_000 - left * 10_000
+    assert matched_until(organization=poor) == now().date() + DAY
+    assert_books_balance()
+
+
+def test_a_dispute_that_our_ledger_does_not_know_of_differs(stripe: StripeStandin, poor: Organization) -> None:
+    made = stripe.dispute(paid(stripe, poor, 5000).charge_reference)
+    (found,) = compare()
+    assert (found.source, found.processor_cents, found.ledger_cents) == (made["id"], -5000, 0)
+    hear(made["id"])
+    compare()
+    found.refresh_from_db()
+    assert found.gone_at
+
+
+def hear(dispute: str) -> None:
+    disputes.merge(facts=payments.gateway().fetch(f"/v1/disputes/{dispute}"), now=now())
 
 
 def settle(payment: Payment) -> None:

@@ -12,7 +12,7 @@ from accounts.clock import now
 from accounts.models import Organization
 from billing import opening, payments, settlement, tasks
 from billing.models import AccountKind, GatewayEvent, Payment, PaymentState, Posting
-from billing.opening import CheckoutOver
+from billing.opening import PageOver
 from billing.payments import checkouts
 from billing.payments.base import GatewayUnavailable
 from billing.settlement import BadAmount, PaymentMismatch
@@ -192,9 +192,9 @@ def test_a_payment_that_nobody_opened_expires_and_one_that_is_paid_has_no_page(
     forgotten = a_payment(poor)
     settlement.check_overdue(gateway=payments.gateway(), now=now() + timedelta(hours=24))
     assert state_of(forgotten) == PaymentState.EXPIRED
-    with pytest.raises(CheckoutOver):
+    with pytest.raises(PageOver):
         opening.open_checkout(payment=forgotten, gateway=payments.gateway(), now=now())
-    with pytest.raises(CheckoutOver):
+    with pytest.raises(PageOver):
         opening.open_checkout(payment=paid(stripe, poor), gateway=payments.gateway(), now=now())
 
 

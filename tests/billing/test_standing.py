@@ -34,21 +34,22 @@ def told(kind: str) -> int:
 
 
 def test_each_rung_is_told_once_on_the_way_down(offer: Offer) -> None:
-    acme = funded(3.6 * 25)
+    acme = funded(3.6 * 169)
     running(acme, offer)
     assert enforce(acme, NOON) == Level.FINE
-    for hours, level in ((2, Level.LOW_24H), (3, Level.LOW_24H), (24.5, Level.LOW_1H), (24.6, Level.LOW_1H)):
+    week, day, hour = Level.LOW_7D, Level.LOW_24H, Level.LOW_1H
+    for hours, level in ((2, week), (3, week), (146, day), (147, day), (168.5, hour), (168.6, hour)):
         assert enforce(acme, NOON + hours * HOUR) == level
-    assert (told("wallet.low_24h"), told("wallet.low_1h"), told("wallet.empty")) == (1, 1, 0)
+    assert [told(f"wallet.{level}") for level in (week, day, hour, Level.EMPTY)] == [1, 1, 1, 0]
 
 
 def test_a_top_up_resets_the_ladder_and_the_next_dip_is_told_again(offer: Offer) -> None:
     acme = funded(3.6 * 10)
     running(acme, offer)
     assert enforce(acme, NOON) == Level.LOW_24H
-    give(acme, 360)
+    give(acme, 720)
     assert enforce(acme, NOON + SECOND) == Level.FINE
-    assert enforce(acme, NOON + 90 * HOUR) == Level.LOW_24H
+    assert enforce(acme, NOON + 190 * HOUR) == Level.LOW_24H
     assert told("wallet.low_24h") == 2
 
 

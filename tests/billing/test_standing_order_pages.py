@@ -173,6 +173,16 @@ def test_a_page_stands_in_line_shows_it_and_leaves_it(acme: Organization, browse
     assert page.index("Waits until") < page.index("again") < page.index("Ended") < page.index(first.public_id)
 
 
+def test_times_are_asked_for_on_the_readers_clocks(acme: Organization, browser: Client, reserved: Offer) -> None:
+    acme.members.update(time_zone="Asia/Kolkata")  # UTC+05:30 all year
+    latest = now().replace(second=0, microsecond=0) + 9 * HOUR
+    shown = browser.get(f"/standing-orders/new/?latest_at={latest:%Y-%m-%dT%H:%M}").context["form"]
+    there = f"{latest + 5.5 * HOUR:%Y-%m-%dT%H:%M}"
+    assert (shown["zone"].value(), shown["latest_at"].value()) == ("Asia/Kolkata", there)
+    browser.post("/standing-orders/new/", typed(acme, zone="Asia/Kolkata", latest_at=there))
+    assert StandingOrder.objects.get().latest_at == latest
+
+
 def test_the_page_of_one_that_was_told_leads_to_the_order_of_its_quote(
     acme: Organization, browser: Client, offer: Offer
 ) -> None:

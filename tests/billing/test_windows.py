@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.models import Organization
+from billing import budgets
 from billing.queries import wallet
 from leasing.models import Lease
 from marketplace.models import Offer, Rate
@@ -190,3 +191,14 @@ def test_money_on_hand_is_looked_at_before_the_button_is_live(
     Rate.objects.create(offer=reserved, starts_at=now() - SECOND, micros_per_node_hour=100_000_000)
     page = see(browser, lease, "extend/")
     assert "are missing in your wallet" in page and " disabled>Extend" in page
+
+
+def test_the_pages_say_before_the_click_what_a_budget_refuses(
+    browser: Client, acme: Organization, lease: Lease, reserved: Offer, tomorrow: datetime
+) -> None:
+    budgets.create(organization=acme, actor="", created_by=None, project="", limit_micros=22_000_000, now=now())
+    page = see(browser, lease, "extend/")
+    assert "The budget of the whole organization is $22.00" in page and " disabled>Extend" in page
+    longer = f"starts_at={tomorrow:%Y-%m-%dT%H:%M}&ends_at={tomorrow + 3 * HOUR:%Y-%m-%dT%H:%M}"
+    page = see(browser, lease, "move/", f"?offer={reserved.public_id}&{longer}")
+    assert "The budget of the whole organization is $22.00" in page and "free then" not in page

@@ -66,7 +66,7 @@ def test_a_sibling_gets_to_the_rendezvous_port_by_name_and_nobody_else_does(rack
     with live_session(rack.second.command(rack.endpoints[1], ana, LISTEN)) as listening:
         stranger = ["busybox", "nc", "-w", "2", rack.second.built.address, str(RENDEZVOUS_PORT)]
         subprocess.run(stranger, input=b"hello from outside\n", capture_output=True, check=False, timeout=20)
-        sibling = f"echo hello from 1 | nc -w 2 train-2 {RENDEZVOUS_PORT} || true"  # it ends by its time limit
-        rack.first.run(rack.endpoints[0], ana, sibling)
-        assert listening.stdout
-        assert listening.stdout.readline() == "hello from 1\n"
+        sibling = f"echo up; echo hello from 1 | nc -w 30 train-2 {RENDEZVOUS_PORT}"
+        with live_session(rack.first.command(rack.endpoints[0], ana, sibling)):
+            assert listening.stdout
+            assert listening.stdout.readline() == "hello from 1\n"

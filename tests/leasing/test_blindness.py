@@ -1,6 +1,6 @@
 """A site whose watcher does not look: staff hears once, and once when it looks again."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -77,8 +77,11 @@ def test_staff_who_may_change_nodes_gets_a_mail_and_nobody_else_does(node: Node)
     assert "since 2026" in letter.body
 
 
-def test_the_fleet_page_names_blind_sites(node: Node) -> None:
-    schedule.tell_blind(now=NOON + 8 * TURN)
+def test_the_fleet_page_and_the_api_name_blind_sites(node: Node) -> None:
     browser = Browser()
     browser.force_login(a_member_of_staff("view_node"))
+    assert browser.get("/api/v1/operations/blind-sites").json() == []
+    schedule.tell_blind(now=NOON + 8 * TURN)
+    (blind,) = browser.get("/api/v1/operations/blind-sites").json()
+    assert (blind["site"], datetime.fromisoformat(blind["blind_since"])) == ("macon", NOON)
     assert "Macon is blind since" in browser.get("/operations/fleet/").content.decode()

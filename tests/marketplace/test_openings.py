@@ -60,6 +60,10 @@ def test_a_longer_lease_has_the_discount_of_its_length(fair: Fair) -> None:
     (short,), (long,) = find(hours=71), find(hours=72)
     assert (short.discount_percent, short.total_micros) == (0, 71 * 3_000_000)
     assert (long.discount_percent, long.micros_per_node_hour, long.total_micros) == (10, 2_700_000, 72 * 2_700_000)
+    assert (
+        find(hours=71, max_micros_per_node_hour=2_999_999) == find(hours=72, max_micros_per_node_hour=2_699_999) == []
+    )
+    assert find(hours=72, max_micros_per_node_hour=2_700_000) == [long]
 
 
 def test_what_does_not_end_in_time_or_begins_too_far_ahead_is_left_out(fair: Fair, acme: Organization) -> None:

@@ -16,6 +16,7 @@ from accounts.models import Organization
 from marketplace.models import Offer, Rate
 from marketplace.queries import current_rate
 from tests import factories
+from tests.factories import DAY
 from tests.leasing.conftest import acme, hold
 from tests.marketplace.conftest import Fair
 
@@ -199,3 +200,23 @@ def test_a_page_takes_a_fixed_number_of_queries(fair: Fair, address: str, count:
     with CaptureQueriesContext(connection) as queries:
         page(address.format(**ids))
     assert len(queries) == count
+
+
+def test_the_catalogue_asks_for_its_period_on_the_readers_clocks(fair: Fair) -> None:
+    """India: UTC+05:30 all year."""
+    user, start = factories.a_user(time_zone="Asia/Kolkata"), now().replace(minute=0, second=0, microsecond=0) + DAY
+    there, query = Client(), {"plan": "reserved", "ends_at": f"{start + DAY:%Y-%m-%dT%H:%M}"}
+    there.force_login(user)
+    form = there.get("/", {**query, "starts_at": f"{start:%Y-%m-%dT%H:%M}"}).context["form"]  # no zone: UTC
+    typed = f"{start + timedelta(hours=5, minutes=30):%Y-%m-%dT%H:%M}"
+    assert (form["zone"].value(), form["starts_at"].value(), form.criteria().starts_at) == (
+        "Asia/Kolkata",
+        typed,
+        start,
+    )
+    said = {"plan": "reserved", "starts_at": typed, "zone": "Asia/Kolkata"}
+    shown = there.get("/", said, headers={"HX-Request": "true"})
+    assert shown.context["criteria"].starts_at == start
+    assert "zone=Asia%2FKolkata" in shown.headers["HX-Push-Url"] and "zone=Asia%2FKolkata" in shown.context["wish"]
+    assert there.get("/?zone=UTC", headers={"HX-Request": "true"}).headers["HX-Push-Url"] == "/"
+    assert 'type="hidden" name="zone"' in Client().get("/").content.decode()

@@ -50,6 +50,24 @@ def test_the_search_finds_by_each_criterion(fair: Fair, wanted: dict[str, Any], 
 
 
 @pytest.mark.parametrize(
+    ("hours", "own", "charged"), [(71, None, 3_000_000), (72, None, 2_700_000), (72, 2, 1_800_000)]
+)
+def test_the_ceiling_and_the_order_are_of_what_would_be_charged_for_the_window(
+    fair: Fair, acme: Organization, hours: int, own: int | None, charged: int
+) -> None:
+    factories.the_terms(fair.big_reserved.plan, starts_at=NOON - DAY, discounts=[[72 * 3600, 10]])
+    if own:
+        Rate.objects.create(
+            offer=fair.big_reserved, organization=acme, starts_at=NOON, micros_per_node_hour=own * 10**6
+        )
+    window: dict[str, Any] = {"starts_at": NOON + HOUR, "ends_at": NOON + (1 + hours) * HOUR, "organization": acme}
+    assert found(max_micros_per_node_hour=charged - 1, **window) == []
+    (row,) = search(criteria=Criteria(max_micros_per_node_hour=charged, **window), now=NOON)
+    assert (row.micros_per_node_hour, row.micros_per_gpu_hour) == (charged, charged // 8)
+    assert (row.discount_percent > 0) == (hours == 72)
+
+
+@pytest.mark.parametrize(
     ("sort", "names"),
     [
         (Sort.PRICE, ["big_reserved", "big", "small", "green"]),

@@ -16,7 +16,7 @@ from leasing.operations import Setup
 from marketplace.models import Offer
 from tests import factories
 from tests.billing.conftest import NOON, funded
-from tests.together import deadlocks, overlaps, together
+from tests.together import deadlocks, meeting, overlaps, together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,7 +66,9 @@ def sweep(_: int) -> int:
     return sum(filling.fill(order=order, now=NOON) for order in filling.in_line())
 
 
-def test_without_the_guard_two_sweeps_fill_an_order_twice(no_guard: None) -> None:
+def test_without_the_guard_two_sweeps_fill_an_order_twice(no_guard: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_line = filling.in_line
+    monkeypatch.setattr(filling, "in_line", meeting(lambda: list(in_line())))
     an_offer(nodes=SWEEPS)
     join(funded(1000))
     together(SWEEPS, sweep)

@@ -86,18 +86,22 @@ class Keep(Ask):
         wish = self.wish(now)
         assert wish.ends_at is not None
         before = next((quote for quote, hold in desk.holds.items() if hold.who == self.who), "")
+        lapsed_at = desk.holds[before].lapses_at if before else now + KEPT
         elsewhere = {node for hold in desk.live_holds(now, but=before) for node in hold.nodes}
         free = desk.free(wish.starts_at, wish.ends_at + CLEANING, now=now, quote=before) - elsewhere
         against = {"nodes"} if len(free) < self.nodes else set()
         if desk.most_at_once(wish, None) + self.nodes > desk.customers[self.who].most_nodes:
+            against.add("limit")
+        if lapsed_at <= now < lapsed_at + KEPT:  # not ordered: others go first, as long as it was kept
             against.add("limit")
         if not desk.accepts(said, against):
             return
         desk.check_nodes(said.nodes, wish, free)
         desk.holds.pop(before, None)
         until = min(now + KEPT, wish.starts_at)
+        kept_until = min(until, lapsed_at) if lapsed_at > now else until  # in place of another: no longer than that
         desk.quotes[said.key] = Offered(wish, until)
-        desk.holds[said.key] = Hold(self.who, said.nodes, wish.starts_at, wish.ends_at + CLEANING, until)
+        desk.holds[said.key] = Hold(self.who, said.nodes, wish.starts_at, wish.ends_at + CLEANING, kept_until)
 
 
 @dataclass(frozen=True)

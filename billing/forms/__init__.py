@@ -19,17 +19,14 @@ from leasing.models import (
     OnFailure,
 )
 from leasing.operations import BadEnvironment, check_environment
-from marketplace.forms import MINUTE, UTC_ONLY, CatalogueFilter, Zoned, moment
+from marketplace.forms import MINUTE, UTC_ONLY, CatalogueFilter, Zoned, moment, on_its_clocks
 from marketplace.models import Image, Offer, Plan, PlanKind, Terms
-from marketplace.money import MICROS, MICROS_PER_CENT, SECONDS_PER_HOUR
+from marketplace.money import MICROS, SECONDS_PER_HOUR
 from marketplace.queries import MOST_NODES, Window, listed_offers
-
-LEAST_DOLLARS, MOST_DOLLARS = 10, 50_000
-MOST_BUDGET_DOLLARS = 10**9
 
 
 def utc_moment(label: str, **options: Any) -> forms.DateTimeField:
-    """A moment in UTC, chosen to the minute."""
+    """A moment in UTC, chosen to the minute: what staff enter."""
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 60}, format=MINUTE)
     words = {"invalid": "Write it as 2026-03-02T12:00, in UTC."}
     return forms.DateTimeField(label=label, widget=widget, error_messages=words, **options)
@@ -255,14 +252,13 @@ class Details(forms.Form):
         return variables
 
 
-def dollars(label: str, **limits: Any) -> forms.DecimalField:
-    """An amount in dollars and cents."""
-    widget = forms.NumberInput(attrs={"inputmode": "decimal", "step": "0.01"})
-    return forms.DecimalField(label=label, decimal_places=2, widget=widget, **limits)
-
-
 class NewStandingOrder(CatalogueFilter):
-    """Which nodes to wait for, for how long a lease, and until when. What their lease needs is in `Details`."""
+    """
+    Which nodes to wait for, for how long a lease, and until when, on the clocks of a zone. What their lease needs is in
+    `Details`.
+    """
+
+    MOMENTS = ("earliest_at", "latest_at", "expires_at")
 
     CRITERIA = ("gpu_model", "gpus", "region", "site", "plan", "gpu_memory_gb", "renewable_share", "provisioner")
 
@@ -278,15 +274,23 @@ class NewStandingOrder(CatalogueFilter):
         max_value=366 * 24,
         help_text="How long the lease lasts. Empty: on demand, until you give it back.",
     )
-    earliest_at = utc_moment("Not before (UTC)", required=False)
-    latest_at = utc_moment("Over by (UTC)", required=False, help_text="When a lease with hours has to be over.")
-    expires_at = utc_moment(
-        "Wait until (UTC)", required=False, help_text="Empty: as long as it could start, or 30 days."
-    )
+    earliest_at = moment("Not before")
+    latest_at = moment("Over by", help_text="When a lease with hours has to be over.")
+    expires_at = moment("Wait until", help_text="Empty: as long as it could start, or 30 days.")
 
-    def __init__(self, data: Any, *, initial: Mapping[str, Any], now: datetime, plans: Iterable[Plan]) -> None:
-        super().__init__(data, now=now, plans=plans)
-        self.initial = {"nodes": 1, "mode": Mode.BOOK, **initial}
+    def __init__(
+        self,
+        data: Any,
+        *,
+        initial: Mapping[str, Any],
+        now: datetime,
+        plans: Iterable[Plan],
+        zones: Mapping[str, str] = UTC_ONLY,
+    ) -> None:
+        """`initial`: as the catalogue's filters say it, times in UTC; they are shown on the form's clocks."""
+        super().__init__(data, now=now, plans=plans, zones=zones)
+        shown = on_its_clocks({"nodes": 1, "mode": Mode.BOOK, **initial, "zone": ""}, self.MOMENTS, self.chosen)
+        self.initial = shown | {"zone": self.chosen.key}
         for name in ("sort", "starts_at", "ends_at"):
             del self.fields[name]
         for field in self.fields.values():
@@ -300,8 +304,9 @@ class NewStandingOrder(CatalogueFilter):
 
     @property
     def when(self) -> list[forms.BoundField]:
-        """Those that say for when."""
-        return [self[name] for name in ("length_hours", "earliest_at", "latest_at", "expires_at")]
+        """Those that say for when; the zone where there is one to choose."""
+        names = ("length_hours", "zone", *self.MOMENTS)
+        return [self[name] for name in names if not self[name].is_hidden]
 
     def wanted(self) -> dict[str, Any]:
         """The cleaned wish as the line takes it."""
@@ -320,72 +325,3 @@ class NewStandingOrder(CatalogueFilter):
         """Put a refusal beside the field that it is about."""
         ours = {"length_seconds": "length_hours", "max_micros_per_node_hour": "max_price"}.get(field, field)
         self.add_error(ours if ours in self.fields else None, message)
-
-
-class TopUp(forms.Form):
-    """How much to pay in."""
-
-    amount = dollars(
-        "Amount",
-        min_value=LEAST_DOLLARS,
-        max_value=MOST_DOLLARS,
-        initial=100,
-        help_text="From $10 to $50,000. You pay by card on the next page.",
-    )
-
-    def cents(self) -> int:
-        """The amount in cents."""
-        return int(self.cleaned_data["amount"] * 100)
-
-
-class ChangeBudget(forms.Form):
-    """How much to spend in a month at most."""
-
-    limit = dollars(
-        "Limit",
-        min_value=1,
-        max_value=MOST_BUDGET_DOLLARS,
-        help_text="For each calendar month, counted in UTC. Orders beyond it are refused.",
-    )
-
-    def micros(self) -> int:
-        """The limit in micro-dollars."""
-        return int(self.cleaned_data["limit"] * MICROS)
-
-
-class NewBudget(ChangeBudget):
-    """The same, and for what."""
-
-    field_order = ("project", "limit")
-    project = forms.RegexField(
-        PROJECT,
-        label="Project",
-        max_length=PROJECT_LENGTH,
-        required=False,
-        error_messages={"invalid": PROJECT_WORDS},
-        help_text="The tag of the leases that it caps. Leave it empty to cap the whole organization.",
-    )
-
-
-class NewRefund(forms.Form):
-    """How much to pay back."""
-
-    amount = dollars("Amount", min_value=0.01)
-
-    def cents(self) -> int:
-        """The amount in cents."""
-        return int(self.cleaned_data["amount"] * 100)
-
-
-def cents_to_ask(missing_micros: int) -> int:
-    """The least top-up, in whole dollars, that covers what is missing; in cents."""
-    per_dollar = MICROS_PER_CENT * 100
-    return max(LEAST_DOLLARS, -(-missing_micros // per_dollar)) * 100
-
-
-class Explanation(forms.Form):
-    """Why our ledger and the card processor differ."""
-
-    reason = forms.CharField(
-        label="Why they differ", max_length=300, help_text="What you found out, and what was done. It is kept."
-    )

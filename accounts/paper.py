@@ -1,4 +1,4 @@
-"""How certificates look: the colours of static/css/tokens.css in light, two fonts that every reader has, one page."""
+"""How papers look: the colours of static/css/tokens.css in light, two fonts that every reader has, one page."""
 
 from typing import Any
 
@@ -109,3 +109,25 @@ def mark(canvas: Canvas, x: float, y: float, size: float) -> None:
     path.curveTo(17.6, 22, 20, 22, 21.9, 16)
     canvas.drawPath(path, stroke=1, fill=0)
     canvas.restoreState()
+
+
+class Numbered(Canvas):  # type: ignore[misc]
+    """Puts letterhead and foot on every page once it is known how many there are."""
+
+    def __init__(self, *arguments: Any, subject: str, words: str, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._subject, self._words, self._kept = subject, words, list[dict[str, Any]]()
+
+    def showPage(self) -> None:
+        """Not yet."""
+        self._kept.append(dict(self.__dict__))
+        self._startPage()
+
+    def save(self) -> None:
+        """Now."""
+        for number, page in enumerate(self._kept, start=1):
+            self.__dict__.update(page)
+            letterhead(self, self._subject)
+            foot(self, number, len(self._kept), self._words)
+            super().showPage()
+        super().save()

@@ -1,0 +1,243 @@
+"""
+Adjustments by staff. A small one is posted at once. One that is larger than the limit, or that makes what one person
+gave or took within a day so large, waits for a second person, seven days at most; only then money moves.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
+from django.db.models.functions import Abs
+
+from accounts.models import Organization, User
+from accounts.operations import Words, record
+from billing import operations
+from billing.models import AccountKind, Adjustment, AdjustmentState, InvoiceLine, Posting, PostingKind
+from leasing.models import Lease
+from marketplace.money import MICROS, MICROS_PER_CENT, format_micros
+
+WAITS = timedelta(days=7)
+DAY = timedelta(days=1)
+MOST_MICROS = 1_000_000 * MICROS
+LONGEST_WORDS, LONGEST_REASON = 120, 400
+
+
+class AdjustmentRefused(Exception):
+    """It cannot be asked for so. `field` names the input at fault, `message` the way out."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field, self.message = field, message
+
+
+class NotWaiting(Exception):
+    """There is nothing to decide any more: somebody was faster, or it ran out."""
+
+    def __init__(self, adjustment: Adjustment) -> None:
+        super().__init__(f"{adjustment} does not wait any more. It is {adjustment.get_state_display()}.")
+
+
+class SamePerson(Exception):
+    """Whoever asked for an adjustment cannot be its second person."""
+
+    def __init__(self) -> None:
+        super().__init__("You asked for it yourself. Somebody else of the staff has to decide.")
+
+
+@transaction.atomic
+def ask(
+    *,
+    organization: Organization,
+    amount_micros: int,
+    words: str,
+    reason: str,
+    by: User,
+    now: datetime,
+    lease: Lease | None = None,
+    invoice_line: InvoiceLine | None = None,
+) -> Adjustment:
+    """
+    Credit an organization, or with a negative amount debit it: at once, or after a second person's word.
+
+    :raises AdjustmentRefused: for an amount of nothing or beyond $1,000,000.00 or of fractions of a cent, without words
+        or a reason, or for another's lease or invoice
+    """
+    operations.lock_wallet(organization=organization)
+    _check(organization, amount_micros, words, reason, lease, invoice_line)
+    second = (
+        abs(amount_micros) + _moved_today(organization, by, now) > settings.ADJUSTMENT_LIMIT_CENTS * MICROS_PER_CENT
+    )
+    row = Adjustment(
+        organization=organization,
+        lease=invoice_line.lease if invoice_line else lease,
+        invoice_line=invoice_line,
+        amount_micros=amount_micros,
+        words=words,
+        reason=reason,
+        needs_second=second,
+        state=AdjustmentState.WAITING,
+        asked_by=by,
+        asked_at=now,
+        expires_at=now + WAITS,
+    )
+    if not second:
+        row.state, row.decided_at, row.posting = AdjustmentState.POSTED, now, _post(row, now)
+    row.save()
+    _record(row, "asked" if second else "posted", by, now)
+    return row
+
+
+def ask_by_ids(
+    *,
+    organization: str,
+    amount_cents: int,
+    words: str,
+    reason: str,
+    by: User,
+    now: datetime,
+    lease: str = "",
+    invoice_line: int | None = None,
+) -> Adjustment:
+    """
+    As `ask`, with everything named as staff write it.
+
+    :raises AdjustmentRefused: as `ask`, and for what does not exist
+    """
+    found = {
+        "organization": Organization.objects.filter(public_id=organization).first(),
+        "lease": Lease.objects.filter(public_id=lease).first() if lease else None,
+        "invoice_line": InvoiceLine.objects.select_related("invoice", "lease").filter(pk=invoice_line or 0).first(),
+    }
+    for field, wanted in {"organization": organization, "lease": lease, "invoice_line": invoice_line}.items():
+        if wanted and found[field] is None:
+            raise AdjustmentRefused(field, f"There is no {field.replace('_', ' ')} {wanted}.")
+    micros = amount_cents * MICROS_PER_CENT
+    return ask(amount_micros=micros, words=words, reason=reason, by=by, now=now, **found)  # type: ignore[arg-type]
+
+
+@transaction.atomic
+def approve(*, adjustment: Adjustment, by: User, now: datetime) -> Adjustment:
+    """
+    Post an adjustment of somebody else.
+
+    :raises SamePerson: for one's own
+    :raises NotWaiting: if it was decided or has run out
+    """
+    row = _waiting(adjustment, now)
+    if row.asked_by_id == by.pk:
+        raise SamePerson
+    row.posting = _post(row, now)
+    return _decide(row, AdjustmentState.POSTED, by, now)
+
+
+@transaction.atomic
+def refuse(*, adjustment: Adjustment, by: User, now: datetime) -> Adjustment:
+    """
+    Call an adjustment off; whoever asked for it may do so too.
+
+    :raises NotWaiting: if it was decided or has run out
+    """
+    return _decide(_waiting(adjustment, now), AdjustmentState.REFUSED, by, now)
+
+
+@transaction.atomic
+def expire(*, adjustment: Adjustment, now: datetime) -> None:
+    """Call off what nobody decided on in time. Nothing happens to one that was decided."""
+    operations.lock_wallet(organization=adjustment.organization)
+    row = Adjustment.objects.select_for_update(of=("self",)).get(pk=adjustment.pk)
+    if row.state == AdjustmentState.WAITING and row.expires_at <= now:
+        _decide(row, AdjustmentState.EXPIRED, None, now)
+
+
+def overdue(*, now: datetime) -> list[Adjustment]:
+    """Those that nobody decided on in time."""
+    late = Adjustment.objects.filter(state=AdjustmentState.WAITING, expires_at__lte=now)
+    return list(late.select_related("organization"))
+
+
+def _check(
+    organization: Organization, amount: int, words: str, reason: str, lease: Lease | None, line: InvoiceLine | None
+) -> None:
+    for field, said, most in (("words", words, LONGEST_WORDS), ("reason", reason, LONGEST_REASON)):
+        if not said.strip() or len(said) > most:
+            raise AdjustmentRefused(field, f"Write 1 to {most} characters.")
+    if not amount or abs(amount) > MOST_MICROS or amount % MICROS_PER_CENT:
+        raise AdjustmentRefused("amount_cents", "Give whole cents, not nothing, up to $1,000,000.00 either way.")
+    if lease and lease.organization_id != organization.pk:
+        raise AdjustmentRefused("lease", f"{organization} has no such lease.")
+    if line and line.invoice.organization_id != organization.pk:
+        raise AdjustmentRefused("invoice_line", f"{organization} has no such line on an invoice.")
+
+
+def _moved_today(organization: Organization, by: User, now: datetime) -> int:
+    """What one person has moved for an organization within a day: splitting an adjustment does not help."""
+    mine = Adjustment.objects.filter(organization=organization, asked_by=by, asked_at__gt=now - DAY)
+    alone = mine.filter(state=AdjustmentState.POSTED, needs_second=False)
+    return alone.aggregate(micros=Sum(Abs("amount_micros")))["micros"] or 0
+
+
+def _waiting(adjustment: Adjustment, now: datetime) -> Adjustment:
+    """The row under lock. Raises NotWaiting."""
+    operations.lock_wallet(organization=adjustment.organization)
+    locked = Adjustment.objects.select_for_update(of=("self",)).select_related("organization", "lease")
+    row = locked.get(pk=adjustment.pk)
+    if row.state != AdjustmentState.WAITING or row.expires_at <= now:
+        raise NotWaiting(row)
+    return row
+
+
+def _decide(row: Adjustment, state: AdjustmentState, by: User | None, now: datetime) -> Adjustment:
+    row.state, row.decided_by, row.decided_at = state, by, now
+    row.save(update_fields=["state", "decided_by", "decided_at", "posting"])
+    _record(row, state, by, now)
+    return row
+
+
+def _post(row: Adjustment, now: datetime) -> Posting:
+    """Of a lease it is less or more revenue, and a line of the month's invoice; any other is given away, or taken."""
+    other = AccountKind.REVENUE if row.lease else AccountKind.ADJUSTMENTS
+    return operations.post(
+        organization=row.organization,
+        kind=PostingKind.ADJUSTMENT,
+        key=f"adjustment:{row.public_id}",
+        at=now,
+        amounts={AccountKind.WALLET: row.amount_micros, other: -row.amount_micros},
+        lease=row.lease,
+        memo=row.words,
+    )
+
+
+def _record(row: Adjustment, word: str, by: User | None, now: datetime) -> None:
+    """The operator's event says who and why; the customer hears of money that moved, in the public words."""
+    actor, amount = f"user:{by.public_id}" if by else "system:billing", format_micros(row.amount_micros)
+    data = {"organization": row.organization.public_id, "amount_micros": row.amount_micros, "reason": row.reason}
+    asked: Words = {
+        "title": f"An adjustment of {amount} for {row.organization} waits for a second person",
+        "text": f"{row.reason} Decide by {row.expires_at:%Y-%m-%d %H:%M} UTC.",
+        "path": "/operations/adjustments/",
+    }
+    record(
+        organization=None,
+        kind=f"adjustment.{word}",
+        subject=row.public_id,
+        actor=actor,
+        at=now,
+        data=data,
+        notice=asked if word == "asked" else None,
+    )
+    if row.posting:
+        what = "credited to" if row.amount_micros > 0 else "taken from"
+        record(
+            organization=row.organization,
+            kind="wallet.adjusted",
+            subject=row.posting.public_id,
+            actor="system:billing",
+            at=now,
+            data={"amount_micros": row.amount_micros, "words": row.words},
+            notice={
+                "title": f"{format_micros(abs(row.amount_micros))} {what} your wallet",
+                "text": f"{row.words} The movement is in your ledger.",
+                "path": f"/wallet/ledger/{row.posting.public_id}/",
+            },
+        )

@@ -1,0 +1,90 @@
+"""The operator's part of the API: disputed payments, and who is suspended."""
+
+from typing import Any, ClassVar
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import operator_of
+from accounts.clock import now
+from accounts.http.permissions import OperatorAllowed
+from accounts.models import Organization
+from billing import suspending
+from billing.access import MAY_DECIDE, MAY_SEE_DISPUTES
+from billing.models import Dispute
+from billing.queries.disputes import disputes
+from billing.serializers.disputes import DisputeShown, SuspensionShown, WhySuspended
+
+
+class Disputes(GenericAPIView[Any]):
+    """All of them."""
+
+    queryset = Dispute.objects.all()
+    serializer_class = DisputeShown
+    permission_classes = [OperatorAllowed]
+    required: ClassVar[dict[str, str]] = {"GET": MAY_SEE_DISPUTES}
+    ordering = ("-opened_at", "-id")
+
+    @extend_schema(operation_id="operations_disputes", summary="List disputes", responses=DisputeShown(many=True))
+    def get(self, request: Request) -> Response:
+        """Disputed payments, the newest first."""
+        return self.get_paginated_response(DisputeShown(self.paginate_queryset(disputes()), many=True).data)
+
+
+class OneDispute(GenericAPIView[Any]):
+    """One of them."""
+
+    queryset = Dispute.objects.all()
+    serializer_class = DisputeShown
+    permission_classes = [OperatorAllowed]
+    required: ClassVar[dict[str, str]] = {"GET": MAY_SEE_DISPUTES}
+
+    @extend_schema(operation_id="operations_dispute", summary="Show a dispute")
+    def get(self, request: Request, id: str) -> Response:
+        """Where it stands, and until when the bank takes evidence."""
+        return Response(DisputeShown(get_object_or_404(disputes(), public_id=id)).data)
+
+
+class Suspension(GenericAPIView[Any]):
+    """Whether an organization may order."""
+
+    queryset = Organization.objects.all()
+    serializer_class = SuspensionShown
+    permission_classes = [OperatorAllowed]
+    required: ClassVar[dict[str, str]] = {"POST": MAY_DECIDE, "DELETE": MAY_DECIDE}
+
+    @extend_schema(
+        operation_id="operations_suspend",
+        summary="Suspend an organization",
+        request=WhySuspended,
+        responses=SuspensionShown,
+    )
+    def post(self, request: Request, id: str) -> Response:
+        """It cannot order, extend or move then. One that is suspended stays so."""
+        return self._changed(request, id, "suspend")
+
+    @extend_schema(
+        operation_id="operations_unsuspend",
+        summary="Let it order again",
+        request=WhySuspended,
+        responses=SuspensionShown,
+    )
+    def delete(self, request: Request, id: str) -> Response:
+        """Lift a suspension; nothing changes where there is none."""
+        return self._changed(request, id, "lift")
+
+    def _changed(self, request: Request, id: str, what: str) -> Response:
+        organization = get_object_or_404(Organization, public_id=id)
+        wanted = WhySuspended(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        why, who = wanted.validated_data["reason"], operator_of(request)
+        if what == "suspend":
+            suspending.suspend(organization=organization, reason=why, actor=who, now=now())
+        else:
+            suspending.lift(organization=organization, note=why, actor=who, now=now())
+        account = suspending.suspension(organization)
+        shown = {"organization": organization.public_id, "suspended_at": account.suspended_at if account else None}
+        return Response(SuspensionShown(shown).data)

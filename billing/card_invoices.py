@@ -1,0 +1,191 @@
+"""
+The processor's monthly invoices: asked for, mirrored, and what was paid on them put into the wallet, once.
+
+The processor tries a card that fails again by its own schedule; the customer is told at each try. After SUSPEND_AFTER
+the account is suspended: without its credit nothing new can be ordered, and what runs on it follows the ladder. It goes
+on by itself once the invoice is paid.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from accounts.models import Organization
+from accounts.operations import Words, record
+from billing import operations, suspending
+from billing.models import (
+    AccountKind,
+    BillingAccount,
+    CardInvoice,
+    CardInvoiceStatus,
+    MeteredSubscription,
+    PostingKind,
+)
+from billing.payments import card_invoices
+from billing.payments.base import Facts, Gateway
+from billing.payments.card_invoices import Stated
+from marketplace.money import MICROS_PER_CENT, format_micros
+
+LOOK_EVERY = timedelta(hours=1)
+SUSPEND_AFTER = timedelta(days=7)
+UNPAID = "card invoice "
+FINAL = (CardInvoiceStatus.PAID, CardInvoiceStatus.VOID)
+ORDER = (CardInvoiceStatus.OPEN, CardInvoiceStatus.UNCOLLECTIBLE, *FINAL)  # news never goes back in it
+ACTOR = "system:billing"
+
+
+def look(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
+    """
+    Ask for the invoices of every subscription, each once an hour, whatever messages came. Returns what went wrong, by
+    organization; none stops the rest.
+    """
+    failures: dict[str, Exception] = {}
+    due = Q(looked_at=None) | Q(looked_at__lte=now - LOOK_EVERY)
+    rows = MeteredSubscription.objects.filter(due, reference__isnull=False).select_related("organization")
+    for row in rows.order_by(F("looked_at").asc(nulls_first=True))[:50]:
+        try:
+            _look(row, gateway, now)
+        except Exception as error:  # noqa: BLE001 - reported to the caller, row by row
+            failures[row.organization.public_id] = error
+        MeteredSubscription.objects.filter(pk=row.pk).update(looked_at=now)
+    return failures
+
+
+def _look(subscription: MeteredSubscription, gateway: Gateway, now: datetime) -> None:
+    ended = set(subscription.organization.card_invoices.filter(status__in=FINAL).values_list("reference", flat=True))
+    for facts in card_invoices.of_subscription(gateway, subscription=str(subscription.reference)):
+        if facts["id"] not in ended and facts["status"] != "draft":
+            merge(facts=gateway.fetch(f"{card_invoices.PATH}/{facts['id']}", expand=card_invoices.EXPAND), now=now)
+
+
+@transaction.atomic
+def merge(*, facts: Facts, now: datetime) -> None:
+    """
+    Bring our row to where the invoice is, as the processor gave it. What was paid raises the wallet, once; what it said
+    before is passed over, and nothing leads back from paid.
+    """
+    seen = card_invoices.stated(facts)
+    if seen is None:
+        return
+    account = BillingAccount.objects.select_related("organization").filter(customer_reference=seen.customer).first()
+    if account is None or facts["currency"] != "usd":
+        return
+    operations.lock_wallet(organization=account.organization)
+    row = CardInvoice.objects.filter(reference=seen.reference).first()
+    fresh = row is None
+    row = row or CardInvoice(organization=account.organization, reference=seen.reference)
+    if not fresh and (ORDER.index(seen.status), seen.attempts) < (ORDER.index(row.status), row.attempts):
+        return
+    if row.status in FINAL:
+        return
+    before = row.attempts
+    _copy(row, seen, now)
+    row.save()
+    if row.status == CardInvoiceStatus.PAID:
+        _paid(row, now)
+    elif row.attempts > before:
+        _tell(row, "invoice.card_failed", _failed_words(row), now)
+    elif fresh:
+        _record(row, "invoice.card_issued", now)
+
+
+def _copy(row: CardInvoice, seen: Stated, now: datetime) -> None:
+    row.number, row.status, row.attempts = seen.number, CardInvoiceStatus(seen.status), seen.attempts
+    row.period_start, row.period_end, row.finalized_at = seen.period_start, seen.period_end, seen.finalized_at
+    row.subtotal_cents, row.total_cents = seen.subtotal_cents, seen.total_cents
+    row.due_cents, row.paid_cents = seen.due_cents, seen.paid_cents
+    row.page_url, row.pdf_url, row.charge_reference = seen.page_url, seen.pdf_url, seen.charge_reference
+    row.paid_at, row.next_attempt_at = seen.paid_at, seen.next_attempt_at
+    failing = row.status == CardInvoiceStatus.OPEN and row.attempts
+    row.failed_at = (row.failed_at or now) if failing or row.status == CardInvoiceStatus.UNCOLLECTIBLE else None
+
+
+def _paid(row: CardInvoice, now: datetime) -> None:
+    micros = row.paid_cents * MICROS_PER_CENT
+    if micros:  # less than the processor charges at least is paid with a later one
+        operations.post(
+            organization=row.organization,
+            kind=PostingKind.CARD_INVOICE,
+            key=f"card_invoice:{row.public_id}",
+            at=now,
+            amounts={AccountKind.CLEARING: -micros, AccountKind.WALLET: micros},
+            memo=f"Invoice {row.number} paid by card",
+        )
+        text = f"{format_micros(micros)} were charged to your card for {row.number}."
+        words: Words = {"title": f"Invoice {row.number} is paid", "text": text, "path": "/invoices/"}
+        _tell(row, "invoice.card_paid", words, now)
+    _lift(row.organization, now)
+
+
+def suspend_due(*, now: datetime) -> list[Organization]:
+    """Organizations with an invoice whose card has failed for so long that their credit ends now."""
+    overdue = Q(card_invoices__status=CardInvoiceStatus.OPEN, card_invoices__failed_at__lte=now - SUSPEND_AFTER)
+    given_up = Q(card_invoices__status=CardInvoiceStatus.UNCOLLECTIBLE)
+    return list(
+        Organization.objects.filter(overdue | given_up, billing_account__suspended_at=None).order_by("pk").distinct()
+    )
+
+
+@transaction.atomic
+def suspend(*, organization: Organization, now: datetime) -> None:
+    """Its credit ends until the invoice is paid; once, and not if it was paid meanwhile."""
+    operations.lock_wallet(organization=organization)
+    unpaid = organization.card_invoices.filter(failed_at__isnull=False).order_by("failed_at").first()
+    if unpaid is None:
+        return
+    if suspending.suspend_overdue(organization=organization, what=f"{UNPAID}{unpaid.number}", now=now):
+        words: Words = {
+            "title": f"{organization.name} has no credit until {unpaid.number} is paid",
+            "text": f"Your card was declined for {unpaid.number} since {unpaid.failed_at:%Y-%m-%d} (UTC). New orders "
+            "wait, and leases on demand are paused as when a wallet is empty. Pay it on its page, and all goes on by "
+            "itself.",
+            "path": "/invoices/",
+        }
+        _tell(unpaid, "invoice.credit_suspended", words, now)
+
+
+def _lift(organization: Organization, now: datetime) -> None:
+    """Suspended for its invoices, it has its credit again once none fails any more."""
+    if organization.card_invoices.filter(failed_at__isnull=False).exists():
+        return
+    if suspending.lift_overdue(organization=organization, what=UNPAID):
+        record(
+            organization=organization,
+            kind="invoice.credit_back",
+            subject=organization.public_id,
+            actor=ACTOR,
+            at=now,
+            notice={
+                "title": f"{organization.name} has its credit again",
+                "text": "Your invoices are paid. Orders are taken again, and paused leases go on by themselves.",
+                "path": "/wallet/",
+            },
+        )
+
+
+def _failed_words(row: CardInvoice) -> Words:
+    again = f" It is tried again on {row.next_attempt_at:%Y-%m-%d} (UTC)." if row.next_attempt_at else ""
+    return {
+        "title": f"Your card was declined for invoice {row.number}",
+        "text": f"{format_micros(row.due_cents * MICROS_PER_CENT)} could not be charged.{again} Pay it on its page, or "
+        f"save another card. {SUSPEND_AFTER.days} days after the first try your credit ends until it is paid.",
+        "path": "/invoices/",
+    }
+
+
+def _tell(row: CardInvoice, kind: str, words: Words, now: datetime) -> None:
+    _record(row, kind, now, words)
+
+
+def _record(row: CardInvoice, kind: str, now: datetime, words: Words | None = None) -> None:
+    record(
+        organization=row.organization,
+        kind=kind,
+        subject=row.public_id,
+        actor=ACTOR,
+        at=now,
+        data={"number": row.number, "total_cents": row.total_cents, "paid_cents": row.paid_cents},
+        notice=words,
+    )

@@ -1,0 +1,59 @@
+"""What the operator's pages of money ask of staff."""
+
+from typing import Any
+
+from django import forms
+
+from billing.adjusting import LONGEST_REASON as LONGEST_ADJUSTMENT_REASON
+from billing.adjusting import LONGEST_WORDS
+
+LONGEST_REASON = 200
+CENTS = 100
+
+
+class Why(forms.Form):
+    """Why something is done."""
+
+    reason = forms.CharField(
+        max_length=LONGEST_REASON, help_text="For other staff; the customer never reads it. At most 200 characters."
+    )
+
+
+class NewAdjustment(forms.Form):
+    """A credit or a debit for an organization."""
+
+    organization = forms.CharField(label="Organization", max_length=40, help_text="Its id, such as og_….")
+    amount = forms.DecimalField(
+        label="Amount in dollars",
+        max_digits=9,
+        decimal_places=2,
+        widget=forms.NumberInput(attrs={"inputmode": "decimal", "step": "any"}),
+        help_text="25.00 credits the wallet, -25.00 takes from it.",
+    )
+    words = forms.CharField(
+        label="Words for the customer", max_length=LONGEST_WORDS, help_text="They stand in the ledger and the e-mail."
+    )
+    reason = forms.CharField(
+        label="Reason",
+        max_length=LONGEST_ADJUSTMENT_REASON,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="For other staff; the customer never reads it. At most 400 characters.",
+    )
+    lease = forms.CharField(
+        label="Lease", max_length=40, required=False, help_text="Such as ls_…, if it is about one: then on its invoice."
+    )
+    invoice_line = forms.IntegerField(
+        label="Invoice line", min_value=1, required=False, help_text="Its number in the admin, if it corrects one."
+    )
+
+    def asked(self) -> dict[str, Any]:
+        """As `billing.adjusting.ask_by_ids` takes it. Call after `is_valid`."""
+        said = dict(self.cleaned_data)
+        amount = said.pop("amount")
+        return {**said, "amount_cents": int(amount * CENTS)}
+
+
+class AdjustmentAnswer(forms.Form):
+    """Staff's answer to an adjustment of somebody else."""
+
+    answer = forms.ChoiceField(choices=[("approve", "Approve"), ("refuse", "Refuse")], widget=forms.HiddenInput)

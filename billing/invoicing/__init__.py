@@ -1,0 +1,17 @@
+"""Monthly invoices: closed for all organizations at once, guarded, numbered without gaps; and shown beforehand."""
+
+from billing.invoicing.closing import ClockBehind, Closed, PeriodNotReady, close, due, past_months
+from billing.invoicing.parking import AlreadyReleased, release
+from billing.invoicing.preview import preview
+
+__all__ = [
+    "AlreadyReleased",
+    "ClockBehind",
+    "Closed",
+    "PeriodNotReady",
+    "close",
+    "due",
+    "past_months",
+    "preview",
+    "release",
+]

@@ -1,0 +1,73 @@
+"""
+Safety bounds: a month that breaks one is parked, and staff look at it. Guessing would send a wrong invoice; parking
+sends one late (Kill Bill parks accounts for the same reason).
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from accounts.operations import record
+from billing.invoicing import statements
+from billing.models import ParkedMonth
+
+TIMES_THE_LARGEST = 10  # of the last twelve months' invoices
+BUT_AT_LEAST_CENTS = 1_000_000  # $10,000: less is never too much
+ACTOR = "system:billing"
+
+
+class AlreadyReleased(Exception):
+    """Somebody has released the month before."""
+
+
+def park(given: dict[str, Any]) -> int:
+    """Park what looks wrong of a close that is under way, and leave its lines out; how many organizations."""
+    limits = {"times": TIMES_THE_LARGEST, "least_cents": BUT_AT_LEAST_CENTS}
+    with connection.cursor() as cursor:
+        cursor.execute(statements.PARK, {**given, **limits})
+        parked = [key for (key,) in cursor.fetchall()]
+        cursor.execute(statements.LEAVE_OUT, {"parked": parked})
+    if parked:
+        _tell(parked, given)
+    return len(parked)
+
+
+@transaction.atomic
+def release(*, parked: ParkedMonth, reason: str, actor: str, now: datetime) -> None:
+    """
+    Let a month be closed as it stands, for a reason that staff give. The next sweep closes it.
+
+    :raises AlreadyReleased: if it was released before
+    """
+    open_one = ParkedMonth.objects.filter(pk=parked.pk, released_at=None)
+    if not open_one.update(released_at=now, released_by=actor, release_reason=reason):
+        raise AlreadyReleased(f"{parked} was released before.")
+    record(
+        organization=None,
+        kind="closing.released",
+        subject=parked.public_id,
+        actor=actor,
+        at=now,
+        data={"organization": parked.organization.public_id, "period": parked.period_start, "reason": reason},
+    )
+
+
+def _tell(parked: list[int], given: dict[str, Any]) -> None:
+    rows = ParkedMonth.objects.filter(organization__in=parked, period_start=given["month"]).select_related(
+        "organization"
+    )
+    many = "1 organization" if len(parked) == 1 else f"{len(parked):,} organizations"
+    record(
+        organization=None,
+        kind="closing.parked",
+        subject=f"{given['month']:%Y-%m}",
+        actor=ACTOR,
+        at=given["now"],
+        data={"parked": [row.public_id for row in rows]},
+        notice={
+            "title": f"{given['month']:%B %Y} is parked for {many}",
+            "text": f"What looks wrong is not invoiced before you release it. First: {rows[0]}. {rows[0].reason}",
+            "path": "/operations/closing/",
+        },
+    )

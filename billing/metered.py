@@ -1,0 +1,205 @@
+"""
+Billing by the month through the processor: one meter, one price, and a subscription for each organization that pays so.
+
+All of it is made through the outbox, each thing once what it needs is known; a sweep asks for what is missing.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import Organization
+from billing import operations
+from billing.cards import cards_of
+from billing.models import (
+    BillingAccount,
+    BillingMode,
+    CallKind,
+    CallState,
+    GatewayCall,
+    Link,
+    MeteredPrice,
+    MeteredSubscription,
+    SavedCard,
+)
+from billing.payments import customers, meters
+from billing.payments.base import Facts, Gateway
+from billing.queries.months import month_of, next_month, start_of
+from billing.queries.wallet import wallet_balance
+
+OPEN = (CallState.PENDING, CallState.UNCERTAIN)
+
+
+def begin(*, organization: Organization, now: datetime) -> MeteredSubscription:
+    """
+    From now on the processor is told what the organization is charged. Money that it has is taken off first. Under the
+    wallet's lock; the subscription itself is made by `prepare`.
+    """
+    subscription, _ = MeteredSubscription.objects.select_for_update().get_or_create(organization=organization)
+    last = Link.objects.filter(organization=organization).order_by("-number").values_list("number", flat=True).first()
+    subscription.begun_number = subscription.exported_number = last or 0
+    subscription.carry_micros = -max(0, wallet_balance(organization))
+    if subscription.ends_at and subscription.ends_at <= now:
+        subscription.reference = subscription.started_at = None
+    elif subscription.ends_at:
+        _ask_end(subscription, ends=False, now=now)
+    subscription.ends_at = None
+    subscription.save()
+    return subscription
+
+
+def end(*, organization: Organization, now: datetime) -> None:
+    """Nothing more is billed: the subscription ends with its month, in which nothing is owed."""
+    subscription = MeteredSubscription.objects.select_for_update().get(organization=organization)
+    subscription.ends_at = start_of(next_month(month_of(now)))
+    subscription.save(update_fields=["ends_at"])
+    if subscription.reference:
+        _ask_end(subscription, ends=True, now=now)
+
+
+def _ask_end(subscription: MeteredSubscription, *, ends: bool, now: datetime) -> None:
+    if subscription.reference is None:
+        return
+    operations.ask(
+        organization=subscription.organization,
+        kind=CallKind.SUBSCRIPTION_END,
+        subject=f"{subscription.reference}:{now:%Y-%m-%dT%H:%M:%S.%f}",
+        call=meters.ending(subscription=subscription.reference, ends=ends),
+        now=now,
+    )
+
+
+def prepare(*, gateway: Gateway, now: datetime) -> None:
+    """
+    Ask for what is missing: the card to charge, the meter, then its price, then subscriptions. Calls the processor, to
+    find what was made before this database was: a meter's name and a price's lookup key can be given once.
+    """
+    _ask_cards(now)
+    waiting = BillingAccount.objects.filter(
+        mode=BillingMode.METERED,
+        customer_reference__isnull=False,
+        organization__metered_subscription__reference=None,
+    )
+    accounts = list(waiting.select_related("organization").order_by("pk"))
+    if not accounts:
+        return
+    price = _price(gateway, accounts[0].organization, now)
+    if price:
+        for account in accounts:
+            _ask_subscription(account, price, now)
+
+
+def _ask_cards(now: datetime) -> None:
+    """Months are charged to the default card: the processor is told when that is another one."""
+    known = BillingAccount.objects.filter(mode=BillingMode.METERED, customer_reference__isnull=False)
+    for account in known.select_related("organization__metered_subscription").order_by("pk"):
+        card = cards_of(account.organization).first()
+        if card and card.reference != account.organization.metered_subscription.card_reference:
+            _ask_card(account, card, now)
+
+
+@transaction.atomic
+def _ask_card(account: BillingAccount, card: SavedCard, now: datetime) -> None:
+    """Once for each change: a card that is refused is not asked for again before another was taken."""
+    told = GatewayCall.objects.filter(organization=account.organization, kind=CallKind.BILLED_CARD)
+    call = customers.charged_to(customer=str(account.customer_reference), card=card.reference)
+    operations.ask(
+        organization=account.organization,
+        kind=CallKind.BILLED_CARD,
+        subject=f"{card.public_id}:{told.filter(state=CallState.DONE).count()}",
+        call=call,
+        now=now,
+    )
+
+
+def card_told(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
+    """The processor charges months to that card from now on."""
+    MeteredSubscription.objects.filter(organization=call.organization).update(
+        card_reference=customers.default_card(facts)
+    )
+
+
+def find_card(gateway: Gateway, call: GatewayCall) -> Facts | None:
+    """The customer of a call that names a card, if it has that card."""
+    found = gateway.fetch(call.path)
+    return found if customers.default_card(found) == customers.default_card(call.body) else None
+
+
+def _price(gateway: Gateway, first: Organization, now: datetime) -> str:
+    """The price's reference, or "" while it is being made: the calls go in the first organization's line."""
+    known, _ = MeteredPrice.objects.get_or_create(event_name=meters.EVENT_NAME)
+    if known.price_reference:
+        return known.price_reference
+    if not known.meter_reference:
+        found = meters.find_meter(gateway)
+        if found is None:
+            _ask_once(first, CallKind.METER, now)
+            return ""
+        meter_known(reference=found["id"])
+    found = meters.find_price(gateway)
+    if found is None:
+        _ask_once(first, CallKind.METERED_PRICE, now)
+        return ""
+    MeteredPrice.objects.filter(pk=known.pk).update(price_reference=found["id"])
+    return str(found["id"])
+
+
+def meter_known(*, reference: str) -> None:
+    """The meter is there."""
+    MeteredPrice.objects.filter(event_name=meters.EVENT_NAME).update(meter_reference=reference)
+
+
+@transaction.atomic
+def _ask_once(organization: Organization, kind: CallKind, now: datetime) -> None:
+    """Unless it is asked for already; one that was refused is asked for again at another day."""
+    if not GatewayCall.objects.filter(kind=kind, state__in=OPEN).exists():
+        reference = MeteredPrice.objects.get(event_name=meters.EVENT_NAME).meter_reference
+        call = meters.meter() if kind == CallKind.METER else meters.price(meter=reference)
+        subject = f"{meters.EVENT_NAME}:{now:%Y-%m-%d}"
+        operations.ask(organization=organization, kind=kind, subject=subject, call=call, now=now)
+
+
+@transaction.atomic
+def _ask_subscription(account: BillingAccount, price: str, now: datetime) -> None:
+    anchor = start_of(next_month(month_of(now)))
+    call = meters.subscription(
+        customer=str(account.customer_reference),
+        price=price,
+        anchor=anchor,
+        organization_id=account.organization.public_id,
+    )
+    open_calls = GatewayCall.objects.filter(
+        organization=account.organization, kind=CallKind.SUBSCRIPTION, state__in=OPEN
+    )
+    if not open_calls.exists():
+        subject = f"{account.organization.public_id}:{now:%Y-%m-%d}"
+        operations.ask(
+            organization=account.organization, kind=CallKind.SUBSCRIPTION, subject=subject, call=call, now=now
+        )
+
+
+def made(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
+    """The meter or the price was made."""
+    field = "meter_reference" if call.kind == CallKind.METER else "price_reference"
+    MeteredPrice.objects.filter(event_name=meters.EVENT_NAME).update(**{field: facts["id"]})
+
+
+def subscribed(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
+    """The organization is billed by the month from now on."""
+    MeteredSubscription.objects.filter(organization=call.organization, reference=None).update(
+        reference=facts["id"], started_at=datetime.fromtimestamp(facts["start_date"], now.tzinfo)
+    )
+
+
+def ended(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
+    """It ends with its month, or goes on: `ends_at` says so already."""
+
+
+def find(gateway: Gateway, call: GatewayCall) -> Facts | None:
+    """The meter, the price or the subscription of a call, by its name or reference."""
+    if call.kind == CallKind.METER:
+        return meters.find_meter(gateway)
+    if call.kind == CallKind.METERED_PRICE:
+        return meters.find_price(gateway)
+    found = gateway.fetch(call.path)
+    return found if found["cancel_at_period_end"] == call.body["cancel_at_period_end"] else None

@@ -1,0 +1,80 @@
+"""Who an organization is for the tax office: its legal name, address and tax id, version by version."""
+
+import pgtrigger
+from django.db import models
+from django.db.models import Q
+
+from accounts.ids import PublicIdField
+from accounts.models import Organization
+
+
+class TaxIdKind(models.TextChoices):
+    """The processor's words: https://docs.stripe.com/billing/customer/tax-ids"""
+
+    EU_VAT = "eu_vat", "EU VAT number"
+    GB_VAT = "gb_vat", "UK VAT number"
+    CH_VAT = "ch_vat", "Swiss VAT number"
+    NO_VAT = "no_vat", "Norwegian VAT number"
+    AU_ABN = "au_abn", "Australian ABN"
+    US_EIN = "us_ein", "US EIN"
+
+
+class TaxIdState(models.TextChoices):
+    """What the register says of a tax id. Only a verified one changes the tax."""
+
+    NONE = "none", "no tax id"
+    PENDING = "pending", "being checked"
+    VERIFIED = "verified", "verified"
+    UNVERIFIED = "unverified", "not known to the register"
+    UNAVAILABLE = "unavailable", "no register answers for it"
+
+
+class TaxProfile(models.Model):
+    """
+    One version; the newest is in force. Nothing of it is edited but what the register says of its tax id.
+    """
+
+    public_id = PublicIdField(prefix="tp")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="tax_profiles")
+    version = models.PositiveIntegerField()
+    legal_name = models.CharField(max_length=120)
+    line1 = models.CharField(max_length=120)
+    line2 = models.CharField(max_length=120, blank=True)
+    city = models.CharField(max_length=80)
+    region = models.CharField(max_length=40, blank=True, help_text="State or province; in the US its two letters.")
+    postal_code = models.CharField(max_length=20, blank=True)
+    country = models.CharField(max_length=2, help_text="ISO 3166-1, two letters.")
+    tax_id_kind = models.CharField(max_length=10, blank=True, choices=TaxIdKind)
+    tax_id = models.CharField(max_length=40, blank=True)
+    tax_id_state = models.CharField(max_length=12, choices=TaxIdState, default=TaxIdState.NONE)
+    reference = models.CharField(max_length=255, blank=True, help_text="The processor's tax id.")
+    declared_at = models.DateTimeField()
+    declared_by = models.CharField(max_length=80, help_text="Actor, such as user:us_….")
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="When the register was last asked.")
+
+    class Meta:
+        ordering = ["organization", "-version"]
+        indexes = [models.Index(fields=["id"], name="tax_profile_pending", condition=Q(tax_id_state="pending"))]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "version"], name="tax_profile_version_once"),
+            models.CheckConstraint(condition=Q(country__regex="^[A-Z]{2}$"), name="tax_profile_has_a_country"),
+            models.CheckConstraint(
+                condition=Q(tax_id="", tax_id_kind="", tax_id_state="none")
+                | ~Q(tax_id="") & ~Q(tax_id_kind="") & ~Q(tax_id_state="none"),
+                name="tax_profile_has_a_whole_tax_id_or_none",
+            ),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="tax_profile_is_kept", operation=pgtrigger.Delete),
+            pgtrigger.Protect(
+                name="tax_profile_stays_as_declared",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.AnyChange(
+                    "organization", "version", "legal_name", "line1", "line2", "city", "region", "postal_code",
+                    "country", "tax_id_kind", "tax_id", "declared_at", "declared_by",
+                ),
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.legal_name}, version {self.version}"

@@ -1,0 +1,126 @@
+"""How an organization pays, and how far it is trusted: staff decide, with a reason that is kept."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import Organization
+from accounts.operations import Words, record
+from billing import customers, metered, operations
+from billing.cards import cards_of
+from billing.models import TRUST, BillingAccount, BillingMode, Export, ExportState, Invoice, TrustLevel
+from billing.queries import wallet
+from billing.queries.receivables import still_open
+from marketplace.money import MICROS, format_micros
+
+MOST_CREDIT_MICROS = 10_000_000 * MICROS
+
+
+class ChangeRefused(Exception):
+    """The organization cannot pay in this way now. `field` names the input at fault, the message the way out."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Decision:
+    """
+    What staff decide for an organization. Without `credit_micros` its credit is what its trust gives; `override` lets
+    one without a working card pay later all the same.
+    """
+
+    mode: BillingMode
+    trust: TrustLevel
+    credit_micros: int | None
+    reason: str
+    override: bool = False
+
+
+def card_works(*, organization: Organization, now: datetime) -> bool:
+    """Whether it has saved a default card that has not expired."""
+    card = cards_of(organization).first()
+    return card is not None and card.expires_at > now
+
+
+@transaction.atomic
+def decide(*, organization: Organization, decision: Decision, actor: str, now: datetime) -> BillingAccount:
+    """
+    Change how an organization pays, and how far it is trusted.
+
+    :raises ChangeRefused: without a reason, a card or an override; with more credit than there is; or while it owes
+    """
+    operations.lock_wallet(organization=organization)
+    operations.account_of(organization)
+    account = BillingAccount.objects.select_for_update().get(organization=organization)
+    credit, card = _credit(decision), card_works(organization=organization, now=now)
+    _check(account, decision, credit, card=card, now=now)
+    before = _facts(account)
+    if decision.mode == BillingMode.METERED != account.mode:
+        customers.make_known(organization=organization, now=now)
+        metered.begin(organization=organization, now=now)
+    if account.mode == BillingMode.METERED != decision.mode:
+        metered.end(organization=organization, now=now)
+    account.mode, account.trust, account.credit_micros = decision.mode, decision.trust, credit
+    account.save(update_fields=["mode", "trust", "credit_micros"])
+    after = _facts(account)
+    if before != after:
+        record(
+            organization=organization,
+            kind="payment.terms_changed",
+            subject=organization.public_id,
+            actor=actor,
+            at=now,
+            data={"before": before, "after": after, "reason": decision.reason, "without_card": not card},
+            notice=_words(organization, account),
+        )
+    return account
+
+
+def _credit(decision: Decision) -> int:
+    if decision.mode == BillingMode.PREPAID:
+        return 0
+    given = TRUST[decision.trust].credit_micros
+    return given if decision.credit_micros is None else decision.credit_micros
+
+
+def _check(account: BillingAccount, decision: Decision, credit: int, *, card: bool, now: datetime) -> None:
+    if not decision.reason.strip():
+        raise ChangeRefused("reason", "Say why: it is kept with the change.")
+    if not 0 <= credit <= MOST_CREDIT_MICROS:
+        raise ChangeRefused("credit", f"Credit is $0.00 to {format_micros(MOST_CREDIT_MICROS)}.")
+    if decision.mode == account.mode:
+        return
+    if decision.mode == BillingMode.METERED and not card and not decision.override:
+        raise ChangeRefused(
+            "mode", "It has no default card that works. Let it save one first, or tick that it may go without."
+        )
+    if account.mode != BillingMode.PREPAID:
+        _check_settled(account.organization, now)
+
+
+def _check_settled(organization: Organization, now: datetime) -> None:
+    purse = wallet(organization=organization, now=now)
+    owed = purse.accrued_micros - purse.balance_micros
+    if still_open(Invoice.objects.filter(organization=organization)):
+        raise ChangeRefused("mode", "An invoice by transfer is open. Change it once that was paid.")
+    if owed > 0:
+        raise ChangeRefused("mode", f"It owes {format_micros(owed)}. Change it once that was invoiced and paid.")
+    if Export.objects.filter(organization=organization, state=ExportState.PENDING).exists():
+        raise ChangeRefused("mode", "Charges are still on their way to its invoice. Try again in some minutes.")
+
+
+def _facts(account: BillingAccount) -> dict[str, str | int]:
+    return {"mode": account.mode, "trust": account.trust, "credit_micros": account.credit_micros}
+
+
+def _words(organization: Organization, account: BillingAccount) -> Words:
+    credit = f", up to {format_micros(account.credit_micros)} at a time" if account.credit_micros else ""
+    return {
+        "title": f"{organization.name} pays {account.get_mode_display()}",
+        "text": f"From now on what you lease is paid {account.get_mode_display()}{credit}. "
+        "Your wallet shows what is used and what is left.",
+        "path": "/wallet/",
+    }

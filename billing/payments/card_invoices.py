@@ -1,0 +1,105 @@
+"""The provider's invoices of subscriptions, in our words."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Literal
+
+from billing.payments.base import Facts, Gateway
+
+PATH = "/v1/invoices"
+EXPAND = ("payments.data.payment.payment_intent",)
+Status = Literal["open", "paid", "uncollectible", "void"]
+
+
+@dataclass(frozen=True)
+class Stated:
+    """
+    An invoice that is final, as the provider states it. Cents; `due_cents` with the customer's balance before it;
+    `charge_reference` is there where a card has paid.
+    """
+
+    reference: str
+    charge_reference: str
+    customer: str
+    number: str
+    status: Status
+    period_start: datetime
+    period_end: datetime
+    subtotal_cents: int
+    total_cents: int
+    due_cents: int
+    paid_cents: int
+    page_url: str
+    pdf_url: str
+    finalized_at: datetime
+    paid_at: datetime | None
+    attempts: int
+    next_attempt_at: datetime | None
+
+
+@dataclass(frozen=True)
+class StatedLine:
+    """One line: `export` is ours where it is an item that we put there, else empty, and the meter's."""
+
+    micros: int
+    cents: int
+    export: str
+
+
+def stated(facts: Facts) -> Stated | None:
+    """
+    An invoice that was fetched with EXPAND. None while it is a draft, and for one that no subscription made: those are
+    not ours to read.
+    """
+    of_subscription = (facts.get("parent") or {}).get("type") == "subscription_details"
+    if facts["status"] == "draft" or not of_subscription:
+        return None
+    times = facts["status_transitions"]
+    return Stated(
+        reference=facts["id"],
+        charge_reference=_charge(facts),
+        customer=facts["customer"],
+        number=facts["number"] or "",
+        status=facts["status"],
+        period_start=_time(facts["period_start"]),
+        period_end=_time(facts["period_end"]),
+        subtotal_cents=facts["subtotal"],
+        total_cents=facts["total"],
+        due_cents=facts["amount_due"],
+        paid_cents=facts["amount_paid"],
+        page_url=facts["hosted_invoice_url"] or "",
+        pdf_url=facts["invoice_pdf"] or "",
+        finalized_at=_time(times["finalized_at"]),
+        paid_at=_time(times["paid_at"]) if times["paid_at"] else None,
+        attempts=facts["attempt_count"],
+        next_attempt_at=_time(facts["next_payment_attempt"]) if facts["next_payment_attempt"] else None,
+    )
+
+
+def of_subscription(gateway: Gateway, *, subscription: str) -> Iterator[Facts]:
+    """All its invoices, newest first."""
+    return gateway.each(PATH, subscription=subscription)
+
+
+def lines(gateway: Gateway, *, reference: str) -> list[StatedLine]:
+    """All lines of an invoice."""
+    return [
+        StatedLine(
+            micros=int(Decimal(str(line["quantity_decimal"] or line["quantity"] or 0))),
+            cents=line["amount"],
+            export=(line.get("metadata") or {}).get("export", ""),
+        )
+        for line in gateway.each(f"{PATH}/{reference}/lines")
+    ]
+
+
+def _charge(facts: Facts) -> str:
+    """Of the payment that was made; those before it were called off."""
+    intents = (paid["payment"].get("payment_intent") or {} for paid in facts["payments"]["data"])
+    return next((str(one["latest_charge"]) for one in intents if one.get("status") == "succeeded"), "")
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,60 @@
+"""Promotional credit: what is left of it, in the order in which it is spent, and what of it has ended."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F, Q, QuerySet, Sum
+
+from accounts.models import Organization
+from billing.models import AccountKind, CreditGrant, LedgerAccount, Meter
+from billing.queries.meters import NOT_BEGUN, open_readings
+
+
+@dataclass(frozen=True)
+class Lapse:
+    """What is to be taken back of a grant that has ended. Micro-dollars; nothing where all is spoken for."""
+
+    grant: CreditGrant
+    micros: int
+
+
+def credits_left(organization: Organization) -> QuerySet[CreditGrant]:
+    """Grants with something left, in the order in which they are spent: what ends first, then the oldest."""
+    left = CreditGrant.objects.filter(organization=organization, remaining_micros__gt=0)
+    return left.order_by(F("expires_at").asc(nulls_last=True), "id")
+
+
+def ended(*, now: datetime) -> Q:
+    """Grants that have ended and of which nothing was taken back yet."""
+    return Q(expires_at__lte=now, lapsed_at=None, remaining_micros__gt=0)
+
+
+def lapsing(*, organization: Organization, grants: Iterable[CreditGrant], now: datetime) -> list[Lapse]:
+    """
+    What lapses of these grants, which are `credits_left`: all that was neither used before its end nor is needed for
+    what was ordered. So it is the same however late the use is posted or this is asked.
+    """
+    grants = list(grants)
+    due = [one for one in grants if one.expires_at and one.expires_at <= now and one.lapsed_at is None]
+    if not due:
+        return []
+    kept = sum(one.remaining_micros for one in grants if one.lapsed_at)
+    balance = LedgerAccount.objects.get(organization=organization, kind=AccountKind.WALLET).balance_micros
+    promised, found, taken = _promised_micros(organization), list[Lapse](), 0
+    for grant in due:
+        assert grant.expires_at
+        readings = open_readings(organization, at=grant.expires_at)
+        used = max(0, sum(reading.accrued_micros for reading in readings))
+        held = promised + sum(reading.held_micros for reading in readings)
+        unused = grant.remaining_micros - max(0, used - kept)
+        micros = max(0, min(unused, balance - taken - used - held))
+        found.append(Lapse(grant, micros))
+        taken, kept = taken + micros, kept + grant.remaining_micros - micros
+    return found
+
+
+def _promised_micros(organization: Organization) -> int:
+    """What is kept aside for leases that have not begun."""
+    meters = Meter.objects.filter(organization=organization, closed_at=None, lease__state__in=NOT_BEGUN)
+    return meters.aggregate(micros=Sum("hold_micros"))["micros"] or 0

@@ -1,0 +1,142 @@
+"""What customers who pay by transfer owe on which invoice, and since when. States follow from what was paid."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from django.db.models import BigIntegerField, F, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
+
+from billing.models import Applied, BankTransfer, BillingMode, CreditNote, Invoice, InvoiceLine, WriteOff
+
+
+class PaperState(StrEnum):
+    """How far an invoice by transfer is."""
+
+    OPEN = "open"
+    OVERDUE = "overdue"
+    PAID = "paid"
+    WRITTEN_OFF = "written_off"
+
+
+# Whole days behind the due date: less than so many.
+AGES = ((1, "not due"), (31, "1 to 30 days late"), (61, "31 to 60 days late"), (91, "61 to 90 days late"))
+OLDEST = "over 90 days late"
+
+
+@dataclass(frozen=True)
+class Receivable:
+    """An invoice by transfer, and what has become of its amount; all in cents."""
+
+    invoice: Invoice
+    paid_cents: int
+    credited_cents: int
+    written_off_cents: int
+
+    @property
+    def open_cents(self) -> int:
+        """What is still to come. Notes on a paid invoice make the wallet larger, not this less than nothing."""
+        settled = self.paid_cents + self.credited_cents + self.written_off_cents
+        return max(0, self.invoice.total_cents - settled)
+
+    def days_late(self, today: date) -> int:
+        """Whole days behind the due date; 0 or less while it is in time."""
+        return (today - self.due_on).days
+
+    @property
+    def due_on(self) -> date:
+        """The last day in time, UTC."""
+        assert self.invoice.due_on  # the database has one for each invoice by transfer
+        return self.invoice.due_on
+
+    def state(self, today: date) -> PaperState:
+        """How far it is on that UTC day."""
+        if not self.open_cents:
+            return PaperState.WRITTEN_OFF if self.written_off_cents else PaperState.PAID
+        return PaperState.OVERDUE if self.days_late(today) > 0 else PaperState.OPEN
+
+
+def receivables(invoices: QuerySet[Invoice]) -> list[Receivable]:
+    """Those of `invoices` that are paid by transfer, the earliest due first."""
+    rows = (
+        _with_settled(invoices)
+        .filter(mode=BillingMode.INVOICED)
+        .select_related("organization")
+        .order_by("due_on", "id")
+    )
+    return [Receivable(row, row.paid, row.noted, row.gone) for row in rows]
+
+
+def still_open(invoices: QuerySet[Invoice]) -> list[Receivable]:
+    """Those of `invoices` with something to come, the earliest due first."""
+    return receivables(
+        _with_settled(invoices).filter(total_cents__gt=F("paid") + F("noted") + F("gone"), mode=BillingMode.INVOICED)
+    )
+
+
+def receivable_of(invoice: Invoice) -> Receivable | None:
+    """One invoice; None if it is not paid by transfer."""
+    return next(iter(receivables(Invoice.objects.filter(pk=invoice.pk))), None)
+
+
+def unapplied_cents(transfer: BankTransfer) -> int:
+    """What of a transfer has paid no invoice yet."""
+    return transfer.amount_cents - (transfer.applied.aggregate(sum=Sum("cents"))["sum"] or 0)
+
+
+def unapplied(transfers: QuerySet[BankTransfer]) -> QuerySet[BankTransfer]:
+    """Those that have not paid invoices with all of it, oldest first."""
+    used = Coalesce(Sum("applied__cents"), 0, output_field=BigIntegerField())
+    return transfers.annotate(used=used).filter(amount_cents__gt=F("used")).order_by("received_at", "id")
+
+
+def creditable_cents(invoice: Invoice) -> dict[int, int]:
+    """Net cents that may still be credited, by the key of the line; fees and use only, for a credit is no charge."""
+    lines = InvoiceLine.objects.filter(invoice=invoice, cents__gt=0)
+    rows = lines.annotate(taken=Coalesce(Sum("credited__cents"), 0, output_field=BigIntegerField()))
+    return {row.pk: row.cents - row.taken for row in rows}
+
+
+def aging(rows: Iterable[Receivable], *, today: date) -> list[tuple[str, int]]:
+    """Open cents by how late they are, from "not due" on."""
+    sums = dict.fromkeys([*(name for _, name in AGES), OLDEST], 0)
+    for row in rows:
+        late = row.days_late(today)
+        name = next((name for before, name in AGES if late < before), OLDEST)
+        sums[name] += row.open_cents
+    return list(sums.items())
+
+
+def _with_settled(invoices: QuerySet[Invoice]) -> QuerySet[Any]:
+    return invoices.annotate(
+        paid=_sum(Applied.objects.filter(invoice=OuterRef("pk")), "cents"),
+        noted=_sum(CreditNote.objects.filter(invoice=OuterRef("pk")), "total_cents"),
+        gone=_sum(WriteOff.objects.filter(invoice=OuterRef("pk")), "cents"),
+    )
+
+
+def _sum(rows: "QuerySet[Applied] | QuerySet[CreditNote] | QuerySet[WriteOff]", column: str) -> Coalesce:
+    total = rows.order_by().values("invoice").annotate(sum=Sum(column)).values("sum")
+    return Coalesce(Subquery(total), Value(0), output_field=BigIntegerField())
+
+
+def transfers_of(invoice: Invoice) -> QuerySet[Applied]:
+    """What has paid an invoice, the newest first."""
+    return Applied.objects.filter(invoice=invoice).select_related("transfer").order_by("-at", "-id")
+
+
+def notes_of(invoice: Invoice) -> QuerySet[CreditNote]:
+    """What was credited of an invoice, the newest first."""
+    return CreditNote.objects.filter(invoice=invoice).order_by("-id")
+
+
+def papers_to_print() -> QuerySet[Invoice]:
+    """Invoices with all that their PDF says."""
+    return Invoice.objects.select_related("organization").prefetch_related("lines__lease")
+
+
+def notes_to_print() -> QuerySet[CreditNote]:
+    """Credit notes with all that their PDF says."""
+    return CreditNote.objects.select_related("invoice").prefetch_related("lines__line__lease")

@@ -1,0 +1,84 @@
+"""
+Suspended organizations cannot order, extend or move; they can always pay, return, read and download. What they lease
+goes on: on demand as long as their wallet carries it, reserved until its end. `billing.limits` asks, here it
+is decided.
+
+Whoever owes is suspended until the money is there, which lifts it again. Any other reason takes the place of these: a
+payment must not lift what a dispute has brought, and a sweep suspends again who still owes.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import Organization
+from accounts.operations import Words, record
+from billing import operations
+from billing.models import BillingAccount
+
+WAY_OUT = "Write to us, and we will settle it together. You can pay, return, read and download as before."
+SUSPENDED = f"Your company is suspended: it cannot order, extend or move nodes for now. {WAY_OUT}"
+
+
+OVERDUE = "overdue: "  # how a reason begins that ends by itself
+
+
+@transaction.atomic
+def suspend(*, organization: Organization, reason: str, actor: str, now: datetime) -> bool:
+    """
+    Suspend an organization, once; one that is suspended stays so for the first reason. The reason is for staff: the
+    organization hears only the way out. Returns whether it was not suspended before.
+    """
+    operations.lock_wallet(organization=organization)
+    operations.account_of(organization)
+    mine = BillingAccount.objects.filter(organization=organization)
+    mine.filter(suspended_reason__startswith=OVERDUE).update(suspended_reason=reason[:200])
+    if not mine.filter(suspended_at=None).update(suspended_at=now, suspended_reason=reason[:200]):
+        return False
+    notice: Words = {
+        "title": f"{organization.name} is suspended",
+        "text": f"{SUSPENDED} What you lease goes on: on demand as long as your wallet carries it.",
+        "path": "/wallet/",
+    }
+    _record(organization, "suspended", actor, now, reason=reason, notice=notice)
+    return True
+
+
+def suspend_overdue(*, organization: Organization, what: str, now: datetime) -> bool:
+    """Suspend who owes, under the wallet's lock; whoever asks tells it. Returns whether it was not suspended before."""
+    free = BillingAccount.objects.filter(organization=organization, suspended_at=None)
+    return bool(free.update(suspended_at=now, suspended_reason=f"{OVERDUE}{what}"[:200]))
+
+
+def lift_overdue(*, organization: Organization, what: str) -> bool:
+    """End that, and nothing else, under the wallet's lock. Returns whether it ended."""
+    mine = BillingAccount.objects.filter(organization=organization, suspended_reason__startswith=f"{OVERDUE}{what}")
+    return bool(mine.update(suspended_at=None, suspended_reason=""))
+
+
+@transaction.atomic
+def lift(*, organization: Organization, actor: str, now: datetime, note: str = "") -> bool:
+    """Let an organization order again. `note` is for staff. Returns whether it was suspended."""
+    operations.lock_wallet(organization=organization)
+    held = BillingAccount.objects.filter(organization=organization, suspended_at__isnull=False)
+    if not held.update(suspended_at=None, suspended_reason=""):
+        return False
+    notice: Words = {
+        "title": f"{organization.name} can order again",
+        "text": "Your company is not suspended any more. Leases that were paused go on as the wallet allows.",
+        "path": "/wallet/",
+    }
+    _record(organization, "unsuspended", actor, now, reason=note, notice=notice)
+    return True
+
+
+def suspension(organization: Organization) -> BillingAccount | None:
+    """The organization's account if it is suspended, as the database knows by now."""
+    return BillingAccount.objects.filter(organization=organization, suspended_at__isnull=False).first()
+
+
+def _record(organization: Organization, word: str, actor: str, now: datetime, *, reason: str, notice: Words) -> None:
+    """Twice: the organization's own event says only that it is so, the operator's says why and by whom."""
+    kind, subject = f"organization.{word}", organization.public_id
+    record(organization=organization, kind=kind, subject=subject, actor="system:billing", at=now, notice=notice)
+    record(organization=None, kind=kind, subject=subject, actor=actor, at=now, data={"reason": reason})

@@ -1,0 +1,200 @@
+"""
+Ties three books out, each day and each month: what our ledger posted, what our rows say that the processor was told,
+and what the processor says: its meter for days, its invoices for months. A difference is a row, open until all agree
+again, and told to staff once. What came too late for its invoice is put on the next one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.db import transaction
+from django.db.models import Q, QuerySet, Sum
+
+from accounts.models import Organization
+from accounts.operations import record
+from billing import exporting, operations
+from billing.models import (
+    AccountKind,
+    CardInvoice,
+    Entry,
+    Export,
+    ExportWay,
+    MeteredPrice,
+    MeteredSubscription,
+    TieOut,
+)
+from billing.payments import card_invoices, meters
+from billing.payments.base import Gateway
+from billing.payments.card_invoices import StatedLine
+from marketplace.money import MICROS_PER_CENT, format_micros
+
+DAY = timedelta(days=1)
+DAYS_BACK = 35  # in which the processor still counts
+SETTLED = timedelta(hours=2)  # after a day, until its last hour is told and counted
+ACTOR = "system:billing"
+
+
+@dataclass(frozen=True)
+class Books:
+    """The same money by the ledger, by our rows, and by the processor, micro-dollars."""
+
+    posted: int
+    exported: int
+    told: int
+    counted: int
+    allowed: int = 0
+
+    @property
+    def match(self) -> bool:
+        """Whether all agree, but for what rounding allows."""
+        return self.posted == self.exported and abs(self.told - self.counted) <= self.allowed
+
+
+def tie_out(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
+    """
+    Compare what was not compared yet or did not agree. Returns what went wrong, by organization; none stops the rest.
+    """
+    failures: dict[str, Exception] = {}
+    rows = MeteredSubscription.objects.filter(reference__isnull=False).select_related("organization__billing_account")
+    for row in rows.order_by("pk"):
+        try:
+            for day in days_due(row, now=now):
+                compare_day(subscription=row, day=day, gateway=gateway, now=now)
+            for invoice in invoices_due(row.organization):
+                compare_month(invoice=invoice, gateway=gateway, now=now)
+        except Exception as error:  # noqa: BLE001 - reported to the caller, row by row
+            failures[row.organization.public_id] = error
+    return failures
+
+
+def days_due(subscription: MeteredSubscription, *, now: datetime) -> list[date]:
+    """Days that are over and were not found to agree, from its start on, the oldest first."""
+    assert subscription.started_at is not None
+    last = (now - SETTLED).astimezone(UTC).date()
+    first = max(subscription.started_at.astimezone(UTC).date(), last - DAYS_BACK * DAY)
+    agreed = TieOut.objects.filter(
+        organization=subscription.organization, span=TieOut.Span.DAY, differs_since=None, day__gte=first
+    )
+    known = set(agreed.values_list("day", flat=True))
+    days = [first + n * DAY for n in range((last - first).days)]
+    return [day for day in days if day not in known]
+
+
+def invoices_due(organization: Organization) -> QuerySet[CardInvoice]:
+    """Invoices of whole months that were not found to agree."""
+    agreed = TieOut.objects.filter(organization=organization, span=TieOut.Span.MONTH, differs_since=None)
+    started = Q(period_end__gt=organization.metered_subscription.started_at)
+    months = CardInvoice.objects.filter(started, organization=organization).order_by("period_end")
+    return months.exclude(period_start__date__in=agreed.values("day"))
+
+
+def compare_day(*, subscription: MeteredSubscription, day: date, gateway: Gateway, now: datetime) -> TieOut:
+    """One UTC day of postings and of the meter."""
+    since = datetime.combine(day, time(), UTC)
+    organization = subscription.organization
+    meter = MeteredPrice.objects.get(event_name=meters.EVENT_NAME).meter_reference
+    customer = str(organization.billing_account.customer_reference)
+    counted = meters.counted(gateway, meter=meter, customer=customer, since=since, until=since + DAY)
+    with transaction.atomic():
+        operations.lock_wallet(organization=organization)
+        books = Books(
+            posted=_posted(subscription, since, since + DAY),
+            exported=_sum(organization, "micros", hour__gte=since, hour__lt=since + DAY),
+            told=exporting.told_micros(organization, since=since, until=since + DAY),
+            counted=counted,
+        )
+        return _write(organization, TieOut.Span.DAY, day, books, now)
+
+
+def compare_month(*, invoice: CardInvoice, gateway: Gateway, now: datetime) -> TieOut:
+    """
+    One invoice, line by line: the meter's bills what was told for its period, and each item of ours its row. A cent for
+    each line may be lost or won by rounding, and nothing else.
+    """
+    lines = card_invoices.lines(gateway, reference=invoice.reference)
+    organization, since, until = invoice.organization, invoice.period_start, invoice.period_end
+    billed = sum(line.micros for line in lines if not line.export)
+    with transaction.atomic():
+        operations.lock_wallet(organization=organization)
+        late = exporting.told_micros(organization, since=since, until=until) - billed
+        if late > 0 and not _missed(invoice):
+            exporting.missed(organization=organization, month_end=until, micros=late, now=now)
+        books = Books(
+            posted=_posted(organization.metered_subscription, exporting.hour_of(since), until),
+            exported=_sum(organization, "micros", hour__gte=exporting.hour_of(since), hour__lt=until),
+            told=billed + min(late, 0) + sum(_value(organization, line) for line in lines),
+            counted=invoice.subtotal_cents * MICROS_PER_CENT,
+            allowed=len(lines) * MICROS_PER_CENT,
+        )
+        return _write(organization, TieOut.Span.MONTH, since.date(), books, now)
+
+
+def _missed(invoice: CardInvoice) -> bool:
+    return Export.objects.filter(
+        organization=invoice.organization, way=ExportWay.MISSED, hour=invoice.period_end - exporting.HOUR
+    ).exists()
+
+
+def _value(organization: Organization, line: StatedLine) -> int:
+    row = Export.objects.filter(organization=organization, identifier=line.export).first()
+    return row.value_micros if row else 0
+
+
+def _posted(subscription: MeteredSubscription, since: datetime, until: datetime) -> int:
+    """What the wallet lost between two moments by all but payments of invoices, since it is billed by the month."""
+    moved = Entry.objects.filter(
+        account__organization=subscription.organization,
+        account__kind=AccountKind.WALLET,
+        posting__at__gte=since,
+        posting__at__lt=until,
+        posting__link__number__gt=subscription.begun_number,
+    ).exclude(posting__kind__in=exporting.PAYMENTS)
+    return -(moved.aggregate(micros=Sum("amount_micros"))["micros"] or 0)
+
+
+def _sum(organization: Organization, field: str, **within: datetime) -> int:
+    rows = Export.objects.filter(organization=organization, **within)
+    return rows.aggregate(micros=Sum(field))["micros"] or 0
+
+
+def _write(organization: Organization, span: TieOut.Span, day: date, books: Books, now: datetime) -> TieOut:
+    known = TieOut.objects.filter(organization=organization, span=span, day=day).first()
+    since = None if books.match else (known.differs_since if known and known.differs_since else now)
+    row, _ = TieOut.objects.update_or_create(
+        organization=organization,
+        span=span,
+        day=day,
+        defaults={
+            "posted_micros": books.posted,
+            "exported_micros": books.exported,
+            "told_micros": books.told,
+            "counted_micros": books.counted,
+            "allowed_micros": books.allowed,
+            "checked_at": now,
+            "differs_since": since,
+        },
+    )
+    if since == now:
+        _alarm(row, now)
+    return row
+
+
+def _alarm(row: TieOut, now: datetime) -> None:
+    posted, told, counted = (
+        format_micros(micros, places=6) for micros in (row.posted_micros, row.told_micros, row.counted_micros)
+    )
+    record(
+        organization=None,
+        kind="metered.difference",
+        subject=row.organization.public_id,
+        actor=ACTOR,
+        at=now,
+        data={"span": row.span, "day": f"{row.day}", "told_micros": row.told_micros, "counted": row.counted_micros},
+        notice={
+            "title": f"{row.organization}: the {row.span} of {row.day} does not tie out",
+            "text": f"Posted {posted}, told to the processor {told}, there {counted}. Find out why before it is "
+            "invoiced. This is told once; it closes by itself when all agree.",
+            "path": "/operations/metered/",
+        },
+    )

@@ -1,0 +1,75 @@
+"""Staff's pages of adjustments: what waits for a second person, what was decided, and a new one."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from accounts.access import may_operate
+from accounts.clock import now
+from accounts.models import User
+from accounts.views import operator_allowed
+from billing import adjusting
+from billing.access import MAY_ADJUST, MAY_APPROVE, MAY_SEE_ADJUSTMENTS
+from billing.forms.staff import AdjustmentAnswer, NewAdjustment
+from billing.models import Adjustment, AdjustmentState
+from billing.queries.adjustments import adjustments, waiting
+
+SHOWN = 50
+ANSWERS = {"approve": adjusting.approve, "refuse": adjusting.refuse}
+SAID = {AdjustmentState.POSTED: "It is posted.", AdjustmentState.WAITING: "It waits for a second person now."}
+
+
+@operator_allowed(MAY_SEE_ADJUSTMENTS)
+def adjustment_list(request: HttpRequest) -> HttpResponse:
+    """Those that wait, the oldest first, and the newest of the others."""
+    context = {
+        "waiting": waiting(),
+        "rows": adjustments().exclude(state=AdjustmentState.WAITING)[:SHOWN],
+        "may_adjust": may_operate(request.user, MAY_ADJUST),
+        "now": now(),
+    }
+    return render(request, "billing/adjustments.html", context)
+
+
+@operator_allowed(MAY_ADJUST)
+def adjustment_new(request: HttpRequest) -> HttpResponse:
+    """A credit or a debit."""
+    form = NewAdjustment(request.POST or None, initial=request.GET.dict())
+    if form.is_valid():
+        try:
+            row = adjusting.ask_by_ids(**form.asked(), by=_staff(request), now=now())
+        except adjusting.AdjustmentRefused as refused:
+            form.add_error("amount" if refused.field == "amount_cents" else refused.field, refused.message)
+        else:
+            messages.success(request, SAID[AdjustmentState(row.state)])
+            return redirect("adjustments")
+    context = {"form": form, "limit_cents": settings.ADJUSTMENT_LIMIT_CENTS}
+    return render(request, "billing/adjustment_new.html", context)
+
+
+@operator_allowed(MAY_SEE_ADJUSTMENTS)
+def adjustment(request: HttpRequest, id: str) -> HttpResponse:
+    """One of them, and the answer of whoever may decide."""
+    found = get_object_or_404(adjustments(), public_id=id)
+    may_decide = may_operate(request.user, MAY_APPROVE)
+    form = AdjustmentAnswer(request.POST or None)
+    if may_decide and form.is_valid():
+        return _answered(request, found, form.cleaned_data["answer"])
+    context = {"adjustment": found, "may_decide": may_decide, "own": found.asked_by == request.user, "now": now()}
+    return render(request, "billing/adjustment.html", context)
+
+
+def _answered(request: HttpRequest, found: Adjustment, answer: str) -> HttpResponse:
+    try:
+        row = ANSWERS[answer](adjustment=found, by=_staff(request), now=now())
+    except (adjusting.NotWaiting, adjusting.SamePerson) as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, f"The adjustment of {row.organization} is {row.get_state_display()}.")
+    return redirect("adjustments")
+
+
+def _staff(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user

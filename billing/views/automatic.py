@@ -1,0 +1,46 @@
+"""Automatic top-up: its rules, what it has charged this month, and its switch."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from accounts.access import principal_of
+from accounts.clock import now
+from accounts.views import allowed
+from billing import automatic as rules
+from billing.cards import cards_of
+from billing.forms.money import AutoTopUpRules
+
+
+@allowed("money:write")
+def automatic(request: HttpRequest) -> HttpResponse:
+    """Switch it on or off, or change its limits."""
+    principal, moment = principal_of(request), now()
+    own = principal.organization
+    row = rules.rules_of(own)
+    if request.method == "POST" and "off" in request.POST:
+        rules.switch_off(organization=own, actor=principal.actor, now=moment)
+        messages.success(request, "Automatic top-up is off. Nothing is charged by itself any more.")
+        return redirect("wallet")
+    form = AutoTopUpRules(request.POST or None, rules=row)
+    if form.is_valid() and _switched_on(request, form):
+        messages.success(request, "Automatic top-up is on, with these limits.")
+        return redirect("wallet")
+    context = {
+        "form": form,
+        "row": row,
+        "card": cards_of(own).first(),
+        "used_cents": rules.used_cents(organization=own, now=moment),
+        "month": moment,
+    }
+    return render(request, "billing/automatic.html", context)
+
+
+def _switched_on(request: HttpRequest, form: AutoTopUpRules) -> bool:
+    principal = principal_of(request)
+    try:
+        rules.switch_on(organization=principal.organization, rules=form.rules(), actor=principal.actor, now=now())
+    except rules.BadRule as bad:
+        form.refuse(bad.field, str(bad))
+        return False
+    return True

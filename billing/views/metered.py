@@ -1,0 +1,41 @@
+"""Staff's pages of who pays later: who owes what, what does not tie out, and how one organization pays."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from accounts.access import operator_of
+from accounts.clock import now
+from accounts.models import Organization
+from accounts.views import operator_allowed
+from billing import operations, paying
+from billing.access import MAY_DECIDE, MAY_SEE
+from billing.forms.metered import PaymentTerms
+from billing.queries.metered import differences, owing
+
+
+@operator_allowed(MAY_SEE)
+def metered_list(request: HttpRequest) -> HttpResponse:
+    """What does not tie out, and everybody who pays later. Any other organization is found by its id."""
+    wanted = request.GET.get("organization", "").strip()
+    if wanted and Organization.objects.filter(public_id=wanted).exists():
+        return redirect("metered_organization", id=wanted)
+    context = {"differences": differences(), "owing": owing(now=now()), "wanted": wanted}
+    return render(request, "billing/metered.html", context)
+
+
+@operator_allowed(MAY_DECIDE)
+def metered_organization(request: HttpRequest, id: str) -> HttpResponse:
+    """How an organization pays, and how far it is trusted."""
+    organization = get_object_or_404(Organization, public_id=id)
+    account = operations.account_of(organization)
+    form = PaymentTerms(request.POST or None, account=account)
+    if form.is_valid():
+        try:
+            paying.decide(organization=organization, decision=form.decision(), actor=operator_of(request), now=now())
+        except paying.ChangeRefused as refused:
+            form.add_error(refused.field, str(refused))
+        else:
+            messages.success(request, f"{organization.name} pays as decided.")
+            return redirect("metered")
+    return render(request, "billing/metered_organization.html", {"organization": organization, "form": form})

@@ -1,0 +1,125 @@
+"""Staff's pages of what customers owe: by age, one invoice with what happened to it, and months that look wrong."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from accounts.access import may_operate, operator_of
+from accounts.clock import now
+from accounts.views import operator_allowed
+from billing import credit_notes, invoicing, receivables
+from billing.access import MAY_CREDIT, MAY_LOOK, MAY_RECORD, MAY_RELEASE, MAY_WRITE_OFF
+from billing.forms.papers import Credit, Reason, Transfer
+from billing.models import Invoice, ParkedMonth
+from billing.queries.receivables import aging, notes_of, receivable_of, still_open, transfers_of
+
+
+@operator_allowed(MAY_LOOK)
+def receivable_list(request: HttpRequest) -> HttpResponse:
+    """Who owes what, and since when."""
+    today, rows = now().date(), still_open(Invoice.objects.all())
+    context = {
+        "rows": [(row, row.state(today), row.days_late(today)) for row in rows],
+        "ages": aging(rows, today=today),
+        "may_record": may_operate(request.user, MAY_RECORD),
+    }
+    return render(request, "billing/receivables.html", context)
+
+
+@operator_allowed(MAY_RECORD)
+def transfer_new(request: HttpRequest) -> HttpResponse:
+    """What came to our bank."""
+    form = Transfer(request.POST or None, initial=request.GET.dict())
+    if form.is_valid():
+        said = {name: form.cleaned_data[name] for name in ("organization", "reference", "received_at", "invoice")}
+        try:
+            transfer = receivables.record_transfer(
+                **said, amount_cents=form.cents(), actor=operator_of(request), now=now()
+            )
+        except receivables.BadTransfer as refused:
+            form.add_error(refused.field.removesuffix("_cents"), str(refused))
+        else:
+            messages.success(request, f"The transfer {transfer} is recorded.")
+            return redirect("receivables")
+    return render(request, "billing/transfer_new.html", {"form": form})
+
+
+@operator_allowed(MAY_LOOK)
+def receivable(request: HttpRequest, id: str) -> HttpResponse:
+    """One invoice: what was paid and credited, and what staff may do about the rest."""
+    invoice = get_object_or_404(Invoice.objects.select_related("organization"), public_id=id)
+    owed = receivable_of(invoice)
+    context = {
+        "invoice": invoice,
+        "owed": owed,
+        "state": owed.state(now().date()) if owed else "",
+        "applied": transfers_of(invoice),
+        "notes": notes_of(invoice),
+        "may_record": may_operate(request.user, MAY_RECORD),
+        "may_credit": may_operate(request.user, MAY_CREDIT),
+        "may_write_off": may_operate(request.user, MAY_WRITE_OFF),
+    }
+    return render(request, "billing/receivable.html", context)
+
+
+@operator_allowed(MAY_CREDIT)
+def credit(request: HttpRequest, id: str) -> HttpResponse:
+    """Take back a part of an invoice."""
+    invoice = get_object_or_404(Invoice.objects.select_related("organization"), public_id=id)
+    form = Credit(request.POST or None, invoice=invoice)
+    if form.is_valid():
+        try:
+            note = credit_notes.credit(
+                invoice=invoice,
+                cents_by_line=form.cents_by_line(),
+                reason=form.cleaned_data["reason"],
+                actor=operator_of(request),
+                now=now(),
+            )
+        except credit_notes.BadCredit as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, f"Credit note {note} is issued.")
+            return redirect("receivable", id=id)
+    return render(request, "billing/credit.html", {"form": form, "invoice": invoice})
+
+
+@operator_allowed(MAY_WRITE_OFF)
+def write_off(request: HttpRequest, id: str) -> HttpResponse:
+    """Give up what is open of an invoice."""
+    invoice = get_object_or_404(Invoice.objects.select_related("organization"), public_id=id)
+    form = Reason(request.POST or None)
+    if form.is_valid():
+        try:
+            receivables.write_off(
+                invoice=invoice, reason=form.cleaned_data["reason"], actor=operator_of(request), now=now()
+            )
+        except receivables.NothingOwed as refused:
+            messages.error(request, str(refused))
+        else:
+            messages.success(request, f"What was open of {invoice} is written off.")
+        return redirect("receivable", id=id)
+    return render(request, "billing/write_off.html", {"form": form, "invoice": invoice, "owed": receivable_of(invoice)})
+
+
+@operator_allowed(MAY_RELEASE)
+def parked_list(request: HttpRequest) -> HttpResponse:
+    """Months that were not closed, for they look wrong."""
+    rows = ParkedMonth.objects.select_related("organization").filter(released_at=None)
+    return render(request, "billing/parked_months.html", {"rows": rows})
+
+
+@operator_allowed(MAY_RELEASE)
+def parked_release(request: HttpRequest, id: str) -> HttpResponse:
+    """Let one be closed as it stands."""
+    parked = get_object_or_404(ParkedMonth.objects.select_related("organization"), public_id=id)
+    form = Reason(request.POST or None)
+    if form.is_valid():
+        try:
+            invoicing.release(parked=parked, reason=form.cleaned_data["reason"], actor=operator_of(request), now=now())
+        except invoicing.AlreadyReleased as refused:
+            messages.error(request, str(refused))
+        else:
+            messages.success(request, f"{parked} is released. The next sweep closes it.")
+        return redirect("parked_months")
+    return render(request, "billing/parked_month.html", {"form": form, "parked": parked})

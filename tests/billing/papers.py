@@ -1,0 +1,38 @@
+"""A customer who pays by transfer, and its invoice of $3.00 for March 2026, due on 1 May 2026."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from accounts.models import Organization
+from billing import metering
+from billing.models import BillingAccount, Invoice
+from leasing.operations import end
+from marketplace.models import Offer
+from tests.billing.conftest import SECOND, invoiced, running
+
+ISSUED = datetime(2026, 4, 1, 0, 5, tzinfo=UTC)
+DUE = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+STAFF = "user:us_staff"
+
+
+def on_account(organization: Organization, **more: str) -> BillingAccount:
+    """It pays by transfer, 30 days after an invoice."""
+    return BillingAccount.objects.create(
+        organization=organization, mode="invoiced", credit_micros=1_000_000_000, **more
+    )
+
+
+def owing(organization: Organization, offer: Offer, *, month: date = date(2026, 3, 1)) -> Invoice:
+    """The invoice of a month in which it used 3,000 seconds at $3.60 an hour."""
+    begin = datetime(month.year, month.month, 20, tzinfo=UTC)
+    lease = running(organization, offer, now=begin)
+    end(lease=lease, reason="returned", actor=STAFF, now=begin + 3000 * SECOND)
+    metering.meter(lease=lease, upto=begin, now=begin + 3000 * SECOND)
+    issued = datetime(month.year, month.month + 1, 1, 0, 5, tzinfo=UTC)
+    made = invoiced(organization, month=month, now=issued)
+    assert made
+    return made
+
+
+def days_late(days: int) -> datetime:
+    """Noon, so many days behind the due date of March's invoice."""
+    return DUE + timedelta(days=days)

@@ -28,6 +28,8 @@ HELP = """\
                           the same on a real host that is built on this machine for it (as root)
 ./run code                the staff login's authenticator code of the moment
 ./run bench booking       how many orders a second the API takes, beside PostgreSQL alone
+./run bench energy        what plans of power earn beside rules and perfect foresight, and whether they keep promises;
+                          --prices FILE on other prices
 ./run bench fleet         how fast telemetry and health of 10,000 nodes are kept, each figure beside its bar,
                           with databases of its own; --quick only tries whether it works
 ./run bench search        the same of finding free nodes, among 10,000 with a million leases
@@ -40,7 +42,7 @@ State is kept in var/ (STATE_DIR): stop and remove it to start afresh. ./test ru
 
 
 NEEDED_BYTES = 500_000_000
-MEASUREMENTS = ("billing_wallet", "booking", "fleet", "search")
+MEASUREMENTS = ("billing_wallet", "booking", "energy", "fleet", "search")
 
 
 def main(arguments: list[str]) -> int:

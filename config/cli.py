@@ -28,6 +28,8 @@ HELP = """\
                           the same on a real host that is built on this machine for it (as root)
 ./run code                the staff login's authenticator code of the moment
 ./run bench booking       how many orders a second the API takes, beside PostgreSQL alone
+./run bench energy        what plans of power earn beside rules and perfect foresight, and whether they keep promises;
+                          --prices FILE on other prices
 ./run bench fleet         how fast telemetry and health of 10,000 nodes are kept, each figure beside its bar,
                           with databases of its own; --quick only tries whether it works
 ./run bench billing       how long closing a month takes, beside the same work by hand in SQL
@@ -41,7 +43,7 @@ State is kept in var/ (STATE_DIR): stop and remove it to start afresh. ./test ru
 
 
 NEEDED_BYTES = 500_000_000
-MEASUREMENTS = ("billing", "billing_wallet", "booking", "fleet", "search")
+MEASUREMENTS = ("billing", "billing_wallet", "booking", "energy", "fleet", "search")
 
 
 def main(arguments: list[str]) -> int:

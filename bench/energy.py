@@ -1,0 +1,47 @@
+"""
+`./run bench energy`: what plans of power earn beside rules and perfect foresight, how long they take, and whether they
+keep promises. On real prices (`--prices FILE` for others of the same columns), a made-up fleet, and weeks gone wrong.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from bench import energy_gaps, energy_prices
+from bench.table import Table, chapter
+
+QUICK_DAYS, QUICK_SEEDS, QUICK_WEEKS = 14, 1, 100
+SEEDS, WEEKS = 5, 10_000
+
+
+def main(arguments: list[str]) -> int:
+    """Measure everything; 1 when a bar is missed, 2 when the prices cannot be read."""
+    parser = argparse.ArgumentParser(prog="./run bench energy", description=__doc__)
+    parser.add_argument("--prices", type=Path, default=energy_prices.OWN, help="a CSV, gzipped or not")
+    parser.add_argument("--days", type=int, default=0, help="the first so many days of it only")
+    parser.add_argument("--quick", action="store_true", help="small and fast: whether it works, not how well")
+    given = parser.parse_args(arguments)
+    try:
+        prices = energy_prices.read(given.prices)
+    except (OSError, ValueError) as unreadable:
+        print(unreadable, file=sys.stderr)
+        return 2
+    days = given.days or (QUICK_DAYS if given.quick else 0)
+    prices = prices.first(days * prices.steps_a_day) if days else prices
+    table = Table(judging=not given.quick)
+    table.listen()
+    gaps = f"{prices.missing} of them filled" if prices.missing else "none missing"
+    with chapter(f"50 MW on {prices.name}: {prices.steps:,} steps of {60 * prices.step_hours:g} min, {gaps}"):
+        energy_gaps.real_prices(table, prices)
+    with chapter("45 sites for a week of hours, demand charge included"):
+        energy_gaps.made_up_fleets(table, seeds=QUICK_SEEDS if given.quick else SEEDS)
+    with chapter("Planning 45 sites for 168 hours, the surplus of regions coupled, one thread"):
+        energy_gaps.speed(table, rounds=2 if given.quick else 7)
+    weeks = QUICK_WEEKS if given.quick else WEEKS
+    with chapter(f"{weeks:,} random weeks in which grids lose 60 % without warning"):
+        energy_gaps.promises(table, weeks=weeks)
+    return table.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from marketplace.models import PlanKind, Terms
+from marketplace.models import Terms
 from marketplace.queries import MOST_NODES
 from marketplace.templatetags.places import NBSP, length
 
@@ -26,7 +26,7 @@ def changes(before: Terms, after: Terms) -> list[tuple[str, str, str]]:
 def _booking(terms: Terms) -> Iterator[tuple[str, str]]:
     steps = "".join(f", from {length(start)} on in steps of {length(step)}" for start, step in terms.length_steps)
     yield "Length", f"{length(terms.min_seconds)} to {length(terms.max_seconds)}{steps}"
-    if terms.plan.kind == PlanKind.ON_DEMAND:
+    if terms.plan.open_ended:
         yield "Starts", "at once"
     else:
         yield "Starts and ends", _multiples(terms)
@@ -54,7 +54,7 @@ def _multiples(terms: Terms) -> str:
 
 def _obligations(terms: Terms) -> Iterator[tuple[str, str]]:
     yield "Ready within", f"{length(terms.start_deadline_seconds)}, or re-placed once, then refunded"
-    if terms.plan.kind == PlanKind.ON_DEMAND:
+    if terms.plan.open_ended:
         yield "Guaranteed", f"{length(terms.guarantee_seconds)} ahead, renewed while nobody booked behind you"
     else:
         yield "Extended", _extensions(terms)
@@ -76,7 +76,7 @@ def _pauses(terms: Terms) -> str:
 
 def _costs(terms: Terms) -> Iterator[tuple[str, str]]:
     yield "Start fee", "none"
-    if terms.plan.kind == PlanKind.ON_DEMAND:
+    if terms.plan.open_ended:
         yield "Given back", "at any time; what is not used is not paid"
         return
     off = [f"{percent}{NBSP}% from {length(start)} on" for start, percent in terms.discounts if percent]

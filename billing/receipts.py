@@ -9,7 +9,7 @@ from billing.queries import Reading, read, readable
 from billing.queries.credits import Credit, credited
 from billing.queries.freed import hand_backs
 from billing.queries.meters import Part
-from leasing.models import Lease
+from leasing.models import Interruption, Lease
 from leasing.states import LeaseState
 
 WHY_NOTHING = {
@@ -38,7 +38,8 @@ class Receipt:
     """
     What a lease cost up to `at`: `seconds` × `nodes` - `outage_node_seconds`, each of the `parts` at its price, and in
     `hand_backs` what handing back agreed time has cost and brought. Amounts are micro-dollars; times are UTC. The
-    credits sum to the outage's node-seconds, and to what they would have cost.
+    credits sum to the outage's node-seconds, and to what they would have cost. The `interruptions` are those for which
+    it was paused; of what their notice was short, billing credits by rule.
     """
 
     lease: Lease
@@ -59,6 +60,7 @@ class Receipt:
     outage_node_seconds: int = 0
     credits: tuple[Credit, ...] = ()
     hand_backs: tuple[HandBack, ...] = ()
+    interruptions: tuple[Interruption, ...] = ()
 
     @property
     def total_micros(self) -> int:
@@ -94,6 +96,7 @@ def receipt(*, lease: Lease, now: datetime) -> Receipt:
         outage_node_seconds=reading.outage_seconds,
         credits=tuple(credited(reading)),
         hand_backs=tuple(hand_backs(row.lease)),
+        interruptions=tuple(row.lease.interruptions.filter(paused_at__isnull=False).order_by("paused_at")),
     )
 
 

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from billing.models import Invoice, InvoiceLine
 from billing.serializers.handing_back import HandBackShown
+from leasing.serializers.interruptions import InterruptionShown
 
 
 class ReceiptLine(serializers.Serializer[Any]):
@@ -60,6 +61,7 @@ class ReceiptShown(serializers.Serializer[Any]):
     lines = ReceiptLine(many=True)
     outages = CreditShown(source="credits", many=True)
     hand_backs = HandBackShown(many=True, help_text="Agreed time that was handed back: fees and credits.")
+    interruptions = InterruptionShown(many=True, help_text="For which it was paused; that time is not charged.")
     total_micros = serializers.IntegerField(help_text="charged_micros, and fees less credits.")
 
 

@@ -116,6 +116,11 @@ class Interruption(Stateful):
         return f"{self.public_id} of {self.lease_id}"
 
     @property
+    def words(self) -> str:
+        """Its state in words."""
+        return str(InterruptionState(self.state).label)
+
+    @property
     def open(self) -> bool:
         """True until it is over, called off, or failed."""
         return self.state in INTERRUPTION_OPEN

@@ -58,7 +58,7 @@ def _obligations(terms: Terms) -> Iterator[tuple[str, str]]:
         yield "Guaranteed", f"{length(terms.guarantee_seconds)} ahead, renewed while nobody booked behind you"
     else:
         yield "Extended", _extensions(terms)
-    yield "Pauses", _pauses(terms)
+    yield from pauses(terms) or [("Pauses", "never by the operator")]
 
 
 def _extensions(terms: Terms) -> str:
@@ -67,11 +67,19 @@ def _extensions(terms: Terms) -> str:
     return f"{since}until {until}, as far as nobody booked behind you"
 
 
-def _pauses(terms: Terms) -> str:
+def pauses(terms: Terms) -> Rules:
+    """What the operator may take of a lease for want of power, and what it gives for that; nothing where it never does.
+
+    An order says this again, so that nobody buys it unawares."""
     if not terms.notice_seconds:
-        return "never by the operator"
+        return []
+    more = f", {length(terms.more_notice_seconds)} later if you ask" if terms.more_notice_seconds else ""
     most = f"at most {terms.interruptions_per_30_days} and {length(terms.interruption_seconds_per_30_days)} in 30 days"
-    return f"{length(terms.notice_seconds)} after a notice; {most}"
+    return [
+        ("Pauses", f"{length(terms.notice_seconds)} after a notice{more}; {most}"),
+        ("While paused", "free; node, data, address and keys are kept, and it goes on by itself"),
+        ("Notice that was short", "credited by rule, also what is left of it when you are ready early"),
+    ]
 
 
 def _costs(terms: Terms) -> Iterator[tuple[str, str]]:

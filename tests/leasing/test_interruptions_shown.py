@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -14,7 +15,7 @@ from leasing.states import InterruptionState, LeaseState
 from tests import factories
 from tests.accounts.cast import a_browser, a_client, a_token
 from tests.leasing.conftest import active
-from tests.leasing.interrupted import MINUTE, NOTICE, STAFF, a_surplus_lease, announced, pass_to
+from tests.leasing.interrupted import MINUTE, NOTICE, STAFF, a_surplus_lease, announced, pass_to, surplus
 
 pytestmark = pytest.mark.usefixtures("world")
 
@@ -112,6 +113,30 @@ def test_everybody_technical_is_told_by_mail_with_the_ways_to_answer(lease: Leas
     for words in ("nothing is charged", "ask once for up to 15 minutes more", "credited for the rest of the notice"):
         assert words in event.notice["text"]
     assert LeaseKey.objects.filter(lease=lease).exists()
+
+
+def test_what_may_be_taken_is_said_before_one_orders(browser: Client, acme: Organization) -> None:
+    offer = surplus()
+    page = text(browser, f"/order/?offer={offer.public_id}").replace("\xa0", " ")
+    assert "It runs on spare power" in page
+    assert "1 hour after a notice, 15 minutes later if you ask; at most 4 and 12 hours in 30 days" in page
+    assert "credited by rule" in page
+    firm = factories.an_offer(offer.pool, factories.a_plan())
+    assert "spare power" not in text(browser, f"/order/?offer={firm.public_id}")
+
+
+def test_the_terminal_interrupts_a_lease_and_ends_that(lease: Lease, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("interrupt", lease.public_id, "--lasts", "30", "--cause", "grid")
+    row = Interruption.objects.get()
+    assert (row.cause, row.ends_at - row.begins_at) == ("grid", 30 * MINUTE)
+    with pytest.raises(CommandError, match="already"):
+        call_command("interrupt", lease.public_id)
+    call_command("interrupt", lease.public_id, "--over")
+    assert f"{row.public_id} is called off." in capsys.readouterr().out
+    with pytest.raises(CommandError, match="no interruption"):
+        call_command("interrupt", lease.public_id, "--over")
+    with pytest.raises(CommandError, match="There is no lease"):
+        call_command("interrupt", "ls_none")
 
 
 def test_staff_announces_one_and_ends_it(staff_browser: Client, lease: Lease) -> None:

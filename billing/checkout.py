@@ -18,7 +18,7 @@ from billing.queries import split, wallet
 from leasing.models import Lease
 from leasing.operations import Setup
 from leasing.operations.approving import ask_approval
-from marketplace.models import Offer, PlanKind, Rate, Terms
+from marketplace.models import Offer, Rate, Terms
 from marketplace.money import SECONDS_PER_HOUR, format_micros, price
 from marketplace.queries import (
     Window,
@@ -209,7 +209,7 @@ def _check_funds(agreed: Quote, now: datetime) -> None:
     if purse.available_micros < agreed.hold_micros:
         raise InsufficientFunds(needed_micros=agreed.hold_micros, available_micros=purse.available_micros)
     dry = purse.seconds_left is not None and purse.seconds_left < SECONDS_PER_HOUR
-    if dry and agreed.offer.plan.kind == PlanKind.ON_DEMAND:
+    if dry and agreed.offer.plan.open_ended:
         needed = agreed.hold_micros + purse.burn_micros_per_hour
         raise RunsDry(needed_micros=needed, available_micros=purse.available_micros)
 
@@ -326,7 +326,7 @@ def _window(
 ) -> tuple[datetime, datetime | None]:
     """The window's start and end, where a start that is left out is as soon as possible. Raises QuoteRefused."""
     plan = terms.plan
-    if plan.kind == PlanKind.ON_DEMAND:
+    if plan.open_ended:
         for field, given in (("starts_at", starts_at), ("ends_at", ends_at)):
             if given is not None:
                 raise QuoteRefused(field, f"{plan.name} starts now and runs until you return it: leave {field} out.")

@@ -16,7 +16,7 @@ from billing.models import AccountKind, Meter, PostingKind, Promise, RuleCredit
 from billing.queries.meters import LAG, NOT_BEGUN, read, readable
 from billing.queries.promises import Owed, month_end, owed, rule_credits
 from leasing.models import Lease, Outage, Transition
-from leasing.states import PAUSED_BY_OPERATOR, LeaseState
+from leasing.states import POWER, LeaseState
 from marketplace.money import format_micros
 
 ACTOR = "system:billing"
@@ -37,7 +37,7 @@ def due(*, now: datetime) -> QuerySet[Lease]:
     ended = Outage.objects.filter(recorded_at__gt=now - LATEST, ended_at__isnull=False, recorded_at__gte=seen)
     seen = F("lease__meter__promises_seen_at")
     pauses = Transition.objects.filter(
-        lease__terms__notice_seconds__gt=0, new=LeaseState.PAUSED, reason__in=PAUSED_BY_OPERATOR, at__gte=seen
+        lease__terms__notice_seconds__gt=0, new=LeaseState.PAUSED, reason=POWER, at__gte=seen
     )
     found = (
         Q(pk__in=new) | Q(pk__in=capped) | Q(pk__in=ended.values("machine__lease")) | Q(pk__in=pauses.values("lease"))

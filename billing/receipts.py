@@ -10,7 +10,7 @@ from billing.queries.credits import Credit, credited
 from billing.queries.freed import hand_backs
 from billing.queries.meters import Part
 from billing.queries.promises import rule_credits
-from leasing.models import Lease
+from leasing.models import Interruption, Lease
 from leasing.states import LeaseState
 
 WHY_NOTHING = {
@@ -38,9 +38,9 @@ class Line:
 class Receipt:
     """
     What a lease cost up to `at`: `seconds` × `nodes` - `outage_node_seconds`, each of the `parts` at its price, and in
-    `hand_backs` what handing back agreed time has cost and brought; `rule_credits` are for promises not
-    kept. Amounts are micro-dollars; times are UTC. The credits sum to the outage's node-seconds, and to what they would
-    have cost.
+    `hand_backs` what handing back agreed time has cost and brought; `rule_credits` are for promises not kept. Amounts
+    are micro-dollars; times are UTC. The credits sum to the outage's node-seconds, and to what they would have cost.
+    The `interruptions` are those for which it was paused; what their notice was short is among the `rule_credits`.
     """
 
     lease: Lease
@@ -62,6 +62,7 @@ class Receipt:
     credits: tuple[Credit, ...] = ()
     hand_backs: tuple[HandBack, ...] = ()
     rule_credits: tuple[RuleCredit, ...] = ()
+    interruptions: tuple[Interruption, ...] = ()
 
     @property
     def total_micros(self) -> int:
@@ -107,6 +108,7 @@ def receipt(*, lease: Lease, now: datetime) -> Receipt:
         credits=tuple(credited(reading)),
         hand_backs=tuple(hand_backs(row.lease)),
         rule_credits=tuple(rule_credits(row.lease)),
+        interruptions=tuple(row.lease.interruptions.filter(paused_at__isnull=False).order_by("paused_at")),
     )
 
 

@@ -24,7 +24,7 @@ from marketplace.money import SECONDS_PER_HOUR, format_micros
 OUT_OF_FUNDS = "out_of_funds"
 ACTOR = "system:billing"
 RUNGS = list(Level)
-STOPS = (PlanKind.ON_DEMAND, PlanKind.RESERVED)  # kinds of plans, what stops first before all
+STOPS = (PlanKind.SURPLUS, PlanKind.ON_DEMAND, PlanKind.RESERVED)  # kinds of plans, what stops first before all
 RUNG_HOURS = ((Level.LOW_1H, 1), (Level.LOW_24H, 24), (Level.LOW_7D, 7 * 24))  # less than so many hours
 WORDS = {
     Level.LOW_7D: "Less than 7 days of money left",

@@ -10,6 +10,7 @@ from leasing.inspection.inventory import Inventory
 from leasing.inspection.matching import differences_between, gpu_differences
 from leasing.models import ENVIRONMENT_PURPOSE, Inspection, Lease, Machine
 from leasing.provisioners.base import Check, Host, HostUnfit, Tenancy
+from leasing.queries.interruptions import for_host
 from leasing.states import SERVING
 from marketplace.models import Node
 
@@ -65,6 +66,7 @@ def tenancy_of(machine: Machine, *, now: datetime) -> Tenancy:
         peers=_peers(machine),
         environment=_environment(lease),
         seconds_left=max(0, int((lease.last_moment - now).total_seconds())),
+        interruption=for_host(lease),
     )
 
 

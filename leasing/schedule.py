@@ -13,28 +13,38 @@ from django.db.models.functions import Coalesce
 from accounts.models import IllegalMove, Stale
 from leasing import enrolling, operations
 from leasing.health import CALLED
-from leasing.models import Lease, Machine, Maintenance, MaintenanceState, OnFailure, Outage, OutageCause
+from leasing.models import (
+    Interruption,
+    Lease,
+    Machine,
+    Maintenance,
+    MaintenanceState,
+    OnFailure,
+    Outage,
+    OutageCause,
+)
 from leasing.operations import NoEqualNode, calendar, outages
 from leasing.operations.announcing import tell_of_terms
 from leasing.operations.approving import expire_unapproved
 from leasing.operations.blindness import sees_again, went_blind
 from leasing.operations.enrolment import verify_again
+from leasing.operations.interrupting import begin_due, settle
 from leasing.operations.maintaining import begin_maintenance, remind_of_maintenance
+from leasing.operations.pausing import UNDONE
 from leasing.operations.servicing import REFRESH
 from leasing.operations.upkeep import quarantine, settle_drain
 from leasing.provisioning import give_up, lock
 from leasing.queries import guarantee
 from leasing.queries.fleet import BLIND_AFTER, last_looks, looked_at
-from leasing.states import MACHINE_FAILED_TWIN, LeaseState, MachineState
+from leasing.states import MACHINE_FAILED_TWIN, POWER, WITHOUT_POWER, InterruptionState, LeaseState, MachineState
 from marketplace.models import Node, Site, Terms
 from marketplace.states import NodeState
 
 log = logging.getLogger(__name__)
-Row = TypeVar("Row", Lease, Machine, Maintenance, Node, Outage, Site, Terms)
+Row = TypeVar("Row", Interruption, Lease, Machine, Maintenance, Node, Outage, Site, Terms)
 
 ACTOR = "system:leasing"
 BATCH = 500
-UNDONE = ("host_failed", "pausing_deadline", "resuming_deadline")  # why a machine is paused in name only, perhaps
 RECOVERED_AT = 4  # good looks in a row: a minute
 AGAIN_AFTER = timedelta(minutes=2)
 RUNNING = (LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED)
@@ -186,6 +196,27 @@ def pause_again(*, now: datetime) -> None:
     _each(doubtful, lambda machine: operations.pause_again(machine=machine, now=now))
 
 
+def interrupt_due(*, now: datetime) -> None:
+    """Announced interruptions whose notice is over, and those under way."""
+    rows = Interruption.objects.select_related("lease")
+    _each(
+        rows.filter(state=InterruptionState.SCHEDULED, begins_at__lte=now),
+        lambda row: begin_due(interruption=row, now=now),
+    )
+    under_way = rows.filter(state__in=sorted({*WITHOUT_POWER, InterruptionState.RESUMING}))
+    _each(under_way, lambda row: settle(interruption=row, now=now))
+
+
+def resume_powered(*, now: datetime) -> None:
+    """Leases that are paused for power although there is some: until all their machines answer, or it is too late."""
+    dark = Interruption.objects.filter(lease=OuterRef("pk"), state__in=sorted(WITHOUT_POWER))
+    stopped = Machine.objects.filter(lease=OuterRef("pk"), state=MachineState.PAUSED)
+    waiting = Lease.objects.filter(
+        ~Exists(dark), Exists(stopped), state=LeaseState.PAUSED, reason=POWER, deadline__gt=now
+    )
+    _each(waiting, lambda lease: operations.resume(lease=lease, actor=ACTOR, now=now))
+
+
 def quarantine_sick(*, now: datetime) -> None:
     """Nodes in stock that enough looks have found unwell: nobody shall get them."""
     sick = Node.objects.filter(state=NodeState.AVAILABLE, health__history__in=CALLED).exclude(health__cause="")
@@ -221,6 +252,8 @@ STEPS = (
     call_outages,
     swap_down,
     refresh_machines,
+    interrupt_due,
+    resume_powered,
     pause_again,
     quarantine_sick,
     verify_recovered,

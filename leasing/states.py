@@ -42,8 +42,6 @@ LEASE_FAILED_TWIN: Mapping[str, str] = {
 LEASE_OVER = frozenset({LeaseState.ENDED, LeaseState.EXPIRED, LeaseState.CANCELLED, LeaseState.FAILED})
 LEASE_UNCOUNTED = LEASE_OVER | {LeaseState.RECLAIMING}  # whose nodes its customer has no longer
 METERED = frozenset({LeaseState.ACTIVE})
-PAUSED_BY_OPERATOR = frozenset({"power"})  # reasons for a pause of which the terms promise a notice before
-PAUSE_ANNOUNCED = "lease.pause_announced"  # the kind of event that is this notice
 
 
 class MachineState(TextChoices):
@@ -123,3 +121,39 @@ ENROLMENT_FAILED_TWIN: Mapping[str, str] = {
     EnrolmentState.INSPECTING: EnrolmentState.FAILED,
     EnrolmentState.MEASURING: EnrolmentState.FAILED,
 }
+
+
+class InterruptionState(TextChoices):
+    SCHEDULED = "scheduled", "announced"  # notice is given; the lease runs, and is paid for, until it begins
+    PAUSING = "pausing", "being paused"  # its machines are being stopped; nothing is charged
+    PAUSED = "paused", "paused"  # no power is drawn; data, keys and address are kept
+    RESUMING = "resuming", "being resumed"  # power is back; its machines are being started
+    RESUMED = "resumed", "over"  # the lease runs again
+    CALLED_OFF = "called_off", "called off"  # before it began, or since the lease was over or its time had passed
+    FAILED = "failed", "failed"  # hosts did not obey in time; they go on being told to resume
+
+
+INTERRUPTION_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    InterruptionState.SCHEDULED: frozenset({InterruptionState.PAUSING, InterruptionState.CALLED_OFF}),
+    InterruptionState.PAUSING: frozenset(
+        {InterruptionState.PAUSED, InterruptionState.FAILED, InterruptionState.CALLED_OFF}
+    ),
+    InterruptionState.PAUSED: frozenset({InterruptionState.RESUMING, InterruptionState.CALLED_OFF}),
+    InterruptionState.RESUMING: frozenset(
+        {InterruptionState.RESUMED, InterruptionState.FAILED, InterruptionState.CALLED_OFF}
+    ),
+    InterruptionState.RESUMED: frozenset(),
+    InterruptionState.CALLED_OFF: frozenset(),
+    InterruptionState.FAILED: frozenset(),
+}
+# Where a state leads by itself once its deadline has passed.
+INTERRUPTION_FAILED_TWIN: Mapping[str, str] = {
+    InterruptionState.SCHEDULED: InterruptionState.PAUSING,
+    InterruptionState.PAUSING: InterruptionState.FAILED,
+    InterruptionState.PAUSED: InterruptionState.RESUMING,
+    InterruptionState.RESUMING: InterruptionState.FAILED,
+}
+INTERRUPTION_OPEN = frozenset(INTERRUPTION_FAILED_TWIN)
+WITHOUT_POWER = frozenset({InterruptionState.PAUSING, InterruptionState.PAUSED})  # the lease may not be resumed
+
+POWER = "power"  # the reason of a lease, and of its machines, that are paused for power: no matter of money

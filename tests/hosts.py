@@ -75,6 +75,10 @@ class Bench(Protocol):
         """What the customer's session has under this name; "" when it has not."""
         ...
 
+    def told(self, endpoint: Endpoint, key: Key) -> str:
+        """What the customer's programs find of an interruption; "" for none."""
+        ...
+
     def leads_to(self, endpoint: Endpoint, key: Key, name: str) -> str:
         """The address to which a name leads inside; "" for an unknown one."""
         ...
@@ -142,6 +146,9 @@ class OpenSSH:
     def variable(self, endpoint: Endpoint, key: Key, name: str) -> str:
         return self.run(endpoint, key, f'printf %s "${{{name}-}}"')
 
+    def told(self, endpoint: Endpoint, key: Key) -> str:
+        return self.run(endpoint, key, 'cat "$GRIDLEASE_INTERRUPTION" 2>/dev/null || true')
+
     def leads_to(self, endpoint: Endpoint, key: Key, name: str) -> str:
         hosts = [line.split() for line in self.run(endpoint, key, "cat /etc/hosts").splitlines()]
         return next((line[0] for line in hosts if name in line[1:]), "")
@@ -181,6 +188,9 @@ class FakeBench:
 
     def variable(self, endpoint: Endpoint, key: Key, name: str) -> str:
         return self._machine(endpoint).environment.get(name, "")
+
+    def told(self, endpoint: Endpoint, key: Key) -> str:
+        return self._machine(endpoint).interruption
 
     def leads_to(self, endpoint: Endpoint, key: Key, name: str) -> str:
         return self._machine(endpoint).peers.get(name, "")

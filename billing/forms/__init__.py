@@ -20,7 +20,7 @@ from leasing.models import (
 )
 from leasing.operations import BadEnvironment, check_environment
 from marketplace.forms import MINUTE, UTC_ONLY, CatalogueFilter, Zoned, moment, on_its_clocks
-from marketplace.models import Image, Offer, Plan, PlanKind, Terms
+from marketplace.models import Image, Offer, Plan, Terms
 from marketplace.money import MICROS, SECONDS_PER_HOUR
 from marketplace.queries import MOST_NODES, Window, listed_offers
 
@@ -65,7 +65,7 @@ class Wish(Zoned):
         if terms.may_start_now:
             self.fields["starts_at"].required = False
             self.fields["starts_at"].help_text = "Empty: at once."
-        if terms.plan.kind == PlanKind.ON_DEMAND:
+        if terms.plan.open_ended:
             kept = ("nodes", "same_fabric")
             self.fields = {name: field for name, field in self.fields.items() if name in kept}
         if not grouped:

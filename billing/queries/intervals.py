@@ -17,7 +17,7 @@ from billing.queries.credits import credited
 from billing.queries.meters import SECOND, Reading, read, readable
 from billing.queries.prices import price_at, prices_of
 from leasing.models import Lease, Machine, MachineTransition, Outage
-from leasing.states import MachineState
+from leasing.states import POWER, MachineState
 
 
 class Stream(TextChoices):
@@ -34,6 +34,7 @@ class IntervalKind(TextChoices):
     FAILED_START = "failed_start", "start that failed"
     USE = "use", "in use"
     PAUSE = "pause", "paused"
+    POWER_PAUSE = "power_pause", "paused for power"
     WIPE = "wipe", "being wiped"
     OUTAGE = "outage", "outage"
     CORRECTION = "correction", "correction"
@@ -53,6 +54,7 @@ WHY_FREE = {
     K.FAILED_START: "Free: a start that fails costs nothing.",
     K.USE: "Free: only the time in which nodes serve is charged, by the other stream.",
     K.PAUSE: "Free: paused, with data and address kept.",
+    K.POWER_PAUSE: "Free: paused for want of power, as announced, with data and address kept.",
     K.WIPE: "Free: given back, and being wiped for the next tenant.",
 }
 
@@ -127,7 +129,7 @@ def _allocation(lease: Lease, at: datetime) -> Iterator[Interval]:
 def _kept(machine: Machine, moves: Sequence[MachineTransition], at: datetime) -> Iterator[Interval]:
     failed = moves[-1].new not in BEFORE_ITS_WIPE and all(move.new != MachineState.READY for move in moves)
     kinds = groupby(moves, key=lambda move: KEPT.get(MachineState(move.new)))
-    begun = [(kind, next(same).at) for kind, same in kinds]
+    begun = [_begun(kind, next(same)) for kind, same in kinds]
     for (kind, since), later in zip(begun, [*(at for _, at in begun[1:]), None], strict=True):
         since = max(since, machine.lease.starts_at)
         if kind is None or since >= (later or at):
@@ -137,6 +139,12 @@ def _kept(machine: Machine, moves: Sequence[MachineTransition], at: datetime) ->
         seconds = ((later or at) - since) // SECOND
         why, node = WHY_FREE[kind], machine.node.name
         yield Interval(Stream.ALLOCATION, kind, since, later, 1, seconds, seconds, 0, 0, why, node)
+
+
+def _begun(kind: IntervalKind | None, first: MachineTransition) -> tuple[IntervalKind | None, datetime]:
+    """Why a machine is paused is said by the move with which that began."""
+    for_power = kind == IntervalKind.PAUSE and first.reason == POWER
+    return IntervalKind.POWER_PAUSE if for_power else kind, first.at
 
 
 def _use(reading: Reading) -> Iterator[Interval]:

@@ -13,7 +13,6 @@ from billing.queries.prices import Price, price_at, prices_of
 from leasing.models import Lease, Machine, Transition
 from leasing.queries import leases_of
 from leasing.states import LEASE_OVER, METERED, LeaseState
-from marketplace.models import PlanKind
 from marketplace.money import price_of
 
 # A transition commits a moment after its own time. A running lease is charged only up to where nothing can still
@@ -121,10 +120,10 @@ class Reading:
 
     @property
     def runs_on_credit(self) -> bool:
-        """An on-demand lease that runs now and costs something: it draws on the wallet until somebody stops it."""
+        """An open-ended lease that runs now and costs something: it draws on the wallet until somebody stops it."""
         lease = self.meter.lease
         running = not self.over and lease.state == LeaseState.ACTIVE and self.micros_per_hour > 0
-        return running and lease.offer.plan.kind == PlanKind.ON_DEMAND
+        return running and lease.offer.plan.open_ended
 
 
 def read(meter: Meter, *, at: datetime) -> Reading:

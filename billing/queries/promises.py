@@ -9,14 +9,13 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from django.db.models import QuerySet, Sum
 
-from accounts.models import Event
 from billing.models import CreditRule, Meter, Promise, RuleCredit
 from billing.queries.meters import SECOND, Reading, read
 from billing.queries.months import month_of, next_month
 from billing.queries.outages import Loss
 from billing.queries.prices import price_at
 from leasing.models import Lease, Outage, Transition
-from leasing.states import PAUSE_ANNOUNCED, PAUSED_BY_OPERATOR, LeaseState
+from leasing.states import POWER, LeaseState
 from marketplace.money import price_of
 
 Rules = Mapping[str, CreditRule]
@@ -138,24 +137,16 @@ def _late_start(reading: Reading, rules: Rules) -> Iterator[Owed]:
 
 
 def _short_notices(reading: Reading, rules: Rules) -> Iterator[Owed]:
-    """Pauses by the operator that were told of less time ahead than the lease's terms promise."""
+    """Pauses for want of power before the announced time, by as much; one never announced, by the whole notice."""
     rule, lease = rules.get(Promise.SHORT_NOTICE), reading.meter.lease
-    before: datetime | None = None
-    if rule is None:
+    pauses = [c for c in _transitions(reading) if c.new == LeaseState.PAUSED and c.reason == POWER]
+    if rule is None or not pauses:
         return
-    for change in _transitions(reading):
-        if change.new == LeaseState.PAUSED and change.reason in PAUSED_BY_OPERATOR:
-            promised = timedelta(seconds=lease.terms.notice_seconds)
-            short = (promised - (change.at - _told(lease, before, change.at))) // SECOND
-            if short >= max(1, rule.from_seconds):
-                yield _fact(reading, rule, change.at, short * reading.meter.nodes, transition=change)
-        before = change.at
-
-
-def _told(lease: Lease, since: datetime | None, until: datetime) -> datetime:
-    """When a pause was announced first, since the lease became active; the pause itself if it never was."""
-    told = Event.objects.filter(kind=PAUSE_ANNOUNCED, subject=lease.public_id, at__gte=since or until, at__lte=until)
-    return told.order_by("at").values_list("at", flat=True).first() or until
+    announced = dict(lease.interruptions.exclude(paused_at=None).values_list("paused_at", "short_seconds"))
+    for pause in pauses:
+        short = announced.get(pause.at, lease.terms.notice_seconds)
+        if short >= max(1, rule.from_seconds):
+            yield _fact(reading, rule, pause.at, short * reading.meter.nodes, transition=pause)
 
 
 def _fact(

@@ -11,6 +11,7 @@ from billing.queries.receivables import receivable_of
 from billing.serializers.handing_back import HandBackShown
 from billing.serializers.promises import RuleCreditShown
 from billing.serializers.receivables import OwedShown
+from leasing.serializers.interruptions import InterruptionShown
 
 
 class ReceiptLine(serializers.Serializer[Any]):
@@ -66,6 +67,7 @@ class ReceiptShown(serializers.Serializer[Any]):
     outages = CreditShown(source="credits", many=True)
     hand_backs = HandBackShown(many=True, help_text="Agreed time that was handed back: fees and credits.")
     promise_credits = RuleCreditShown(source="rule_credits", many=True, help_text="For promises that were not kept.")
+    interruptions = InterruptionShown(many=True, help_text="For which it was paused; that time is not charged.")
     total_micros = serializers.IntegerField(help_text="charged_micros, and fees less credits.")
 
 

@@ -25,8 +25,10 @@ from leasing.models import Lease, Outage, Transition
 from leasing.queries import wipe_records
 from leasing.queries.fleet import maintenance_of
 from leasing.queries.guarantee import ending_of
+from leasing.queries.interruptions import more_left, open_interruption
 from leasing.queries.machines import has_spare, keys_applied, troubles
 from leasing.states import IN_HANDS, LEASE_OVER, MACHINE_FAILED_TWIN, LeaseState, MachineState
+from marketplace.models import PlanKind
 from marketplace.money import format_micros
 
 WATCHED_CLOSELY = {LeaseState.PROVISIONING, LeaseState.RECLAIMING}
@@ -130,6 +132,7 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
     reading = _reading(found, moment)
     handed_back = hand_backs(found) if found.ends_at else ()
     kept = sum(row.fee_micros - row.credited_micros for row in handed_back)
+    interruption = open_interruption(found) if found.offer.plan.kind == PlanKind.SURPLUS else None
     return {
         "lease": found,
         "handed_back_micros": kept,
@@ -139,6 +142,8 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
         "machines": machines,
         "ready": [machine for machine in machines if machine.state in IN_HANDS],
         "troubles": _troubles(found),
+        "interruption": interruption,
+        "more_minutes": more_left(interruption) // 60 if interruption else 0,
         "maintenance": maintenance_of(found),
         "ending": ending_of(found, now=moment),
         "spare": bool(troubles(found)) and has_spare(found, now=moment),
@@ -209,5 +214,7 @@ def _mark(found: Lease) -> str:
     )
     window = (found.starts_at, found.ends_at, found.auto_extend_seconds, found.auto_extend_max_micros)
     setup = (found.setup_version, found.on_failure, [key.pk for key in found.keys.all()])
-    planned = [(work.pk, work.starts_at, work.ends_at) for work in maintenance_of(found)]
+    planned: list[object] = [(work.pk, work.starts_at, work.ends_at) for work in maintenance_of(found)]
+    if found.offer.plan.kind == PlanKind.SURPLUS and (row := open_interruption(found)):
+        planned.append((row.pk, row.version, row.begins_at))
     return hashlib.sha256(repr((lease, window, setup, machines, outages, planned)).encode()).hexdigest()[:16]

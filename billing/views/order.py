@@ -34,6 +34,7 @@ from marketplace.queries import (
     soonest,
     terms_of,
 )
+from marketplace.views.rules import pauses
 
 TAKEN = "Somebody was faster: not all nodes are free any more. Nothing was ordered."
 SCATTERED = "As many nodes are free, but not in one fabric group. Nothing was ordered: ask for fewer, or without it."
@@ -124,6 +125,7 @@ def order(request: HttpRequest) -> HttpResponse:
         price = _hold(price)
     page = "billing/_price.html" if request.headers.get("HX-Request") else "billing/order.html"
     context = {"offer": offer, "wish": wish, "details": details, "price": price, "now": moment}
+    context["pauses"] = pauses(terms)
     return render(request, page, context)
 
 

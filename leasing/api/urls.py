@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from leasing.api import approvals, enrolments, fleet, machines, setup
+from leasing.api import approvals, enrolments, fleet, interruptions, machines, setup
 from leasing.api.certificates import CertificateKeys, SignedCertificate, WipeCertificate, WipeCertificatePDF
 from leasing.api.files import LeaseFile
 from leasing.api.leases import Rename, Transitions
 from leasing.api.telemetry import Telemetry
 
 MACHINE = "leases/<str:id>/machines/<str:machine>"
+INTERRUPTION = "leases/<str:id>/interruptions/<str:interruption>"
 
 urlpatterns = [
     path("leases/<str:id>/transitions", Transitions.as_view(), name="api_lease_transitions"),
@@ -31,6 +32,16 @@ urlpatterns = [
     path("leases/<str:id>/ssh-keys", setup.LeaseKeys.as_view(), name="api_lease_ssh_keys"),
     path("leases/<str:id>/ssh-keys/<path:key>", setup.OneLeaseKey.as_view(), name="api_lease_ssh_key"),
     path("leases/<str:id>/on-failure", setup.OnNodeFailure.as_view(), name="api_lease_on_failure"),
+    path("leases/<str:id>/interruptions", interruptions.Interruptions.as_view(), name="api_lease_interruptions"),
+    path(f"{INTERRUPTION}/ready", interruptions.Ready.as_view(), name="api_interruption_ready"),
+    path(f"{INTERRUPTION}/more-time", interruptions.More.as_view(), name="api_interruption_more_time"),
+    path("operations/leases/<str:id>/interruptions", interruptions.Announce.as_view(), name="api_operations_interrupt"),
+    path("operations/interruptions/<str:id>/call-off", interruptions.CallOff.as_view(), name="api_operations_call_off"),
+    path(
+        "operations/interruptions/<str:id>/power-back",
+        interruptions.PowerBack.as_view(),
+        name="api_operations_power_back",
+    ),
     path("leases/<str:id>/outages", machines.Outages.as_view(), name="api_lease_outages"),
     path("leases/<str:id>/events", machines.LeaseEvents.as_view(), name="api_lease_events"),
     path(f"{MACHINE}/power-cycle", machines.PowerCycle.as_view(), name="api_machine_power_cycle"),

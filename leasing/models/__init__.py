@@ -6,6 +6,7 @@ from leasing.models.change import ChangeKind, LeaseChange
 from leasing.models.claim import Claim
 from leasing.models.enrolment import Enrolment, EnrolmentTransition, Inspection
 from leasing.models.health import NodeHealth, Outage, OutageCause
+from leasing.models.interruption import Interruption, InterruptionCause, InterruptionTransition
 from leasing.models.lease import (
     ENVIRONMENT_BYTES,
     ENVIRONMENT_PURPOSE,
@@ -37,6 +38,9 @@ __all__ = [
     "Enrolment",
     "EnrolmentTransition",
     "Inspection",
+    "Interruption",
+    "InterruptionCause",
+    "InterruptionTransition",
     "Lease",
     "LeaseChange",
     "LeaseKey",

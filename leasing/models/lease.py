@@ -11,7 +11,15 @@ from django.db import models
 
 from accounts.ids import PublicIdField
 from accounts.models import Organization, Stateful, TransitionRow
-from leasing.states import LEASE_OVER, LEASE_TRANSITIONS, LEASE_UNCOUNTED, METERED, LeaseState
+from leasing.states import (
+    LEASE_OVER,
+    LEASE_TRANSITIONS,
+    LEASE_UNCOUNTED,
+    METERED,
+    POWER,
+    InterruptionState,
+    LeaseState,
+)
 from marketplace.models import Image, Offer, Rate, Terms
 
 STARTUP_SCRIPT_BYTES = 16 * 1024
@@ -20,6 +28,16 @@ PROJECT = "^[a-z0-9_-]*$"  # what a project tag is made of
 PROJECT_LENGTH = 40
 PROJECT_WORDS = "Use lower-case letters, digits, - and _, 40 at most."
 ENVIRONMENT_PURPOSE = "lease environment"
+# Promise number five: no lease is paused for power before the moment that its customer was told, or has agreed to.
+AFTER_ITS_NOTICE = f"""
+    IF NOT EXISTS (SELECT FROM leasing_interruption
+                    WHERE lease_id = NEW.lease_id AND state = '{InterruptionState.PAUSING}'
+                      AND NEW.at >= least(begins_at, ready_at)) THEN
+        RAISE EXCEPTION 'lease % would be paused for power before its notice', NEW.lease_id
+              USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+"""
 
 
 class OnFailure(models.TextChoices):
@@ -150,4 +168,13 @@ class Transition(TransitionRow):
     class Meta:
         ordering = ["lease", "seq"]
         constraints = [models.UniqueConstraint(fields=["lease", "seq"], name="transition_once")]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="after_its_notice",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                condition=pgtrigger.Q(new__new=LeaseState.PAUSED.value, new__reason=POWER),
+                func=AFTER_ITS_NOTICE,
+            ),
+        ]

@@ -6,9 +6,17 @@ from leasing.operations.ending import end, settle_end
 from leasing.operations.extending import BookedBehind, WindowRefused, extend, extend_itself, tell_not_extended
 from leasing.operations.failing import NoEqualNode, move_machine, swap
 from leasing.operations.handing_back import ShortenRefused, check_shorter, give_back, next_end, shorten
+from leasing.operations.interrupting import (
+    CannotInterrupt,
+    ask_for_more,
+    call_off,
+    power_back,
+    ready,
+    schedule_interruption,
+)
 from leasing.operations.keeping import keep
 from leasing.operations.moving import move
-from leasing.operations.pausing import announce_pause, pause, pause_again, paused, resume
+from leasing.operations.pausing import pause, pause_again, paused, resume
 from leasing.operations.renewing import renew
 from leasing.operations.servicing import service, service_failed
 from leasing.operations.setup import (
@@ -26,6 +34,7 @@ from leasing.operations.wiping import record_wipe, wipe_again, wipe_failed
 __all__ = [
     "BadEnvironment",
     "BookedBehind",
+    "CannotInterrupt",
     "NoEqualNode",
     "NodesTaken",
     "Setup",
@@ -33,7 +42,8 @@ __all__ = [
     "ShortenRefused",
     "WindowRefused",
     "add_key",
-    "announce_pause",
+    "ask_for_more",
+    "call_off",
     "check_environment",
     "check_shorter",
     "choose_on_failure",
@@ -56,11 +66,14 @@ __all__ = [
     "pause",
     "pause_again",
     "paused",
+    "power_back",
+    "ready",
     "record_wipe",
     "remove_key",
     "rename",
     "renew",
     "resume",
+    "schedule_interruption",
     "sealed",
     "service",
     "service_failed",

@@ -7,6 +7,7 @@ from django.db import transaction
 from accounts.operations import record
 from leasing.models import Claim, Lease, Machine
 from leasing.operations import calendar, outages
+from leasing.operations.interrupting import lease_over
 from leasing.states import LEASE_OVER, MACHINE_AT_REST, SERVING, LeaseState, MachineState
 from marketplace.states import NodeState
 
@@ -17,6 +18,7 @@ WORDS = {
     "node_failed": "Its node did not come back after the pause.",
     "out_of_funds": "The wallet stayed empty; the data was kept for the promised time and is now being wiped.",
     "budget_reached": "Its budget was not raised; the data was kept for the promised time and is now being wiped.",
+    "power": "It could not be resumed within a day after its interruption was to be over.",
 }
 
 
@@ -57,6 +59,7 @@ def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:
     deadline = now + timedelta(seconds=lease.terms.cleaning_seconds)
     lease.move_to(LeaseState.RECLAIMING, at=now, reason=reason, actor=actor, deadline=deadline)
     outages.end_all(lease=lease, now=now)
+    lease_over(lease=lease, actor=actor, now=now)
     let_go_of_machines(lease=lease, reason=reason, actor=actor, now=now)
     record(
         organization=lease.organization,

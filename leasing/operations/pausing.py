@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from accounts.operations import record
-from leasing.models import Lease, Machine
+from accounts.operations import Words, record
+from leasing.models import Interruption, Lease, Machine
 from leasing.operations import outages
-from leasing.states import IN_HANDS, PAUSE_ANNOUNCED, LeaseState, MachineState
+from leasing.states import IN_HANDS, WITHOUT_POWER, LeaseState, MachineState
 
 WORK_LIMIT = timedelta(minutes=10)  # for a worker to pause or resume a machine
-
+UNDONE = ("host_failed", "pausing_deadline", "resuming_deadline")  # why a machine is paused in name only, perhaps
 
 # Why it is paused, what makes it go on, and the page to do that on.
 WORDS = {
@@ -21,33 +21,16 @@ WORDS = {
 
 
 @transaction.atomic
-def announce_pause(*, lease: Lease, pauses_at: datetime, actor: str, now: datetime) -> None:
-    """Tell a customer that the operator will pause a lease then. The first word of a pause is the one that counts."""
-    record(
-        organization=lease.organization,
-        kind=PAUSE_ANNOUNCED,
-        subject=lease.public_id,
-        actor=actor,
-        at=now,
-        data={"name": lease.name, "pauses_at": pauses_at},
-        notice={
-            "title": f"{lease.name} will be paused at {pauses_at:%Y-%m-%d %H:%M} UTC",
-            "text": "The site is short of power then. Save your work; data, keys and address are kept, and nothing is "
-            "charged while it is paused.",
-            "path": f"/leases/{lease.public_id}/",
-        },
-    )
-
-
-@transaction.atomic
-def pause(*, lease: Lease, reason: str, until: datetime, actor: str, now: datetime) -> None:
+def pause(
+    *, lease: Lease, reason: str, until: datetime, actor: str, now: datetime, notice: Words | None = None
+) -> None:
     """
-    Pause an active lease. Unless it is resumed by `until` it ends then and its data is wiped.
+    Pause an active lease. Unless it is resumed by `until` it ends then and its data is wiped. `notice` is the mail,
+    where the reason is not one of money.
 
     :raises IllegalMove: if it is not active
     :raises Stale: if somebody else moved it meanwhile
     """
-    why, then, page = WORDS[reason]
     lease.move_to(LeaseState.PAUSED, at=now, reason=reason, actor=actor, deadline=until)
     outages.end_all(lease=lease, now=now)
     for machine in lease.machines.filter(state__in=IN_HANDS):
@@ -59,12 +42,7 @@ def pause(*, lease: Lease, reason: str, until: datetime, actor: str, now: dateti
         actor=actor,
         at=now,
         data={"name": lease.name, "reason": reason, "until": until.isoformat()},
-        notice={
-            "title": f"{lease.name} is paused",
-            "text": f"{why}, so access is off and nothing is charged. Your data, keys and address are kept until "
-            f"{until:%Y-%m-%d %H:%M} UTC. {then} and the lease goes on by itself.",
-            "path": page,
-        },
+        notice=notice or _words(lease, reason, until),
     )
 
 
@@ -90,8 +68,13 @@ def paused(*, machine: Machine, reason: str, now: datetime) -> None:
 
 @transaction.atomic
 def resume(*, lease: Lease, actor: str, now: datetime) -> None:
-    """Start the paused machines again; the lease is active, and metered, once all of them answer."""
+    """
+    Start the paused machines again; the lease is active, and metered, once all of them answer. While there is no power
+    for it nothing is started: who wants it resumed asks again.
+    """
     Lease.objects.select_for_update(of=("self",)).get(pk=lease.pk)  # else it could end between two of our reads
+    if Interruption.objects.filter(lease=lease, state__in=WITHOUT_POWER).exists():
+        return
     for machine in lease.machines.filter(state=MachineState.PAUSED):
         machine.move_to(
             MachineState.RESUMING,
@@ -102,6 +85,16 @@ def resume(*, lease: Lease, actor: str, now: datetime) -> None:
             attempts=0,
             step="resuming",
         )
+
+
+def _words(lease: Lease, reason: str, until: datetime) -> Words:
+    why, then, page = WORDS[reason]
+    return {
+        "title": f"{lease.name} is paused",
+        "text": f"{why}, so access is off and nothing is charged. Your data, keys and address are kept until "
+        f"{until:%Y-%m-%d %H:%M} UTC. {then} and the lease goes on by itself.",
+        "path": page,
+    }
 
 
 def _to_pausing(machine: Machine, *, reason: str, now: datetime) -> None:

@@ -75,6 +75,9 @@ class Tenancy:
     `label` is the machine's own name, `peers` the names of its siblings in the lease with the addresses at which it
     reaches them: inside, each name leads there, and their rendezvous port (29500) is open to them and to nobody else.
 
+    `interruption` is what the tenant's programs are to find in $GRIDLEASE_INTERRUPTION (podman: the file
+    /gridlease/interruption.json) while one is announced; empty: no such file.
+
     `environment` are the customer's variables, secrets among them: they never reach a log, a command line or a listing.
     `seconds_left` is until when the tenant may be on the host without hearing from us again: the host counts them on a
     clock that nobody sets, and then takes access away by itself. None: it never does."""
@@ -89,6 +92,7 @@ class Tenancy:
     peers: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     seconds_left: int | None = None
+    interruption: str = ""
 
     @property
     def script(self) -> str:
@@ -228,7 +232,8 @@ class Provisioner(Protocol):
 
     def prepare(self, host: Host, tenancy: Tenancy) -> Endpoint:
         """Ensures that the tenancy runs, with exactly its keys and peers and until its deadline; the startup script is
-        executed once in its life. Repeated on a running tenancy it changes keys, peers and deadline alone."""
+        executed once in its life. Repeated on a running tenancy it changes keys, peers, deadline and what is told of an
+        interruption alone."""
 
     def check(self, host: Host, tenancy: Tenancy) -> Health:
         """Looks at the running tenancy from the operator's side; changes nothing."""

@@ -37,6 +37,7 @@ REASONS = {
     "guarantee_over": "Its guaranteed time was over, and somebody else had booked the nodes.",
     "out_of_funds": "The wallet was empty.",
     "budget_reached": "A budget was reached.",
+    "power": "Paused for want of power, as announced.",
     "node_failed": "A node could not be resumed in time.",
     "hold_expired": "It was not confirmed in time.",
     "not_approved": "The operator did not approve it in time.",

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 from marketplace.catalogue.limits import between, choice, pattern, schedule, short_name, text
 from marketplace.models import Measure, PlanKind, Provisioner, Region, Site, Steps
 
-PLANS = ("on_demand", "reserved")  # each has a column of prices in stock.csv
+PLANS = ("on_demand", "reserved", "surplus")  # each has a column of prices in stock.csv
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,10 @@ class TermsRow:
     start_deadline_seconds: int = between(30, 7200)
     guarantee_seconds: int = between(0, 31_536_000)
     renew_within_seconds: int = between(0, 31_536_000)
+    notice_seconds: int = between(0, 86_400)
+    more_notice_seconds: int = between(0, 86_400)
+    interruptions_per_30_days: int = between(0, 720)
+    interruption_seconds_per_30_days: int = between(0, 2_592_000)
     discounts: Steps = schedule(0, 100)
     cancel_refunds: Steps = schedule(0, 100)
     return_refund_percent: int = between(0, 100)
@@ -131,7 +135,10 @@ class TermsRow:
 
 @dataclass(frozen=True)
 class StockRow:
-    """stock.csv: so many equal nodes at a site, and their price per node-hour on each plan, in micro-dollars."""
+    """
+    stock.csv: so many equal nodes at a site, and their price per node-hour on each plan, in micro-dollars; empty where
+    they are not sold as surplus.
+    """
 
     site: str = text(40)  # a slug of sites.csv
     node_type: str = text(40)  # a slug of node_types.csv
@@ -139,11 +146,13 @@ class StockRow:
     count: int = between(1, 9999)
     on_demand_micros: int = between(10_000, 1_000_000_000)
     reserved_micros: int = between(10_000, 1_000_000_000)
+    surplus_micros: int | None = between(10_000, 1_000_000_000)
 
     @property
     def micros_by_plan(self) -> Mapping[str, int]:
         """Micro-dollars per node-hour by the plan's slug."""
-        return {"on_demand": self.on_demand_micros, "reserved": self.reserved_micros}
+        prices = {"on_demand": self.on_demand_micros, "reserved": self.reserved_micros, "surplus": self.surplus_micros}
+        return {plan: micros for plan, micros in prices.items() if micros is not None}
 
     @property
     def node_prefix(self) -> str:

@@ -3,12 +3,13 @@
 from marketplace.models.calendar import NodeCalendar, TimeMultiRangeField
 from marketplace.models.catalogue import GPUModel, Image, Measure, NodeType, Target
 from marketplace.models.node import Node, NodeTransition, Pool, Provisioner
-from marketplace.models.offer import Offer, Plan, PlanAccess, PlanKind, Rate
+from marketplace.models.offer import OPEN_ENDED, Offer, Plan, PlanAccess, PlanKind, Rate
 from marketplace.models.place import GridZone, Region, Site
 from marketplace.models.terms import ANNOUNCED_AHEAD, Steps, Terms
 
 __all__ = [
     "ANNOUNCED_AHEAD",
+    "OPEN_ENDED",
     "GPUModel",
     "GridZone",
     "Image",

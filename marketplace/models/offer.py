@@ -11,6 +11,10 @@ from marketplace.models.node import Pool
 class PlanKind(models.TextChoices):
     ON_DEMAND = "on_demand", "on demand"
     RESERVED = "reserved", "reserved"
+    SURPLUS = "surplus", "surplus"  # as on demand, but it may be paused for power, after a notice
+
+
+OPEN_ENDED = frozenset({PlanKind.ON_DEMAND, PlanKind.SURPLUS})  # from now on, until it is given back
 
 
 class Plan(models.Model):
@@ -28,6 +32,11 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether its leases begin at once and have no agreed end."""
+        return self.kind in OPEN_ENDED
 
 
 class PlanAccess(models.Model):

@@ -59,6 +59,9 @@ class Terms(models.Model):
     )
     interruptions_per_30_days = models.PositiveIntegerField(default=0)
     interruption_seconds_per_30_days = models.PositiveIntegerField(default=0)
+    more_notice_seconds = models.PositiveIntegerField(
+        default=0, help_text="By how much the tenant may have an interruption begin later, once."
+    )
 
     # what it costs, and what a change costs
     discounts = models.JSONField(default=list, blank=True, help_text="From this length on, per cent off the rate.")

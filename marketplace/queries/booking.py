@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from marketplace.models import PlanKind, Terms
+from marketplace.models import Terms
 from marketplace.queries.windows import Window, aligned
 
 MOST_NODES = 256  # in one lease, on whatever terms
@@ -123,7 +123,7 @@ def _length(terms: Terms, window: Window) -> Iterator[Refusal]:
 
 
 def _at_once(terms: Terms) -> bool:
-    return terms.may_start_now or terms.plan.kind == PlanKind.ON_DEMAND
+    return terms.may_start_now or terms.plan.open_ended
 
 
 def _counted(terms: Terms, window: Window) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg.types.range import TimestamptzRange
 
 from accounts.prepared import prepared
-from marketplace.models import PlanKind, Provisioner, Terms
+from marketplace.models import Provisioner, Terms
 from marketplace.queries.criteria import Criteria
 from marketplace.queries.windows import Window, cleaning
 
@@ -40,7 +40,7 @@ class Hit:
     @property
     def agreed_seconds(self) -> int | None:
         """Of the window; None on a plan whose leases have no end."""
-        return None if self.terms.plan.kind == PlanKind.ON_DEMAND else self.window.length // timedelta(seconds=1)
+        return None if self.terms.plan.open_ended else self.window.length // timedelta(seconds=1)
 
     @property
     def discount_percent(self) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from marketplace.models import PlanKind, Terms
+from marketplace.models import Terms
 from marketplace.queries import MOST_NODES
 from marketplace.templatetags.places import NBSP, length
 
@@ -26,7 +26,7 @@ def changes(before: Terms, after: Terms) -> list[tuple[str, str, str]]:
 def _booking(terms: Terms) -> Iterator[tuple[str, str]]:
     steps = "".join(f", from {length(start)} on in steps of {length(step)}" for start, step in terms.length_steps)
     yield "Length", f"{length(terms.min_seconds)} to {length(terms.max_seconds)}{steps}"
-    if terms.plan.kind == PlanKind.ON_DEMAND:
+    if terms.plan.open_ended:
         yield "Starts", "at once"
     else:
         yield "Starts and ends", _multiples(terms)
@@ -58,11 +58,11 @@ def _multiples(terms: Terms) -> str:
 
 def _obligations(terms: Terms) -> Iterator[tuple[str, str]]:
     yield "Ready within", f"{length(terms.start_deadline_seconds)}, or re-placed once, then refunded"
-    if terms.plan.kind == PlanKind.ON_DEMAND:
+    if terms.plan.open_ended:
         yield "Guaranteed", f"{length(terms.guarantee_seconds)} ahead, renewed while nobody booked behind you"
     else:
         yield "Extended", _extensions(terms)
-    yield "Pauses", _pauses(terms)
+    yield from pauses(terms) or [("Pauses", "never by the operator")]
 
 
 def _extensions(terms: Terms) -> str:
@@ -71,16 +71,24 @@ def _extensions(terms: Terms) -> str:
     return f"{since}until {until}, as far as nobody booked behind you"
 
 
-def _pauses(terms: Terms) -> str:
+def pauses(terms: Terms) -> Rules:
+    """What the operator may take of a lease for want of power, and what it gives for that; nothing where it never does.
+
+    An order says this again, so that nobody buys it unawares."""
     if not terms.notice_seconds:
-        return "never by the operator"
+        return []
+    more = f", {length(terms.more_notice_seconds)} later if you ask" if terms.more_notice_seconds else ""
     most = f"at most {terms.interruptions_per_30_days} and {length(terms.interruption_seconds_per_30_days)} in 30 days"
-    return f"{length(terms.notice_seconds)} after a notice; {most}"
+    return [
+        ("Pauses", f"{length(terms.notice_seconds)} after a notice{more}; {most}"),
+        ("While paused", "free; node, data, address and keys are kept, and it goes on by itself"),
+        ("Notice that was short", "credited by rule, also what is left of it when you are ready early"),
+    ]
 
 
 def _costs(terms: Terms) -> Iterator[tuple[str, str]]:
     yield "Start fee", "none"
-    if terms.plan.kind == PlanKind.ON_DEMAND:
+    if terms.plan.open_ended:
         yield "Given back", "at any time; what is not used is not paid"
         return
     off = [f"{percent}{NBSP}% from {length(start)} on" for start, percent in terms.discounts if percent]

@@ -91,6 +91,17 @@ def _keep_variables(path: Path, variables: dict[str, str], uid: int | None) -> N
         os.chown(path, uid, uid)
 
 
+def announce(state: State, record: Record, interruption: str) -> None:
+    """What the tenant's programs are told of an announced interruption; nothing of it is left when there is none."""
+    path = state.interruption(record.machine)
+    if not interruption:
+        path.unlink(missing_ok=True)
+        return
+    write(path, interruption)
+    if record.uid is not None:
+        os.chown(path, record.uid, record.uid)
+
+
 def _name_user(home: Path, uid: int) -> None:
     """What /etc/passwd and /etc/group shall be to the tenant: programs expect their user to have a name."""
     entries = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from standins.nodes import console, gpu, hardware, health, wiping
 from standins.nodes.faults import Faults
-from standins.nodes.furnish import SCRATCH, begin, first_start, furnish
+from standins.nodes.furnish import SCRATCH, announce, begin, first_start, furnish
 from standins.nodes.processes import kill_all
 from standins.nodes.state import USER, Record, Refused, State, host_key, public_line
 from standins.nodes.telemetry import Meter
@@ -62,6 +62,7 @@ class NodeHost:
         record.deadline = None if left is None else time.time() + left
         lost = self.faults.of(record.node).lost
         await asyncio.to_thread(furnish, self.state, record, request["environment"], request["peers"], lost)
+        announce(self.state, record, request["interruption"])
         await self.tenancies.open(record)
         record.open = True
         self.state.save(record)

@@ -68,6 +68,7 @@ def surroundings(state: State, record: Record) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PS1": r"gpu@simulated-node:\w\$ ",
         MARK: record.machine,
+        "GRIDLEASE_INTERRUPTION": str(state.interruption(record.machine)),
     }
 
 

@@ -6,7 +6,8 @@ DIR/tenancies/MACHINE/record.json  the tenancy; written last, so a directory wit
 DIR/tenancies/MACHINE/host_key     the tenancy's own host key
 DIR/tenancies/MACHINE/console.log  what happened to the tenancy
 DIR/faults/NODE                    what a test broke on the node, and how often it has booted
-HOMES/MACHINE/home, HOMES/MACHINE/bin, HOMES/MACHINE/environment and the canaries
+HOMES/MACHINE/home, HOMES/MACHINE/bin, HOMES/MACHINE/environment,
+HOMES/MACHINE/interruption.json and the canaries
 """
 
 import fcntl
@@ -87,6 +88,10 @@ class State:
     def environment(self, machine: str) -> Path:
         """The customer's variables as a shell reads them: for the tenant's user alone."""
         return self.homes / named(machine) / "environment"
+
+    def interruption(self, machine: str) -> Path:
+        """What the tenant's programs are told of an announced interruption, while there is one."""
+        return self.homes / named(machine) / "interruption.json"
 
     def load(self, machine: str) -> Record | None:
         """The machine's record, or None when there is none."""

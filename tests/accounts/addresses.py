@@ -32,6 +32,7 @@ KINDS = {
         api_operations_cordon api_operations_uncordon
         api_operations_drain api_operations_quarantine api_operations_verify api_operations_work
         api_operations_finish api_operations_cancel api_operations_extend
+        api_operations_interrupt api_operations_call_off api_operations_power_back
         reconciliation discrepancy api_operations_reconciliation api_operations_discrepancies api_operations_explain
         gifts api_operations_gifts
         approvals approval api_operations_approvals api_operations_approve api_operations_decline
@@ -50,6 +51,8 @@ KINDS = {
     # For members; what has an id belongs to one organization.
     "member": """
         leases lease lease_panel lease_return lease_shorten lease_rename lease_usage receipt order
+        lease_interruptions lease_interruption_answer
+        api_lease_interruptions api_interruption_ready api_interruption_more_time
         lease_keys lease_key_remove lease_on_failure lease_extend lease_auto_extend lease_move lease_file api_lease_file
         machine machine_power_cycle machine_gpu_reset machine_rebuild machine_swap machine_move
         machine_startup_log machine_console_log

@@ -24,6 +24,8 @@ from tests.accounts.addresses import KIND_OF, METHODS, ROUTES, SAFE, Route, rout
 from tests.accounts.cast import a_browser, a_client, a_token
 from tests.billing.cards_world import a_card, a_card_page
 from tests.leasing import stages
+from tests.leasing.conftest import active as lease_of
+from tests.leasing.interrupted import announced, surplus
 
 pytestmark = pytest.mark.django_db
 APPS = {"accounts", "marketplace", "leasing", "billing", "energy"}
@@ -51,6 +53,7 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
     )
     payment.checkout_url = "https://checkout.stripe.com/c/pay/cs_tests"  # opened before: nobody asks the processor
     payment.save()
+    shed = announced(lease_of(acme, surplus(), now=moment, starts_at=moment), now=moment)
     a_token(acme, ada)
     tokens = [token.public_id for token in APIToken.objects.filter(organization=acme)]
     key = factories.a_key(acme).public_id
@@ -64,6 +67,7 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
         "ledger": [moved],
         "leases": [active.public_id, ended.public_id],
         "leases/machines": [f"{one.public_id}/{one.machines.get().public_id}" for one in (active, ended)],
+        "leases/interruptions": [f"{shed.lease.public_id}/{shed.public_id}"],
         "leases/files": [f"{active.public_id}/ssh_config"],
         "leases/ssh-keys": [f"{active.public_id}/{key}"],
         "quotes": [quote.public_id],

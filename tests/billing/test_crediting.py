@@ -16,7 +16,8 @@ from billing.models import CreditRule, InvoiceLine, Meter, Posting, PostingKind,
 from billing.promising import RuleRefused
 from billing.receipts import receipt
 from leasing.models import Lease, Outage
-from leasing.operations import announce_pause, end, pause
+from leasing.operations import end, pause, ready
+from leasing.operations.interrupting import begin_due
 from marketplace.models import Offer
 from tests import factories
 from tests.billing.conftest import (
@@ -34,6 +35,7 @@ from tests.billing.conftest import (
 from tests.billing.test_outages import out
 from tests.factories import DAY
 from tests.leasing.conftest import work_all
+from tests.leasing.interrupted import announced, surplus
 
 pytestmark = pytest.mark.django_db
 ACTOR = "user:us_tests"
@@ -158,19 +160,29 @@ def test_a_start_in_time_is_not_credited(acme: Organization, offer: Offer) -> No
     assert sweep(NOON + 2 * HOUR) == 0
 
 
-@pytest.mark.parametrize(("told", "short"), [(None, 60), (45, 15), (60, 0), (90, 0)])
-def test_each_minute_of_notice_that_was_missing_is_credited(acme: Organization, told: int | None, short: int) -> None:
+@pytest.mark.parametrize(("before", "short"), [(0, 0), (15, 15), (60, 60)])
+def test_each_minute_of_notice_that_a_ready_tenant_gave_up_is_credited(
+    acme: Organization, before: int, short: int
+) -> None:
     a_rule(Promise.SHORT_NOTICE, from_seconds=60, percent=100)
-    plan = factories.a_plan("on_demand", notice_seconds=3600)
-    offer = factories.an_offer(factories.a_pool(nodes=1), plan)
+    offer = surplus()
     lease = running(acme, offer)
-    at = NOON + 5 * HOUR
-    if told:
-        for moment in (at - told * MINUTE, at - MINUTE):  # the first word counts
-            announce_pause(lease=lease, pauses_at=at, actor="system:energy", now=moment)
-    pause(lease=lease, reason="power", until=at + DAY, actor="system:energy", now=at)
+    row, at = announced(lease, now=NOON + 4 * HOUR), NOON + 5 * HOUR - before * MINUTE
+    if before:
+        ready(interruption=row, actor="user:us_tests", now=at)
+    else:
+        begin_due(interruption=row, now=at)
     work_all(offer, now=at)
     assert sweep(at + MINUTE) == short * 60_000
+
+
+def test_a_pause_for_power_that_nobody_announced_is_short_of_all_its_notice(acme: Organization) -> None:
+    a_rule(Promise.SHORT_NOTICE, from_seconds=60, percent=100)
+    offer = surplus()
+    lease = running(acme, offer)
+    pause(lease=lease, reason="power", until=NOON + DAY, actor="system:energy", now=NOON + 5 * HOUR)
+    work_all(offer, now=NOON + 5 * HOUR)
+    assert sweep(NOON + 5 * HOUR + MINUTE) == 60 * 60_000
 
 
 def test_a_pause_for_an_empty_wallet_needs_no_notice(acme: Organization) -> None:

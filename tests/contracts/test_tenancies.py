@@ -71,6 +71,20 @@ def test_the_other_machines_of_the_lease_are_known_by_name(bench: Bench, tenancy
     assert bench.leads_to(endpoint, ana, "training-2") == "192.0.2.9"
 
 
+def test_an_announced_interruption_is_told_inside_while_it_is_announced(
+    bench: Bench, tenancy: Tenancy, ana: Key
+) -> None:
+    endpoint = bench.provisioner.prepare(bench.host, tenancy)
+    assert bench.told(endpoint, ana) == ""
+    announced = replace(tenancy, interruption='{"begins_at": "2026-03-02T13:00:00Z"}\n')
+    for _ in range(2):
+        bench.provisioner.prepare(bench.host, announced)
+    assert bench.told(endpoint, ana) == announced.interruption
+    bench.provisioner.pause(bench.host, announced)
+    bench.provisioner.resume(bench.host, tenancy)
+    assert bench.told(endpoint, ana) == ""
+
+
 def test_access_ends_at_the_deadline_by_itself(bench: Bench, tenancy: Tenancy, customer: OpenSSH, ana: Key) -> None:
     endpoint = bench.provisioner.prepare(bench.host, replace(tenancy, seconds_left=3600))
     with live_session(customer.command(endpoint, ana, "echo up; exec sleep 100")) as session:

@@ -14,7 +14,7 @@ from marketplace.states import NodeState
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
-MACON_H100 = "macon,h100x8,sandbox,320,19200000,15360000"
+MACON_H100 = "macon,h100x8,sandbox,320,19200000,15360000,10560000"
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,16 @@ def test_a_few_thousand_nodes_are_spread_over_every_site(files: Catalogue) -> No
 
 def test_a_reservation_is_cheaper_than_the_same_node_on_demand(files: Catalogue) -> None:
     assert all(row.reserved_micros < row.on_demand_micros for row in files.stock)
+
+
+def test_surplus_is_cheaper_still_and_promises_a_notice_within_a_tenth_of_the_month(files: Catalogue) -> None:
+    sold = [row for row in files.stock if row.surplus_micros is not None]
+    assert {row.site for row in sold} == {"macon"}
+    assert all(row.surplus_micros and row.surplus_micros < row.reserved_micros for row in sold)
+    terms = {row.plan: row for row in files.terms}
+    assert (terms["surplus"].notice_seconds, terms["surplus"].more_notice_seconds) == (3600, 900)
+    assert terms["surplus"].interruption_seconds_per_30_days <= 30 * 86_400 // 10
+    assert not any(terms[firm].notice_seconds for firm in ("on_demand", "reserved"))
 
 
 def test_a_gpu_hour_costs_what_the_market_asks(files: Catalogue) -> None:
@@ -136,7 +146,8 @@ def test_everything_in_the_files_is_in_the_database_after_loading(files: Catalog
     load(now=NOW)
     nodes = sum(row.count for row in files.stock)
     assert (Site.objects.count(), Pool.objects.count()) == (len(files.sites), len(files.stock))
-    assert Offer.objects.count() == Rate.objects.count() == 2 * len(files.stock)
+    sold = sum(len(row.micros_by_plan) for row in files.stock)
+    assert Offer.objects.count() == Rate.objects.count() == sold > 2 * len(files.stock)
     assert Node.objects.filter(state=NodeState.AVAILABLE, address="").count() == nodes
     assert NodeCalendar.objects.count() == NodeTransition.objects.count() == nodes
 
@@ -150,7 +161,7 @@ def test_loading_twice_changes_nothing() -> None:
 @pytest.mark.django_db
 def test_a_changed_price_supersedes_the_old_rate_and_keeps_it(folder: Path) -> None:
     load(now=NOW, node_limit=1)
-    edit(folder, "stock.csv", MACON_H100, "macon,h100x8,sandbox,320,20000000,15360000")
+    edit(folder, "stock.csv", MACON_H100, "macon,h100x8,sandbox,320,20000000,15360000,10560000")
     summary = load(now=LATER, node_limit=1, folder=folder)
     rates = Rate.objects.filter(
         offer__pool__site__slug="macon", offer__pool__node_type__slug="h100x8", offer__plan__slug="on_demand"

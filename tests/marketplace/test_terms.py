@@ -147,6 +147,8 @@ def test_each_rule_is_said_in_words_with_its_unit() -> None:
         "Ready within": "10 minutes, or re-placed once, then refunded",
         "Extended": "from 56 days before the end, until 1 hour before the end, as far as nobody booked behind you",
         "Pauses": "15 minutes after a notice; at most 3 and 2 hours in 30 days",
+        "While paused": "free; node, data, address and keys are kept, and it goes on by itself",
+        "Notice that was short": "credited by rule, also what is left of it when you are ready early",
         "Start fee": "none",
         "Discount": "5 % from 7 days on, 10 % from 30 days on",
         "Cancelling": "Of the price back: all until 1 day before, 90 % until 1 hour before, "

@@ -145,6 +145,7 @@ class Fake:
         left = tenancy.seconds_left
         machine.deadline = None if left is None else self.world.seconds() + left
         machine.admits, machine.peers, machine.state = tenancy.ssh_keys, tenancy.peers, "running"
+        machine.interruption = tenancy.interruption
         _note(machine, "opened")
         return machine.endpoint
 

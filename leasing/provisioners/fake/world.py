@@ -34,6 +34,7 @@ class Machine:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     peers: Mapping[str, str] = field(default_factory=dict)
     deadline: float | None = None
+    interruption: str = ""
     logs: dict[Log, str] = field(default_factory=dict)
 
 

@@ -84,6 +84,7 @@ def _send(host: Host, tenancy: Tenancy, verb: str, *, timeout: float = COMMAND_S
         digest=tenancy.image_digest,
         startup=tenancy.script,
         environment=_environment(tenancy),
+        interruption=tenancy.interruption,
         peers="".join(f"{address} {name}\n" for name, address in tenancy.peers.items()),
         seconds_left="" if tenancy.seconds_left is None else str(tenancy.seconds_left),
         hostname=re.sub(r"[^a-z0-9]+", "-", (tenancy.label or tenancy.machine_id).lower()).strip("-")[:60] or "machine",

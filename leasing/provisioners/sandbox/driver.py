@@ -72,6 +72,7 @@ def _wanted(host: Host, tenancy: Tenancy) -> dict[str, Any]:
         "peers": dict(tenancy.peers),
         "environment": dict(tenancy.environment),
         "seconds_left": tenancy.seconds_left,
+        "interruption": tenancy.interruption,
         "facts": dict(host.facts),
     }
 

@@ -4,6 +4,7 @@ sshd=$(PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin && command -v sshd) || { echo 
 mkdir -p /run/sshd /root/.ssh
 # Sessions see the image's own variables (PATH, CUDA and such), as processes started by the image would, and above them
 # the customer's. sshd takes each line of this file as it is, without quoting; a SetEnv could not hold every value.
+export GRIDLEASE_INTERRUPTION=/gridlease/interruption.json # there while an interruption is announced
 umask 077
 {
   env | while IFS= read -r line; do

@@ -87,6 +87,7 @@ keys_ensure() {
   if [ -s "$S/authorized_keys" ] && grep -qvxFf "$D/in/keys" "$S/authorized_keys"; then cut_sessions; fi
   replace "$S/authorized_keys" <"$D/in/keys"
   replace "$S/environment" <"$D/in/environment"
+  if [ -s "$D/in/interruption" ]; then replace "$S/interruption.json" <"$D/in/interruption"; else rm -f "$S/interruption.json"; fi
   cp "$D/start.sh" "$D/startup.sh" "$D/sshd_config" "$S/"
   chown -R "$FIRST_UID:$FIRST_UID" "$S"
 }

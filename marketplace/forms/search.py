@@ -76,10 +76,10 @@ class CatalogueFilter(Wish):
         "site",
         "max_price",
         "renewable_share",
+        "provisioner",
         "zone",
         "starts_at",
         "ends_at",
-        "provisioner",
     )
 
     plan = choice("Plan")

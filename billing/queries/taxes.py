@@ -6,7 +6,7 @@ Not advice: each rule names its source, and a person who knows the law of the se
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from django.conf import settings
@@ -14,7 +14,6 @@ from django.db import connection
 
 from accounts.models import Organization
 from billing.models import TaxProfile
-from billing.queries.months import next_month, start_of
 
 Treatment = Literal["none", "reverse_charge", "processor"]
 EU: Final = frozenset(
@@ -114,13 +113,8 @@ def profile_of(organization: Organization) -> TaxProfile | None:
     return TaxProfile.objects.filter(organization=organization).order_by("-version").first()
 
 
-def tax_for(*, organization: Organization, month: date) -> Tax:
-    """The tax of a UTC month's invoice: by the version in force when it ends, and what the register says by now."""
-    return tax_at(organization=organization, end=start_of(next_month(month)))
-
-
 def tax_at(*, organization: Organization, end: datetime) -> Tax:
-    """The tax of an invoice of a time that ends then."""
+    """The tax of an invoice of a time that ends then: by the version in force, and what the register says by now."""
     mine = f"SELECT place, buyer_tax_id FROM ({TAXES}) AS tax WHERE organization_id = %(organization)s"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(mine, {"organization": organization.pk, "end": end, **seller()})

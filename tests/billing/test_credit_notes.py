@@ -78,4 +78,4 @@ def test_notes_over_all_of_an_invoice_take_back_exactly_its_tax(acme: Organizati
     assert taxed == [0, 1, 0, 1, 17, 38]
     assert sum(taxed) == 57
     assert balance(acme, AccountKind.TAXES) == -570_000  # what the close would have put there
-    assert taxes.tax_for(organization=acme, month=invoice.period_start).rate_ppm == 0
+    assert taxes.tax_at(organization=acme, end=invoice.issued_at).rate_ppm == 0

@@ -13,7 +13,7 @@ from billing.invariants import broken
 from billing.invoicing import ClockBehind, Closed, PeriodNotReady
 from billing.models import AccountKind, Invoice, InvoiceLine, ParkedMonth, Posting, PostingKind, Usage
 from billing.queries.months import month_of, next_month, previous_month
-from billing.queries.taxes import tax_for
+from billing.queries.taxes import tax_at
 from leasing.models import Lease
 from leasing.operations import end
 from marketplace.models import Offer
@@ -208,7 +208,7 @@ def test_the_preview_is_the_invoice_so_far(acme: Organization, offer: Offer) -> 
 
 
 def test_nobody_pays_tax_yet(acme: Organization) -> None:
-    assert tax_for(organization=acme, month=MARCH).rate_ppm == 0
+    assert tax_at(organization=acme, end=IN_APRIL).rate_ppm == 0
 
 
 def test_months_follow_each_other() -> None:

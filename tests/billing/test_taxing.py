@@ -13,7 +13,8 @@ from accounts.clock import now
 from accounts.models import Event, Organization
 from billing import payments, sending, tasks, taxing
 from billing.models import BillingAccount, CallKind, CallState, GatewayCall, TaxIdState, TaxProfile
-from billing.queries.taxes import profile_of, tax_at, tax_for
+from billing.queries.months import start_of
+from billing.queries.taxes import profile_of, tax_at
 from billing.taxing import BadTaxProfile
 from marketplace.models import Offer
 from tests.billing.conftest import NOON
@@ -120,12 +121,12 @@ def test_the_table_of_rules(
 
 
 def test_a_month_is_taxed_by_the_version_that_held_when_it_ended(acme: Organization) -> None:
-    assert tax_for(organization=acme, month=date(2026, 2, 1)).rule.words == "No tax: no address is known."
+    assert tax_at(organization=acme, end=start_of(date(2026, 3, 1))).rule.words == "No tax: no address is known."
     answered(declare(acme), TaxIdState.VERIFIED)
     declare(acme, country="US", tax_id="", tax_id_kind="", at=NOON + timedelta(days=40))
-    assert tax_for(organization=acme, month=date(2026, 2, 1)).rule.treatment == "none"
-    assert tax_for(organization=acme, month=date(2026, 3, 1)).rule.treatment == "reverse_charge"
-    assert tax_for(organization=acme, month=date(2026, 4, 1)).rule.words == "No sales tax is collected."
+    assert tax_at(organization=acme, end=start_of(date(2026, 3, 1))).rule.treatment == "none"
+    assert tax_at(organization=acme, end=start_of(date(2026, 4, 1))).rule.treatment == "reverse_charge"
+    assert tax_at(organization=acme, end=start_of(date(2026, 5, 1))).rule.words == "No sales tax is collected."
 
 
 def test_an_invoice_says_who_buys_and_why_no_tax_is_on_it(acme: Organization, offer: Offer) -> None:

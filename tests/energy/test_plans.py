@@ -1,5 +1,6 @@
 """What plans do: every use runs where it earns more than its energy costs, and no promise is broken for a price."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -138,6 +139,15 @@ def test_without_any_price_the_rule_leaves_miners_as_they_are() -> None:
     half = State(np.array([10.0]), own.mining_mw / 2, NOTHING)
     targets = by_rule(own, outlook(np.nan, np.nan), half, seen=np.array([np.nan]))
     assert (targets.mining_mw.tolist(), targets.charge_mw[0], targets.discharge_mw[0]) == ([[10, 5]], 0, 0)
+
+
+def test_the_time_limit_is_for_each_answer_and_not_for_all_of_them() -> None:
+    own, random, limit = fleet(battery=A_BATTERY), np.random.default_rng(5), 0.4
+    program = Program(own, np.ones(300))
+    solver, began = Solver(program, seconds=limit), time.process_time()
+    while time.process_time() - began < 3 * limit:
+        ahead = outlook(*random.uniform(0, 300, 300))
+        solver.solve(program.numbers(ahead, state(own), budget_mw=NOTHING, stored_at_end=NOTHING))
 
 
 def test_an_answer_that_is_not_proven_best_is_no_answer() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from bench import energy_gaps, energy_prices
 from bench.table import Table, chapter
 
-QUICK_DAYS, QUICK_SEEDS, QUICK_WEEKS = 14, 1, 100
-SEEDS, WEEKS = 5, 10_000
+SEEDS, SITES, HOURS, WEEKS = 5, 45, 168, 10_000
+QUICK_DAYS, QUICK_SEEDS, QUICK_SITES, QUICK_HOURS, QUICK_WEEKS = 3, 1, 10, 48, 50
 
 
 def main(arguments: list[str]) -> int:
@@ -33,11 +33,13 @@ def main(arguments: list[str]) -> int:
     gaps = f"{prices.missing} of them filled" if prices.missing else "none missing"
     with chapter(f"50 MW on {prices.name}: {prices.steps:,} steps of {60 * prices.step_hours:g} min, {gaps}"):
         energy_gaps.real_prices(table, prices)
-    with chapter("45 sites for a week of hours, demand charge included"):
-        energy_gaps.made_up_fleets(table, seeds=QUICK_SEEDS if given.quick else SEEDS)
-    with chapter("Planning 45 sites for 168 hours, the surplus of regions coupled, one thread"):
-        energy_gaps.speed(table, rounds=2 if given.quick else 7)
-    weeks = QUICK_WEEKS if given.quick else WEEKS
+    seeds, sites, hours, weeks = (
+        (QUICK_SEEDS, QUICK_SITES, QUICK_HOURS, QUICK_WEEKS) if given.quick else (SEEDS, SITES, HOURS, WEEKS)
+    )
+    with chapter(f"{sites} sites for {hours} hours, demand charge included"):
+        energy_gaps.made_up_fleets(table, seeds=seeds, sites=sites, hours=hours)
+    with chapter(f"Planning {sites} sites for {hours} hours, the surplus of regions coupled, one thread"):
+        energy_gaps.speed(table, sites=sites, hours=hours)
     with chapter(f"{weeks:,} random weeks in which grids lose 60 % without warning"):
         energy_gaps.promises(table, weeks=weeks)
     return table.close()

@@ -42,9 +42,13 @@ class Plan:
 
     def first(self) -> Targets:
         """What to do now."""
+        return self.at(0)
+
+    def at(self, step: int) -> Targets:
+        """What to do in one of the plan's steps."""
         return Targets(
-            mining_mw=self.mining_mw[:, :, 0], surplus_mw=self.surplus_mw[:, 0],
-            charge_mw=self.charge_mw[:, 0], discharge_mw=self.discharge_mw[:, 0],
+            mining_mw=self.mining_mw[:, :, step], surplus_mw=self.surplus_mw[:, step],
+            charge_mw=self.charge_mw[:, step], discharge_mw=self.discharge_mw[:, step],
         )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ def _in_merit_order(fleet: Fleet, outlook: Outlook, price: Floats) -> Floats:
     """Miners (S, K): those within the block against resale, those beyond it against the price."""
     worth = outlook.mining_usd_per_mwh
     served = outlook.firm_mw[:, 0] + outlook.surplus_mw[:, 0] - outlook.renewable_mw[:, 0]
-    block = np.maximum(fleet.block_mw - served, 0.0)
+    block = np.nan_to_num(np.maximum(fleet.block_mw - served, 0.0))  # unknown: all at the price
     order = np.argsort(-worth, axis=1)
     power = np.take_along_axis(fleet.mining_mw, order, axis=1)
     inside = np.clip(block[:, None] - (np.cumsum(power, axis=1) - power), 0.0, power)

@@ -31,13 +31,14 @@ class Answer:
 
 
 class Solver:
-    """One program in the solver's memory: the first answer is found from scratch, later ones from the last."""
+    """One program in the solver's memory: the first answer is found from scratch, later ones from the last; each in so
+    many seconds at most."""
 
     def __init__(self, program: Program, *, seconds: float = 60.0) -> None:
-        self.program = program
+        self.program, self._seconds = program, seconds
         self._highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         options: dict[str, bool | float | str] = {
-            "output_flag": False, "threads": 1, "time_limit": seconds, "solver": "simplex",
+            "output_flag": False, "threads": 1, "solver": "simplex",
         }  # fmt: skip
         for option, value in options.items():
             self._highs.setOptionValue(option, value)
@@ -51,6 +52,8 @@ class Solver:
             self._change(numbers)
         else:
             self._pass(numbers)
+        # The limit counts from the solver's first answer, not from this one's beginning.
+        self._highs.setOptionValue("time_limit", self._highs.getRunTime() + self._seconds)
         self._highs.run()
         status = self._highs.getModelStatus()
         if status != highspy.HighsModelStatus.kOptimal:

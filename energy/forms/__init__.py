@@ -1,0 +1,5 @@
+"""What staff fills in."""
+
+from energy.forms.version import NewVersion
+
+__all__ = ["NewVersion"]

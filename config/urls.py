@@ -25,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("marketplace.urls")),
     path("", include("leasing.urls")),
     path("", include("billing.urls")),
+    path("", include("energy.urls")),
     path("", include("accounts.urls")),
     path("api/v1/", include(api)),
     path("account/", include("allauth.urls")),

@@ -34,6 +34,7 @@ KINDS = {
         reconciliation discrepancy api_operations_reconciliation api_operations_discrepancies api_operations_explain
         approvals approval api_operations_approvals api_operations_approve api_operations_decline
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
+        power_feeds power_feed
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
     """,
     # For people who are logged in, of whatever organization or none.

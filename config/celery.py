@@ -56,6 +56,8 @@ app.conf.update(
         "extensions": every(20, "billing.tasks.extend_leases"),
         "standing_orders": every(10, "billing.tasks.fill_standing_orders"),
         "invoices": every(3600, "billing.tasks.close_invoices"),
+        "power": every(300, "energy.tasks.write_power"),
+        "energy": every(300, "energy.tasks.count_energy"),
         "feeds": every(10, "energy.tasks.fetch_feeds"),
         "notices": every(10, "accounts.tasks.deliver_notices"),
         "retries": every(3600, "accounts.tasks.forget_idempotency_keys"),

@@ -15,7 +15,7 @@ from django.core.management import call_command
 SOURCES = (
     "*/migrations/*.py",
     "marketplace/catalogue/**/*",
-    "billing/management/commands/*.py",
+    "*/management/commands/*.py",
     "billing/promises.toml",
 )
 
@@ -35,6 +35,7 @@ def main() -> None:
     call_command("load_promises", skip_checks=True)
     if settings.EMBEDDED:
         call_command("seed_demo", skip_checks=True)
+        call_command("seed_power", skip_checks=True)
         stamp.write_text(_wanted())
 
 

@@ -7,7 +7,7 @@ from billing.extending import PriceTooHigh
 from billing.keeping import HeldLately
 from billing.limits import NodeLimitReached
 from billing.waiting import NotWaiting
-from leasing.operations import BookedBehind, NodesTaken, WindowRefused
+from leasing.operations import BookedBehind, NodesTaken, PowerTaken, WindowRefused
 from leasing.queries.extension import LEASE
 from leasing.serializers.windows import BehindShown
 from marketplace.money import format_micros
@@ -60,7 +60,12 @@ def price_too_high(error: PriceTooHigh) -> Problem:
 
 
 def nodes_taken(error: NodesTaken) -> Problem:
-    """409, with the next windows in which as many nodes are free, or that they are not in one fabric group."""
+    """
+    409, with the next windows in which as many nodes are free; or that they are not in one fabric group; or that their
+    site has sold its firm power.
+    """
+    if isinstance(error, PowerTaken):
+        return power_taken(error)
     if error.scattered:
         words = (
             "As many nodes are free, but not in one fabric group. Order fewer, another window, or without same_fabric."
@@ -78,6 +83,22 @@ def nodes_taken(error: NodesTaken) -> Problem:
 def held_lately(error: HeldLately) -> Problem:
     """409, with from when nodes can be held there again."""
     return Problem(409, "held_lately", "Held there a moment ago", str(error), again_at=error.again_at)
+
+
+def power_taken(error: PowerTaken) -> Problem:
+    """409, with the site's limit, what is sold of it, and from when on more is free."""
+    short = error.shortage
+    return Problem(
+        409,
+        "power_taken",
+        "Not enough firm power",
+        str(error),
+        site=short.site.slug,
+        firm_watts=short.span.firm_watts,
+        sold_watts=short.span.sold_watts,
+        wanted_watts=short.wanted_watts,
+        free_from=short.free_from,
+    )
 
 
 def quote_used(error: QuoteUsed) -> Problem:

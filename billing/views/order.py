@@ -20,7 +20,7 @@ from billing.forms.money import cents_to_ask
 from billing.models import Quote
 from billing.queries import wallet
 from leasing.models import Lease
-from leasing.operations import NodesTaken, Setup
+from leasing.operations import NodesTaken, PowerTaken, Setup
 from leasing.tasks import nudge_sites
 from marketplace.forms import zones_for
 from marketplace.models import Offer
@@ -180,6 +180,8 @@ def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, mom
         messages.error(request, "There is not enough money in the wallet. Nothing was ordered.")
     except checkout.CAPS as refusal:
         messages.error(request, f"{refusal} Nothing was ordered.")
+    except PowerTaken as short:
+        messages.error(request, f"{short} Nothing was ordered.")
     except NodesTaken as taken:
         messages.error(request, SCATTERED if taken.scattered else TAKEN)
     return None

@@ -19,7 +19,7 @@ BELOW = {"account/": "allauth", "admin/": "staff"}
 KINDS = {
     # For everybody, and without anybody's data. `pay` is open to whoever has the address: one can only pay there.
     "public": """
-        home catalogue plans offer find pay healthz mailbox mailbox_letter
+        home catalogue plans offer site find pay healthz mailbox mailbox_letter
         api_offers api_offer api_offer_windows api_offer_calendar api_earliest api_sites api_gpu_models
         api_node_types api_images api_plans api_certificate_keys promises api_promises
     """,
@@ -41,6 +41,7 @@ KINDS = {
         api_operations_disputes api_operations_dispute api_operations_suspension
         metered metered_organization api_operations_account
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
+        power_feeds power_feed
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
         receivables transfer_new receivable receivable_credit receivable_write_off parked_months parked_month
         api_operations_receivables api_operations_transfers api_operations_credit api_operations_write_off
@@ -65,6 +66,7 @@ KINDS = {
         budgets budget-create budget budget-remove limits api_budgets api_budget api_quote_budgets api_limits
         tax_profile api_tax_profile
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
+        lease_energy lease_energy_csv api_lease_energy
         api_leases api_lease api_lease_usage api_lease_credits api_lease_intervals api_lease_receipt api_lease_extension
         api_lease_extend api_lease_auto_extend api_lease_project api_lease_move
         api_lease_transitions api_lease_return api_lease_hand_back api_lease_shorten api_lease_rename

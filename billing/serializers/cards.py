@@ -4,7 +4,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.http.serializers import StrictSerializer
+from accounts.http.serializers import Moment, StrictSerializer
 from accounts.models import Organization
 from billing.models import AutoTopUp, CardPage, CardPageState, CreditGrant, SavedCard
 
@@ -88,5 +88,5 @@ class NewCreditGrant(StrictSerializer):
     organization = serializers.SlugRelatedField(queryset=Organization.objects.all(), slug_field="public_id")
     amount_micros = serializers.IntegerField(help_text="At most 10000000000: $10,000.00.")
     reason = serializers.CharField(max_length=200, help_text="The customer reads it.")
-    expires_at = serializers.DateTimeField(default=None, allow_null=True, help_text="Null: it never ends.")
+    expires_at = Moment(default=None, allow_null=True, help_text="Null: it never ends.")
     key = serializers.CharField(max_length=60, help_text="Yours, one for each gift.")

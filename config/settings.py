@@ -30,6 +30,7 @@ SANDBOX_HOST_KEY = env.text("SANDBOX_HOST_KEY", "")  # its public key, one line
 GENERATION = env.number("GENERATION", 1)  # raise it after a restore or failover: hosts refuse what is older
 LAUNCH_RATE = env.text("LAUNCH_RATE", "60/min")  # orders of one token or person through the API
 WATCH_EVERY = env.number("WATCH_EVERY", 15)  # seconds between two looks at a node
+MINER_NETWORKS = env.words("MINER_NETWORKS", "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7")  # commands go there
 FAILPOINTS = frozenset(env.failpoints("FAILPOINTS", allowed=not HTTPS))  # where tests kill the process
 
 # -- Services --------------------------------------------------------------------------------------------------------

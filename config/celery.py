@@ -56,6 +56,7 @@ app.conf.update(
         "extensions": every(20, "billing.tasks.extend_leases"),
         "standing_orders": every(10, "billing.tasks.fill_standing_orders"),
         "invoices": every(3600, "billing.tasks.close_invoices"),
+        "miners": every(240, "energy.tasks.look_at_miners"),
         "notices": every(10, "accounts.tasks.deliver_notices"),
         "retries": every(3600, "accounts.tasks.forget_idempotency_keys"),
     },

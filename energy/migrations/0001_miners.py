@@ -1,5 +1,6 @@
 """Mining machines: classes, and what is wanted and read of each."""
 
+import django.db.models.constraints
 import django.db.models.deletion
 from django.db import migrations, models
 
@@ -59,7 +60,7 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ["site", "name"],
                 "indexes": [models.Index(fields=["site", "miner_class", "asleep", "since"], name="miner_fleet")],
-                "constraints": [models.UniqueConstraint(fields=("site", "name"), name="miner_name_once_a_site"), models.UniqueConstraint(fields=("site", "address", "port"), name="miner_address_once_a_site"), models.CheckConstraint(condition=models.Q(("outcome__in", ["", "obeyed", "refused", "unreachable", "lied"])), name="miner_outcome_is_known")],
+                "constraints": [models.UniqueConstraint(fields=("site", "name"), name="miner_name_once_a_site"), models.UniqueConstraint(deferrable=django.db.models.constraints.Deferrable["DEFERRED"], fields=("site", "address", "port"), name="miner_address_once_a_site"), models.CheckConstraint(condition=models.Q(("outcome__in", ["", "obeyed", "refused", "unreachable", "lied"])), name="miner_outcome_is_known")],
             },
         ),
     ]

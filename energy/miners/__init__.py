@@ -8,6 +8,7 @@ from django.conf import settings
 
 from accounts import seal
 from energy.miners.base import (
+    TIMEOUT,
     Driver,
     Identity,
     MinerBusy,
@@ -21,8 +22,8 @@ from energy.miners.base import (
 from energy.models import Dialect, Miner
 
 __all__ = [
-    "PURPOSE", "Driver", "Identity", "MinerBusy", "MinerError", "MinerRefused", "MinerState", "MinerUnreachable",
-    "Reach", "allowed", "driver_of", "words",
+    "PURPOSE", "TIMEOUT", "Driver", "Identity", "MinerBusy", "MinerError", "MinerRefused", "MinerState",
+    "MinerUnreachable", "Reach", "allowed", "driver_of", "words",
 ]  # fmt: skip
 
 PURPOSE = "miner"  # under which `Miner.password` is sealed
@@ -34,9 +35,9 @@ DRIVERS = {
 }
 
 
-def driver_of(miner: Miner) -> Driver:
+def driver_of(miner: Miner, *, timeout: float = TIMEOUT) -> Driver:
     """
-    The driver of a miner, with its class at hand. Opens no connection.
+    The driver of a miner, with its class at hand; each exchange has `timeout` seconds. Opens no connection.
 
     :raises MinerRefused: if its address may not be spoken to, or its password cannot be read
     """
@@ -44,7 +45,7 @@ def driver_of(miner: Miner) -> Driver:
         raise MinerRefused(f"{miner.address} is in none of the networks of miners (MINER_NETWORKS).")
     module, _, name = DRIVERS[Dialect(miner.miner_class.dialect)].partition(".")
     driver = getattr(import_module(f"energy.miners.{module}"), name)
-    reach = Reach(address=miner.address, port=miner.port, user=miner.user, password=_password(miner))
+    reach = Reach(address=miner.address, port=miner.port, user=miner.user, password=_password(miner), timeout=timeout)
     return cast(Driver, driver(reach))
 
 

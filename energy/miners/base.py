@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 Verb = Literal["sleep", "wake", "limit"]
 
 LONGEST_WORDS = 120  # characters of what a miner said that are shown to anybody
+TIMEOUT = 3.0  # seconds
 MOST_WATTS = 100_000  # more is no single miner
 MOST_TERAHASHES = 100_000
 
@@ -35,7 +36,7 @@ class Reach:
     port: int = 4028
     user: str = ""
     password: str = field(default="", repr=False)
-    timeout: float = 3.0
+    timeout: float = TIMEOUT
 
     def __str__(self) -> str:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"

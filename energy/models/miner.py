@@ -101,7 +101,11 @@ class Miner(models.Model):
         indexes = [models.Index(fields=["site", "miner_class", "asleep", "since"], name="miner_fleet")]
         constraints = [
             models.UniqueConstraint(fields=["site", "name"], name="miner_name_once_a_site"),
-            models.UniqueConstraint(fields=["site", "address", "port"], name="miner_address_once_a_site"),
+            models.UniqueConstraint(
+                fields=["site", "address", "port"],
+                name="miner_address_once_a_site",
+                deferrable=models.Deferrable.DEFERRED,  # a file may swap two
+            ),
             models.CheckConstraint(
                 condition=models.Q(outcome__in=["", *Outcome.values]), name="miner_outcome_is_known"
             ),

@@ -100,11 +100,11 @@ def _of_class(members: list[Unit], *, watts: int, now: datetime, urgent: bool) -
             drawn -= max(0, unit.load_watts - unit.standby_watts)
     if orders:
         return orders
-    for unit in (unit for unit in waiting if unit.asleep):
+    # Who does not obey is not woken either, though it would cost nothing: it would have to be told to sleep again next.
+    for unit in (unit for unit in waiting if unit.asleep and not unit.stubborn):
         drawn += max(0, unit.watts - unit.load_watts)
-        if drawn > watts:  # nor does any after it fit: they are of one class, and who draws in its sleep comes last
-            break
-        orders.append(Order(unit, asleep=False))
+        if drawn <= watts:
+            orders.append(Order(unit, asleep=False))
     return orders
 
 

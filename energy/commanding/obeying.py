@@ -5,9 +5,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
 from accounts import clock
 from accounts.operations import record
-from energy.commanding.choosing import Order, Unit, again, choose, load, staggered
+from energy.commanding.choosing import Order, Unit, again, choose, load, share, staggered
 from energy.commanding.judging import Asked, Heard, MinerRead, Report, judge
 from energy.commanding.keeping import keep, miners_of, unit_of, want
 from energy.commanding.sending import LIMITS, Limits, Sending, send
@@ -24,7 +26,7 @@ ROUNDS = 3  # what did not sleep in one is made up for by others in the next
 def obey(
     *,
     site: Site,
-    watts_by_class: Mapping[int, int],
+    target: Mapping[int, int] | int,
     actor: str,
     reason: str,
     now: datetime,
@@ -35,23 +37,26 @@ def obey(
     limits: Limits = LIMITS,
 ) -> Report:
     """
-    Let the named classes (by id) of a site's miners draw at most so many watts each, and as much of them as they can.
+    Let a site's miners draw at most the `target`, and as much of it as they can: watts of each named class (by id), or
+    of all miners together, the most efficient first; then one class makes up for what another's do not obey.
 
     Takes at most `within` seconds, from inside the site. What does not obey stays counted as load, and others sleep in
     its place. With `watts_per_second` power changes no faster, up or down. Safe to run twice; may overtake another.
     """
     ends, reads = time.monotonic() + within, dict[int, MinerRead]()
-    miners = {miner.pk: miner for miner in miners_of(site).filter(miner_class__in=watts_by_class)}
+    miners = {miner.pk: miner for miner in _meant(site, target)}
     units = {pk: unit_of(miner) for pk, miner in miners.items()}
     for number in range(ROUNDS):
-        orders = choose(units.values(), watts_by_class=watts_by_class, now=now, urgent=urgent)
+        by_class = share(units.values(), watts=target) if isinstance(target, int) else target
+        orders = choose(units.values(), watts_by_class=by_class, now=now, urgent=urgent)
         orders += again(units.values(), besides=orders) if number == 0 else []
         if not orders or (left := ends - time.monotonic()) <= 0:
             break
         told = _tell(miners, orders, now, left, watts_per_second, meter, limits)
         reads |= {read.miner_id: read for read in told}
         units |= {read.miner_id: _after(units[read.miner_id], read, now) for read in told}
-    report = Report(tuple(reads.values()), sum(watts_by_class.values()), load(units.values()))
+    watts = target if isinstance(target, int) else sum(target.values())
+    report = Report(tuple(reads.values()), watts, load(units.values()))
     _record(site, report, actor=actor, reason=reason, at=now)
     return report
 
@@ -72,6 +77,10 @@ def look(
     reads = _judged(sendings, heard, meter)
     keep(reads, epochs={pk: miner.epoch for pk, miner in miners.items()})
     return reads
+
+
+def _meant(site: Site, target: Mapping[int, int] | int) -> QuerySet[Miner]:
+    return miners_of(site) if isinstance(target, int) else miners_of(site).filter(miner_class__in=target)
 
 
 def _tell(

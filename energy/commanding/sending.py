@@ -68,6 +68,7 @@ class _Talk:
 
     async def _tell(self, driver: Driver) -> None:
         for attempt in range(self._limits.attempts):
+            await asyncio.sleep(self._limits.pause * attempt)
             try:
                 async with self._gate:
                     await (driver.sleep() if self._sending.asked.asleep else driver.wake())
@@ -75,7 +76,6 @@ class _Talk:
                 self._refusal = str(error)
                 if isinstance(error, MinerRefused) and not isinstance(error, MinerBusy):
                     return
-                await asyncio.sleep(self._limits.pause * 2**attempt)
             else:
                 self._refusal = ""
                 return

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 def obey(site: Site, kind: MinerClass, watts: int, **given: Any) -> Report:
     wanted: dict[str, Any] = {"actor": "user:us_tests", "reason": "test", "now": NOON, "limits": QUICK}
-    return commanding.obey(site=site, watts_by_class={kind.pk: watts}, **{**wanted, **given})
+    return commanding.obey(site=site, target={kind.pk: watts}, **{**wanted, **given})
 
 
 def test_miners_sleep_until_the_target_is_met_and_wake_when_there_is_power(site: Site, kind: MinerClass) -> None:
@@ -76,6 +76,14 @@ def test_what_does_not_obey_is_load_and_others_sleep_in_its_place(site: Site, ki
     again = obey(site, kind, 3 * WATTS + 3 * STANDBY, now=NOON + HOUR)
     assert all("sleep" in machine(miner).said for miner in (refuses, dead, deaf)), "they are told once more"
     assert again.met and sum(machine(miner).asleep for miner in (refuses, dead, deaf, *good)) == 3
+
+
+def test_a_sites_target_is_met_by_another_class_where_one_does_not_obey(site: Site, kind: MinerClass) -> None:
+    worse = a_class("worse", efficiency=29.5)
+    (deaf,), (efficient,) = some(site, worse, 1, net=1), some(site, kind, 1)
+    machine(deaf).deaf_to = frozenset({"sleep"})
+    report = commanding.obey(site=site, target=4000, actor="system:tests", reason="test", now=NOON, limits=QUICK)
+    assert report.met and machine(efficient).asleep and not machine(deaf).asleep
 
 
 def test_a_busy_miner_is_asked_again(site: Site, kind: MinerClass) -> None:

@@ -68,6 +68,7 @@ app.conf.update(
         "power": every(300, "energy.tasks.write_power"),
         "energy": every(300, "energy.tasks.count_energy"),
         "feeds": every(10, "energy.tasks.fetch_feeds"),
+        "miners": every(240, "energy.tasks.look_at_miners"),
         "notices": every(10, "accounts.tasks.deliver_notices"),
         "retries": every(3600, "accounts.tasks.forget_idempotency_keys"),
     },

@@ -1,9 +1,16 @@
-"""Celery's entry points. Each finds its work in the rows."""
+"""Celery's entry points. Messages only speed things up: every task finds its work in the rows."""
+
+import logging
 
 from celery import shared_task
 
 from accounts import clock
-from energy import accounting, feeding, firming
+from energy import accounting, commanding, feeding, firming
+from marketplace.models import Site
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 240.0  # between two looks at a site's miners: figures are to be younger than five minutes
 
 
 @shared_task
@@ -22,3 +29,17 @@ def write_power(**_: object) -> None:
 def count_energy(**_: object) -> None:
     """Count the hours that are over."""
     accounting.count_due(now=clock.now())
+
+
+@shared_task
+def look_at_miners(**_: object) -> None:
+    """Ask the workers of every site with miners to look at them."""
+    for site in Site.objects.filter(miners__isnull=False).distinct():
+        look_at_site.apply_async(kwargs={"site": site.slug}, queue=site.queue, expires=LOOK_SECONDS)
+
+
+@shared_task
+def look_at_site(*, site: str, **_: object) -> None:
+    """Read every miner of one site. Served by workers inside that site's network."""
+    reads = commanding.look(site=Site.objects.get(slug=site), now=clock.now())
+    log.info("%s: %d miners read, %d W", site, len(reads), sum(read.load_watts for read in reads))

@@ -1,6 +1,16 @@
-"""The operator's power: contracts, prices, what is made and stored, and the figures that come from outside."""
+"""The operator's power: contracts, prices, what is made and stored, figures that come from outside, and miners."""
 
 from energy.admin.feeds import FeedAdmin, ReadingAdmin
+from energy.admin.miners import MinerAdmin, MinerClassAdmin
 from energy.admin.site import BatteryAdmin, GenerationAdmin, PowerContractAdmin, TariffAdmin
 
-__all__ = ["BatteryAdmin", "FeedAdmin", "GenerationAdmin", "PowerContractAdmin", "ReadingAdmin", "TariffAdmin"]
+__all__ = [
+    "BatteryAdmin",
+    "FeedAdmin",
+    "GenerationAdmin",
+    "MinerAdmin",
+    "MinerClassAdmin",
+    "PowerContractAdmin",
+    "ReadingAdmin",
+    "TariffAdmin",
+]

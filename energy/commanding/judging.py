@@ -1,7 +1,6 @@
 """What came of a command: what was heard from a miner, and a meter's figure where there is one, as one verdict."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -94,11 +93,6 @@ def judge(asked: Asked, heard: Heard, *, metered: int | None, at: datetime) -> M
         detail=detail[:LONGEST_DETAIL],
         at=at,
     )
-
-
-def loads(reads: Iterable[MinerRead]) -> dict[int, int]:
-    """Watts by miner."""
-    return {read.miner_id: read.load_watts for read in reads}
 
 
 def _watts(asked: Asked, heard: Heard, metered: int | None) -> tuple[int, Source]:

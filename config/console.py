@@ -75,6 +75,15 @@ UNFOLD = {
                 ("Stripe events", "webhook", "billing_gatewayevent"),
             ),
             group(
+                "Power",
+                ("Contracts", "electrical_services", "energy_powercontract"),
+                ("Tariffs", "request_quote", "energy_tariff"),
+                ("Sun and wind", "solar_power", "energy_generation"),
+                ("Batteries", "battery_charging_full", "energy_battery"),
+                ("Feeds", "rss_feed", "energy_feed"),
+                ("Readings", "monitoring", "energy_reading"),
+            ),
+            group(
                 "Customers",
                 ("Organizations", "apartment", "accounts_organization"),
                 ("People", "person", "accounts_user"),

@@ -12,7 +12,7 @@ import django
 from django.conf import settings
 from django.core.management import call_command
 
-SOURCES = ("*/migrations/*.py", "marketplace/catalogue/**/*", "billing/management/commands/*.py")
+SOURCES = ("*/migrations/*.py", "marketplace/catalogue/**/*", "*/management/commands/*.py")
 
 
 def main() -> None:
@@ -29,6 +29,7 @@ def main() -> None:
     call_command("load_catalogue", skip_checks=True)
     if settings.EMBEDDED:
         call_command("seed_demo", skip_checks=True)
+        call_command("seed_power", skip_checks=True)
         stamp.write_text(_wanted())
 
 

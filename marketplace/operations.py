@@ -1,6 +1,6 @@
-"""What staff changes of the catalogue beside its files: the terms of a plan, announced ahead."""
+"""What changes the catalogue beside its files: terms, announced ahead, and the power that sites have."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 
 from accounts.operations import record
-from marketplace.models import ANNOUNCED_AHEAD, Plan, Terms
+from marketplace.models import ANNOUNCED_AHEAD, Plan, PowerWindow, Site, Terms
 
 
 class TermsRefused(Exception):
@@ -51,3 +51,20 @@ def refuse_short_notice(*, plan: Plan, starts_at: datetime, now: datetime) -> No
     if starts_at < earliest:
         why = f", {ANNOUNCED_AHEAD.days} days ahead: customers must know of it" if earliest > now else ", which is now"
         raise TermsRefused("starts_at", f"Choose a start from {earliest:%Y-%m-%d %H:%M} UTC on{why}.")
+
+
+@transaction.atomic
+def set_power(*, site: Site, windows: Sequence[PowerWindow], now: datetime) -> None:
+    """
+    Write a site's power from now on over what was written before. Leases that are agreed keep what they were sold. A
+    firm power that changed is recorded.
+    """
+    site = Site.objects.select_for_update(no_key=True).get(pk=site.pk)
+    before = PowerWindow.objects.filter(site=site, period__contains=now).first()
+    PowerWindow.objects.filter(site=site).delete()
+    PowerWindow.objects.bulk_create(windows)
+    after = next((window for window in windows if now in window.period), None)
+    watts = [window.firm_watts if window else None for window in (before, after)]
+    if watts[0] != watts[1]:
+        data = {"firm_watts": watts[1], "before": watts[0]}
+        record(organization=None, kind="site.firm_power", subject=site.slug, actor="system:energy", at=now, data=data)

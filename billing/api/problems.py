@@ -6,7 +6,7 @@ from billing.checkout import InsufficientFunds, QuoteExpired, QuoteUsed
 from billing.extending import PriceTooHigh
 from billing.limits import BLOCKED, NodeLimitReached
 from billing.waiting import NotWaiting
-from leasing.operations import BookedBehind, NodesTaken, WindowRefused
+from leasing.operations import BookedBehind, NodesTaken, PowerTaken, WindowRefused
 from leasing.queries.extension import LEASE
 from leasing.serializers.windows import BehindShown
 from marketplace.money import format_micros
@@ -58,7 +58,12 @@ def price_too_high(error: PriceTooHigh) -> Problem:
 
 
 def nodes_taken(error: NodesTaken) -> Problem:
-    """409, with the next windows in which as many nodes are free, or that they are not in one fabric group."""
+    """
+    409, with the next windows in which as many nodes are free; or that they are not in one fabric group; or that their
+    site has sold its firm power.
+    """
+    if isinstance(error, PowerTaken):
+        return power_taken(error)
     if error.scattered:
         words = (
             "As many nodes are free, but not in one fabric group. Order fewer, another window, or without same_fabric."
@@ -70,6 +75,22 @@ def nodes_taken(error: NodesTaken) -> Problem:
         "Not enough free nodes",
         "Not all nodes are free for the whole window any more. Quote one of the windows, or another offer.",
         windows=[{"starts_at": window.starts_at, "ends_at": window.ends_at} for window in error.windows],
+    )
+
+
+def power_taken(error: PowerTaken) -> Problem:
+    """409, with the site's limit, what is sold of it, and from when on more is free."""
+    short = error.shortage
+    return Problem(
+        409,
+        "power_taken",
+        "Not enough firm power",
+        str(error),
+        site=short.site.slug,
+        firm_watts=short.span.firm_watts,
+        sold_watts=short.span.sold_watts,
+        wanted_watts=short.wanted_watts,
+        free_from=short.free_from,
     )
 
 

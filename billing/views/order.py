@@ -17,10 +17,10 @@ from billing.forms import Details, Wish, cents_to_ask
 from billing.models import Quote
 from billing.queries import wallet
 from leasing.models import Lease
-from leasing.operations import NodesTaken, Setup
+from leasing.operations import NodesTaken, PowerTaken, Setup
 from leasing.tasks import nudge_sites
 from marketplace.forms import zones_for
-from marketplace.models import Offer
+from marketplace.models import Offer, PlanKind
 from marketplace.queries import (
     Criteria,
     OfferRow,
@@ -31,6 +31,7 @@ from marketplace.queries import (
     soonest,
     terms_of,
 )
+from marketplace.queries.power import power_ahead
 from marketplace.views.rules import pauses
 
 TAKEN = "Somebody was faster: not all nodes are free any more. Nothing was ordered."
@@ -116,6 +117,8 @@ def order(request: HttpRequest) -> HttpResponse:
     page = "billing/_price.html" if request.headers.get("HX-Request") else "billing/order.html"
     context = {"offer": offer, "wish": wish, "details": details, "price": price, "now": moment}
     context["pauses"] = pauses(terms)
+    surplus = offer.plan.kind == PlanKind.SURPLUS
+    context["stretches"] = power_ahead(offer.pool, nodes=1, now=moment) if surplus else []
     return render(request, page, context)
 
 
@@ -165,6 +168,8 @@ def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, mom
         messages.error(request, "There is not enough money in the wallet. Nothing was ordered.")
     except checkout.CAPS as refusal:
         messages.error(request, f"{refusal} Nothing was ordered.")
+    except PowerTaken as short:
+        messages.error(request, f"{short} Nothing was ordered.")
     except NodesTaken as taken:
         messages.error(request, SCATTERED if taken.scattered else TAKEN)
     return None

@@ -11,8 +11,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leasing', '0014_orders'),
-        ('marketplace', '0007_surplus'),
+        ('leasing', '0015_power'),
+        ('marketplace', '0008_power'),
     ]
 
     operations = [

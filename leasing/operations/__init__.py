@@ -1,6 +1,6 @@
 """What can be done to leases. Locks have one order: node calendars ascending, the lease, its machines, their nodes."""
 
-from leasing.operations.booking import NodesTaken, Setup, confirm, expire, hold, rename, tag
+from leasing.operations.booking import NodesTaken, PowerTaken, Setup, confirm, expire, hold, rename, tag
 from leasing.operations.containment import contained, not_contained
 from leasing.operations.ending import end, settle_end
 from leasing.operations.extending import BookedBehind, WindowRefused, extend, extend_itself, tell_not_extended
@@ -37,6 +37,7 @@ __all__ = [
     "CannotInterrupt",
     "NoEqualNode",
     "NodesTaken",
+    "PowerTaken",
     "Setup",
     "SetupRefused",
     "ShortenRefused",

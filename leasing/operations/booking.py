@@ -16,6 +16,7 @@ from leasing.models import Lease, LeaseKey, Machine, OnFailure
 from leasing.operations import calendar
 from leasing.operations.setup import check_environment, sealed
 from leasing.operations.starting import start
+from leasing.queries.power import Shortage, shortage
 from leasing.states import LeaseState, MachineState
 from marketplace.models import Image, Offer, Rate, Terms
 from marketplace.queries import Window, free_nodes, free_windows, occupied, terms_of
@@ -61,6 +62,17 @@ class NodesTaken(Exception):
         self.scattered = scattered
 
 
+class PowerTaken(NodesTaken):
+    """Nodes are free, but their site has sold its firm power. `shortage` says its limit, and when more is free."""
+
+    def __init__(self, shortage: Shortage) -> None:
+        super().__init__(())
+        self.shortage = shortage
+
+    def __str__(self) -> str:
+        return str(self.shortage)
+
+
 def hold(
     *,
     organization: Organization,
@@ -85,6 +97,7 @@ def hold(
     one fabric group. The `event` of the order is written with it; once `agreed`, it is confirmed at once.
 
     :raises NodesTaken: if fewer are free for the whole period, cleaning included
+    :raises PowerTaken: if their site has not enough firm power for that
     :raises BadEnvironment: if its variables cannot be set on a host
     """
     check_environment(setup.environment)
@@ -159,6 +172,8 @@ def _confirmed(lease: Lease, actor: str, now: datetime) -> Event:
 
 def _taken(lease: Lease, wanted: Window) -> NodesTaken:
     offer, nodes, now = lease.offer, lease.node_count, lease.created_at
+    if short := shortage(offer=offer, nodes=nodes, window=wanted):
+        return PowerTaken(short)
     free = free_nodes(window=wanted, now=now).filter(pool=offer.pool_id)
     scattered = lease.same_fabric and free.count() >= nodes
     return nodes_taken(offer=offer, nodes=nodes, starts_at=lease.starts_at, scattered=scattered, now=now)

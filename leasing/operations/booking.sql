@@ -143,7 +143,8 @@ $$;
 -- Nodes for a lease, all or none: those that its quote holds; else, for an open-ended one, rather those that are free
 -- for the whole `horizon`. `wanted` is what is taken at least; `lease`, `keys`, `machines` and `events` are rows as their
 -- models have them. With machines it is confirmed at once, without them it stays held.
--- NULLs, with nothing locked or changed, if too few nodes are free.
+-- NULLs, with nothing changed, if too few nodes are free or their site has not enough firm power (power.sql): for the
+-- whole of `wanted`; an open-ended one reaches no further than that power does.
 CREATE OR REPLACE FUNCTION leasing_order(
     lease jsonb, keys jsonb, machines jsonb, events jsonb, pool bigint, wanted tstzrange, horizon tstzrange, quote text,
     actor text, OUT lease_id bigint, OUT guaranteed_until timestamptz, OUT nodes bigint[]
@@ -153,6 +154,7 @@ DECLARE
     size int := lease ->> 'node_count';
     together boolean := lease ->> 'same_fabric';
     taken tstzrange := wanted;
+    enough timestamptz;
 BEGIN
     IF quote <> '' THEN  -- its hold may have lapsed, or a node have broken down: others will do then
         nodes := leasing_lock_nodes(pool, size, wanted, quote, moment, 'own', '', false, true);
@@ -169,6 +171,12 @@ BEGIN
     IF horizon <> wanted THEN
         taken := tstzrange(lower(wanted), leasing_reach(nodes, lower(wanted), upper(horizon), quote, moment));
     END IF;
+    enough := leasing_take_power((lease ->> 'offer_id')::bigint, size, taken, NULL);
+    IF enough < upper(wanted) THEN
+        nodes := NULL;
+        RETURN;
+    END IF;
+    taken := tstzrange(lower(taken), least(enough, upper(taken)));
     lease_id := nextval('leasing_lease_id_seq');
     SELECT upper(taken) - cleaning_seconds * interval '1 second' INTO guaranteed_until
       FROM marketplace_terms WHERE id = (lease ->> 'terms_id')::bigint;

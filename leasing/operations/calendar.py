@@ -9,7 +9,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import QuerySet
 
 from leasing.models import Claim, Lease
-from marketplace.models import Node, NodeCalendar, Pool
+from marketplace.models import Node, NodeCalendar, Offer, Pool
 from marketplace.queries import Window, is_held
 
 BLOCKING_TRIES = 5
@@ -175,6 +175,19 @@ def reach_until(*, node_ids: Sequence[int], after: datetime, wanted: datetime, n
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT leasing_reach(%s, %s, %s, '', %s)", [list(node_ids), after, wanted, now])
+        (reach,) = cursor.fetchone()
+    assert isinstance(reach, datetime)
+    return reach.astimezone(UTC)
+
+
+def take_power(*, offer: Offer, nodes: int, period: Window, instead_of: Lease | None = None) -> datetime:
+    """
+    How far in the period the offer's site has firm power for nodes of it, locked until the end of the transaction: the
+    end, if all along. What the lease `instead_of` has counts as free. The nodes' calendars are locked before.
+    """
+    wanted, but = DateTimeTZRange(period.starts_at, period.ends_at), instead_of.pk if instead_of else None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT leasing_take_power(%s, %s, %s::tstzrange, %s)", [offer.pk, nodes, wanted, but])
         (reach,) = cursor.fetchone()
     assert isinstance(reach, datetime)
     return reach.astimezone(UTC)

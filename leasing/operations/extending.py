@@ -8,9 +8,12 @@ from django.db.models import F
 from accounts.operations import record
 from leasing.models import ChangeKind, Lease, LeaseChange
 from leasing.operations import calendar
-from leasing.queries.extension import LEASE, Reach, reach, serving_claims, why_not_extended
-from marketplace.queries import Refusal, duration
+from leasing.queries.extension import ENDS_AT, LEASE, Reach, reach, serving_claims, why_not_extended
+from leasing.queries.power import shortage
+from marketplace.queries import Refusal, Window, duration
 from marketplace.queries.windows import cleaning
+
+NEEDED = ("terms__plan", "organization", "offer__plan", "offer__pool__site", "offer__pool__node_type")
 
 
 class WindowRefused(Exception):
@@ -35,10 +38,11 @@ def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: date
     Let a reserved lease go on until `ends_at` on the nodes that it has. `price` says in words what that costs.
 
     :raises WindowRefused: if its terms or its state do not allow it
+    :raises WindowRefused: too, if the site has not enough firm power for the time that is added
     :raises BookedBehind: if a node is claimed before that, cleaning included
     """
     calendar.lock_nodes_of(lease)
-    lease = Lease.objects.select_for_update(of=("self",)).select_related("terms__plan", "organization").get(pk=lease.pk)
+    lease = Lease.objects.select_for_update(of=("self",)).select_related(*NEEDED).get(pk=lease.pk)
     if refusal := why_not_extended(lease, ends_at=ends_at, now=now):
         raise WindowRefused(refusal)
     assert lease.ends_at is not None  # else it was refused
@@ -46,6 +50,7 @@ def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: date
     if found.free_until is not None and ends_at > found.free_until:
         raise BookedBehind(found)
     claims = serving_claims(lease)
+    _check_power(lease, ends_at)
     calendar.set_end(claims=claims, ends_at=ends_at + cleaning(lease.terms))
     change = LeaseChange.objects.create(
         lease=lease,
@@ -66,6 +71,15 @@ def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: date
     )
     _record(change, price)
     return change
+
+
+def _check_power(lease: Lease, ends_at: datetime) -> None:
+    """The time that is added needs firm power as any does. Raises WindowRefused."""
+    assert lease.ends_at is not None
+    added = Window(lease.ends_at + cleaning(lease.terms), ends_at + cleaning(lease.terms))
+    if calendar.take_power(offer=lease.offer, nodes=lease.node_count, period=added) < added.ends_at:
+        short = shortage(offer=lease.offer, nodes=lease.node_count, window=added)
+        raise WindowRefused(Refusal(ENDS_AT, str(short) if short else "The site has no more firm power then."))
 
 
 @transaction.atomic

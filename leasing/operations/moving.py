@@ -44,6 +44,8 @@ def move(
     refusal = why_not_moved(lease, now=now)
     if refusal or lease.ends_at is None:
         raise WindowRefused(refusal) if refusal else AssertionError("a lease without an end was refused")
+    if calendar.take_power(offer=offer, nodes=len(after), period=period, instead_of=lease) < period.ends_at:
+        raise nodes_taken(offer=offer, nodes=lease.node_count, starts_at=starts_at, now=now)
     calendar.claim(lease=lease, node_ids=after, period=period)
     calendar.let_go(node_ids=after, quote=quote)
     change = LeaseChange.objects.create(

@@ -12,6 +12,7 @@ from leasing.operations import calendar
 from leasing.queries.guarantee import Alternative, elsewhere, horizon
 from leasing.queries.machines import equal_nodes
 from leasing.states import LEASE_OVER, SERVING, LeaseState
+from marketplace.queries import Window
 
 
 @transaction.atomic
@@ -37,6 +38,8 @@ def renew(*, lease: Lease, now: datetime) -> bool:
     behind = min((claim.period.upper for claim in live), default=lease.guaranteed_until + cleaning)
     in_use = [claim.node_id for claim in live]
     reach = calendar.reach_until(node_ids=in_use, after=behind, wanted=max(wanted, behind), now=now)
+    if reach > behind:
+        reach = calendar.take_power(offer=lease.offer, nodes=len(in_use), period=Window(behind, reach))
     until = max(reach - cleaning, lease.guaranteed_until)
     grew = until > lease.guaranteed_until
     if grew:

@@ -13,7 +13,7 @@ from accounts.access import organization_of
 from accounts.clock import now
 from marketplace.api.pages import BySlug
 from marketplace.models import GPUModel, Image, NodeType, Plan, Site
-from marketplace.queries import all_announced, all_terms, plans_open_to
+from marketplace.queries import all_announced, all_terms, plans_open_to, with_power
 from marketplace.serializers import GPUModelShown, ImageShown, NodeTypeShown, PlanShown, SiteShown
 
 
@@ -32,8 +32,12 @@ class Sites(Listed):
 
     @extend_schema(operation_id="sites_list", summary="List sites")
     def get(self, request: Request) -> Response:
-        """Every site, with the carbon and the renewable share of its grid."""
+        """Every site, with the carbon and the renewable share of its grid, and what it may sell of firm power now."""
         return self.list(request)
+
+    def get_queryset(self) -> QuerySet[Site]:
+        """With the power of this moment."""
+        return with_power(super().get_queryset(), at=now())
 
 
 class GPUModels(Listed):

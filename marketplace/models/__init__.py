@@ -5,6 +5,7 @@ from marketplace.models.catalogue import GPUModel, Image, Measure, NodeType, Tar
 from marketplace.models.node import Node, NodeTransition, Pool, Provisioner
 from marketplace.models.offer import OPEN_ENDED, Offer, Plan, PlanAccess, PlanKind, Rate
 from marketplace.models.place import GridZone, Region, Site
+from marketplace.models.power import PowerWindow
 from marketplace.models.terms import ANNOUNCED_AHEAD, Steps, Terms
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "PlanAccess",
     "PlanKind",
     "Pool",
+    "PowerWindow",
     "Provisioner",
     "Rate",
     "Region",

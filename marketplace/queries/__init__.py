@@ -17,6 +17,7 @@ from marketplace.queries.criteria import BadPeriod, Criteria, Sort, check_period
 from marketplace.queries.earliest import Search, earliest
 from marketplace.queries.finding import Hit, stock_of
 from marketplace.queries.openings import Opening, OpeningRow, OpeningSort, opening_rows, openings, reach_of
+from marketplace.queries.power import power_of, with_power
 from marketplace.queries.search import (
     OfferRow,
     current_rate,
@@ -76,6 +77,7 @@ __all__ = [
     "opening_rows",
     "openings",
     "plans_open_to",
+    "power_of",
     "rates_for",
     "reach_of",
     "rows",
@@ -86,4 +88,5 @@ __all__ = [
     "terms_of",
     "why_not",
     "why_not_until",
+    "with_power",
 ]

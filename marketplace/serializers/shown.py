@@ -5,8 +5,28 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from marketplace.models import GPUModel, Image, NodeType, Plan, Site, Terms
-from marketplace.queries import Window
+from marketplace.models import GPUModel, Image, NodeType, Plan, PowerWindow, Site, Terms
+from marketplace.queries import Window, power_of
+
+
+class DerivationStep(serializers.Serializer[dict[str, Any]]):
+    """One step on the way to firm power."""
+
+    what = serializers.CharField()
+    watts = serializers.IntegerField()
+
+
+class PowerShown(serializers.ModelSerializer[PowerWindow]):
+    """What a site has for nodes in a time, in watts of the nodes' own draw, and how what is firm comes about."""
+
+    starts_at = serializers.DateTimeField(source="period.lower")
+    ends_at = serializers.DateTimeField(source="period.upper", allow_null=True, help_text="Null: until further notice.")
+    derivation = DerivationStep(many=True)
+
+    class Meta:
+        model = PowerWindow
+        fields = ["starts_at", "ends_at", "firm_watts", "likely_watts", "surplus_watts", "derivation", "counted_at"]
+        read_only_fields = fields
 
 
 class SiteShown(serializers.ModelSerializer[Site]):
@@ -20,15 +40,22 @@ class SiteShown(serializers.ModelSerializer[Site]):
     renewable_percent = serializers.IntegerField(
         source="grid_zone.renewable_percent", help_text="Share of renewable power in the grid, yearly average."
     )
+    power = serializers.SerializerMethodField(help_text="Firm power now; null where the site is not limited.")
     grid_source = serializers.CharField(source="grid_zone.source", help_text="Who published the two figures.")
 
     class Meta:
         model = Site
         fields = [
             "slug", "name", "place", "country", "region", "kind", "latitude", "longitude", "time_zone", "power_kw",
-            "grid_zone", "gco2_per_kwh", "renewable_percent", "grid_source",
+            "grid_zone", "gco2_per_kwh", "renewable_percent", "grid_source", "power",
         ]  # fmt: skip
         read_only_fields = fields
+
+    @extend_schema_field(PowerShown(allow_null=True))
+    def get_power(self, site: Site) -> Any:
+        """As `marketplace.queries.with_power` read it."""
+        window = power_of(site)
+        return PowerShown(window).data if window else None
 
 
 class GPUModelShown(serializers.ModelSerializer[GPUModel]):

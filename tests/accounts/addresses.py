@@ -19,7 +19,7 @@ BELOW = {"account/": "allauth", "admin/": "staff"}
 KINDS = {
     # For everybody, and without anybody's data. `pay` is open to whoever has the address: one can only pay there.
     "public": """
-        home catalogue plans offer find pay healthz mailbox mailbox_letter
+        home catalogue plans offer site find pay healthz mailbox mailbox_letter
         api_offers api_offer api_offer_windows api_offer_calendar api_earliest api_sites api_gpu_models
         api_node_types api_images api_plans api_certificate_keys
     """,
@@ -35,6 +35,7 @@ KINDS = {
         reconciliation discrepancy api_operations_reconciliation api_operations_discrepancies api_operations_explain
         approvals approval api_operations_approvals api_operations_approve api_operations_decline
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
+        power_feeds power_feed
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
     """,
     # For people who are logged in, of whatever organization or none.
@@ -51,6 +52,7 @@ KINDS = {
         invoices invoice api_movement api_statements api_statements_csv
         budgets budget-create budget budget-remove limits api_budgets api_budget api_quote_budgets api_limits
         ssh-keys ssh-key-add ssh-key-remove api-tokens api-token-create api-token-revoke organization activity
+        lease_energy lease_energy_csv api_lease_energy
         api_leases api_lease api_lease_usage api_lease_intervals api_lease_receipt api_lease_extension api_lease_extend
         api_lease_auto_extend api_lease_project api_lease_move
         api_lease_transitions api_lease_return api_lease_hand_back api_lease_shorten api_lease_rename

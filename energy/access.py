@@ -1,0 +1,4 @@
+"""Which permissions of the operator's staff open what."""
+
+MAY_LOOK = "energy.view_feed"  # power, prices, their age
+MAY_TELL = "energy.add_reading"  # typing in and loading what feeds tell

@@ -1,0 +1,1 @@
+"""What reads the power of sites."""

@@ -1,0 +1,1 @@
+"""What the API and files say of energy."""

@@ -337,6 +337,18 @@ RULES = (
          WHERE outage.ended_at IS NULL AND lease.state <> 'active'
         """,
     ),
+    Rule(
+        "I11",
+        "No lease was paused for power before its notice was over, unless its tenant was ready.",
+        """
+        SELECT 'transition ' || change.seq || ' of lease ' || change.lease_id
+          FROM leasing_transition AS change
+         WHERE change.new = 'paused' AND change.reason = 'power'
+           AND NOT EXISTS (SELECT FROM leasing_interruption AS row
+                            WHERE row.lease_id = change.lease_id AND row.paused_at = change.at
+                              AND change.at >= least(row.begins_at, row.ready_at))
+        """,
+    ),
     *(
         Rule(
             "I10",
@@ -353,6 +365,7 @@ RULES = (
             ("lease", "leasing_lease", "leasing_transition", "lease_id"),
             ("machine", "leasing_machine", "leasing_machinetransition", "machine_id"),
             ("node", "marketplace_node", "marketplace_nodetransition", "node_id"),
+            ("interruption", "leasing_interruption", "leasing_interruptiontransition", "interruption_id"),
         )
     ),
 )

@@ -23,7 +23,7 @@ from leasing.models import Lease
 from leasing.operations import NodesTaken, PowerTaken, Setup
 from leasing.tasks import nudge_sites
 from marketplace.forms import zones_for
-from marketplace.models import Offer
+from marketplace.models import Offer, PlanKind
 from marketplace.queries import (
     Criteria,
     OfferRow,
@@ -34,6 +34,7 @@ from marketplace.queries import (
     soonest,
     terms_of,
 )
+from marketplace.queries.power import power_ahead
 from marketplace.views.rules import pauses
 
 TAKEN = "Somebody was faster: not all nodes are free any more. Nothing was ordered."
@@ -126,6 +127,8 @@ def order(request: HttpRequest) -> HttpResponse:
     page = "billing/_price.html" if request.headers.get("HX-Request") else "billing/order.html"
     context = {"offer": offer, "wish": wish, "details": details, "price": price, "now": moment}
     context["pauses"] = pauses(terms)
+    surplus = offer.plan.kind == PlanKind.SURPLUS
+    context["stretches"] = power_ahead(offer.pool, nodes=1, now=moment) if surplus else []
     return render(request, page, context)
 
 

@@ -54,9 +54,13 @@ class Answer(LeaseView):
         lease = get_object_or_404(super().get_queryset(), public_id=self.kwargs["id"])
         return interruptions_of(lease).filter(public_id=self.kwargs["interruption"])
 
-    def answer(self, act: Callable[..., Interruption], **wanted: Any) -> Response:
+    def get_object(self) -> Interruption:
+        """The interruption."""
+        row: Interruption = get_object_or_404(self.get_queryset())
+        return row
+
+    def answer(self, row: Interruption, act: Callable[..., Interruption], **wanted: Any) -> Response:
         """What `act` comes to. Raises 409 `not_now` where it is too late for it."""
-        row = get_object_or_404(self.get_queryset())
         try:
             act(interruption=row, actor=self.principal.actor, now=now(), **wanted)
         except CannotInterrupt as error:
@@ -75,7 +79,7 @@ class Ready(Answer):
         """Your work is saved: the lease is paused at once and not charged from now on, and the rest of the notice is
         written down in `short_seconds`, to be credited by rule. A retry changes nothing. 409 `not_now` once it has
         begun."""
-        return self.answer(ready)
+        return self.answer(self.get_object(), ready)
 
 
 class More(Answer):
@@ -90,9 +94,9 @@ class More(Answer):
     def post(self, request: Request, id: str, interruption: str) -> Response:
         """Let it begin later, once, by `more_seconds_left` at most. A retry changes nothing. 409 `not_now` where it has
         begun, was moved before, or the terms do not allow so much."""
-        wanted = MoreTime(data=request.data)
+        row, wanted = self.get_object(), MoreTime(data=request.data)
         wanted.is_valid(raise_exception=True)
-        return self.answer(ask_for_more, **wanted.validated_data)
+        return self.answer(row, ask_for_more, **wanted.validated_data)
 
 
 class Announce(OperatorView):

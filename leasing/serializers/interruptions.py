@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from accounts.http.serializers import StrictSerializer
+from accounts.http.serializers import Moment, StrictSerializer
 from leasing.models import Interruption, InterruptionCause
 from leasing.queries.interruptions import more_left
 from leasing.states import InterruptionState
@@ -59,6 +59,6 @@ class MoreTime(StrictSerializer):
 class InterruptionAsked(StrictSerializer):
     """An interruption to be announced now."""
 
-    begins_at = serializers.DateTimeField(help_text="At least the notice of the lease's terms from now.")
-    ends_at = serializers.DateTimeField()
+    begins_at = Moment(help_text="At least the notice of the lease's terms from now.")
+    ends_at = Moment()
     cause = serializers.ChoiceField(choices=InterruptionCause.choices)

@@ -26,6 +26,8 @@ from marketplace.queries import (
     offer_rows,
     terms_of,
 )
+from marketplace.queries.hours import Stretch
+from marketplace.queries.power import power_ahead
 from marketplace.views.addresses import order_address, wait_address, wish_of
 from marketplace.views.calendar import calendar_of
 from marketplace.views.facts import facts
@@ -77,10 +79,16 @@ def offer(request: HttpRequest, id: str) -> HttpResponse:
         "wish": wish_of(criteria, zone),
         "order": order_address(found, criteria, zone),
         "wait": _wait_for(found, criteria),
+        "stretches": _power(found, criteria, instant),
         "calendar": calendar_of(found, terms, criteria, form.chosen, request.GET, instant),
         **_availability(found, terms, criteria, instant, zone),
     }
     return render(request, "marketplace/offer.html", context)
+
+
+def _power(offer: Offer, criteria: Criteria, now: datetime) -> list[Stretch]:
+    """Of an offer that may be paused for want of it."""
+    return power_ahead(offer.pool, nodes=criteria.nodes, now=now) if offer.plan.kind == PlanKind.SURPLUS else []
 
 
 def _wait_for(offer: Offer, criteria: Criteria) -> str:

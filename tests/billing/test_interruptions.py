@@ -3,15 +3,18 @@
 from datetime import date
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from accounts.models import Organization
 from billing import metering
+from billing.invariants import broken
 from billing.queries.intervals import IntervalKind, Stream, intervals
 from billing.queries.rebuilt import owed
 from billing.receipts import receipt
 from leasing import operations
 from leasing.models import Interruption, Lease
+from leasing.states import LeaseState
 from tests.billing.conftest import HOUR, NOON, money, running
 from tests.leasing.interrupted import MINUTE, announced, pass_to, surplus
 
@@ -56,6 +59,17 @@ def test_receipt_and_usage_show_it(lease: Lease, browser: Client) -> None:
     page = browser.get(f"/leases/{lease.public_id}/receipt/").content.decode()
     assert "Paused for power, not charged" in page and "1200 s" in page
     assert "Paused for power" in browser.get(f"/leases/{lease.public_id}/usage/").content.decode()
+
+
+def test_the_promise_is_among_the_rules_that_are_looked_after(lease: Lease, acme: Organization) -> None:
+    assert not [words for words in broken(now=NOON + 4 * HOUR) if words.startswith(("I10", "I11"))]
+    other = running(acme, surplus())
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE leasing_transition DISABLE TRIGGER USER")
+    other.move_to(LeaseState.PAUSED, at=NOON, reason="power", deadline=NOON + HOUR)
+    (words,) = [words for words in broken(now=NOON) if words.startswith("I11")]
+    assert f"of lease {other.pk}" in words
 
 
 def test_a_surplus_lease_draws_on_the_wallet_only_while_it_runs(acme: Organization) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from accounts.models import Organization
 from leasing import operations, schedule
 from leasing.models import Interruption, InterruptionCause, Lease
-from marketplace.models import Offer, PlanKind
+from marketplace.models import Offer, Plan, PlanKind
 from tests import factories
 from tests.factories import HOUR, NOON
 from tests.leasing.conftest import active, work_all
@@ -24,7 +24,8 @@ TERMS = {
 
 def surplus(nodes: int = 1, **terms: Any) -> Offer:
     """An offer of surplus nodes: an hour's notice, 15 minutes more, 4 interruptions and 12 h in 30 days."""
-    plan = factories.a_plan(PlanKind.SURPLUS, **{**TERMS, **terms})
+    known = Plan.objects.filter(slug=PlanKind.SURPLUS).first()
+    plan = known or factories.a_plan(PlanKind.SURPLUS, **{**TERMS, **terms})
     return factories.an_offer(factories.a_pool(nodes=nodes), plan)
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -12,8 +13,10 @@ from accounts.models import Event, Organization
 from leasing.models import Interruption, Lease, LeaseKey
 from leasing.operations import call_off
 from leasing.states import InterruptionState, LeaseState
+from marketplace.models import PowerWindow
 from tests import factories
 from tests.accounts.cast import a_browser, a_client, a_token
+from tests.factories import DAY
 from tests.leasing.conftest import active
 from tests.leasing.interrupted import MINUTE, NOTICE, STAFF, a_surplus_lease, announced, pass_to, surplus
 
@@ -123,6 +126,23 @@ def test_what_may_be_taken_is_said_before_one_orders(browser: Client, acme: Orga
     assert "credited by rule" in page
     firm = factories.an_offer(offer.pool, factories.a_plan())
     assert "spare power" not in text(browser, f"/order/?offer={firm.public_id}")
+
+
+def test_the_hours_of_power_are_shown_where_the_site_has_said_them(browser: Client, acme: Organization) -> None:
+    offer, moment = surplus(), now()
+    addresses = [f"/offers/{offer.public_id}/", f"/order/?offer={offer.public_id}"]
+    assert not any("Power for this node" in text(browser, address) for address in addresses)
+    PowerWindow.objects.create(
+        site=offer.pool.site,
+        period=DateTimeTZRange(moment - DAY, moment + 3 * DAY),
+        firm_watts=5_000,
+        likely_watts=6_000,
+        surplus_watts=0,
+        derivation=[],
+        counted_at=moment,
+    )
+    for address in addresses:
+        assert "<strong>Likely power</strong>" in text(browser, address)
 
 
 def test_the_terminal_interrupts_a_lease_and_ends_that(lease: Lease, capsys: pytest.CaptureFixture[str]) -> None:

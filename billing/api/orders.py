@@ -138,9 +138,9 @@ class Leases(ListModelMixin, LeaseView):
 
         On a plan that requires approval it stays `held` until the operator decides; see `approval`.
 
-        402 `insufficient_funds` and `budget_exceeded`, 409 `nodes_taken` with the next free windows,
-        `node_limit_reached` and `quote_used`, 410 `quote_expired`, 403 `ordering_blocked`, 429 for too many orders a
-        minute.
+        402 `insufficient_funds` and `budget_exceeded`, 409 `nodes_taken` with the next free windows, `power_taken`
+        where the site has sold its firm power, `node_limit_reached` and `quote_used`, 410 `quote_expired`, 403
+        `ordering_blocked`, 429 for too many orders a minute.
         """
         wanted = NewLease(data=request.data)
         wanted.is_valid(raise_exception=True)

@@ -134,7 +134,7 @@ class Move(WindowView):
 
         POST quotes for as many nodes first; the difference in price is kept aside or free again. It can be moved for as
         long as cancelling it costs nothing. A retry changes nothing. 402 `insufficient_funds`, 409 `nodes_taken`, 409
-        `quote_used`, 409 `window_fixed`, 410 `quote_expired`.
+        `power_taken`, 409 `quote_used`, 409 `window_fixed`, 410 `quote_expired`.
         """
         lease = self.get_object()
         wanted = NewWindow(data=request.data)

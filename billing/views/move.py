@@ -16,7 +16,7 @@ from billing.forms import NewWindow
 from billing.models import Quote
 from billing.views.clocks import zones_of
 from leasing.models import Lease
-from leasing.operations import NodesTaken, WindowRefused
+from leasing.operations import NodesTaken, PowerTaken, WindowRefused
 from leasing.queries.moving import why_not_moved
 from marketplace.forms import MINUTE
 
@@ -74,6 +74,8 @@ def _move(request: HttpRequest, lease: Lease, quote: Quote, moment: datetime) ->
         moving.move(lease=lease, quote=quote, actor=principal_of(request).actor, now=moment)
     except WindowRefused as refused:
         messages.error(request, f"{refused.message} Nothing was changed.")
+    except PowerTaken as short:
+        messages.error(request, f"{short} Nothing was changed.")
     except NodesTaken as taken:
         first = f" As many are free from {taken.windows[0].starts_at:%Y-%m-%d %H:%M} UTC." if taken.windows else ""
         messages.error(request, f"Not all nodes are free then. Nothing was changed.{first}")

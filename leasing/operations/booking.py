@@ -179,6 +179,12 @@ def _taken(lease: Lease, wanted: Window) -> NodesTaken:
     return nodes_taken(offer=offer, nodes=nodes, starts_at=lease.starts_at, scattered=scattered, now=now)
 
 
+def no_power(*, offer: Offer, nodes: int, window: Window, now: datetime) -> NodesTaken:
+    """The refusal, with the site's limit and when more is free; as `nodes_taken` if that has changed meanwhile."""
+    short = shortage(offer=offer, nodes=nodes, window=window)
+    return PowerTaken(short) if short else nodes_taken(offer=offer, nodes=nodes, starts_at=window.starts_at, now=now)
+
+
 def nodes_taken(*, offer: Offer, nodes: int, starts_at: datetime, now: datetime, scattered: bool = False) -> NodesTaken:
     """The refusal, with the next windows in which as many nodes are free."""
     windows = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)

@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.operations import record
 from leasing.models import ChangeKind, Lease, LeaseChange, Machine
 from leasing.operations import calendar
-from leasing.operations.booking import nodes_taken
+from leasing.operations.booking import no_power, nodes_taken
 from leasing.operations.extending import WindowRefused
 from leasing.queries.moving import why_not_moved
 from leasing.states import MachineState
@@ -37,6 +37,7 @@ def move(
 
     :raises WindowRefused: if it has begun, or is too near its start
     :raises NodesTaken: if fewer nodes are free for the whole new window; it stays where it was then
+    :raises PowerTaken: if their site has not enough firm power for that; it stays where it was too
     """
     period = occupied(terms, starts_at, ends_at)
     before, after = _exchange(lease, offer=offer, period=period, quote=quote, now=now)
@@ -45,7 +46,7 @@ def move(
     if refusal or lease.ends_at is None:
         raise WindowRefused(refusal) if refusal else AssertionError("a lease without an end was refused")
     if calendar.take_power(offer=offer, nodes=len(after), period=period, instead_of=lease) < period.ends_at:
-        raise nodes_taken(offer=offer, nodes=lease.node_count, starts_at=starts_at, now=now)
+        raise no_power(offer=offer, nodes=len(after), window=period, now=now)
     calendar.claim(lease=lease, node_ids=after, period=period)
     calendar.let_go(node_ids=after, quote=quote)
     change = LeaseChange.objects.create(

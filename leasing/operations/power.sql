@@ -53,6 +53,15 @@ BEGIN
         RETURN upper(wanted);
     END IF;
     PERFORM pg_advisory_xact_lock(1195787346, place::int);  -- "GFIR"; taken after calendars, before anything else
+    -- At any instant a node counts once: if all that are busy at some time then fit together, no more need be looked at.
+    IF more + (SELECT coalesce(sum(kind.power_w), 0)
+                 FROM marketplace_pool AS pool
+                 JOIN marketplace_nodetype AS kind ON kind.id = pool.node_type_id
+                 JOIN marketplace_nodecalendar AS calendar ON calendar.pool_id = pool.id AND calendar.busy && wanted
+                WHERE pool.site_id = place)
+       <= (SELECT min(firm_watts) FROM marketplace_powerwindow WHERE site_id = place AND period && wanted) THEN
+        RETURN upper(wanted);
+    END IF;
     RETURN leasing_power_until(place, more, wanted, but);
 END
 $$;

@@ -14,7 +14,7 @@ from accounts.clock import now
 from marketplace.api.pages import BySlug
 from marketplace.models import GPUModel, Image, NodeType, Plan, Site
 from marketplace.queries import all_announced, all_terms, plans_open_to, with_power
-from marketplace.serializers import GPUModelShown, ImageShown, NodeTypeShown, PlanShown, SiteShown
+from marketplace.serializers import GPUModelShown, ImageShown, NodeTypeShown, PlanShown, SiteWithPower
 
 
 class Listed(ListAPIView[Any]):
@@ -28,7 +28,7 @@ class Sites(Listed):
     """Places with power and nodes."""
 
     queryset = Site.objects.select_related("grid_zone")
-    serializer_class = SiteShown
+    serializer_class = SiteWithPower
 
     @extend_schema(operation_id="sites_list", summary="List sites")
     def get(self, request: Request) -> Response:

@@ -19,6 +19,7 @@ from marketplace.serializers.shown import (
     OpeningShown,
     PlanShown,
     SiteShown,
+    SiteWithPower,
     WindowsShown,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "OpeningsAsked",
     "PlanShown",
     "SiteShown",
+    "SiteWithPower",
     "WindowsAsked",
     "WindowsShown",
     "listing",

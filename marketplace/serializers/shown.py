@@ -40,15 +40,24 @@ class SiteShown(serializers.ModelSerializer[Site]):
     renewable_percent = serializers.IntegerField(
         source="grid_zone.renewable_percent", help_text="Share of renewable power in the grid, yearly average."
     )
-    power = serializers.SerializerMethodField(help_text="Firm power now; null where the site is not limited.")
     grid_source = serializers.CharField(source="grid_zone.source", help_text="Who published the two figures.")
 
     class Meta:
         model = Site
         fields = [
             "slug", "name", "place", "country", "region", "kind", "latitude", "longitude", "time_zone", "power_kw",
-            "grid_zone", "gco2_per_kwh", "renewable_percent", "grid_source", "power",
+            "grid_zone", "gco2_per_kwh", "renewable_percent", "grid_source",
         ]  # fmt: skip
+        read_only_fields = fields
+
+
+class SiteWithPower(SiteShown):
+    """A site, and what it may sell of its power now."""
+
+    power = serializers.SerializerMethodField(help_text="Firm power now; null where the site is not limited.")
+
+    class Meta(SiteShown.Meta):
+        fields = [*SiteShown.Meta.fields, "power"]
         read_only_fields = fields
 
     @extend_schema_field(PowerShown(allow_null=True))

@@ -114,3 +114,20 @@ def test_the_database_and_the_page_count_the_same(acme: Organization, reserved: 
             wanted = DateTimeTZRange(window.starts_at, window.ends_at)
             cursor.execute("SELECT leasing_power_until(%s, %s, %s::tstzrange, NULL)", [site.pk, nodes * KW, wanted])
             assert cursor.fetchone() == (first,)
+
+
+def test_a_lease_moves_only_to_where_there_is_power_its_own_counted_as_free(
+    acme: Organization, reserved: Offer
+) -> None:
+    site, begin = reserved.pool.site, NOON + DAY
+    a_limit(site, 3)
+    lease = book(acme, reserved, 0, 4, nodes=2)
+    book(acme, reserved, 8, 4, nodes=2)
+    move = partial(
+        operations.move, lease=lease, offer=reserved, terms=lease.terms, rate=lease.rate, quote="", actor="user:us_x",
+        price="", now=NOON,
+    )  # fmt: skip
+    with pytest.raises(PowerTaken, match=r"may sell 30.6 kW of firm power, and 20.4 kW are sold at 2026-03-03 20:00"):
+        move(starts_at=begin + 7 * HOUR, ends_at=begin + 9 * HOUR)
+    move(starts_at=begin + 2 * HOUR, ends_at=begin + 5 * HOUR)
+    assert {claim.period.lower for claim in lease.claims.filter(released_at=None)} == {begin + 2 * HOUR}

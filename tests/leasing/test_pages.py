@@ -105,7 +105,7 @@ def test_the_page_takes_few_statements_in_every_state(
     browser: Browser, acme: Organization, world: World, stage: str, django_assert_max_num_queries: Any
 ) -> None:
     lease = stages.STAGES[stage](acme, now())
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(20):
         browser.get(f"/leases/{lease.public_id}/")
 
 

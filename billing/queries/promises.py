@@ -137,14 +137,14 @@ def _late_start(reading: Reading, rules: Rules) -> Iterator[Owed]:
 
 
 def _short_notices(reading: Reading, rules: Rules) -> Iterator[Owed]:
-    """Pauses for want of power before the announced time, by as much; one never announced, by the whole notice."""
+    """Pauses for want of power before the announced time, by as much: the tenant was ready. Others are refused."""
     rule, lease = rules.get(Promise.SHORT_NOTICE), reading.meter.lease
     pauses = [c for c in _transitions(reading) if c.new == LeaseState.PAUSED and c.reason == POWER]
     if rule is None or not pauses:
         return
     announced = dict(lease.interruptions.exclude(paused_at=None).values_list("paused_at", "short_seconds"))
     for pause in pauses:
-        short = announced.get(pause.at, lease.terms.notice_seconds)
+        short = announced.get(pause.at, 0)
         if short >= max(1, rule.from_seconds):
             yield _fact(reading, rule, pause.at, short * reading.meter.nodes, transition=pause)
 

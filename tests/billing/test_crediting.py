@@ -176,15 +176,6 @@ def test_each_minute_of_notice_that_a_ready_tenant_gave_up_is_credited(
     assert sweep(at + MINUTE) == short * 60_000
 
 
-def test_a_pause_for_power_that_nobody_announced_is_short_of_all_its_notice(acme: Organization) -> None:
-    a_rule(Promise.SHORT_NOTICE, from_seconds=60, percent=100)
-    offer = surplus()
-    lease = running(acme, offer)
-    pause(lease=lease, reason="power", until=NOON + DAY, actor="system:energy", now=NOON + 5 * HOUR)
-    work_all(offer, now=NOON + 5 * HOUR)
-    assert sweep(NOON + 5 * HOUR + MINUTE) == 60 * 60_000
-
-
 def test_a_pause_for_an_empty_wallet_needs_no_notice(acme: Organization) -> None:
     a_rule(Promise.SHORT_NOTICE, from_seconds=60)
     offer = factories.an_offer(factories.a_pool(nodes=1), factories.a_plan("on_demand", notice_seconds=3600))

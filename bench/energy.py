@@ -1,13 +1,14 @@
 """
 `./run bench energy`: what plans of power earn beside rules and perfect foresight, how long they take, and whether they
 keep promises. On real prices (`--prices FILE` for others of the same columns), a made-up fleet, and weeks gone wrong.
+Then how fast a site's miners are told, and a grid event is met by them.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from bench import energy_gaps, energy_prices
+from bench import energy_gaps, energy_miners, energy_prices
 from bench.table import Table, chapter
 
 SEEDS, SITES, HOURS, WEEKS = 5, 45, 168, 10_000
@@ -20,6 +21,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--prices", type=Path, default=energy_prices.OWN, help="a CSV, gzipped or not")
     parser.add_argument("--days", type=int, default=0, help="the first so many days of it only")
     parser.add_argument("--quick", action="store_true", help="small and fast: whether it works, not how well")
+    parser.add_argument(
+        "--plans-only", action="store_true", help="without the miners, who need a minute and a database"
+    )
     given = parser.parse_args(arguments)
     try:
         prices = energy_prices.read(given.prices)
@@ -42,6 +46,8 @@ def main(arguments: list[str]) -> int:
         energy_gaps.speed(table, sites=sites, hours=hours)
     with chapter(f"{weeks:,} random weeks in which grids lose 60 % without warning"):
         energy_gaps.promises(table, weeks=weeks)
+    if not given.plans_only:
+        energy_miners.measure(table, given)
     return table.close()
 
 

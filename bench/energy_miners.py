@@ -62,8 +62,10 @@ class Standin:
 
 def measure(table: Table, given: argparse.Namespace) -> None:
     """All miners of a site to sleep and awake again; then a quarter less for the whole site."""
+    django.setup()
     from django.conf import settings  # noqa: PLC0415 - Django is set up by now
 
+    call_command("migrate", verbosity=0, skip_checks=True)
     settings.MINER_NETWORKS = ["127.0.0.0/8"]
     fleet = [replace(part, count=part.count // (100 if given.quick else 1)) for part in FLEET]
     total = sum(part.count for part in fleet)
@@ -172,20 +174,3 @@ def _standin(fleet: Sequence[Part]) -> Iterator[Standin]:
         process.terminate()
         process.wait()
         process.stdout.close()
-
-
-def main(arguments: list[str]) -> int:
-    """Measure this part alone; 1 when a bar is missed."""
-    parser = argparse.ArgumentParser(prog="./run bench energy_miners", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small and fast: whether it works, not how well")
-    given = parser.parse_args(arguments)
-    django.setup()
-    call_command("migrate", verbosity=0, skip_checks=True)
-    table = Table(judging=not given.quick)
-    table.listen()
-    measure(table, given)
-    return table.close()
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -16,6 +16,8 @@ from tests.bookings.notes import (
     CLEANING,
     GUARANTEE,
     HOUR,
+    MICROS_PER_NODE_SECOND,
+    SECOND,
     SHORTEST,
     Booking,
     Budget,
@@ -96,7 +98,7 @@ class Desk:
         customer, found = self.customers[wish.who], set()
         if self.most_at_once(wish, beside) + wish.nodes > customer.most_nodes:
             found.add("limit")
-        if wish.micros - given_up > self.available(wish.who, now):
+        if wish.micros - given_up > self.available(wish.who, now) or (wish.ends_at is None and self.dry(wish.who, now)):
             found.add("funds")
         if any(self.exceeds(budget, wish, beside if given_up else None) for budget in customer.budgets):
             found.add("budget")
@@ -114,6 +116,19 @@ class Desk:
         """Micro-dollars that the customer may promise."""
         rows = [row for row in self.bookings.values() if row.who == who]
         return self.customers[who].micros - sum(row.claims_micros(now) for row in rows)
+
+    def dry(self, who: int, now: datetime) -> bool:
+        """Whether what runs without an end has money for less than an hour; what extends itself runs on, too."""
+        rows = [row for row in self.bookings.values() if row.who == who and row.live and row.begun]
+        endless = [row for row in rows if row.open_ended]
+        left = max(0, self.available(who, now) + sum(row.claims_micros(now) - row.due_micros(now) for row in endless))
+        burn, begun = sum(len(row.nodes) for row in endless), 0  # nodes at once; seconds from now
+        for row in sorted((row for row in rows if row.step), key=lambda row: row.ends_at):
+            wait = max(0, (row.ends_at - now) // SECOND - begun)
+            if left < burn * wait * MICROS_PER_NODE_SECOND:
+                break
+            left, begun, burn = left - burn * wait * MICROS_PER_NODE_SECOND, begun + wait, burn + len(row.nodes)
+        return burn > 0 and begun + left // (burn * MICROS_PER_NODE_SECOND) < HOUR // SECOND
 
     def exceeds(self, budget: Budget, wish: Wish, instead_of: Booking | None) -> bool:
         """Whether a window would pass a budget in one of its months."""

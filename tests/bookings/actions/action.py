@@ -16,6 +16,7 @@ from tests.bookings.world import World
 REFUSALS: dict[type[Exception], str] = {
     operations.NodesTaken: "nodes",
     checkout.InsufficientFunds: "funds",
+    checkout.RunsDry: "funds",
     budgets.BudgetExceeded: "budget",
     limits.NodeLimitReached: "limit",
     checkout.QuoteUsed: "used",
@@ -28,6 +29,7 @@ REFUSALS: dict[type[Exception], str] = {
     waiting.NotWaiting: "over",
     waiting.CannotWait: "many",
     keeping.CannotHold: "limit",
+    keeping.HeldLately: "limit",
 }
 ACTOR = "user:us_tests"
 STAFF = "user:us_staff"

@@ -82,6 +82,8 @@ UNFOLD = {
                 ("Batteries", "battery_charging_full", "energy_battery"),
                 ("Feeds", "rss_feed", "energy_feed"),
                 ("Readings", "monitoring", "energy_reading"),
+                ("Miners", "precision_manufacturing", "energy_miner"),
+                ("Miner classes", "category", "energy_minerclass"),
             ),
             group(
                 "Customers",

@@ -38,6 +38,7 @@ class TopUp(forms.Form):
         queryset=SavedCard.objects.none(),
         to_field_name="public_id",
         required=False,
+        blank=True,  # radio buttons drop the empty choice otherwise
         empty_label="Another card, on the next page",
         widget=forms.RadioSelect,
     )

@@ -35,7 +35,7 @@ class Transfer(forms.Form):
         max_length=LONGEST_REFERENCE,
         help_text="What names this transfer at the bank, once and for ever. The same one again changes nothing.",
     )
-    amount = dollars("Amount", min_value=0.01)
+    amount = dollars("Amount in dollars", min_value=0.01)
     received_at = utc_moment("Received (UTC)")
     invoice = forms.CharField(
         label="For invoice", required=False, help_text="Its number, if the customer named one. Else the earliest due."

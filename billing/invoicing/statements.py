@@ -8,6 +8,13 @@ from billing.queries.frozen import SHA256, line_texts
 from billing.queries.lines import BESIDES, IN_ORDER, LINES, half_away
 from billing.queries.taxes import TAXES
 
+
+def _dollars(cents: str) -> str:
+    """An expression's cents as people write them: "-$1,234.56"."""
+    return f"""(CASE WHEN {cents} < 0 THEN '-' ELSE '' END
+                  || to_char(abs({cents}) / 100.0, 'FM"$"999,999,999,999,990.00'))"""
+
+
 # With use, fees or credits in the month; no invoice yet; not parked; and metered to the month's end.
 DUE = f"""
     SELECT organization.id
@@ -64,8 +71,8 @@ PARK = f"""
          WHERE line.sliced > line.spread
         UNION ALL
         SELECT line.organization_id, 3,
-               format('Its lines are %%s cents, and its largest invoice so far was %%s cents.',
-                      sum(line.cents), largest.cents)
+               format('Its lines are %%s, and its largest invoice so far was %%s.',
+                      {_dollars("sum(line.cents)")}, {_dollars("largest.cents")})
           FROM closing_line AS line
           JOIN (SELECT organization_id, max(total_cents) AS cents FROM billing_invoice
                  WHERE period_start >= %(month)s::date - interval '1 year'
@@ -176,7 +183,7 @@ POST = """
       FROM (SELECT account_id, sum(micros) AS micros FROM part GROUP BY account_id) AS moved
      WHERE account.id = moved.account_id
 """
-ISSUED = """
+ISSUED = f"""
     SELECT organization_id, public_id AS subject,
            jsonb_build_object('number', number, 'total_cents', total_cents) AS data,
            jsonb_build_object(
@@ -189,7 +196,6 @@ ISSUED = """
       FROM closing_invoice
       CROSS JOIN LATERAL (
            SELECT to_char(period_start, 'FMMonth YYYY') AS month,
-                  CASE WHEN total_cents < 0 THEN '-' ELSE '' END
-                  || to_char(abs(total_cents) / 100.0, 'FM"$"999,999,999,999,990.00') AS total) AS said
+                  {_dollars("total_cents")} AS total) AS said
      ORDER BY id
-"""
+"""  # noqa: S608  our own words

@@ -116,7 +116,7 @@ class CatalogueFilter(Wish):
         self._offer("renewable_share", "Any", [(step, f"{step} % or more") for step in RENEWABLE_STEPS])
         self._offer(
             "provisioner",
-            "Real and simulated",
+            "Any",
             [(Provisioner.PODMAN, "Real only"), (Provisioner.SANDBOX, "Simulated only")],
         )
         self.fields["nodes"].widget.attrs["placeholder"] = "1"

@@ -59,8 +59,9 @@ def per_second(gigabytes: int) -> str:
 
 @register.filter
 def kilowatts(watts: int) -> str:
-    """Watts, in kilowatts from a thousand on: 10200 -> "10.2 kW"."""
-    return f"{watts / 1000:,.1f}{NBSP}kW" if watts >= 1000 else f"{watts}{NBSP}W"
+    """Watts, in kilowatts from a thousand on, with a true minus: 10200 -> "10.2 kW", -200000 -> "−200.0 kW"."""
+    amount, sign = abs(watts), "\N{MINUS SIGN}" if watts < 0 else ""
+    return f"{sign}{amount / 1000:,.1f}{NBSP}kW" if amount >= 1000 else f"{sign}{amount}{NBSP}W"
 
 
 @register.filter

@@ -60,6 +60,7 @@ def test_cards_are_shown_made_default_and_removed(browser: Client, acme: Organiz
 def test_the_wallet_tops_up_with_one_click_and_shows_how_it_goes(browser: Client, acme: Organization) -> None:
     card = a_card(acme)
     assert "Top up with Visa ending in 4242" in text_of(browser, "/wallet/")
+    assert "Another card, on the next page" in text_of(browser, "/wallet/top-up/")
     answer = browser.post("/wallet/top-up/", {"amount": "75", "card": card.public_id})
     payment = Payment.objects.get()
     assert answer.headers["Location"] == f"/top-ups/{payment.public_id}/"
@@ -69,6 +70,7 @@ def test_the_wallet_tops_up_with_one_click_and_shows_how_it_goes(browser: Client
     assert browser.get(f"/top-ups/{payment.public_id}/pay/").status_code == 302
     Payment.objects.update(state=PaymentState.ACTION, intent_reference="pi_1", bank_url="https://bank.example/3ds")
     assert "Your bank asks you to confirm." in text_of(browser, f"/top-ups/{payment.public_id}/")
+    assert "Waiting for you to confirm" in text_of(browser, "/wallet/")
     assert browser.get(f"/top-ups/{payment.public_id}/confirm/").headers["Location"] == "https://bank.example/3ds"
     payment.refresh_from_db()
     _fail(payment, "insufficient_funds", now())

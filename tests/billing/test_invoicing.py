@@ -176,7 +176,7 @@ def too_much(acme: Organization, offer: Offer) -> str:
         lease=lease, from_at=LAST_HOUR + 70 * SECOND, until_at=LAST_HOUR + 77 * SECOND, seconds=7, nodes=1,
         micros=12_000_000_000, micros_per_node_hour=3_600_000,
     )  # fmt: skip
-    return "Its lines are 1200006 cents, and its largest invoice so far was 6 cents."
+    return "Its lines are $12,000.06, and its largest invoice so far was $0.06."
 
 
 @pytest.mark.parametrize("wrong", [too_long, twice, too_much])

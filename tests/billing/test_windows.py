@@ -190,7 +190,7 @@ def test_money_on_hand_is_looked_at_before_the_button_is_live(
 ) -> None:
     Rate.objects.create(offer=reserved, starts_at=now() - SECOND, micros_per_node_hour=100_000_000)
     page = see(browser, lease, "extend/")
-    assert "are missing in your wallet" in page and " disabled>Extend" in page
+    assert "are missing." in page and " disabled>Extend" in page
 
 
 def test_the_pages_say_before_the_click_what_a_budget_refuses(

@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 ('power_back_at', models.DateTimeField(blank=True, help_text='Since when there is power again.', null=True)),
                 ('paused_at', models.DateTimeField(blank=True, help_text='Since when the lease does not run.', null=True)),
                 ('over_at', models.DateTimeField(blank=True, help_text='Since when it is over.', null=True)),
-                ('short_seconds', models.PositiveIntegerField(default=0, help_text='By how much the pause came before it was to begin; credited for each node by rule.')),
+                ('short_seconds', models.PositiveIntegerField(default=0, help_text='By how much it had less than the promised notice; credited for each node by rule.')),
             ],
             options={
                 'ordering': ['lease', '-noticed_at'],

@@ -69,7 +69,7 @@ class Interruption(Stateful):
     paused_at = models.DateTimeField(null=True, blank=True, help_text="Since when the lease does not run.")
     over_at = models.DateTimeField(null=True, blank=True, help_text="Since when it is over.")
     short_seconds = models.PositiveIntegerField(
-        default=0, help_text="By how much the pause came before it was to begin; credited for each node by rule."
+        default=0, help_text="By how much it had less than the promised notice; credited for each node by rule."
     )
 
     class Meta:

@@ -84,8 +84,8 @@ def call_off(*, interruption: Interruption, actor: str, now: datetime) -> Interr
 @transaction.atomic
 def ready(*, interruption: Interruption, actor: str, now: datetime) -> Interruption:
     """
-    The tenant is done before the notice is over: the lease is paused at once, and what is left of the notice is
-    written down in `short_seconds`, to be credited. Asked again it changes nothing.
+    The tenant is done before the notice is over: the lease is paused at once, and what is left of the promised notice
+    is written down in `short_seconds`, to be credited. Asked again it changes nothing.
 
     :raises CannotInterrupt: if it is not waited for any more, or the lease does not run
     """
@@ -175,7 +175,8 @@ def _begin(row: Interruption, *, actor: str, now: datetime) -> None:
     if lease.state == LeaseState.PAUSED:  # for money: it draws no power already, and gets none until this is over
         row.move_to(S.PAUSING, at=now, reason=lease.reason, actor=actor, deadline=now + WORK_LIMIT)
         return
-    short = max(timedelta(), row.begins_at - now) // SECOND
+    promised = row.noticed_at + timedelta(seconds=row.notice_seconds)  # what was given beyond that is nobody's loss
+    short = max(timedelta(), promised - now) // SECOND
     row.move_to(
         S.PAUSING, at=now, reason=row.cause, actor=actor, deadline=now + WORK_LIMIT, paused_at=now, short_seconds=short
     )

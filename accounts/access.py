@@ -50,10 +50,15 @@ def may_operate(user: object, permission: str) -> bool:
     return isinstance(user, User) and user.is_staff and user.has_perm(permission)
 
 
-def operator_of(request: HttpRequest | Request) -> str:
-    """How events name the member of staff behind a request that a guard let through, such as "user:us_…"."""
+def staff_of(request: HttpRequest | Request) -> User:
+    """The member of staff behind a request that a guard let through."""
     assert isinstance(request.user, User)
-    return f"user:{request.user.public_id}"
+    return request.user
+
+
+def operator_of(request: HttpRequest | Request) -> str:
+    """How events name that member of staff, such as "user:us_…"."""
+    return f"user:{staff_of(request).public_id}"
 
 
 def principal_of(request: HttpRequest | Request) -> Principal:

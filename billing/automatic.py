@@ -13,7 +13,7 @@ from billing.models import AutoTopUp, Payment, PaymentState
 from billing.payments import charges
 from billing.queries.months import month_of, next_month, start_of
 from billing.settlement import LEAST_CENTS, MOST_CENTS
-from marketplace.money import MICROS_PER_CENT, format_micros
+from marketplace.money import format_cents
 
 ACTOR = "system:billing"
 RETRIES = (timedelta(hours=1), timedelta(days=1), timedelta(days=3))  # after the first, second and third decline
@@ -96,12 +96,14 @@ def _check(organization: Organization, rules: Rules) -> None:
     if not organization.cards.filter(removed_at=None).exists():
         raise BadRule("active", "Save a card first: there is none to charge.")
     if not LEAST_CENTS <= rules.amount_cents <= MOST_CENTS:
-        raise BadRule("amount_cents", f"Top up by {dollars(LEAST_CENTS)} to {dollars(MOST_CENTS)}.")
+        raise BadRule("amount_cents", f"Top up by {format_cents(LEAST_CENTS)} to {format_cents(MOST_CENTS)}.")
     if not 0 <= rules.threshold_cents <= MOST_CENTS:
-        raise BadRule("threshold_cents", f"Top up when less than an amount of up to {dollars(MOST_CENTS)} is left.")
+        raise BadRule(
+            "threshold_cents", f"Top up when less than an amount of up to {format_cents(MOST_CENTS)} is left."
+        )
     if not rules.amount_cents <= rules.ceiling_cents <= MOST_CEILING_CENTS:
-        words = f"Allow at least one top-up ({dollars(rules.amount_cents)}), at most {dollars(MOST_CEILING_CENTS)}."
-        raise BadRule("ceiling_cents", words)
+        least, most = format_cents(rules.amount_cents), format_cents(MOST_CEILING_CENTS)
+        raise BadRule("ceiling_cents", f"Allow at least one top-up ({least}), at most {most}.")
 
 
 def succeeded(*, payment: Payment, now: datetime) -> None:
@@ -134,7 +136,7 @@ def failed(*, payment: Payment, now: datetime) -> None:
 
 def ask_owner(*, payment: Payment, until: datetime, now: datetime) -> None:
     """The bank wants the card's owner: tell where to confirm."""
-    path, amount = f"/top-ups/{payment.public_id}/", dollars(payment.amount_cents)
+    path, amount = f"/top-ups/{payment.public_id}/", format_cents(payment.amount_cents)
     text = (
         f"The bank of {payment.card} asks you to confirm {amount}. Open the page below and follow your bank's steps "
         f"before {until:%Y-%m-%d %H:%M} UTC; until then nothing is charged."
@@ -160,7 +162,7 @@ def _tell(payment: Payment, then: str, now: datetime) -> None:
         at=now,
         data={"amount_cents": payment.amount_cents, "code": payment.decline_code},
         notice={
-            "title": f"An automatic top-up of {dollars(payment.amount_cents)} failed",
+            "title": f"An automatic top-up of {format_cents(payment.amount_cents)} failed",
             "text": f"{payment.card} could not be charged: {why}. {then}",
             "path": "/wallet/automatic/",
         },
@@ -171,8 +173,3 @@ def _record(
     organization: Organization, kind: str, actor: str, now: datetime, *, data: dict[str, object] | None = None
 ) -> None:
     record(organization=organization, kind=kind, subject=organization.public_id, actor=actor, at=now, data=data)
-
-
-def dollars(cents: int) -> str:
-    """Such as $20.00."""
-    return format_micros(cents * MICROS_PER_CENT)

@@ -26,7 +26,7 @@ from billing.models import (
 from billing.payments import card_invoices
 from billing.payments.base import Facts, Gateway
 from billing.payments.card_invoices import Stated
-from marketplace.money import MICROS_PER_CENT, format_micros
+from marketplace.money import MICROS_PER_CENT, format_cents, format_micros
 
 LOOK_EVERY = timedelta(hours=1)
 SUSPEND_AFTER = timedelta(days=7)
@@ -86,7 +86,7 @@ def merge(*, facts: Facts, now: datetime) -> None:
     if row.status == CardInvoiceStatus.PAID:
         _paid(row, now)
     elif row.attempts > before:
-        _tell(row, "invoice.card_failed", _failed_words(row), now)
+        _record(row, "invoice.card_failed", now, _failed_words(row))
     elif fresh:
         _record(row, "invoice.card_issued", now)
 
@@ -115,7 +115,7 @@ def _paid(row: CardInvoice, now: datetime) -> None:
         )
         text = f"{format_micros(micros)} were charged to your card for {row.number}."
         words: Words = {"title": f"Invoice {row.number} is paid", "text": text, "path": "/invoices/"}
-        _tell(row, "invoice.card_paid", words, now)
+        _record(row, "invoice.card_paid", now, words)
     _lift(row.organization, now)
 
 
@@ -143,7 +143,7 @@ def suspend(*, organization: Organization, now: datetime) -> None:
             "itself.",
             "path": "/invoices/",
         }
-        _tell(unpaid, "invoice.credit_suspended", words, now)
+        _record(unpaid, "invoice.credit_suspended", now, words)
 
 
 def _lift(organization: Organization, now: datetime) -> None:
@@ -169,14 +169,10 @@ def _failed_words(row: CardInvoice) -> Words:
     again = f" It is tried again on {row.next_attempt_at:%Y-%m-%d} (UTC)." if row.next_attempt_at else ""
     return {
         "title": f"Your card was declined for invoice {row.number}",
-        "text": f"{format_micros(row.due_cents * MICROS_PER_CENT)} could not be charged.{again} Pay it on its page, or "
+        "text": f"{format_cents(row.due_cents)} could not be charged.{again} Pay it on its page, or "
         f"save another card. {SUSPEND_AFTER.days} days after the first try your credit ends until it is paid.",
         "path": "/invoices/",
     }
-
-
-def _tell(row: CardInvoice, kind: str, words: Words, now: datetime) -> None:
-    _record(row, kind, now, words)
 
 
 def _record(row: CardInvoice, kind: str, now: datetime, words: Words | None = None) -> None:

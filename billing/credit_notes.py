@@ -9,7 +9,7 @@ from accounts.operations import record
 from billing import operations
 from billing.models import AccountKind, CreditNote, CreditNoteLine, Invoice, InvoiceCounter, PostingKind
 from billing.queries.receivables import creditable_cents
-from marketplace.money import MICROS_PER_CENT, format_micros
+from marketplace.money import MICROS_PER_CENT, format_cents
 
 SERIES = "GC"  # a series of its own, without gaps
 PPM = 1_000_000
@@ -56,7 +56,7 @@ def _check(invoice: Invoice, cents_by_line: Mapping[int, int]) -> None:
         if line not in left:
             raise BadCredit("A line is named that is no charge on this invoice.")
         if not 1 <= cents <= left[line]:
-            raise BadCredit(f"At most {_said(left[line])} is left to credit on this line, and at least $0.01.")
+            raise BadCredit(f"At most {format_cents(left[line])} is left to credit on this line, and at least $0.01.")
 
 
 def _tax(invoice: Invoice, net: int) -> int:
@@ -101,11 +101,7 @@ def _tell(note: CreditNote) -> None:
         data={"number": note.number, "invoice": note.invoice.public_id, "total_cents": note.total_cents},
         notice={
             "title": f"Credit note {note.number} for {note.invoice.number}",
-            "text": f"{_said(note.total_cents)} was credited to your wallet. Reason: {note.reason}",
+            "text": f"{format_cents(note.total_cents)} was credited to your wallet. Reason: {note.reason}",
             "path": f"/invoices/{note.invoice.public_id}/",
         },
     )
-
-
-def _said(cents: int) -> str:
-    return format_micros(cents * MICROS_PER_CENT)

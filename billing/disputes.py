@@ -17,7 +17,7 @@ from billing.payments import disputes as told
 from billing.payments.base import Facts
 from billing.payments.disputes import DisputeFacts, WarningFacts
 from billing.settlement import UnknownPayment
-from marketplace.money import MICROS_PER_CENT, format_micros
+from marketplace.money import MICROS_PER_CENT, format_cents
 
 Charged = Payment | CardInvoice
 ACTOR = "system:billing"
@@ -138,7 +138,7 @@ def _others_hold(row: Dispute) -> bool:
 
 
 def _tell(row: Dispute, before: DisputeState | None, now: datetime) -> None:
-    amount = format_micros(row.amount_cents * MICROS_PER_CENT)
+    amount = format_cents(row.amount_cents)
     due = f" Answer by {row.evidence_due_at:%Y-%m-%d %H:%M} UTC." if row.evidence_due_at and not row.closed_at else ""
     words = f"{amount}, {row.reason}: {row.get_state_display()}.{due}"
     _tell_staff(row.charged, "disputed", "is disputed", words, now, dispute=row.public_id, state=row.state)

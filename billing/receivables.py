@@ -21,7 +21,7 @@ from billing.models import (
     WriteOff,
 )
 from billing.queries.receivables import Receivable, receivable_of, still_open, unapplied, unapplied_cents
-from marketplace.money import MICROS_PER_CENT, format_micros
+from marketplace.money import MICROS_PER_CENT, format_cents
 
 REMINDERS = (-7, 1, 14)  # days behind the due date
 LONG_OVERDUE = 30  # days behind it, from when on nothing new is ordered
@@ -141,7 +141,7 @@ def collect(*, organization: Organization, now: datetime) -> None:
 
 def _check(amount_cents: int, received_at: datetime, now: datetime) -> None:
     if not 1 <= amount_cents <= MOST_CENTS:
-        raise BadTransfer("amount_cents", f"From $0.01 to {_said(MOST_CENTS)}.")
+        raise BadTransfer("amount_cents", f"From $0.01 to {format_cents(MOST_CENTS)}.")
     if received_at > now:
         raise BadTransfer("received_at", "That is in the future. Say when it came, in UTC.")
 
@@ -170,7 +170,7 @@ def _remind(owed: Receivable, now: datetime) -> None:
         return
     Reminder.objects.bulk_create(Reminder(invoice=owed.invoice, days=days, at=now) for days in fresh)
     late = owed.days_late(now.date()) > 0
-    number, amount, day = owed.invoice.number, _said(owed.open_cents), _day(owed.due_on)
+    number, amount, day = owed.invoice.number, format_cents(owed.open_cents), _day(owed.due_on)
     text = f"{amount} of it {'was' if late else 'is'} due on {day}. Please transfer it with {number} as reference."
     record(
         organization=owed.invoice.organization,
@@ -222,9 +222,9 @@ def _tell_ordering(organization: Organization, overdue: Invoice | None, now: dat
 
 
 def _tell_of(transfer: BankTransfer, actor: str, now: datetime) -> None:
-    paid = [f"{_said(part.cents)} for {part.invoice}" for part in transfer.applied.select_related("invoice")]
+    paid = [f"{format_cents(part.cents)} for {part.invoice}" for part in transfer.applied.select_related("invoice")]
     rest = unapplied_cents(transfer)
-    kept = [f"{_said(rest)} kept in your wallet for the next invoice"] if rest else []
+    kept = [f"{format_cents(rest)} kept in your wallet for the next invoice"] if rest else []
     record(
         organization=transfer.organization,
         kind="transfer.received",
@@ -233,7 +233,7 @@ def _tell_of(transfer: BankTransfer, actor: str, now: datetime) -> None:
         at=now,
         data={"reference": transfer.reference, "amount_cents": transfer.amount_cents},
         notice={
-            "title": f"Your transfer of {_said(transfer.amount_cents)} has come",
+            "title": f"Your transfer of {format_cents(transfer.amount_cents)} has come",
             "text": f"{', '.join(paid + kept)}.",
             "path": "/invoices/",
         },
@@ -243,10 +243,6 @@ def _tell_of(transfer: BankTransfer, actor: str, now: datetime) -> None:
 def _moved(source: AccountKind, cents: int) -> dict[AccountKind, int]:
     micros = cents * MICROS_PER_CENT
     return {source: -micros, AccountKind.WALLET: micros}
-
-
-def _said(cents: int) -> str:
-    return format_micros(cents * MICROS_PER_CENT)
 
 
 def _day(day: date) -> str:

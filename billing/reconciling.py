@@ -19,7 +19,7 @@ from billing.payments.base import Gateway
 from billing.queries import reconciled
 from billing.queries.months import start_of
 from billing.queries.reconciled import Compared
-from marketplace.money import MICROS_PER_CENT, format_micros
+from marketplace.money import MICROS_PER_CENT, format_cents
 
 DAY = timedelta(days=1)
 AFTER_MIDNIGHT = timedelta(hours=1)  # until then a day's last movements may still be on their way
@@ -159,7 +159,7 @@ def _found(one: Compared, day: date, now: datetime) -> Discrepancy:
         ledger_cents=one.ledger_cents,
         found_at=now,
     )
-    there, here = (format_micros(cents * MICROS_PER_CENT) for cents in (one.processor_cents, one.ledger_cents))
+    there, here = (format_cents(cents) for cents in (one.processor_cents, one.ledger_cents))
     record(
         organization=None,
         kind="ledger.discrepancy",

@@ -14,7 +14,7 @@ from billing.payments import refunds
 from billing.payments.base import Facts, Gateway, GatewayRefused
 from billing.payments.refunds import Answer
 from billing.queries import refundable_cents, refundable_payments
-from marketplace.money import MICROS_PER_CENT, format_micros
+from marketplace.money import MICROS_PER_CENT, format_cents
 
 STATE_OF = {"pending": RefundState.SENT, "succeeded": RefundState.SUCCEEDED, "failed": RefundState.FAILED}
 ORDER = (RefundState.PENDING, RefundState.SENT, RefundState.SUCCEEDED, RefundState.FAILED)  # news never goes back in it
@@ -26,7 +26,7 @@ class RefundTooLarge(Exception):
     """More than can go back: `most_cents` is available, unused and was paid by card."""
 
     def __init__(self, most_cents: int) -> None:
-        super().__init__(f"At most {format_micros(most_cents * MICROS_PER_CENT)} can go back to your cards now.")
+        super().__init__(f"At most {format_cents(most_cents)} can go back to your cards now.")
         self.most_cents = most_cents
 
 
@@ -149,7 +149,7 @@ def _take(payment: Payment, cents: int, created_by: User | None, now: datetime) 
 def _put_back(refund: Refund, now: datetime) -> None:
     Payment.objects.filter(pk=refund.payment_id).update(refunded_cents=F("refunded_cents") - refund.amount_cents)
     _post(refund, PostingKind.REFUND_FAILED, refund.amount_cents, "Refund that the bank refused", now)
-    amount = format_micros(refund.amount_cents * MICROS_PER_CENT)
+    amount = format_cents(refund.amount_cents)
     record(
         organization=refund.payment.organization,
         kind="wallet.refund_failed",

@@ -15,7 +15,7 @@ from billing.models import AccountKind, CallKind, GatewayCall, Payment, PaymentS
 from billing.payments import checkouts
 from billing.payments.base import Facts, Gateway, GatewayRefused
 from billing.payments.checkouts import Checkout
-from marketplace.money import MICROS_PER_CENT, format_micros
+from marketplace.money import MICROS_PER_CENT, format_cents
 
 LEAST_CENTS, MOST_CENTS = 10_00, 50_000_00
 UNOPENED_LASTS = timedelta(hours=23)  # a page that could not be opened in so long is not looked for any more
@@ -71,7 +71,9 @@ def check_amount(amount_cents: int) -> None:
     :raises BadAmount: outside $10.00 to $50,000.00
     """
     if not LEAST_CENTS <= amount_cents <= MOST_CENTS:
-        raise BadAmount(f"Top up by {_dollars(LEAST_CENTS)} to {_dollars(MOST_CENTS)}, not {_dollars(amount_cents)}.")
+        raise BadAmount(
+            f"Top up by {format_cents(LEAST_CENTS)} to {format_cents(MOST_CENTS)}, not {format_cents(amount_cents)}."
+        )
 
 
 @transaction.atomic
@@ -236,7 +238,3 @@ def _pending(**which: object) -> QuerySet[Payment]:
 def _record(payment: Payment, kind: str, actor: str, now: datetime) -> None:
     data = {"amount_cents": payment.amount_cents}
     record(organization=payment.organization, kind=kind, subject=payment.public_id, actor=actor, at=now, data=data)
-
-
-def _dollars(cents: int) -> str:
-    return format_micros(cents * MICROS_PER_CENT)

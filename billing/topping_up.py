@@ -13,7 +13,7 @@ from billing.charging import OPEN, request_charge
 from billing.models import AutoTopUp, Level, Payment
 from billing.queries import wallet
 from billing.queries.months import month_of
-from marketplace.money import MICROS_PER_CENT
+from marketplace.money import MICROS_PER_CENT, format_cents
 
 ACTOR = "system:billing"
 DRY = (Level.LOW_24H, Level.LOW_1H, Level.EMPTY)  # rungs on which it tops up whatever the threshold
@@ -67,7 +67,7 @@ def _tell_ceiling(rules: AutoTopUp, now: datetime) -> None:
     if rules.ceiling_told_for == month:
         return
     AutoTopUp.objects.filter(pk=rules.pk).update(ceiling_told_for=month)
-    most = automatic.dollars(rules.ceiling_cents)
+    most = format_cents(rules.ceiling_cents)
     record(
         organization=rules.organization,
         kind="wallet.auto_top_up_ceiling",
@@ -77,7 +77,7 @@ def _tell_ceiling(rules: AutoTopUp, now: datetime) -> None:
         data={"ceiling_cents": rules.ceiling_cents},
         notice={
             "title": "Automatic top-up has reached its limit for this month",
-            "text": f"Another {automatic.dollars(rules.amount_cents)} would pass the {most} that you allow in a month. "
+            "text": f"Another {format_cents(rules.amount_cents)} would pass the {most} that you allow in a month. "
             "Top up yourself, or raise the limit. It goes on by itself next month (UTC).",
             "path": "/wallet/automatic/",
         },

@@ -6,7 +6,7 @@ again, and told to staff once. What came too late for its invoice is put on the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
@@ -27,6 +27,7 @@ from billing.models import (
 from billing.payments import card_invoices, meters
 from billing.payments.base import Gateway
 from billing.payments.card_invoices import StatedLine
+from billing.queries.months import start_of
 from marketplace.money import MICROS_PER_CENT, format_micros
 
 DAY = timedelta(days=1)
@@ -91,7 +92,7 @@ def invoices_due(organization: Organization) -> QuerySet[CardInvoice]:
 
 def compare_day(*, subscription: MeteredSubscription, day: date, gateway: Gateway, now: datetime) -> TieOut:
     """One UTC day of postings and of the meter."""
-    since = datetime.combine(day, time(), UTC)
+    since = start_of(day)
     organization = subscription.organization
     meter = MeteredPrice.objects.get(event_name=meters.EVENT_NAME).meter_reference
     customer = str(organization.billing_account.customer_reference)

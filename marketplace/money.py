@@ -55,6 +55,16 @@ def format_micros(micros: int, *, places: int = 2) -> str:
     return f"{sign}${dollars:,}.{rest:0{places}d}" if places else f"{sign}${dollars:,}"
 
 
+def format_cents(cents: int) -> str:
+    """
+    Whole cents for people.
+
+    >>> format_cents(249), format_cents(-5)
+    ('$2.49', '-$0.05')
+    """
+    return format_micros(cents * MICROS_PER_CENT)
+
+
 def dollars(micros: int) -> str:
     """
     Exact dollars for programs: no sign but a minus, no comma, six decimals.

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model
 
-from marketplace.money import MICROS_PER_CENT, format_micros
+from marketplace.money import format_cents, format_micros
 
 
 def dollars(field: str, words: str, *, cents: bool = False) -> Any:
@@ -16,6 +16,6 @@ def dollars(field: str, words: str, *, cents: bool = False) -> Any:
         value = getattr(row, field)
         if value is None:
             return "–"
-        return format_micros(value * MICROS_PER_CENT) if cents else format_micros(value, places=6)
+        return format_cents(value) if cents else format_micros(value, places=6)
 
     return column

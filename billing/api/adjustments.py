@@ -9,20 +9,15 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.access import staff_of
 from accounts.clock import now
 from accounts.http.permissions import OperatorAllowed
 from accounts.http.problems import Problem, bad_field
-from accounts.models import User
 from billing import adjusting
 from billing.access import MAY_ADJUST, MAY_APPROVE, MAY_SEE_ADJUSTMENTS
 from billing.models import Adjustment
 from billing.queries.adjustments import adjustments
 from billing.serializers.adjustments import AdjustmentShown, NewAdjustment
-
-
-def _staff(request: Request) -> User:
-    assert isinstance(request.user, User)  # the permission let nobody else through
-    return request.user
 
 
 class AdjustmentView(GenericAPIView[Any]):
@@ -47,7 +42,7 @@ class AdjustmentView(GenericAPIView[Any]):
         :raises Problem: 409 where there is nothing to decide any more; 403 for one's own
         """
         try:
-            act(adjustment=self.get_object(), by=_staff(self.request), now=now())
+            act(adjustment=self.get_object(), by=staff_of(self.request), now=now())
         except adjusting.NotWaiting as refused:
             raise Problem(409, "not_waiting", "Nothing to decide", str(refused)) from refused
         except adjusting.SamePerson as refused:
@@ -79,7 +74,7 @@ class Adjustments(AdjustmentView):
         wanted = NewAdjustment(data=request.data)
         wanted.is_valid(raise_exception=True)
         try:
-            row = adjusting.ask_by_ids(**wanted.validated_data, by=_staff(request), now=now())
+            row = adjusting.ask_by_ids(**wanted.validated_data, by=staff_of(request), now=now())
         except adjusting.AdjustmentRefused as refused:
             raise bad_field(refused.field, refused.message) from refused
         return Response(AdjustmentShown(row).data, status=201)

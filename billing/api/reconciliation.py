@@ -8,10 +8,10 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.access import staff_of
 from accounts.clock import now
 from accounts.http.permissions import OperatorAllowed
 from accounts.http.problems import Problem
-from accounts.models import User
 from billing import reconciling
 from billing.access import MAY_EXPLAIN, MAY_RECONCILE
 from billing.models import Discrepancy, Reconciliation
@@ -65,10 +65,9 @@ class Explain(GenericAPIView[Any]):
         """Close it with the reason, which is kept. 409 `not_open` once it is closed."""
         wanted = Reason(data=request.data)
         wanted.is_valid(raise_exception=True)
-        assert isinstance(request.user, User)
         try:
             row = reconciling.explain(
-                discrepancy=self.get_object(), user=request.user, reason=wanted.validated_data["reason"], now=now()
+                discrepancy=self.get_object(), user=staff_of(request), reason=wanted.validated_data["reason"], now=now()
             )
         except reconciling.NotOpen as refused:
             raise Problem(409, "not_open", "Nothing to explain", str(refused)) from refused

@@ -9,7 +9,7 @@ from billing.forms import utc_moment
 from billing.forms.money import dollars
 from billing.models import LONGEST_REFERENCE, BillingAccount, BillingMode, Invoice, InvoiceLine
 from billing.queries.receivables import creditable_cents
-from marketplace.money import MICROS_PER_CENT, format_micros
+from marketplace.money import format_cents
 
 LONGEST_REASON = 200
 
@@ -68,7 +68,7 @@ class Credit(Reason):
         super().__init__(data)
         left = creditable_cents(invoice)
         for line in InvoiceLine.objects.filter(pk__in=[key for key, cents in left.items() if cents]):
-            most = format_micros(left[line.pk] * MICROS_PER_CENT)
+            most = format_cents(left[line.pk])
             field = dollars(line.description, min_value=0.01, required=False)
             field.help_text = f"Net, at most {most}. Empty: nothing of it."
             self.fields[f"line_{line.pk}"] = field

@@ -18,9 +18,9 @@ def previous_month(first: date) -> date:
     return date(first.year - (first.month == 1), (first.month - 2) % 12 + 1, 1)
 
 
-def start_of(month: date) -> datetime:
-    """Its first moment."""
-    return datetime.combine(month, time(), UTC)
+def start_of(day: date) -> datetime:
+    """The first moment of a UTC day, such as a month's first."""
+    return datetime.combine(day, time(), UTC)
 
 
 def months_between(begin: datetime, end: datetime) -> list[date]:

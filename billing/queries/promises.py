@@ -5,13 +5,13 @@ charge, from rows that say what happened; so asking twice, later or with more kn
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db.models import QuerySet, Sum
 
 from billing.models import CreditRule, Meter, Promise, RuleCredit
 from billing.queries.meters import SECOND, Reading, read
-from billing.queries.months import month_of, next_month
+from billing.queries.months import month_of, next_month, start_of
 from billing.queries.outages import Loss
 from billing.queries.prices import price_at
 from leasing.models import Lease, Outage, Transition
@@ -78,7 +78,7 @@ def promise_micros(lease: Lease) -> int:
 
 def month_end(moment: datetime) -> datetime:
     """When the UTC month of a moment ends."""
-    return _begin(next_month(month_of(moment)))
+    return start_of(next_month(month_of(moment)))
 
 
 def _within_caps(facts: Sequence[Owed], meter: Meter, at: datetime) -> Iterator[Owed]:
@@ -96,7 +96,7 @@ def _within_caps(facts: Sequence[Owed], meter: Meter, at: datetime) -> Iterator[
 
 def _bill(meter: Meter, month: date, at: datetime) -> int:
     """What the lease's use in a UTC month costs, up to `at`."""
-    begin, end = _begin(month), _begin(next_month(month))
+    begin, end = start_of(month), start_of(next_month(month))
     return read(meter, at=min(end, at)).due_micros - read(meter, at=min(begin, at)).due_micros
 
 
@@ -165,7 +165,3 @@ def _fact(
 
 def _transitions(reading: Reading) -> list[Transition]:
     return sorted(reading.meter.lease.transitions.all(), key=lambda change: change.seq)
-
-
-def _begin(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet, Sum, Value
@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce, TruncDate
 
 from accounts.models import Organization
 from billing.models import AccountKind, Entry, LedgerAccount
+from billing.queries.months import start_of
 from billing.queries.wallet import ledger_entries
 
 
@@ -85,7 +86,7 @@ def movements(
 
 
 def _begin(day: date | None) -> datetime | None:
-    return datetime.combine(day, time(), UTC) if day else None
+    return start_of(day) if day else None
 
 
 def _sum(entries: QuerySet[Entry]) -> int:

@@ -5,9 +5,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from accounts.access import may_operate
+from accounts.access import may_operate, staff_of
 from accounts.clock import now
-from accounts.models import User
 from accounts.views import operator_allowed
 from billing import adjusting
 from billing.access import MAY_ADJUST, MAY_APPROVE, MAY_SEE_ADJUSTMENTS
@@ -38,7 +37,7 @@ def adjustment_new(request: HttpRequest) -> HttpResponse:
     form = NewAdjustment(request.POST or None, initial=request.GET.dict())
     if form.is_valid():
         try:
-            row = adjusting.ask_by_ids(**form.asked(), by=_staff(request), now=now())
+            row = adjusting.ask_by_ids(**form.asked(), by=staff_of(request), now=now())
         except adjusting.AdjustmentRefused as refused:
             form.add_error("amount" if refused.field == "amount_cents" else refused.field, refused.message)
         else:
@@ -62,14 +61,9 @@ def adjustment(request: HttpRequest, id: str) -> HttpResponse:
 
 def _answered(request: HttpRequest, found: Adjustment, answer: str) -> HttpResponse:
     try:
-        row = ANSWERS[answer](adjustment=found, by=_staff(request), now=now())
+        row = ANSWERS[answer](adjustment=found, by=staff_of(request), now=now())
     except (adjusting.NotWaiting, adjusting.SamePerson) as refused:
         messages.error(request, str(refused))
     else:
         messages.success(request, f"The adjustment of {row.organization} is {row.get_state_display()}.")
     return redirect("adjustments")
-
-
-def _staff(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user

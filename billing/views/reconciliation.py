@@ -4,9 +4,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from accounts.access import may_operate
+from accounts.access import may_operate, staff_of
 from accounts.clock import now
-from accounts.models import User
 from accounts.views import operator_allowed
 from billing import reconciling
 from billing.access import MAY_EXPLAIN, MAY_RECONCILE
@@ -25,7 +24,7 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
         "open": reconciled.open_discrepancies(),
         "days": Reconciliation.objects.order_by("-day")[:DAYS_SHOWN],
         "closed": closed.select_related("organization", "explained_by")[:EXPLAINED_SHOWN],
-        "may_explain": isinstance(request.user, User) and may_operate(request.user, MAY_EXPLAIN),
+        "may_explain": may_operate(request.user, MAY_EXPLAIN),
     }
     return render(request, "billing/reconciliation.html", context)
 
@@ -36,9 +35,9 @@ def discrepancy(request: HttpRequest, id: str) -> HttpResponse:
     found = get_object_or_404(Discrepancy.objects.select_related("organization"), public_id=id)
     form = Explanation(request.POST or None)
     if form.is_valid():
-        assert isinstance(request.user, User)
         try:
-            reconciling.explain(discrepancy=found, user=request.user, reason=form.cleaned_data["reason"], now=now())
+            reason = form.cleaned_data["reason"]
+            reconciling.explain(discrepancy=found, user=staff_of(request), reason=reason, now=now())
         except reconciling.NotOpen as refused:
             messages.error(request, str(refused))
         else:

@@ -1,13 +1,16 @@
 """How papers look: the colours of static/css/tokens.css in light, two fonts that every reader has, one page."""
 
+from collections.abc import Iterable, Sequence
+from io import BytesIO
 from typing import Any
+from xml.sax.saxutils import escape
 
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import TableStyle
+from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Table, TableStyle
 
 INK, MUTED, LINE, SUNKEN = HexColor("#13201b"), HexColor("#4a5953"), HexColor("#dae0dc"), HexColor("#edf0ee")
 ACCENT, GOOD, GOOD_SOFT = HexColor("#0b6b54"), HexColor("#0a5f4b"), HexColor("#e1f1ea")
@@ -19,6 +22,7 @@ WIDTH, HEIGHT = A4
 MARGIN, TOP, BOTTOM = 18 * mm, 30 * mm, 20 * mm
 PADDING = 6  # points that reportlab adds within a page's margins
 COLUMN = WIDTH - 2 * MARGIN
+LATIN = "cp1252"  # what the fonts that every reader has can show
 CELL = 3.5  # points between a cell's edge and its words
 
 TEXT = ParagraphStyle("text", fontName="Helvetica", fontSize=9.5, leading=13.5, textColor=INK)
@@ -47,6 +51,51 @@ ROWS = TableStyle(
         ("BOTTOMPADDING", (0, 0), (-1, -1), CELL),
     ]
 )
+
+
+def pages(story: Iterable[Flowable], *, title: str, words: str, **more: Any) -> bytes:
+    """The document with `title` on top of each page and `words` at its foot. The same story gives the same bytes."""
+    buffer = BytesIO()
+    document = SimpleDocTemplate(
+        buffer,
+        pagesize=(WIDTH, HEIGHT),
+        leftMargin=MARGIN - PADDING,
+        rightMargin=MARGIN - PADDING,
+        topMargin=TOP,
+        bottomMargin=BOTTOM,
+        title=title,
+        author="Gridlease",
+        lang="en",
+        invariant=1,  # no time of making, no random id
+        **more,
+    )
+
+    def numbered(*arguments: Any, **given: Any) -> Canvas:
+        return Numbered(*arguments, subject=title, words=words, **given)
+
+    document.build(list(story), canvasmaker=numbered)
+    return buffer.getvalue()
+
+
+def table(rows: Iterable[Sequence[Flowable]], widths: Sequence[float], *, heads: int = 0) -> Flowable:
+    """Rows with a line below each, so many of them again on each page; `widths` are parts of the column."""
+    sizes = [width * COLUMN for width in widths]
+    return Table(list(map(list, rows)), colWidths=sizes, style=ROWS, repeatRows=heads, splitInRow=1)
+
+
+def facts(named: Iterable[tuple[str, str]]) -> Flowable:
+    """Names and what there is to say of each; of what there is nothing to say is left out."""
+    return table([[cell(name, QUIET), cell(words)] for name, words in named if words], (0.24, 0.76))
+
+
+def cell(words: str, look: ParagraphStyle = SMALL) -> Flowable:
+    """Words in a row of a table."""
+    return Paragraph(shown(words), look)
+
+
+def shown(text: str) -> str:
+    """As the fonts can show it, and never as markup. What they cannot show is "?"."""
+    return escape(text.encode(LATIN, errors="replace").decode(LATIN))
 
 
 def box(edge: Any, fill: Any) -> TableStyle:

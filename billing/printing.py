@@ -1,21 +1,17 @@
 """Invoices and credit notes as PDF, made when somebody asks. The same paper gives the same bytes."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from io import BytesIO
+from collections.abc import Iterable, Iterator
 from typing import Any
-from xml.sax.saxutils import escape
 
 from django.http import HttpResponse
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.styles import ParagraphStyle
-from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
+from reportlab.platypus import Flowable, KeepTogether, Paragraph, Spacer, Table
 
 from accounts import paper
 from billing.models import BillingMode, CreditNote, Invoice, InvoiceLine, LineKind
-from marketplace.money import MICROS_PER_CENT, format_micros
+from marketplace.money import format_cents, format_micros
 
-LATIN = "cp1252"  # what the fonts that every reader has can show
 NUMBER = ParagraphStyle("number", paper.SMALL, alignment=TA_RIGHT)
 NUMBER_HEAD = ParagraphStyle("number_head", paper.HEAD, alignment=TA_RIGHT)
 SUM = ParagraphStyle("sum", paper.BOLD, alignment=TA_RIGHT)
@@ -31,40 +27,20 @@ HOW_COUNTED = (
 
 def invoice_pdf(invoice: Invoice) -> bytes:
     """The invoice as it was issued. Its organization, and its lines with their leases, are read."""
-    return _pages(f"Invoice {invoice.number}", f"SHA-256 {invoice.sha256 or 'not kept'}", _invoice(invoice))
+    words = f"SHA-256 {invoice.sha256 or 'not kept'}"
+    return paper.pages(_invoice(invoice), title=f"Invoice {invoice.number}", words=words)
 
 
 def credit_note_pdf(note: CreditNote) -> bytes:
     """The credit note; what it credits is named by the invoice's number and lines."""
-    return _pages(f"Credit note {note.number}", f"For invoice {note.invoice.number}", _credit_note(note))
+    words = f"For invoice {note.invoice.number}"
+    return paper.pages(_credit_note(note), title=f"Credit note {note.number}", words=words)
 
 
 def download(name: str, content: bytes) -> HttpResponse:
     """Saved under its name, and kept by nobody in between."""
     headers = {"Content-Disposition": f'attachment; filename="{name}.pdf"', "Cache-Control": "private, no-store"}
     return HttpResponse(content, content_type="application/pdf", headers=headers)
-
-
-def _pages(title: str, words: str, story: Iterable[Flowable]) -> bytes:
-    buffer = BytesIO()
-    pages = SimpleDocTemplate(
-        buffer,
-        pagesize=(paper.WIDTH, paper.HEIGHT),
-        leftMargin=paper.MARGIN - paper.PADDING,
-        rightMargin=paper.MARGIN - paper.PADDING,
-        topMargin=paper.TOP,
-        bottomMargin=paper.BOTTOM,
-        title=title,
-        author="Gridlease",
-        lang="en",
-        invariant=1,  # no time of making, no random id
-    )
-
-    def numbered(*arguments: Any, **more: Any) -> Canvas:
-        return paper.Numbered(*arguments, subject=title, words=words, **more)
-
-    pages.build(list(story), canvasmaker=numbered)
-    return buffer.getvalue()
 
 
 def _invoice(invoice: Invoice) -> Iterator[Flowable]:
@@ -76,31 +52,31 @@ def _invoice(invoice: Invoice) -> Iterator[Flowable]:
         ("Your order number", invoice.purchase_order),
         ("Due", f"{invoice.due_on:%Y-%m-%d}, UTC" if invoice.due_on else ""),
     ]
-    yield _facts(facts)
+    yield paper.facts(facts)
     yield Spacer(1, 10)
     yield _payment(invoice)
     yield Paragraph("What was used", paper.SECTION)
     yield _lines(invoice.lines.all())
     yield _sums(invoice.net_cents, invoice.tax_cents, invoice.total_cents, invoice)
     yield Spacer(1, 8)
-    yield Paragraph(_words(HOW_COUNTED), paper.QUIET)
+    yield Paragraph(paper.shown(HOW_COUNTED), paper.QUIET)
 
 
 def _credit_note(note: CreditNote) -> Iterator[Flowable]:
     invoice = note.invoice
     yield Paragraph(f"Credit note {note.number}", paper.TITLE)
     yield _parties(invoice)
-    yield _facts(
-        [
-            ("Issued", f"{note.issued_at:%Y-%m-%d} UTC"),
-            ("For invoice", f"{invoice.number} of {invoice.issued_at:%Y-%m-%d}"),
-            ("Your order number", invoice.purchase_order),
-            ("Reason", note.reason),
-        ]
-    )
+    facts = [
+        ("Issued", f"{note.issued_at:%Y-%m-%d} UTC"),
+        ("For invoice", f"{invoice.number} of {invoice.issued_at:%Y-%m-%d}"),
+        ("Your order number", invoice.purchase_order),
+        ("Reason", note.reason),
+    ]
+    yield paper.facts(facts)
     yield Paragraph("What is credited", paper.SECTION)
-    rows = [[_cell(row.line.description), _cell(_cents(row.cents), NUMBER)] for row in note.lines.all()]
-    yield _table([[_cell("Line of the invoice", paper.HEAD), _cell("Net", NUMBER_HEAD)], *rows], (0.8, 0.2), heads=1)
+    rows = [[paper.cell(row.line.description), paper.cell(format_cents(row.cents), NUMBER)] for row in note.lines.all()]
+    heads = [paper.cell("Line of the invoice", paper.HEAD), paper.cell("Net", NUMBER_HEAD)]
+    yield paper.table([heads, *rows], (0.8, 0.2), heads=1)
     yield _sums(note.net_cents, note.tax_cents, note.total_cents, invoice)
     yield Spacer(1, 8)
     yield Paragraph("It was credited to your wallet, and lowers what is open of the invoice.", paper.QUIET)
@@ -113,76 +89,50 @@ def _parties(invoice: Invoice) -> Flowable:
     ]
     row = []
     for head, words, tax_id in columns:
-        said = "<br/>".join(map(_words, [*words.splitlines(), *([f"Tax id {tax_id}"] if tax_id else [])]))
+        said = "<br/>".join(map(paper.shown, [*words.splitlines(), *([f"Tax id {tax_id}"] if tax_id else [])]))
         row.append([Paragraph(head, paper.HEAD), Paragraph(said, paper.TEXT)])
     return Table([row], colWidths=[paper.COLUMN / 2] * 2, style=[("VALIGN", (0, 0), (-1, -1), "TOP"), *_flush()])
 
 
 def _payment(invoice: Invoice) -> Flowable:
     if invoice.due_on:
-        words = f"Please transfer {_cents(invoice.total_cents)} by {invoice.due_on:%Y-%m-%d}"
+        words = f"Please transfer {format_cents(invoice.total_cents)} by {invoice.due_on:%Y-%m-%d}"
         about = f"With {invoice.number} as reference. What has come so far is shown beside the invoice on our pages."
     else:
-        words, about = f"Total {_cents(invoice.total_cents)}", PAID_HOW[BillingMode(invoice.mode)]
-    rows = [[Paragraph(_words(words), paper.BOLD)], [Paragraph(_words(about), paper.TEXT)]]
+        words, about = f"Total {format_cents(invoice.total_cents)}", PAID_HOW[BillingMode(invoice.mode)]
+    rows = [[Paragraph(paper.shown(words), paper.BOLD)], [Paragraph(paper.shown(about), paper.TEXT)]]
     return Table(rows, colWidths=[paper.COLUMN], style=paper.box(paper.ACCENT, paper.GOOD_SOFT))
 
 
 def _lines(lines: Iterable[InvoiceLine]) -> Flowable:
     heads = [
-        _cell("Lease", paper.HEAD),
-        *(_cell(word, NUMBER_HEAD) for word in ("Seconds", "Nodes", "Per node-hour", "Net")),
+        paper.cell("Lease", paper.HEAD),
+        *(paper.cell(word, NUMBER_HEAD) for word in ("Seconds", "Nodes", "Per node-hour", "Net")),
     ]
-    return _table([heads, *map(_line, lines)], (0.46, 0.12, 0.09, 0.18, 0.15), heads=1)
+    return paper.table([heads, *map(_line, lines)], (0.46, 0.12, 0.09, 0.18, 0.15), heads=1)
 
 
 def _line(line: InvoiceLine) -> list[Flowable]:
     out = f"less {line.outage_node_seconds:,} node-seconds of outages" if line.outage_node_seconds else ""
-    what = [_words(line.description), *([f'<font color="#4a5953">{out}</font>'] if out else [])]
+    what = [paper.shown(line.description), *([f'<font color="#4a5953">{out}</font>'] if out else [])]
     used = line.kind == LineKind.USAGE
     return [
         Paragraph("<br/>".join(what), paper.SMALL),
-        _cell(f"{line.seconds:,}" if used else "", NUMBER),
-        _cell(str(line.nodes), NUMBER),
-        _cell(format_micros(line.micros_per_node_hour, places=6) if used else "", NUMBER),
-        _cell(_cents(line.cents), NUMBER),
+        paper.cell(f"{line.seconds:,}" if used else "", NUMBER),
+        paper.cell(str(line.nodes), NUMBER),
+        paper.cell(format_micros(line.micros_per_node_hour, places=6) if used else "", NUMBER),
+        paper.cell(format_cents(line.cents), NUMBER),
     ]
 
 
 def _sums(net: int, tax: int, gross: int, invoice: Invoice) -> Flowable:
-    rows = [("Net", net, NUMBER), (f"Tax, {invoice.tax_percent} %", tax, NUMBER), ("Total", gross, SUM)]
-    parts: list[Flowable] = [
-        _table(
-            [[_cell(""), _cell(name, look), _cell(_cents(cents), look)] for name, cents, look in rows], (0.5, 0.3, 0.2)
-        )
-    ]
+    sums = [("Net", net, NUMBER), (f"Tax, {invoice.tax_percent} %", tax, NUMBER), ("Total", gross, SUM)]
+    rows = [[paper.cell(words, look) for words in ("", name, format_cents(cents))] for name, cents, look in sums]
+    parts = [paper.table(rows, (0.5, 0.3, 0.2))]
     if invoice.tax_note:
-        parts += [Spacer(1, 6), Paragraph(_words(invoice.tax_note), paper.SMALL)]
+        parts += [Spacer(1, 6), Paragraph(paper.shown(invoice.tax_note), paper.SMALL)]
     return KeepTogether(parts)
-
-
-def _facts(facts: Iterable[tuple[str, str]]) -> Flowable:
-    rows = [[_cell(name, paper.QUIET), _cell(words)] for name, words in facts if words]
-    return _table(rows, (0.24, 0.76))
-
-
-def _table(rows: Iterable[Sequence[Flowable]], widths: Sequence[float], *, heads: int = 0) -> Flowable:
-    sizes = [width * paper.COLUMN for width in widths]
-    return Table(list(map(list, rows)), colWidths=sizes, style=paper.ROWS, repeatRows=heads)
 
 
 def _flush() -> list[tuple[Any, ...]]:
     return [("LEFTPADDING", (0, 0), (-1, -1), 0), ("BOTTOMPADDING", (0, 0), (-1, -1), 10)]
-
-
-def _cell(words: str, look: ParagraphStyle = paper.SMALL) -> Flowable:
-    return Paragraph(_words(words), look)
-
-
-def _cents(cents: int) -> str:
-    return format_micros(cents * MICROS_PER_CENT)
-
-
-def _words(text: str) -> str:
-    """As the fonts can show it, and never as markup. What they cannot show is "?"."""
-    return escape(text.encode(LATIN, errors="replace").decode(LATIN))

@@ -1,20 +1,16 @@
 """The certificate for people to read, print and file. The same document gives the same bytes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
-from xml.sax.saxutils import escape
 
 from django.conf import settings
 from reportlab.lib.styles import ParagraphStyle
-from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
+from reportlab.platypus import Flowable, KeepTogether, Paragraph, Spacer, Table
 
 from accounts import paper
 from leasing.certificates.document import SIMULATED, Document
 
-LATIN = "cp1252"  # what the fonts that every reader has can show
 LONGEST_WORDS = 1200  # of one check; the signed file has all of it
 DEVICES = {"disk": "Disk", "gpu": "GPU"}
 
@@ -32,27 +28,13 @@ class Seal:
 
 def render(document: Document, seal: Seal) -> bytes:
     """The pages."""
-    buffer, content = BytesIO(), document.content
-    title = f"{content['kind'].capitalize()} for lease {content['lease']['id']}"
-    pages = SimpleDocTemplate(
-        buffer,
-        pagesize=(paper.WIDTH, paper.HEIGHT),
-        leftMargin=paper.MARGIN - paper.PADDING,
-        rightMargin=paper.MARGIN - paper.PADDING,
-        topMargin=paper.TOP,
-        bottomMargin=paper.BOTTOM,
-        title=title,
-        author="Gridlease",
+    content = document.content
+    return paper.pages(
+        _story(document, seal),
+        title=f"{content['kind'].capitalize()} for lease {content['lease']['id']}",
+        words=f"As of {_moment(content['as_of'])}",
         subject=f"SHA-256 of {seal.file}: {seal.sha256}",
-        lang="en",
-        invariant=1,  # no time of making, no random id
     )
-
-    def numbered(*arguments: Any, **more: Any) -> Canvas:
-        return paper.Numbered(*arguments, subject=title, words=f"As of {_moment(content['as_of'])}", **more)
-
-    pages.build(list(_story(document, seal)), canvasmaker=numbered)
-    return buffer.getvalue()
 
 
 def _story(document: Document, seal: Seal) -> Iterator[Flowable]:
@@ -98,7 +80,7 @@ def _facts(content: dict[str, Any]) -> Flowable:
         ("Lease ended", _moment(lease["ended_at"])),
         ("Last wipe ended", _moment(content["as_of"])),
     ]
-    return _table([[_cell(name, paper.QUIET), _cell(words)] for name, words in facts], (0.24, 0.76))
+    return paper.facts(facts)
 
 
 def _machine(machine: dict[str, Any]) -> Iterator[Flowable]:
@@ -129,17 +111,15 @@ def _wipe(wipe: dict[str, Any], head: Sequence[Flowable]) -> Iterator[Flowable]:
         ("Began", _moment(wipe["started_at"])),
         ("Ended", _moment(wipe["completed_at"])),
     ]
-    yield KeepTogether(
-        [*head, title, _table([[_cell(name, paper.QUIET), _cell(words)] for name, words in facts], (0.24, 0.76))]
-    )
+    yield KeepTogether([*head, title, paper.facts(facts)])
     yield Spacer(1, 6)
     checks = [
         [_cell(check["name"]), _result(check["passed"]), _cell(check.get("detail", ""))] for check in wipe["checks"]
     ]
-    yield _table([_heads("Check", "Result", "What was seen"), *checks], (0.24, 0.13, 0.63), heads=1)
+    yield paper.table([_heads("Check", "Result", "What was seen"), *checks], (0.24, 0.13, 0.63), heads=1)
     if wipe["devices"]:
         yield Spacer(1, 6)
-        yield _table(
+        yield paper.table(
             [_heads("Part", "Name", "Serial number", "Size"), *_devices(wipe)], (0.1, 0.4, 0.36, 0.14), heads=1
         )
 
@@ -172,14 +152,9 @@ def _how_to_verify(seal: Seal) -> Flowable:
             *(Paragraph(_words(words), paper.STEP, bulletText=f"{n}.") for n, words in enumerate(steps, start=1)),
             *(Paragraph(_words(words), paper.COMMAND) for words in commands),
             Spacer(1, 6),
-            _table(rows, (0.24, 0.76)),
+            paper.table(rows, (0.24, 0.76)),
         ]
     )
-
-
-def _table(rows: Iterable[Sequence[Flowable]], widths: Sequence[float], *, heads: int = 0) -> Flowable:
-    sizes = [width * paper.COLUMN for width in widths]
-    return Table(list(map(list, rows)), colWidths=sizes, style=paper.ROWS, repeatRows=heads, splitInRow=1)
 
 
 def _heads(*words: str) -> list[Flowable]:
@@ -201,7 +176,7 @@ def _nodes(count: int) -> str:
 def _words(text: str) -> str:
     """As the fonts can show it, and never as markup. What they cannot show is "?"; the signed file has it."""
     shown = text if len(text) <= LONGEST_WORDS else f"{text[:LONGEST_WORDS]} … (the rest is in the signed file)"
-    return escape(shown.encode(LATIN, errors="replace").decode(LATIN))
+    return paper.shown(shown)
 
 
 def _moment(told: str | None) -> str:

@@ -13,7 +13,7 @@ from django.db.models.functions import Concat
 from accounts.models import Organization, User
 from accounts.operations import record
 from billing import operations
-from billing.models import AccountKind, Discrepancy, Movement, Payment, Posting, PostingKind, Reconciliation
+from billing.models import AccountKind, Discrepancy, GatewayCall, Movement, Posting, PostingKind, Reconciliation
 from billing.payments import balance
 from billing.payments.base import Gateway
 from billing.queries import reconciled
@@ -23,7 +23,7 @@ from marketplace.money import MICROS_PER_CENT, format_micros
 
 DAY = timedelta(days=1)
 AFTER_MIDNIGHT = timedelta(hours=1)  # until then a day's last movements may still be on their way
-LATE = timedelta(days=40)  # by then it is known whose a payment is, or a person has explained it
+LATE = timedelta(days=40)  # behind a day that was compared: by then one knows whose its payments are, or has explained
 OVERLAP = timedelta(days=1)  # so far back the processor's account is read again
 ACTOR = "system:billing"
 
@@ -48,7 +48,7 @@ def reconcile(*, gateway: Gateway, now: datetime) -> list[Discrepancy]:
 def read(*, gateway: Gateway, now: datetime) -> None:
     """Keep the processor's movements, each once; but payouts to our bank, which are of no customer."""
     last = Movement.objects.order_by("-at").values_list("at", flat=True).first()
-    first = Payment.objects.order_by("created_at").values_list("created_at", flat=True).first()
+    first = GatewayCall.objects.order_by("created_at").values_list("created_at", flat=True).first()
     since = int(((last or first or now) - OVERLAP).timestamp())
     found = [balance.read(facts) for facts in gateway.each(balance.PATH, created={"gte": since})]
     rows = [Movement(**vars(moved)) for moved in reversed(found) if not moved.kind.startswith("payout")]
@@ -58,8 +58,9 @@ def read(*, gateway: Gateway, now: datetime) -> None:
 def post_fees(*, now: datetime) -> None:
     """Post what the processor kept of each customer's money, once for each movement: it is ours to bear."""
     posted = Posting.objects.filter(key=Concat(Value("fee:"), OuterRef("reference")))
-    late = Movement.objects.filter(~Exists(posted), at__gt=now - LATE)
-    rows = list(late.exclude(fee_cents=0).order_by("pk"))
+    last = Reconciliation.objects.order_by("-day").values_list("day", flat=True).first()
+    new = Movement.objects.filter(at__gt=start_of(last) - LATE) if last else Movement.objects.all()
+    rows = list(new.exclude(fee_cents=0).filter(~Exists(posted)).order_by("pk"))
     owners = reconciled.owners(sources=[row.source for row in rows])
     for row in rows:
         if row.source in owners:

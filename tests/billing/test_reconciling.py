@@ -65,6 +65,12 @@ def test_a_day_that_agrees_says_so_and_its_fees_are_posted(stripe: StripeStandin
     assert_books_balance()
 
 
+def test_a_sweep_that_comes_weeks_late_posts_the_fees_all_the_same(stripe: StripeStandin, poor: Organization) -> None:
+    paid(stripe, poor, 5000)
+    assert compare(60 * DAY) == []
+    assert balance(poor, AccountKind.FEES) == -1_750_000
+
+
 def test_a_refund_that_failed_agrees_too(stripe: StripeStandin, poor: Organization) -> None:
     payment = opened(poor)
     pay(stripe, payment, card="4000000000005126")

@@ -144,9 +144,9 @@ RULES = (
         SELECT 'lease ' || lease.public_id || ' was charged ' || meter.charged_micros
           FROM billing_meter AS meter
           JOIN leasing_lease AS lease ON lease.id = meter.lease_id
-         WHERE meter.charged_micros > greatest(meter.micros_per_node_hour, (
+         WHERE meter.charged_micros::numeric * 3600 > greatest(meter.micros_per_node_hour, (
                    SELECT max(micros_per_node_hour) FROM billing_meterprice WHERE meter_id = meter.id
-               ))::numeric * meter.nodes / 3600 * coalesce((
+               ))::numeric * meter.nodes * coalesce((
                    SELECT sum(extract(epoch FROM coalesce(spell.until, %(now)s) - spell.at))
                      FROM (SELECT new, at, lead(at) OVER (ORDER BY seq) AS until
                              FROM leasing_transition WHERE lease_id = lease.id) AS spell

@@ -120,6 +120,13 @@ def test_an_agreed_end_is_counted_the_same(acme: Organization, reserved: Offer) 
     assert both(acme, MARCH) == [(3_539_000, 3_539_000)]
 
 
+def test_whole_hours_at_a_price_of_no_whole_seconds_are_not_more_than_they_cost(acme: Organization) -> None:
+    lease = running(acme, factories.an_offer(factories.a_pool(nodes=2), micros=15_000_000), nodes=2)
+    end(lease=lease, reason="returned", actor="user:us_tests", now=NOON + 2 * HOUR)
+    assert metering.meter(lease=lease, upto=NOON + 2 * HOUR, now=NOON + 2 * HOUR) == 60_000_000
+    assert not [line for line in broken(now=NOON + 2 * HOUR) if line.startswith("I5 ")]
+
+
 class AnyLife(TestCase):
     """
     However a life is metered, across the end of a month too, the statement comes to the same for each month, and what

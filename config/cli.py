@@ -36,6 +36,7 @@ HELP = """\
 ./run bench search        the same of finding free nodes, among 10,000 with a million leases
 ./run bench billing_wallet
                           what a wallet and a check of caps cost an organization with a long history
+./run bench billing_year  a year of 1,000 organizations: ledger, invoices and card processor agree to the cent
 ./run help                this text
 
 With DATABASE_URL, REDIS_URL or STRIPE_API_KEY set, the embedded PostgreSQL, Valkey or Stripe stand-in is not started.
@@ -43,7 +44,7 @@ State is kept in var/ (STATE_DIR): stop and remove it to start afresh. ./test ru
 
 
 NEEDED_BYTES = 500_000_000
-MEASUREMENTS = ("billing", "billing_wallet", "booking", "energy", "fleet", "search")
+MEASUREMENTS = ("billing", "billing_wallet", "billing_year", "booking", "energy", "fleet", "search")
 
 
 def main(arguments: list[str]) -> int:

@@ -27,4 +27,6 @@ def test_a_quick_measurement_shows_every_figure_and_never_touches_the_products_d
 def test_a_measurement_that_there_is_not_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
     done = run("nothing", tmp=tmp_path)
     assert done.returncode != 0
-    assert "Say which measurement: billing, billing_wallet, booking, energy, fleet, search." in done.stderr
+    assert (
+        "Say which measurement: billing, billing_wallet, billing_year, booking, energy, fleet, search." in done.stderr
+    )

@@ -81,7 +81,15 @@ def order(
     try:
         with transaction.atomic():
             made = _create(
-                site, wish, inputs, by=actor, now=now, state=S.PROPOSED, deadline=now + DECIDE, event=event, undoes=undoes
+                site,
+                wish,
+                inputs,
+                by=actor,
+                now=now,
+                state=S.PROPOSED,
+                deadline=now + DECIDE,
+                event=event,
+                undoes=undoes,
             )
             _approve(made, actor=actor, now=now)
     except IntegrityError:
@@ -148,7 +156,9 @@ def undo(*, command: Command, actor: str, now: datetime) -> Command:
         kind=command.kind, why=f"Undo: {command.why}"[:300], target=command.before, before=command.target,
         touches=command.touches, watts=-command.watts, lease=command.lease, due_at=now,
     )  # fmt: skip
-    made = order(site=command.site, wish=wish, inputs={"undoes": command.public_id}, undoes=command, actor=actor, now=now)
+    made = order(
+        site=command.site, wish=wish, inputs={"undoes": command.public_id}, undoes=command, actor=actor, now=now
+    )
     if made is None:
         raise CannotCommand("It was undone already.")
     return made
@@ -271,7 +281,7 @@ def _ask_for_battery(command: Command, now: datetime) -> None:
         data={"command": command.public_id, "watts": watts},
         notice={
             "title": f"{command.site.name}: set the battery to {watts / 1e6:,.2f} MW",
-            "text": f"{command.why} It counts as done once the meter shows it, within {CARRY_OUT.seconds // 60} minutes.",
+            "text": f"{command.why} It is done once the meter shows it, within {CARRY_OUT.seconds // 60} minutes.",
             "path": f"/operations/power/commands/{command.public_id}/",
         },
     )  # fmt: skip
@@ -292,7 +302,9 @@ def _finish(command: Command, *, done: bool, outcome: Mapping[str, Any], now: da
     state = S.DONE if done else S.FAILED
     try:
         with transaction.atomic():
-            command.move_to(state, at=now, reason="read back" if done else "not seen", actor=ACTOR, outcome=dict(outcome))
+            command.move_to(
+                state, at=now, reason="read back" if done else "not seen", actor=ACTOR, outcome=dict(outcome)
+            )
             _tell(command, state, ACTOR, now)
     except (IllegalMove, Stale):
         return

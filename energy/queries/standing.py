@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q, Sum
 
 from energy.economics import gpu_worth, mining_worth
-from energy.models import Feed, FeedKind, Miner, MinerClass, PowerContract, SiteHour, Tariff
+from energy.models import Feed, FeedKind, MinerClass, PowerContract, SiteHour, Tariff
 from energy.queries.feeds import Told, told_at
 from energy.queries.firm import Supply, supply
 from leasing.models import Lease

@@ -131,7 +131,7 @@ def outlook(here: Standing, *, steps: int) -> Outlook:
         hours=np.full(steps, STEP_HOURS), price=price, resale=_resale(here, price), grid=share * row,
         renewable_mw=_renewable(here, steps)[None],
         firm_mw=(here.uses["house"] + here.uses["gpu_firm"]) / MEGA * row,
-        surplus_mw=surplus * row, promised_mw=surplus * promised[None],
+        surplus_mw=surplus * row, promised_mw=surplus * promised[None] * row,
         surplus_usd_per_mwh=np.array([gpu_usd_per_mwh(here.surplus, contract) or 0.0]),
         mining_usd_per_mwh=np.array([[row.usd_per_mwh or 0.0 for row in here.classes]]),
     )  # fmt: skip

@@ -105,8 +105,13 @@ class Standing:
         shown = [_input(row) for row in rows.values()]
         age = None if self.stored_age is None else int(self.stored_age.total_seconds())
         stored = {"name": "Energy in the battery", "value": self.stored_wh, "unit": "watt-hours, by the ledger"}
-        battery = [{**stored, "age_seconds": age, "stale": age is None}] if self.supply.battery else []
-        return [*shown, *battery, *({"name": name, "value": None, "stale": True} for name in self.missing)]
+        battery: list[dict[str, object]] = (
+            [{**stored, "age_seconds": age, "stale": age is None}] if self.supply.battery else []
+        )
+        missing: list[dict[str, object]] = [
+            {"name": name, "value": None, "unit": "", "age_seconds": None, "stale": True} for name in self.missing
+        ]
+        return [*shown, *battery, *missing]
 
 
 def standing(site: Site, *, now: datetime) -> Standing | None:

@@ -1,6 +1,7 @@
 """The dispatcher's pages: what they show, and what can be decided on them."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -60,3 +61,25 @@ def test_a_grid_event_is_shown_before_it_is_confirmed_once(staff_browser: Client
     assert b"1 command made." in staff_browser.post(address, {"plan": token}, follow=True).content
     assert b"It was confirmed before." in staff_browser.post(address, {"plan": token}, follow=True).content
     assert Command.objects.count() == 1
+
+
+def test_the_api_shows_confirms_calls_off_and_undoes(staff_browser: Client, site: Site) -> None:
+    a_planned_site(site, at=now() - timedelta(minutes=1))
+    plan_due(now=now())
+    power = "/api/v1/operations/power"
+    assert [row["site"] for row in staff_browser.get(power).json()] == [site.slug]
+
+    def post(address: str, **body: object) -> dict[str, Any]:
+        answer = staff_browser.post(f"{power}/{address}", body, content_type="application/json")
+        return {"status": answer.status_code, "body": answer.json()}
+
+    assert post(f"sites/{site.slug}/event", percent=101, hours=3)["status"] == 400
+    shown = post(f"sites/{site.slug}/event", percent=25, hours=3)["body"]
+    assert shown["wanted_watts"] == shown["drawn_watts"] // 4 and shown["missing_mw"] == 0
+    (made,) = post("event/confirm", token=shown["token"])["body"]
+    assert post("event/confirm", token=shown["token"])["body"] == []
+    assert post("event/confirm", token="x")["status"] == 400
+    assert post(f"commands/{made['id']}/approve")["status"] == 409
+    assert post(f"commands/{made['id']}/decline")["body"]["state"] == "declined"
+    assert post(f"commands/{made['id']}/undo")["status"] == 409
+    assert [row["id"] for row in staff_browser.get(f"{power}/commands").json()["results"]] == [made["id"]]

@@ -67,6 +67,8 @@ app.conf.update(
         "receivables": every(3600, "billing.tasks.collect_receivables"),
         "power": every(300, "energy.tasks.write_power"),
         "energy": every(300, "energy.tasks.count_energy"),
+        "plans": every(60, "energy.tasks.plan_sites"),
+        "commands": every(5, "energy.tasks.command_sites"),
         "feeds": every(10, "energy.tasks.fetch_feeds"),
         "miners": every(240, "energy.tasks.look_at_miners"),
         "notices": every(10, "accounts.tasks.deliver_notices"),

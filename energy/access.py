@@ -2,3 +2,4 @@
 
 MAY_LOOK = "energy.view_feed"  # power, prices, their age
 MAY_TELL = "energy.add_reading"  # typing in and loading what feeds tell
+MAY_COMMAND = "energy.change_command"  # deciding on commands, and grid events

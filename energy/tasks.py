@@ -5,11 +5,13 @@ import logging
 from celery import shared_task
 
 from accounts import clock
-from energy import accounting, commanding, feeding, firming
+from energy import accounting, commanding, dispatching, feeding, firming, ordering
+from energy.models import Command
 from marketplace.models import Site
 
 log = logging.getLogger(__name__)
 
+TAKE_SECONDS = 5.0  # a message that nobody takes is followed by another
 LOOK_SECONDS = 240.0  # between two looks at a site's miners: figures are to be younger than five minutes
 
 
@@ -29,6 +31,32 @@ def write_power(**_: object) -> None:
 def count_energy(**_: object) -> None:
     """Count the hours that are over."""
     accounting.count_due(now=clock.now())
+
+
+@shared_task
+def plan_sites(**_: object) -> None:
+    """Plan the sites that have no plan for this quarter of an hour yet, and propose what follows."""
+    dispatching.plan_due(now=clock.now())
+
+
+@shared_task
+def command_sites(**_: object) -> None:
+    """Have carried out what is due: miners by workers inside their site, the rest here."""
+    now = clock.now()
+    for command in ordering.due(now=now):
+        if command.kind == Command.Kind.MINERS:
+            sent = {"command": command.public_id}
+            carry_out.apply_async(kwargs=sent, queue=command.site.queue, expires=TAKE_SECONDS)
+        else:
+            ordering.carry_out(command=command, now=now)
+    ordering.settle(now=now)
+
+
+@shared_task
+def carry_out(*, command: str, **_: object) -> None:
+    """Tell one site's miners. Served by workers inside that site's network; told twice, the first one does it."""
+    row = Command.objects.select_related("site").get(public_id=command)
+    ordering.carry_out(command=row, now=clock.now())
 
 
 @shared_task

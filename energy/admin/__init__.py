@@ -1,5 +1,6 @@
 """The operator's power: contracts, prices, what is made and stored, figures that come from outside, and miners."""
 
+from energy.admin.dispatch import SitePolicyAdmin
 from energy.admin.feeds import FeedAdmin, ReadingAdmin
 from energy.admin.miners import MinerAdmin, MinerClassAdmin
 from energy.admin.site import BatteryAdmin, GenerationAdmin, PowerContractAdmin, TariffAdmin
@@ -12,5 +13,6 @@ __all__ = [
     "MinerClassAdmin",
     "PowerContractAdmin",
     "ReadingAdmin",
+    "SitePolicyAdmin",
     "TariffAdmin",
 ]

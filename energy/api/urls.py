@@ -2,6 +2,18 @@
 
 from django.urls import path
 
+from energy.api import dispatch
 from energy.api.ledger import LeaseEnergy
 
-urlpatterns = [path("leases/<str:id>/energy", LeaseEnergy.as_view(), name="api_lease_energy")]
+COMMAND = "operations/power/commands/<str:id>"
+
+urlpatterns = [
+    path("leases/<str:id>/energy", LeaseEnergy.as_view(), name="api_lease_energy"),
+    path("operations/power", dispatch.Power.as_view(), name="api_operations_power"),
+    path("operations/power/sites/<slug:slug>/event", dispatch.GridEvent.as_view(), name="api_operations_grid_event"),
+    path("operations/power/event/confirm", dispatch.ConfirmEvent.as_view(), name="api_operations_grid_event_confirm"),
+    path("operations/power/commands", dispatch.Commands.as_view(), name="api_operations_commands"),
+    path(f"{COMMAND}/approve", dispatch.Approve.as_view(), name="api_operations_command_approve"),
+    path(f"{COMMAND}/decline", dispatch.Decline.as_view(), name="api_operations_command_decline"),
+    path(f"{COMMAND}/undo", dispatch.Undo.as_view(), name="api_operations_command_undo"),
+]

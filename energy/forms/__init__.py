@@ -1,6 +1,7 @@
 """What staff fills in."""
 
+from energy.forms.dispatch import GridEvent
 from energy.forms.feeds import Telling
 from energy.forms.version import NewVersion
 
-__all__ = ["NewVersion", "Telling"]
+__all__ = ["GridEvent", "NewVersion", "Telling"]

@@ -1,5 +1,6 @@
 """Sites' power: contracts, loads, feeds, plans and commands."""
 
+from energy.models.dispatch import Command, CommandTransition, PowerPlan, SitePolicy
 from energy.models.feeds import Feed, FeedKind, Reading
 from energy.models.ledger import LeaseHour, Quality, SiteHour
 from energy.models.miner import Dialect, Miner, MinerClass, Outcome, Source
@@ -9,6 +10,8 @@ from energy.models.versions import SiteVersion
 __all__ = [
     "Battery",
     "Block",
+    "Command",
+    "CommandTransition",
     "Dialect",
     "Feed",
     "FeedKind",
@@ -18,9 +21,11 @@ __all__ = [
     "MinerClass",
     "Outcome",
     "PowerContract",
+    "PowerPlan",
     "Quality",
     "Reading",
     "SiteHour",
+    "SitePolicy",
     "SiteVersion",
     "Source",
     "Tariff",

@@ -17,3 +17,29 @@ def grams(micrograms: int) -> str:
     """Micrograms as grams, in kilograms from a thousand on: 3876000000 -> "3.88 kg"."""
     amount = micrograms / 1_000_000
     return f"{amount / 1000:,.2f}{NBSP}kg" if amount >= 1000 else f"{amount:,.1f}{NBSP}g"
+
+
+@register.filter
+def mw(watts: int | None) -> str:
+    """Watts as megawatts: 13800 -> "0.014 MW", 25000000 -> "25.0 MW"; a dash where it is not known."""
+    if watts is None:
+        return "–"
+    return f"{watts / 1e6:,.1f}{NBSP}MW" if abs(watts) >= 10_000_000 else f"{watts / 1e6:,.3f}{NBSP}MW"
+
+
+@register.filter
+def megawatts(amount: float) -> str:
+    """MW of a plan."""
+    return mw(round(amount * 1e6))
+
+
+@register.filter
+def usd_per_mwh(amount: float | None) -> str:
+    """A price of energy: 41.5 -> "$41.50/MWh"; a dash where it is not known."""
+    return "not known" if amount is None else f"{'-' if amount < 0 else ''}${abs(amount):,.2f}/MWh"
+
+
+@register.filter
+def of(table: dict[str, int], key: str) -> int:
+    """What a table says of a key, 0 if nothing."""
+    return table.get(key, 0)

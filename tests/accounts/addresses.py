@@ -41,7 +41,10 @@ KINDS = {
         api_operations_disputes api_operations_dispute api_operations_suspension
         metered metered_organization api_operations_account
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
-        power_feeds power_feed
+        power_feeds power_feed power power_site power_event power_command
+        api_operations_power api_operations_grid_event api_operations_grid_event_confirm
+        api_operations_commands api_operations_command_approve api_operations_command_decline
+        api_operations_command_undo
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
         receivables transfer_new receivable receivable_credit receivable_write_off parked_months parked_month
         api_operations_receivables api_operations_transfers api_operations_credit api_operations_write_off

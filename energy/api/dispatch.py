@@ -1,0 +1,143 @@
+"""Sites' power, commands and grid events. For staff in the browser, as the fleet's part of the API."""
+
+from collections.abc import Callable
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import operator_of
+from accounts.clock import now
+from accounts.http.problems import Problem, bad_field
+from energy.access import MAY_COMMAND, MAY_LOOK
+from energy.curtailing import BadEvent, confirm, preview
+from energy.models import Command
+from energy.ordering import CannotCommand, approve, decline, undo
+from energy.queries.cockpit import commands_of, newest_plans
+from energy.serializers.dispatch import CommandShown, EventAsked, EventConfirmed, EventShown, PlanShown
+from leasing.api.fleet import OperatorView
+from marketplace.models import Site
+
+
+class Power(OperatorView):
+    """What each site does now."""
+
+    serializer_class = PlanShown
+    pagination_class = None
+    required = {"GET": MAY_LOOK}
+
+    @extend_schema(operation_id="operations_power", summary="Show sites' power", responses=PlanShown(many=True))
+    def get(self, request: Request) -> Response:
+        """The newest plan of each site: what was seen, what is decided and expected, and the age of every input."""
+        return Response(PlanShown(list(newest_plans().values()), many=True).data)
+
+
+class Commands(OperatorView):
+    """What sites are told."""
+
+    serializer_class = CommandShown
+    queryset = commands_of()
+    ordering = ("-id",)
+    required = {"GET": MAY_LOOK}
+
+    @extend_schema(operation_id="operations_commands", summary="List commands", responses=CommandShown(many=True))
+    def get(self, request: Request) -> Response:
+        """Every command with its reason, inputs and outcome; newest first."""
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(CommandShown(page, many=True).data)
+
+
+class Decide(OperatorView):
+    """A decision on one of them."""
+
+    serializer_class = CommandShown
+    queryset = commands_of()
+    required = {"POST": MAY_COMMAND}
+
+    def decided(self, act: Callable[..., Command]) -> Response:
+        """What `act` comes to. Raises 409 `not_now` where its state does not allow it."""
+        try:
+            row = act(command=self.get_object(), actor=operator_of(self.request), now=now())
+        except CannotCommand as error:
+            raise Problem(409, "not_now", "Not now", str(error)) from error
+        return Response(CommandShown(row).data)
+
+
+class Approve(Decide):
+    """Yes."""
+
+    @extend_schema(
+        operation_id="operations_command_approve", summary="Approve a command", request=None, responses=CommandShown
+    )
+    def post(self, request: Request, id: str) -> Response:
+        """Let a proposal be carried out at its time. 409 `not_now` if it is decided, or too old."""
+        return self.decided(approve)
+
+
+class Decline(Decide):
+    """No."""
+
+    @extend_schema(
+        operation_id="operations_command_decline", summary="Decline a command", request=None, responses=CommandShown
+    )
+    def post(self, request: Request, id: str) -> Response:
+        """Decline a proposal, or call off what nobody has taken yet. 409 `not_now` afterwards."""
+        return self.decided(decline)
+
+
+class Undo(Decide):
+    """Back to before."""
+
+    @extend_schema(
+        operation_id="operations_command_undo", summary="Undo a command", request=None, responses=CommandShown
+    )
+    def post(self, request: Request, id: str) -> Response:
+        """Tell the opposite of what was carried out, once; the answer is the new command. 409 `not_now` else."""
+        return self.decided(undo)
+
+
+class GridEvent(OperatorView):
+    """The grid asks a site to draw less."""
+
+    serializer_class: type[Any] = EventShown
+    queryset = Site.objects.all()
+    lookup_field = lookup_url_kwarg = "slug"
+    required = {"POST": MAY_COMMAND}
+
+    @extend_schema(
+        operation_id="operations_grid_event",
+        summary="Show a grid event's plan",
+        request=EventAsked,
+        responses=EventShown,
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Exactly what would be done, its cost, and whom it touches. Nothing is told before it is confirmed."""
+        site, wanted, moment = self.get_object(), self.asked(EventAsked), now()
+        try:
+            found = preview(site=site, now=moment, **{"starts_at": moment, **wanted})
+        except BadEvent as error:
+            raise bad_field(error.field, error.message) from error
+        return Response(EventShown(found).data)
+
+
+class ConfirmEvent(OperatorView):
+    """The plan that was shown is carried out."""
+
+    serializer_class = CommandShown
+    required = {"POST": MAY_COMMAND}
+    pagination_class = None
+
+    @extend_schema(
+        operation_id="operations_grid_event_confirm",
+        summary="Confirm a grid event",
+        request=EventConfirmed,
+        responses=CommandShown(many=True),
+    )
+    def post(self, request: Request) -> Response:
+        """Make the commands of a plan that was shown within five minutes. A retry makes none, and answers []."""
+        try:
+            made = confirm(token=self.asked(EventConfirmed)["token"], actor=operator_of(request), now=now())
+        except BadEvent as error:
+            raise bad_field("token", error.message) from error
+        return Response(CommandShown(made, many=True).data)

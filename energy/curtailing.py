@@ -1,0 +1,192 @@
+"""
+A grid event: the grid asks a site to draw so much less, from when on, and for how long.
+
+`preview` says exactly what would be done, what that costs and whom it touches. It is signed, and `confirm` makes those
+commands and no others; what has changed since then is too old after five minutes, and what cannot be done any more
+fails as a command, and says so.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core import signing
+
+from accounts.ids import RANDOM_LENGTH, random_base62
+from energy import planning
+from energy.models import Command
+from energy.ordering import Wish, order
+from energy.planning import Cut, Shed, Use
+from energy.proposing import touched
+from energy.queries.standing import MEGA, THOUSAND, LeaseNow, Standing, standing
+from leasing.models import Lease
+from leasing.queries.interruptions import budget, interruptible
+from marketplace.models import Site
+
+SALT = "energy.grid-event"
+SHOWN = timedelta(minutes=5)  # how long a preview may be confirmed
+SLACK = timedelta(minutes=6)  # on a lease's notice, which counts from when it is told
+MOST_HOURS, MOST_AHEAD = 24, timedelta(days=2)
+
+
+class BadEvent(Exception):
+    """It cannot be asked for or confirmed so. `field` is what is wrong, the message the way out."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field, self.message = field, message
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What would be done. `token` is that, signed."""
+
+    site: Site
+    starts_at: datetime
+    ends_at: datetime
+    drawn_watts: int
+    wanted_watts: int
+    shed: Shed
+    commands: Sequence[Mapping[str, Any]]
+    token: str
+
+    @property
+    def cost_micros(self) -> int:
+        """What it forgoes and credits, energy not counted."""
+        return round(self.shed.usd * MEGA)
+
+
+def preview(*, site: Site, percent: int, hours: float, starts_at: datetime, now: datetime) -> Preview:
+    """
+    What is done to draw `percent` less for so many hours from `starts_at` on, in the order of shedding.
+
+    :raises BadEvent: for a site without a contract, or figures beyond their limits
+    """
+    here = standing(site, now=now)
+    starts_at, ends_at = max(starts_at, now), starts_at + timedelta(hours=hours)
+    if here is None:
+        raise BadEvent("site", "The site has no power contract on file: add one in the admin first.")
+    if not 1 <= percent <= 100:
+        raise BadEvent("percent", "Choose 1 to 100 per cent.")
+    if not 0 < hours <= MOST_HOURS:
+        raise BadEvent("hours", f"Choose more than 0 and at most {MOST_HOURS} hours.")
+    if not now < ends_at or starts_at > now + MOST_AHEAD:
+        raise BadEvent("starts_at", "Choose a beginning within the next two days, and an end that is not over yet.")
+    drawn = here.sources["grid"]
+    wanted = drawn * percent // 100
+    lasts = (ends_at - starts_at) / timedelta(hours=1)
+    found = planning.shed(_load(here, starts_at, ends_at), mw=wanted / MEGA, hours=lasts)
+    why = f"Grid event: {percent} % less, {starts_at:%Y-%m-%d %H:%M} to {ends_at:%H:%M} UTC."
+    commands = [{**wish, "why": why} for wish in _commands(here, found, starts_at, ends_at)]
+    told = {
+        "event": f"ge_{random_base62(RANDOM_LENGTH)}",
+        "site": site.slug,
+        "commands": commands,
+        "inputs": here.inputs,
+        "percent": percent,
+    }
+    token = signing.dumps({**told, "at": now.isoformat()}, salt=SALT, compress=True)
+    return Preview(site, starts_at, ends_at, drawn, wanted, found, commands, token)
+
+
+def confirm(*, token: str, actor: str, now: datetime) -> list[Command]:
+    """
+    Make the commands of a preview. Confirmed again it makes none.
+
+    :raises BadEvent: for a preview that is older than five minutes, or not ours
+    """
+    try:
+        told = signing.loads(token, salt=SALT)
+    except signing.BadSignature as error:
+        raise BadEvent("plan", "This is no plan that was shown here: show it again.") from error
+    if not now - SHOWN <= datetime.fromisoformat(told["at"]) <= now:
+        raise BadEvent("plan", "The plan was shown more than five minutes ago: show it again, and confirm then.")
+    site = Site.objects.get(slug=told["site"])
+    inputs = {"event": told["event"], "percent": told["percent"], "inputs": told["inputs"]}
+    wishes = [_wish(given) for given in told["commands"]]
+    made = [order(site=site, wish=wish, inputs=inputs, event=told["event"], actor=actor, now=now) for wish in wishes]
+    return [row for row in made if row is not None]
+
+
+def _load(here: Standing, starts_at: datetime, ends_at: datetime) -> planning.Load:
+    """What can be turned down. Idle nodes are not in it: nothing switches them off yet."""
+    pue, battery = here.contract.mining_pue_permille / THOUSAND / MEGA, here.supply.battery
+    may = here.contract.controllable
+    running = [
+        (row.kind.slug, max(row.watts - row.floor_watts, 0) * pue, row.usd_per_mwh or 0.0) for row in here.classes
+    ]
+    spare = battery.watts - here.sources["discharging"] if battery else 0
+    held = here.stored_wh * battery.efficiency_permille // THOUSAND if battery else 0
+    leases = {row.lease.pk: row for row in here.surplus}
+    free = interruptible(now=here.at).filter(pk__in=leases)
+    surplus = [found for lease in free if (found := _pausable(leases[lease.pk], starts_at, ends_at, here.at))]
+    return planning.Load(
+        charging_mw=here.uses["charging"] / MEGA,
+        mining=tuple(planning.Running(*part) for part in running if may and part[1] > 0),
+        spare_mw=max(spare, 0) / MEGA, spare_mwh=held / MEGA, surplus=tuple(surplus),
+    )  # fmt: skip
+
+
+def _pausable(row: LeaseNow, starts_at: datetime, ends_at: datetime, now: datetime) -> planning.SurplusLease | None:
+    """A lease whose budget of 30 days allows a pause; how long after the event's beginning its notice is out."""
+    left = budget(row.lease, at=ends_at)
+    if left.firm:
+        return None
+    begins_at = _begins(row.lease, starts_at, now)
+    return planning.SurplusLease(
+        row.lease.public_id, row.watts / MEGA, (begins_at - starts_at) / timedelta(hours=1), row.usd_per_hour,
+        left.seconds_left / 3600,
+    )  # fmt: skip
+
+
+def _begins(lease: Lease, starts_at: datetime, now: datetime) -> datetime:
+    """With its notice, and the time that staff has to confirm."""
+    return max(starts_at, now + timedelta(seconds=lease.terms.notice_seconds) + SLACK)
+
+
+def _commands(here: Standing, found: Shed, starts_at: datetime, ends_at: datetime) -> Iterator[dict[str, Any]]:
+    times = {"due_at": starts_at.isoformat(), "ends_at": ends_at.isoformat(), "urgent": True}
+    if mining := [cut for cut in found.cuts if cut.use == Use.MINING]:
+        yield {**_miners(here, mining), **times}
+    charging, more = (sum(c.mw for c in found.cuts if c.use == use) for use in (Use.CHARGING, Use.BATTERY))
+    if charging or more:
+        gives = here.sources["discharging"]
+        yield {
+            "kind": "battery", "target": {"watts": gives + round(more * MEGA)}, "before": {"watts": gives},
+            "touches": [f"The battery gives {more:,.3f} MW more and is not charged"],
+            "watts": round((charging + more) * MEGA), "cost_micros": 0, **times,
+        }  # fmt: skip
+    rows = {row.lease.public_id: row for row in here.surplus}
+    for cut in (cut for cut in found.cuts if cut.use == Use.SURPLUS):
+        yield {**_pause(rows[cut.name], cut, starts_at, ends_at), **times, "due_at": here.at.isoformat()}
+
+
+def _miners(here: Standing, cuts: Sequence[Cut]) -> dict[str, Any]:
+    pue = here.contract.mining_pue_permille
+    less = {cut.name: -(-round(cut.mw * MEGA) * THOUSAND // pue) for cut in cuts}
+    now = {row.kind.slug: row for row in here.classes}
+    target = {slug: max(now[slug].watts - watts, now[slug].floor_watts) for slug, watts in less.items()}
+    return {
+        "kind": "miners", "target": target, "before": {slug: now[slug].watts for slug in target},
+        "touches": touched(here, target), "watts": round(sum(cut.mw for cut in cuts) * MEGA),
+        "cost_micros": round(sum(cut.usd for cut in cuts) * MEGA),
+    }  # fmt: skip
+
+
+def _pause(row: LeaseNow, cut: Cut, starts_at: datetime, ends_at: datetime) -> dict[str, Any]:
+    begins_at = starts_at + timedelta(hours=cut.after_hours)
+    return {
+        "kind": "surplus", "lease": row.lease.pk,
+        "target": {"begins_at": begins_at.isoformat(), "ends_at": ends_at.isoformat()}, "before": {},
+        "touches": [f"Surplus lease {row.lease.public_id}, from {begins_at:%Y-%m-%d %H:%M:%S} UTC, after its notice"],
+        "watts": row.watts, "cost_micros": round(cut.usd * MEGA),
+    }  # fmt: skip
+
+
+def _wish(given: Mapping[str, Any]) -> Wish:
+    plain = {name: value for name, value in given.items() if name not in {"lease", "due_at", "ends_at"}}
+    wish = Wish(
+        **plain, due_at=datetime.fromisoformat(given["due_at"]), ends_at=datetime.fromisoformat(given["ends_at"])
+    )
+    return replace(wish, lease=Lease.objects.get(pk=given["lease"])) if "lease" in given else wish

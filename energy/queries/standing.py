@@ -1,0 +1,202 @@
+"""Where a site stands: what it draws, what could be turned down, and every figure that a plan needs, with its age."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Q, Sum
+
+from energy.economics import gpu_worth, mining_worth
+from energy.models import Feed, FeedKind, MinerClass, PowerContract, SiteHour, Tariff
+from energy.queries.feeds import Told, told_at
+from energy.queries.firm import Supply, supply
+from leasing.models import Lease
+from leasing.states import LeaseState
+from marketplace.models import PlanKind, Site
+
+MEGA, THOUSAND = 1_000_000, 1000
+LEDGER_FRESH = timedelta(hours=4)  # it is written two hours late
+
+
+@dataclass(frozen=True)
+class ClassNow:
+    """Miners of one class at a site. Watts are at the plug, $ at the meter; None where no hash price is known."""
+
+    kind: MinerClass
+    on: int
+    off: int
+    stubborn: int
+    watts: int
+    floor_watts: int  # what is drawn with all asleep that obey
+    most_watts: int
+    usd_per_mwh: float | None
+
+
+@dataclass(frozen=True)
+class LeaseNow:
+    """A lease in its tenant's hands. Watts are at the meter, by its nodes' type."""
+
+    lease: Lease
+    watts: int
+    usd_per_hour: float
+
+    @property
+    def usd_per_mwh(self) -> float:
+        """At the meter."""
+        return self.usd_per_hour * MEGA / self.watts
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A site now. `feeds` holds what was told by kind; what nobody told is in `missing`, in words."""
+
+    site: Site
+    at: datetime
+    supply: Supply
+    tariff: Tariff | None
+    price: Told | None
+    feeds: dict[str, Told]
+    classes: Sequence[ClassNow]
+    firm: Sequence[LeaseNow]
+    surplus: Sequence[LeaseNow]
+    stored_wh: int
+    stored_age: timedelta | None
+    missing: Sequence[str] = field(default=())
+
+    @property
+    def contract(self) -> PowerContract:
+        """In force."""
+        return self.supply.contract
+
+    def told(self, kind: FeedKind) -> int | None:
+        """What a feed says, None where it is not known or too old: a meter of yesterday is not believed."""
+        row = self.feeds.get(kind)
+        return None if row is None or row.stale else row.value
+
+    @property
+    def uses(self) -> dict[str, int]:
+        """Watts at the meter of each use."""
+        return {
+            "house": self.contract.house_watts,
+            "gpu_firm": sum(row.watts for row in self.firm),
+            "gpu_surplus": sum(row.watts for row in self.surplus),
+            "mining": sum(row.watts for row in self.classes) * self.contract.mining_pue_permille // THOUSAND,
+            "charging": self.told(FeedKind.CHARGING) or 0,
+        }
+
+    @property
+    def sources(self) -> dict[str, int]:
+        """Watts of each source; the grid as metered, else what is used and comes from nowhere else."""
+        found = {name: self.told(FeedKind(name)) or 0 for name in ("solar", "wind", "discharging")}
+        metered = self.told(FeedKind.GRID)
+        grid = sum(self.uses.values()) - sum(found.values()) if metered is None else metered
+        return {"grid": max(grid, 0), **found}
+
+    @property
+    def stale(self) -> list[str]:
+        """Names of what is too old."""
+        rows = [row for row in (self.price, *self.feeds.values()) if row]
+        return sorted({row.feed.name for row in rows if row.stale})
+
+    @property
+    def inputs(self) -> list[dict[str, object]]:
+        """Every figure with its age, for the record."""
+        rows = {row.feed.pk: row for row in (self.price, *self.feeds.values()) if row}
+        shown = [_input(row) for row in rows.values()]
+        age = None if self.stored_age is None else int(self.stored_age.total_seconds())
+        stored = {"name": "Energy in the battery", "value": self.stored_wh, "unit": "watt-hours, by the ledger"}
+        battery: list[dict[str, object]] = (
+            [{**stored, "age_seconds": age, "stale": age is None}] if self.supply.battery else []
+        )
+        missing: list[dict[str, object]] = [
+            {"name": name, "value": None, "unit": "", "age_seconds": None, "stale": True} for name in self.missing
+        ]
+        return [*shown, *battery, *missing]
+
+
+def standing(site: Site, *, now: datetime) -> Standing | None:
+    """The site as it is known now; None where it has no contract."""
+    found = supply(site, at=now, now=now)
+    if found is None:
+        return None
+    tariff = Tariff.objects.filter(site=site).in_force(now).select_related("feed").first()
+    price = next(iter(told_at([tariff.feed], now=now)), None) if tariff and tariff.feed else None
+    feeds = _feeds(site, now)
+    hash_price = feeds.get(FeedKind.HASH_PRICE)
+    usd = hash_price.value / MEGA if hash_price and hash_price.value is not None else None
+    leases = list(_leases(site, found.contract))
+    hour = SiteHour.objects.filter(site=site).order_by("-starts_at").first()
+    age = now - hour.starts_at - timedelta(hours=1) if hour else None
+    known = bool(hour and age is not None and age < LEDGER_FRESH)
+    return Standing(
+        site=site, at=now, supply=found, tariff=tariff, price=price, feeds=feeds,
+        classes=list(_classes(site, usd, found.contract)),
+        firm=[row for row in leases if row.lease.offer.plan.kind != PlanKind.SURPLUS],
+        surplus=[row for row in leases if row.lease.offer.plan.kind == PlanKind.SURPLUS],
+        stored_wh=hour.battery_wh if hour and known else 0, stored_age=age if known else None,
+        missing=list(_missing(tariff, price, usd)),
+    )  # fmt: skip
+
+
+def _missing(tariff: Tariff | None, price: Told | None, hash_usd: float | None) -> Iterator[str]:
+    if tariff is None:
+        yield "the site has no tariff"
+    elif tariff.feed and (price is None or price.value is None):
+        yield f"the price {tariff.feed.name} was never told"
+    if hash_usd is None:
+        yield "no hash price was ever told"
+
+
+def _feeds(site: Site, now: datetime) -> dict[str, Told]:
+    """By kind: the site's own before its zone's, that before the world's; what was told last of equals."""
+    ours = Q(site=site) | Q(site=None, grid_zone=site.grid_zone_id) | Q(site=None, grid_zone=None)
+    rows = told_at(Feed.objects.filter(ours, forecast=False).exclude(kind=FeedKind.PRICE).order_by("pk"), now=now)
+    rows.sort(key=lambda row: (row.feed.site_id is not None, row.feed.grid_zone_id is not None, not row.stale))
+    return {row.feed.kind: row for row in rows}
+
+
+def _input(row: Told) -> dict[str, object]:
+    age = None if row.age is None else int(row.age.total_seconds())
+    return {
+        "name": row.feed.name, "feed": row.feed.public_id, "value": row.value, "unit": row.feed.get_kind_display(),
+        "age_seconds": age, "stale": row.stale,
+    }  # fmt: skip
+
+
+def _classes(site: Site, hash_usd: float | None, contract: PowerContract) -> Iterator[ClassNow]:
+    stubborn = ~Q(miners__outcome__in=["", "obeyed"]) | Q(miners__controlled=False)
+    rows = MinerClass.objects.filter(miners__site=site).annotate(
+        on=Count("miners", Q(miners__asleep=False)),
+        off=Count("miners", Q(miners__asleep=True)),
+        stuck=Count("miners", stubborn),
+        load=Sum("miners__load_watts"),
+        stuck_load=Sum("miners__load_watts", filter=stubborn, default=0),
+    )
+    for row in rows:
+        obeying = row.on + row.off - row.stuck
+        worth = None if hash_usd is None else mining_worth(
+            hash_price=hash_usd, joules_per_terahash=float(row.joules_per_terahash),
+            pue=contract.mining_pue_permille / THOUSAND,
+        )  # fmt: skip
+        yield ClassNow(
+            row, row.on, row.off, row.stuck, row.load, row.stuck_load + obeying * row.standby_watts,
+            row.stuck_load + obeying * row.watts, worth,
+        )  # fmt: skip
+
+
+def _leases(site: Site, contract: PowerContract) -> Iterator[LeaseNow]:
+    running = Lease.objects.filter(offer__pool__site=site, state=LeaseState.ACTIVE)
+    for lease in running.select_related("terms", "offer__plan", "offer__pool__node_type", "rate").order_by("pk"):
+        watts = lease.node_count * lease.offer.pool.node_type.power_w * contract.gpu_pue_permille // THOUSAND
+        if watts:
+            yield LeaseNow(lease, watts, lease.node_count * lease.rate.micros_per_node_hour / MEGA)
+
+
+def gpu_usd_per_mwh(rows: Sequence[LeaseNow], contract: PowerContract) -> float | None:
+    """What a MWh of these leases brings at the meter on average; None without any."""
+    watts = sum(row.watts for row in rows)
+    if not watts:
+        return None
+    pue = contract.gpu_pue_permille / THOUSAND
+    kw = watts / pue / THOUSAND
+    return gpu_worth(usd_per_gpu_hour=sum(row.usd_per_hour for row in rows), kw_per_gpu=kw, pue=pue)

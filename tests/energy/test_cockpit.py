@@ -1,0 +1,85 @@
+"""The dispatcher's pages: what they show, and what can be decided on them."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.clock import now
+from energy import ordering
+from energy.dispatching import plan_due
+from energy.models import Command, Reading
+from marketplace.models import Site
+from tests.energy.dispatched import a_planned_site
+
+pytestmark = pytest.mark.django_db
+
+
+def text(browser: Client, address: str) -> str:
+    answer = browser.get(address)
+    assert answer.status_code == 200
+    return answer.content.decode().replace("\xa0", " ")
+
+
+def test_the_pages_say_what_is_drawn_what_it_is_worth_and_what_waits(staff_browser: Client, site: Site) -> None:
+    assert "No site is planned yet" in text(staff_browser, "/operations/power/")
+    address = f"/operations/power/sites/{site.slug}/"
+    assert "No power contract" in text(staff_browser, address)
+    a_planned_site(site, usd=90, at=now() - timedelta(minutes=1))
+    plan_due(now=now())
+    assert "1 proposal" in text(staff_browser, "/operations/power/")
+    page = text(staff_browser, address)
+    worth = ("Grid energy, now", "$90.00/MWh", "One more MWh at the site (plan)")
+    for words in (*worth, "power-chart__mining", "29.50 J/TH", "macon-price", "Miners draw 0.01 MW less"):
+        assert words in page
+    Reading.objects.all().delete()
+    assert "The rule decides:" in text(staff_browser, address)
+
+
+def test_a_proposal_is_approved_on_its_page_and_not_again(staff_browser: Client, site: Site) -> None:
+    a_planned_site(site, usd=90, at=now() - timedelta(minutes=1))
+    plan_due(now=now())
+    command = Command.objects.get()
+    address = f"/operations/power/commands/{command.public_id}/"
+    assert "It waits for a person: The site&#x27;s policy is proposals only." in text(staff_browser, address)
+    assert b"Approved." in staff_browser.post(address, {"act": "approve"}, follow=True).content
+    assert b"The command is approved since" in staff_browser.post(address, {"act": "approve"}, follow=True).content
+    assert b"Choose to approve" in staff_browser.post(address, {"act": "x"}, follow=True).content
+    (due,) = ordering.due(now=now())
+    ordering.carry_out(command=due, now=now())
+    assert "Read back:" in text(staff_browser, address) and "Undo it" in text(staff_browser, address)
+
+
+def test_a_grid_event_is_shown_before_it_is_confirmed_once(staff_browser: Client, site: Site) -> None:
+    a_planned_site(site, at=now() - timedelta(minutes=1))
+    address = f"/operations/power/sites/{site.slug}/event/"
+    assert b"less than or equal to 100" in staff_browser.post(address, {"percent": "101", "hours": "3"}).content
+    answer = staff_browser.post(address, {"percent": "25", "hours": "3"})
+    assert b"Exactly this would be done" in answer.content and not Command.objects.exists()
+    token = answer.context["found"].token
+    assert b"1 command made." in staff_browser.post(address, {"plan": token}, follow=True).content
+    assert b"It was confirmed before." in staff_browser.post(address, {"plan": token}, follow=True).content
+    assert Command.objects.count() == 1
+
+
+def test_the_api_shows_confirms_calls_off_and_undoes(staff_browser: Client, site: Site) -> None:
+    a_planned_site(site, at=now() - timedelta(minutes=1))
+    plan_due(now=now())
+    power = "/api/v1/operations/power"
+    assert [row["site"] for row in staff_browser.get(power).json()] == [site.slug]
+
+    def post(address: str, **body: object) -> dict[str, Any]:
+        answer = staff_browser.post(f"{power}/{address}", body, content_type="application/json")
+        return {"status": answer.status_code, "body": answer.json()}
+
+    assert post(f"sites/{site.slug}/event", percent=101, hours=3)["status"] == 400
+    shown = post(f"sites/{site.slug}/event", percent=25, hours=3)["body"]
+    assert shown["wanted_watts"] == shown["drawn_watts"] // 4 and shown["missing_mw"] == 0
+    (made,) = post("event/confirm", token=shown["token"])["body"]
+    assert post("event/confirm", token=shown["token"])["body"] == []
+    assert post("event/confirm", token="x")["status"] == 400
+    assert post(f"commands/{made['id']}/approve")["status"] == 409
+    assert post(f"commands/{made['id']}/decline")["body"]["state"] == "declined"
+    assert post(f"commands/{made['id']}/undo")["status"] == 409
+    assert [row["id"] for row in staff_browser.get(f"{power}/commands").json()["results"]] == [made["id"]]

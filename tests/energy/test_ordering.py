@@ -1,0 +1,172 @@
+"""Commands to sites: proposed, decided, told once, read back, undone; and the grid event that makes several."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.models import Event, Organization
+from energy import curtailing, ordering
+from energy.dispatching import STEP, plan_due
+from energy.miners import MinerRefused
+from energy.models import Command, Miner, SitePolicy
+from energy.states import CommandState as S
+from leasing.models import Interruption, Lease
+from leasing.provisioners.fake import World
+from marketplace.models import Site
+from tests import factories
+from tests.energy.conftest import STANDBY, WATTS, machine
+from tests.energy.dispatched import a_planned_site
+from tests.factories import HOUR, NOON
+from tests.leasing.conftest import active
+from tests.leasing.interrupted import a_surplus_lease
+
+pytestmark = pytest.mark.django_db
+STAFF = "user:us_dispatcher"
+MINUTE = timedelta(minutes=1)
+
+
+def proposed(site: Site, *, usd: int = 90) -> Command:
+    a_planned_site(site, usd=usd)
+    plan_due(now=NOON)
+    return Command.objects.get()
+
+
+def pass_to(now: object) -> None:
+    """The sweep, with every site's worker."""
+    for command in ordering.due(now=now):  # type: ignore[arg-type]
+        ordering.carry_out(command=command, now=now)  # type: ignore[arg-type]
+    ordering.settle(now=now)  # type: ignore[arg-type]
+
+
+def state(command: Command) -> str:
+    command.refresh_from_db()
+    return command.state
+
+
+def test_nothing_is_told_before_a_person_approves_and_then_it_is_told_once_and_read_back(site: Site) -> None:
+    command = proposed(site)
+    assert command.target == {"old": 4 * STANDBY} and command.before == {"old": 4 * WATTS}
+    assert command.outcome == {"waits": "The site's policy is proposals only."}
+    pass_to(NOON)
+    assert not Miner.objects.filter(asleep=True).exists()
+    ordering.approve(command=command, actor=STAFF, now=NOON)
+    first, second = ordering.due(now=NOON)[0], ordering.due(now=NOON)[0]
+    ordering.carry_out(command=first, now=NOON)
+    ordering.carry_out(command=second, now=NOON)
+    assert state(command) == S.DONE and command.outcome["load_watts"] == 4 * STANDBY
+    assert set(Miner.objects.filter(asleep=True).values_list("epoch", flat=True)) == {1}, "of two workers one told them"
+    assert Event.objects.filter(kind="miners.commanded", data__reason=command.public_id).count() == 1
+
+
+def test_what_nobody_decides_or_takes_in_time_expires_and_a_newer_proposal_replaces_it(site: Site) -> None:
+    command = proposed(site)
+    ordering.settle(now=NOON + ordering.DECIDE)
+    assert state(command) == S.EXPIRED
+    plan_due(now=NOON + STEP)
+    plan_due(now=NOON + 2 * STEP)
+    older, newest = Command.objects.exclude(pk=command.pk).order_by("pk")
+    assert (older.state, older.reason) == (S.EXPIRED, "newer")
+    with pytest.raises(ordering.CannotCommand, match="too old by now"):
+        ordering.approve(command=newest, actor=STAFF, now=NOON + 2 * STEP + ordering.DECIDE)
+    late = NOON + 2 * STEP
+    ordering.approve(command=newest, actor=STAFF, now=late)
+    ordering.settle(now=late + ordering.TAKE)
+    assert state(newest) == S.EXPIRED and not ordering.due(now=late + ordering.TAKE)
+    with pytest.raises(ordering.CannotCommand, match="The command is expired"):
+        ordering.decline(command=newest, actor=STAFF, now=late)
+
+
+def test_a_worker_that_dies_leaves_a_failed_command_and_staff_hears_of_it(site: Site) -> None:
+    command = proposed(site)
+    ordering.approve(command=command, actor=STAFF, now=NOON)
+    assert ordering.take(command=ordering.due(now=NOON)[0], now=NOON)
+    ordering.settle(now=NOON + ordering.CARRY_OUT)
+    assert (state(command), command.reason) == (S.FAILED, "too late")
+    assert Event.objects.get(kind="power_command.failed").notice
+
+
+def test_miners_that_do_not_obey_make_it_failed_with_what_was_read(site: Site) -> None:
+    command = proposed(site)
+    for miner in Miner.objects.filter(miner_class__slug="old"):
+        machine(miner).always_broken = MinerRefused("It is locked.")
+    ordering.approve(command=command, actor=STAFF, now=NOON)
+    pass_to(NOON)
+    assert state(command) == S.FAILED and command.outcome["load_watts"] > command.target["old"]
+
+
+def test_undone_it_is_as_before_and_only_once(site: Site) -> None:
+    command = proposed(site)
+    with pytest.raises(ordering.CannotCommand, match="Only a command that was carried out"):
+        ordering.undo(command=command, actor=STAFF, now=NOON)
+    ordering.approve(command=command, actor=STAFF, now=NOON)
+    pass_to(NOON)
+    command.refresh_from_db()
+    opposite = ordering.undo(command=command, actor=STAFF, now=NOON + MINUTE)
+    with pytest.raises(ordering.CannotCommand, match="undone already"):
+        ordering.undo(command=command, actor=STAFF, now=NOON + MINUTE)
+    pass_to(NOON + MINUTE)
+    assert state(opposite) == S.DONE and not Miner.objects.filter(asleep=True).exists()
+
+
+@pytest.mark.parametrize(
+    ("automatic", "classes", "most", "usd_old_hours", "why"),
+    [
+        (False, ["old"], 10**9, 0, "The site's policy is proposals only."),
+        (True, ["new"], 10**9, 0, "The site's policy does not name the miners old."),
+        (True, ["old"], 5_000, 0, "It changes 13,800 W; the site's policy allows 5,000 W in one step."),
+        (True, ["old"], 10**9, 60, "Too old: hash-price-feed, macon-price."),
+        (True, ["old"], 10**9, 0, ""),
+    ],
+)
+def test_a_policy_lets_miners_go_by_themselves_within_its_limits_only(
+    site: Site, *, automatic: bool, classes: list[str], most: int, usd_old_hours: int, why: str
+) -> None:
+    kinds = {kind.slug: kind for kind in a_planned_site(site, usd=90)}
+    policy = SitePolicy.objects.create(
+        site=site, automatic=automatic, most_watts_per_step=most, least_notice_seconds=120
+    )
+    policy.classes.set([kinds[slug] for slug in classes])
+    at = NOON + usd_old_hours * HOUR
+    plan_due(now=at)
+    command = Command.objects.get()
+    assert (command.outcome.get("waits", ""), command.state) == (why, S.PROPOSED if why else S.APPROVED)
+    assert why or command.due_at == at + 2 * MINUTE
+
+
+def test_a_grid_event_turns_down_miners_first_and_never_a_firm_lease(
+    acme: Organization, world: World, site: Site
+) -> None:
+    firm = active(acme, factories.an_offer())
+    lease = a_surplus_lease(acme)
+    a_planned_site(site)
+    starts_at = NOON + 2 * HOUR
+    small = curtailing.preview(site=site, percent=25, hours=3, starts_at=starts_at, now=NOON)
+    assert [(cut.use, cut.name) for cut in small.shed.cuts] == [("mining", "old")]
+    whole = curtailing.preview(site=site, percent=100, hours=3, starts_at=starts_at, now=NOON)
+    assert [cut.use for cut in whole.shed.cuts] == ["mining", "mining", "surplus"]
+    assert whole.shed.missing_mw * 1e6 == pytest.approx(10_200 + 8 * STANDBY), "the firm lease, and standby"
+    assert not any(firm.public_id in words for command in whole.commands for words in command["touches"])
+    made = curtailing.confirm(token=whole.token, actor=STAFF, now=NOON + MINUTE)
+    assert curtailing.confirm(token=whole.token, actor=STAFF, now=NOON + MINUTE) == [], "twice is once"
+    assert [command.kind for command in made] == ["miners", "surplus"]
+    pass_to(NOON + MINUTE)
+    row = Interruption.objects.get()
+    assert (row.lease_id, row.begins_at, row.ends_at) == (lease.pk, starts_at, starts_at + 3 * HOUR)
+    assert not Miner.objects.filter(asleep=True).exists(), "not before its time"
+    pass_to(starts_at)
+    assert Miner.objects.filter(asleep=True).count() == 8
+    plan_due(now=starts_at + STEP)
+    assert not Command.objects.filter(state=S.PROPOSED).exists(), "no plan wakes them while the event holds"
+    for _ in range(2):
+        pass_to(starts_at + 3 * HOUR)
+    assert not Miner.objects.filter(asleep=True).exists(), "and afterwards they run again"
+    assert Lease.objects.get(pk=firm.pk).state == "active"
+
+
+def test_a_preview_that_is_old_or_not_ours_is_refused(site: Site) -> None:
+    a_planned_site(site)
+    shown = curtailing.preview(site=site, percent=25, hours=3, starts_at=NOON, now=NOON)
+    with pytest.raises(curtailing.BadEvent, match="more than five minutes ago"):
+        curtailing.confirm(token=shown.token, actor=STAFF, now=NOON + 6 * MINUTE)
+    with pytest.raises(curtailing.BadEvent, match="no plan that was shown here"):
+        curtailing.confirm(token=shown.token[:-1] + "!", actor=STAFF, now=NOON)

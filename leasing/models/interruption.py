@@ -120,11 +120,6 @@ class Interruption(Stateful):
         """Its state in words."""
         return str(InterruptionState(self.state).label)
 
-    @property
-    def open(self) -> bool:
-        """True until it is over, called off, or failed."""
-        return self.state in INTERRUPTION_OPEN
-
 
 class InterruptionTransition(TransitionRow):
     """One change of an interruption's state."""

@@ -16,7 +16,6 @@ UNDONE = ("host_failed", "pausing_deadline", "resuming_deadline")  # why a machi
 WORDS = {
     "out_of_funds": ("The wallet is empty", "Top up before then", "/wallet/"),
     "budget_reached": ("A budget is reached", "Raise it before then, or wait for the new month,", "/budgets/"),
-    "power": ("The site is short of power", "You need not do anything: power comes back", "/leases/"),
 }
 
 

@@ -82,7 +82,7 @@ class Standin:
     def decide(self, verdict: str) -> None:
         """The banks decide on every dispute that is open: won or lost."""
         with self.app.store.transaction():
-            for one in self.app.store.newest("dispute", lambda one: one["status"] not in ("won", "lost")):
+            for one in self.app.store.newest("dispute", lambda one: one["status"] not in ("won", "lost", "warning_closed")):
                 disputes.decide(self.app.world(), one["id"], verdict)
 
     def settle_refunds(self) -> None:

@@ -22,6 +22,7 @@ from standins.stripe.webhooks import Endpoint
 
 KEY = "sk_test_lives"
 FIELD = re.compile(rb'<input[^>]* name="(\w+)"[^>]* value="([^"]*)"')
+OVER = ("won", "lost", "warning_closed")  # disputes in which nothing is left to decide
 
 
 class Standin:
@@ -82,7 +83,9 @@ class Standin:
     def decide(self, verdict: str) -> None:
         """The banks decide on every dispute that is open: won or lost."""
         with self.app.store.transaction():
-            for one in self.app.store.newest("dispute", lambda one: one["status"] not in ("won", "lost", "warning_closed")):
+            for one in self.app.store.newest(
+                "dispute", lambda one: one["status"] not in ("won", "lost", "warning_closed")
+            ):
                 disputes.decide(self.app.world(), one["id"], verdict)
 
     def settle_refunds(self) -> None:

@@ -18,6 +18,7 @@ from config.embedded import postgres, valkey
 from config.part import Part
 
 ROOT = Path(__file__).resolve().parent.parent
+MINERS = "s21:160,s19jpro:80"  # at the hub: 0.8 MW, and the older ones are worth their power at some hours only
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,15 @@ def databases(*, port: int) -> Services:
 
 
 def everything(*, port: int) -> Services:
-    """The same, and the stand-ins for Stripe and for nodes where no real ones are set. Raises Trouble."""
+    """The same, and the stand-ins for Stripe, nodes and miners where no real ones are set. Raises Trouble."""
     services = databases(port=port)
     env, parts, state = services.env, list(services.parts), state_dir()
     if "STRIPE_API_KEY" not in env:
         parts.append(_stripe(env, state / "stripe", ports.near(port + 1)))
     if env.get("GRIDLEASE_EMBEDDED") == "1" and "SANDBOX_ADDRESS" not in env:
         parts.append(_nodes(env, state / "nodes", ports.near(port + 101)))  # beyond all that the stand-in may take
+    if env.get("GRIDLEASE_EMBEDDED") == "1" and "MINER_NETWORKS" not in env:
+        parts.append(_miners(env, ports.near(port + 201)))
     return Services(env, parts)
 
 
@@ -143,3 +146,10 @@ def _nodes(env: dict[str, str], state: Path, port: int) -> Part:
     argv = [sys.executable, "-m", "standins.nodes", "--port", str(port), "--state", str(state)]
     argv += ["--authorized-key", env["OPERATOR_KEY"] + ".pub"]
     return Part(name="nodes", argv=argv, env=env, cwd=str(ROOT), ready=lambda: ports.answers(port))
+
+
+def _miners(env: dict[str, str], port: int) -> Part:
+    env["MINER_NETWORKS"] = "127.80.0.0/16"
+    env["EXAMPLE_MINERS"] = f"127.80.0.1:{port} {MINERS}"
+    argv = [sys.executable, "-m", "standins.miners", "--port", str(port), "--fleet", MINERS]
+    return Part(name="miners", argv=argv, env=env, cwd=str(ROOT), ready=lambda: ports.answers(port))

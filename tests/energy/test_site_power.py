@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import Event
-from energy.models import Battery, Feed, Generation, PowerContract, Reading, Tariff
+from energy.models import Battery, Feed, Generation, Miner, PowerContract, Reading, Tariff
 from marketplace.models import Region, Site
 from tests import factories
 from tests.energy.conftest import LONG_AGO, MW, a_battery, a_contract, a_feed, some_sun, told
@@ -68,10 +68,11 @@ def test_every_page_of_the_admin_opens_and_nothing_of_the_past_can_be_added(staf
 
 
 def test_the_example_gives_every_site_power_once_and_says_that_it_is_one(site: Site, settings: Settings) -> None:
-    settings.EMBEDDED = True
+    settings.EMBEDDED, settings.MINER_NETWORKS = True, ["127.80.0.0/16"]
     edge = factories.a_site("naivasha")
     Site.objects.filter(pk=edge.pk).update(kind="edge", region=Region.EAST_AFRICA, power_kw=2500)
-    for _ in range(2):
+    for port in (4201, 4202):
+        settings.EXAMPLE_MINERS = f"127.80.0.1:{port} s21:30,s19jpro:2"
         call_command("seed_power", verbosity=0)
     hub, shed = PowerContract.objects.get(site=site), PowerContract.objects.get(site=edge)
     assert hub.interconnect_watts - hub.largest_supply_watts == 28_500_000
@@ -79,3 +80,6 @@ def test_the_example_gives_every_site_power_once_and_says_that_it_is_one(site: S
     assert all(row.note.startswith("Example") for row in (hub, shed, *Tariff.objects.all(), *Battery.objects.all()))
     assert Reading.objects.filter(feed__site=site).count() == 9 * 24
     assert Feed.objects.get(slug="hash-price").readings.count() == 2
+    last = Miner.objects.order_by("name").last()
+    assert last and (last.site, last.name, last.address, last.port) == (site, "A-02-12", "127.80.0.32", 4202)
+    assert (Miner.objects.count(), last.miner_class.watts) == (32, 3068)

@@ -6,6 +6,7 @@ site that has a contract is left alone, so it is safe to run again.
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from ipaddress import IPv4Address
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +14,19 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from accounts.clock import now
-from energy.models import Battery, Block, Feed, FeedKind, Generation, PowerContract, Reading, Tariff
+from energy.fleets import take_fleet
+from energy.models import (
+    Battery,
+    Block,
+    Dialect,
+    Feed,
+    FeedKind,
+    Generation,
+    MinerClass,
+    PowerContract,
+    Reading,
+    Tariff,
+)
 from marketplace.models import Region, Site
 
 EXAMPLE = "Example"
@@ -28,6 +41,9 @@ DEMAND = {Region.MIDDLE_EAST: 10, Region.SOUTH_AMERICA: 10, Region.EAST_AFRICA: 
 SUN = [0, 0, 0, 0, 0, 0, 0, 140, 310, 470, 600, 680, 714, 680, 600, 470, 310, 140, 0, 0, 0, 0, 0, 0]
 # What an hour of the day costs beside the average in Georgia, percent: dear on afternoons, no negative nights.
 SHAPE = [75, 72, 70, 70, 72, 78, 88, 95, 98, 100, 103, 108, 115, 125, 140, 155, 160, 150, 130, 112, 100, 92, 85, 79]
+# Miners of their makers: watts at the plug and joules per terahash, with firmware that can be told to sleep.
+MINERS = {"s21": ("Antminer S21", 3500, "17.5"), "s19jpro": ("Antminer S19j Pro", 3068, "29.5")}
+ROW = 20  # of them in one row of the hall
 # Hash prices that were reported, dollars per PH/s and day: they are old, and shown as stale.
 HASH_PRICES = {datetime(2026, 1, 12, tzinfo=UTC): "39.53", datetime(2026, 1, 31, tzinfo=UTC): "34.80"}
 
@@ -35,7 +51,7 @@ HASH_PRICES = {datetime(2026, 1, 12, tzinfo=UTC): "39.53", datetime(2026, 1, 31,
 class Command(BaseCommand):
     """The example. Refuses to run outside the embedded system: what a real site may draw is for its operator to say."""
 
-    help = "Give the catalogue's sites example contracts, tariffs, sun and batteries."
+    help = "Give the catalogue's sites example contracts, tariffs, sun, batteries, and the hub its miners."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.EMBEDDED:
@@ -46,6 +62,8 @@ class Command(BaseCommand):
             sites = [site for site in Site.objects.all() if site.pk not in known]
             for site in sites:
                 give_power(site, now())
+            if settings.EXAMPLE_MINERS:
+                give_miners(Site.objects.get(kind=Site.Kind.HUB), settings.EXAMPLE_MINERS, now())
         self.stdout.write(f"Power: an example for {len(sites)} sites.")
 
 
@@ -92,6 +110,25 @@ def _hub(contract: PowerContract, at: datetime) -> None:
     sun = {"usual_permille": SUN, "note": f"{EXAMPLE}: a clear day with the usual clouds"}
     Generation.objects.create(**common, kind=Generation.Kind.SOLAR, rated_watts=12_500_000, **sun)
     Battery.objects.create(**common, watts=10 * MW, watt_hours=20 * MW, note=f"{EXAMPLE}: two hours")
+
+
+def give_miners(site: Site, example: str, at: datetime) -> None:
+    """
+    The miners of the stand-in, which all have one port and addresses in a row. Again after a restart, when the port may
+    be another one. `example` is the first one's `address:port` and `model:count,…` in the order of addresses.
+    """
+    first, fleet = example.split()
+    address, port = first.rsplit(":", 1)
+    models = [(name, int(count)) for name, count in (part.split(":") for part in fleet.split(","))]
+    for name, (words, watts, efficiency) in MINERS.items():
+        given = {"name": words, "dialect": Dialect.LUXOS, "watts": watts, "joules_per_terahash": Decimal(efficiency)}
+        MinerClass.objects.get_or_create(slug=name, defaults=given)
+    kinds = [name for name, count in models for _ in range(count)]
+    rows = [
+        f"A-{place // ROW + 1:02}-{place % ROW + 1:02},{kind},{IPv4Address(address) + place},{port}"
+        for place, kind in enumerate(kinds)
+    ]
+    take_fleet(site=site, text="\n".join(["name,class,address,port", *rows]), actor="system:seed_power", now=at)
 
 
 def _prices(site: Site, at: datetime) -> Feed:

@@ -188,14 +188,7 @@ def _series(feed: Feed, first: datetime, steps: int) -> Floats:
 
 def _price_seen(here: Standing) -> float:
     """$/MWh, what comes on top included; NaN where none is known."""
-    tariff = here.tariff
-    if tariff is None:
-        return float("nan")
-    extra = tariff.micros_per_mwh / MEGA
-    if tariff.feed is None:
-        return extra
-    value = here.price.value if here.price else None
-    return float("nan") if value is None else value / MEGA + extra
+    return float("nan") if here.usd_per_mwh is None else here.usd_per_mwh
 
 
 def _resale(here: Standing, price: Floats) -> Floats:

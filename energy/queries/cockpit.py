@@ -1,18 +1,19 @@
 """What the dispatcher's page shows of a site: power over the past and next two days, and what each use is worth."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from energy.models import Command, PowerPlan
-from energy.queries.standing import MEGA, Standing, gpu_usd_per_mwh
+from energy.models import Command, FeedKind, PowerPlan
+from energy.queries.standing import MEGA, THOUSAND, Standing, gpu_usd_per_mwh
 from energy.states import COMMAND_OPEN
 from marketplace.models import Site
 
-HOUR = timedelta(hours=1)
+HOUR, STEP_HOURS = timedelta(hours=1), 0.25
 HOURS = 48  # back and ahead
 WIDTH, HEIGHT = 960, 240  # of the drawing, in its own units
 USES = (
@@ -26,10 +27,11 @@ SOURCES = (("grid", "Grid"), ("solar", "Solar"), ("wind", "Wind"), ("discharging
 
 
 @dataclass(frozen=True)
-class Hour:
-    """Watts by use or source in an hour; `expected` if it is ahead."""
+class Span:
+    """Watts by use or source from `at` on: a quarter of an hour that was seen, or an hour that is `expected`."""
 
     at: datetime
+    hours: float
     watts: dict[str, int]
     expected: bool
 
@@ -50,9 +52,8 @@ class Stack:
 
     title: str
     bands: Sequence[Band]
-    rows: Sequence[Hour]
+    rows: Sequence[Span]
     top: int
-    now_x: float
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,10 @@ class Worth:
 
 
 def sites() -> QuerySet[Site]:
-    """Sites with a contract, with how many proposals wait."""
+    """Sites with plans, with how many proposals wait: whose wait first, then the largest."""
     waiting = Count("power_commands", Q(power_commands__state="proposed"))
     with_power = Site.objects.filter(pk__in=PowerPlan.objects.values("site"))
-    return with_power.annotate(waiting=waiting).order_by("slug")
+    return with_power.annotate(waiting=waiting).order_by("-waiting", "-power_kw", "slug")
 
 
 def newest_plans() -> dict[int, PowerPlan]:
@@ -76,18 +77,34 @@ def newest_plans() -> dict[int, PowerPlan]:
     return {row.site_id: row for row in rows}
 
 
-def stacks(site: Site, plan: PowerPlan | None, *, now: datetime) -> list[Stack]:
+def totals(plans: Sequence[PowerPlan]) -> dict[str, int]:
+    """Watts at the meter of each use and source, of all these together."""
+    found: Counter[str] = Counter()
+    for plan in plans:
+        found.update({**plan.seen["uses"], **plan.seen["sources"]})
+    return dict(found)
+
+
+def stacks(here: Standing, plan: PowerPlan | None) -> list[Stack]:
     """Uses and sources over time; none without any plan."""
     if plan is None:
         return []
-    past = PowerPlan.objects.filter(
-        site=site, starts_at__gt=now - HOURS * HOUR, starts_at__lte=now, starts_at__minute=0
-    )
+    past = PowerPlan.objects.filter(site=here.site, starts_at__gt=here.at - HOURS * HOUR, starts_at__lt=plan.starts_at)
     rows = list(past.order_by("starts_at").values_list("starts_at", "seen"))
+    parts = (("Power by use", "uses", USES, here.uses), ("Power by source", "sources", SOURCES, here.sources))
     return [
-        _stack(title, names, [*_seen(rows, part), *_expected(plan, part, now)], now)
-        for title, part, names in (("Power by use", "uses", USES), ("Power by source", "sources", SOURCES))
+        _stack(title, names, [*_seen(rows, part), *_expected(plan, part)], told, here.at)
+        for title, part, names, told in parts
     ]
+
+
+def carbon(here: Standing) -> tuple[float, str]:
+    """Grams of CO2e per kWh from the grid, and whose word that is."""
+    told = here.told(FeedKind.CARBON)
+    if told is not None:
+        return told / THOUSAND, here.feeds[FeedKind.CARBON].feed.name
+    zone = here.site.grid_zone
+    return float(zone.gco2_per_kwh), f"{zone.code}, yearly average"
 
 
 def worth(here: Standing, plan: PowerPlan | None) -> list[Worth]:
@@ -97,7 +114,7 @@ def worth(here: Standing, plan: PowerPlan | None) -> list[Worth]:
         Worth("GPU, firm", gpu_usd_per_mwh(here.firm, here.contract)),
         Worth("GPU, surplus", gpu_usd_per_mwh(here.surplus, here.contract)),
         *(Worth(f"Mining, {row.kind.name}", row.usd_per_mwh) for row in here.classes),
-        Worth("Grid energy, now", _price(here)),
+        Worth("Grid energy, now", here.usd_per_mwh),
         Worth("One more MWh at the site (plan)", None if internal is None else internal / MEGA),
     ]
     return sorted(rows, key=lambda row: -1e9 if row.usd_per_mwh is None else row.usd_per_mwh, reverse=True)
@@ -114,40 +131,34 @@ def open_commands(site: Site) -> QuerySet[Command]:
     return commands_of(site).filter(state__in=sorted(COMMAND_OPEN))
 
 
-def _price(here: Standing) -> float | None:
-    if here.tariff is None:
-        return None
-    if here.tariff.feed is None:
-        return here.tariff.micros_per_mwh / MEGA
-    value = here.price.value if here.price else None
-    return None if value is None else (value + here.tariff.micros_per_mwh) / MEGA
-
-
-def _seen(rows: Sequence[tuple[datetime, Any]], part: str) -> Iterator[Hour]:
+def _seen(rows: Sequence[tuple[datetime, Any]], part: str) -> Iterator[Span]:
     for at, seen in rows:
-        yield Hour(at, seen[part], expected=False)
+        yield Span(at, STEP_HOURS, seen[part], expected=False)
 
 
-def _expected(plan: PowerPlan, part: str, now: datetime) -> Iterator[Hour]:
+def _expected(plan: PowerPlan, part: str) -> Iterator[Span]:
     for row in plan.ahead:
-        if (at := datetime.fromisoformat(row["at"])) > now - HOUR:
-            yield Hour(at, row[part], expected=True)
+        yield Span(datetime.fromisoformat(row["at"]), 1.0, row[part], expected=True)
 
 
-def _stack(title: str, names: Sequence[tuple[str, str]], rows: Sequence[Hour], now: datetime) -> Stack:
+def _stack(
+    title: str, names: Sequence[tuple[str, str]], rows: Sequence[Span], told: Mapping[str, int], now: datetime
+) -> Stack:
     top = max((sum(row.watts.values()) for row in rows), default=0) or 1
-    since = now - HOURS * HOUR
-    width = WIDTH / (2 * HOURS)
     bands, below = [], [0] * len(rows)
     for key, name in names:
-        parts = []
-        for place, row in enumerate(rows):
-            watts = max(row.watts.get(key, 0), 0)
-            x = max((row.at - since) / HOUR, 0) * width
-            y, high = HEIGHT * (1 - (below[place] + watts) / top), HEIGHT * watts / top
-            if watts:
-                parts.append(f"M{x:.1f} {y:.1f}h{width - 1:.1f}v{high:.1f}h{1 - width:.1f}z")
-            below[place] += watts
-        latest = [row for row in rows if not row.expected]
-        bands.append(Band(key, name, "".join(parts), latest[-1].watts.get(key, 0) if latest else 0))
-    return Stack(title, bands, rows, top, WIDTH / 2)
+        path = "".join(_bar(row, key, below[place], top, now) for place, row in enumerate(rows))
+        below = [under + max(row.watts.get(key, 0), 0) for under, row in zip(below, rows, strict=True)]
+        bands.append(Band(key, name, path, told.get(key, 0)))
+    return Stack(title, bands, rows, top)
+
+
+def _bar(row: Span, key: str, below: int, top: int, now: datetime) -> str:
+    """One use in one span: a rectangle, which what is beyond the drawing is cut off from."""
+    scale, watts = WIDTH / (2 * HOURS), max(row.watts.get(key, 0), 0)
+    begins = (row.at - now) / HOUR + HOURS
+    left, right = (min(max(hour, 0.0), 2.0 * HOURS) * scale for hour in (begins, begins + row.hours))
+    if not watts or right <= left:
+        return ""
+    y, high = HEIGHT * (1 - (below + watts) / top), HEIGHT * watts / top
+    return f"M{left:.1f} {y:.1f}H{right:.1f}v{high:.1f}H{left:.1f}z"

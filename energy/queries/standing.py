@@ -74,6 +74,20 @@ class Standing:
         return None if row is None or row.stale else row.value
 
     @property
+    def usd_per_mwh(self) -> float | None:
+        """What a MWh costs at the meter, all that comes on top included; None where that is not known."""
+        if self.tariff is None or (self.tariff.feed and (self.price is None or self.price.value is None)):
+            return None
+        told = self.price.value or 0 if self.tariff.feed and self.price else 0
+        return (told + self.tariff.micros_per_mwh) / MEGA
+
+    @property
+    def hash_usd(self) -> float | None:
+        """The last hash price, $ per PH/s and day, however old; None where none was ever told."""
+        row = self.feeds.get(FeedKind.HASH_PRICE)
+        return None if row is None or row.value is None else row.value / MEGA
+
+    @property
     def uses(self) -> dict[str, int]:
         """Watts at the meter of each use."""
         return {

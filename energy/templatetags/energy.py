@@ -40,6 +40,18 @@ def usd_per_mwh(amount: float | None) -> str:
 
 
 @register.filter
+def usd_per_ph_day(amount: float | None) -> str:
+    """A hash price: 39.53 -> "$39.53/PH/day"; a dash where it is not known."""
+    return "not known" if amount is None else f"${amount:,.2f}/PH/day"
+
+
+@register.filter
+def grams_per_kwh(amount: float) -> str:
+    """Carbon of energy: 380.0 -> "380 g/kWh"."""
+    return f"{amount:,.0f}{NBSP}g/kWh"
+
+
+@register.filter
 def of(table: dict[str, int], key: str) -> int:
     """What a table says of a key, 0 if nothing."""
     return table.get(key, 0)

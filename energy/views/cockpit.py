@@ -15,8 +15,9 @@ from energy.curtailing import BadEvent, confirm, preview
 from energy.forms import GridEvent
 from energy.models import Command
 from energy.ordering import CannotCommand, approve, decline, undo
-from energy.queries.cockpit import commands_of, newest_plans, open_commands, sites, stacks, worth
+from energy.queries.cockpit import carbon, commands_of, newest_plans, open_commands, sites, stacks, totals, worth
 from energy.queries.standing import standing
+from energy.states import CommandState
 from marketplace.models import Site
 
 COMMANDS_SHOWN = 20
@@ -29,10 +30,17 @@ ACTS: Mapping[str, tuple[Callable[..., Command], str]] = {
 
 @operator_allowed(MAY_LOOK)
 def power(request: HttpRequest) -> HttpResponse:
-    """Every site in a line: what it draws, what decides, what waits."""
+    """Every site in a line: what it draws, what decides, what waits; and all of them together."""
     plans = newest_plans()
     rows = [(site, plans[site.pk]) for site in sites() if site.pk in plans]
-    return render(request, "energy/power.html", {"rows": rows, "now": now()})
+    context = {
+        "rows": rows,
+        "total": totals([plan for _, plan in rows]),
+        "sites_shown": f"{len(rows)} site{'s' if len(rows) > 1 else ''}",
+        "waiting": commands_of().filter(state=CommandState.PROPOSED).count(),
+        "now": now(),
+    }
+    return render(request, "energy/power.html", context)
 
 
 @operator_allowed(MAY_LOOK)
@@ -44,8 +52,9 @@ def power_site(request: HttpRequest, slug: str) -> HttpResponse:
         "site": site,
         "here": here,
         "plan": plan,
-        "stacks": stacks(site, plan, now=moment),
+        "stacks": stacks(here, plan) if here else [],
         "worth": worth(here, plan) if here else [],
+        "carbon": carbon(here) if here else None,
         "waiting": open_commands(site),
         "commands": commands_of(site)[:COMMANDS_SHOWN],
         "form": GridEvent(),

@@ -104,7 +104,9 @@ def _copy(row: CardInvoice, seen: Stated, now: datetime) -> None:
 
 def _paid(row: CardInvoice, now: datetime) -> None:
     micros = row.paid_cents * MICROS_PER_CENT
-    if micros:  # less than the processor charges at least is paid with a later one
+    if micros and not row.charge_reference:
+        _tell_paid_elsewhere(row, now)
+    elif micros:  # less than the processor charges at least is paid with a later one
         operations.post(
             organization=row.organization,
             kind=PostingKind.CARD_INVOICE,
@@ -117,6 +119,24 @@ def _paid(row: CardInvoice, now: datetime) -> None:
         words: Words = {"title": f"Invoice {row.number} is paid", "text": text, "path": "/invoices/"}
         _record(row, "invoice.card_paid", now, words)
     _lift(row.organization, now)
+
+
+def _tell_paid_elsewhere(row: CardInvoice, now: datetime) -> None:
+    """No card moved anything: the money is in the wallet once its transfer is recorded, and only then."""
+    record(
+        organization=None,
+        kind="invoice.paid_elsewhere",
+        subject=row.public_id,
+        actor=ACTOR,
+        at=now,
+        data={"organization": row.organization.public_id, "number": row.number, "paid_cents": row.paid_cents},
+        notice={
+            "title": f"Invoice {row.number} of {row.organization.name} was marked as paid without a card",
+            "text": f"{format_cents(row.paid_cents)} are not in the wallet yet. Record the transfer that paid it, or, "
+            "if there was none, correct it at the card processor.",
+            "path": "/operations/receivables/transfer/",
+        },
+    )
 
 
 def suspend_due(*, now: datetime) -> list[Organization]:

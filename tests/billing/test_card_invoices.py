@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Event, Organization
-from billing import card_invoices, disputes, payments, suspending
+from billing import card_invoices, disputes, payments, receivables, suspending
 from billing.models import AccountKind, BillingAccount, CardInvoice, Dispute, Movement, Posting, PostingKind, TieOut
 from billing.payments import balance as balances
 from billing.queries.reconciled import compared
@@ -114,6 +114,23 @@ def test_a_card_that_fails_is_told_at_each_try_and_ends_the_credit_until_it_is_p
     account = BillingAccount.objects.get(organization=acme)
     assert (latest(acme).status, account.suspended_at, balance(acme)) == ("paid", None, 0)
     assert Event.objects.filter(kind="invoice.credit_back").exists()
+
+
+def test_one_paid_without_a_card_is_in_the_wallet_once_its_transfer_is_recorded(time: StripeStandin) -> None:
+    acme = monthly(funded(0), MARCH, card=FAILS).organization
+    used(acme, 12_340_000, MARCH, time)
+    to(time, APRIL + 2 * HOUR)
+    look(APRIL + 2 * HOUR)
+    invoice = latest(acme)
+    processor().v1.invoices.pay(invoice.reference, {"paid_out_of_band": True})
+    look(APRIL + 4 * HOUR)
+    assert latest(acme).status == "paid" and balance(acme) == -12_340_000
+    told = Event.objects.get(kind="invoice.paid_elsewhere")
+    assert told.organization is None and told.data["paid_cents"] == 1234
+    receivables.record_transfer(
+        organization=acme, reference="BANK-1", amount_cents=1234, received_at=APRIL, actor="x", now=APRIL + 5 * HOUR
+    )
+    assert (balance(acme), balance(acme, AccountKind.CLEARING)) == (0, 0)
 
 
 def test_staffs_own_suspension_is_not_lifted_by_a_payment(time: StripeStandin) -> None:

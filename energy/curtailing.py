@@ -6,7 +6,7 @@ commands and no others; what has changed since then is too old after five minute
 fails as a command, and says so.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,8 +21,10 @@ from energy.planning import Cut, Shed, Use
 from energy.proposing import touched
 from energy.queries.standing import MEGA, THOUSAND, LeaseNow, Standing, standing
 from leasing.models import Lease
+from leasing.operations.standing_by import BACK
 from leasing.queries.interruptions import budget, interruptible
-from marketplace.models import Site
+from leasing.queries.standby import idle_nodes
+from marketplace.models import Node, Site
 
 SALT = "energy.grid-event"
 SHOWN = timedelta(minutes=5)  # how long a preview may be confirmed
@@ -110,7 +112,7 @@ def confirm(*, token: str, actor: str, now: datetime) -> list[Command]:
 
 
 def _load(here: Standing, starts_at: datetime, ends_at: datetime) -> planning.Load:
-    """What can be turned down. Idle nodes are not in it: nothing switches them off yet."""
+    """What can be turned down."""
     pue, battery = here.contract.mining_pue_permille / THOUSAND / MEGA, here.supply.battery
     may = here.contract.controllable
     running = [
@@ -125,6 +127,7 @@ def _load(here: Standing, starts_at: datetime, ends_at: datetime) -> planning.Lo
         charging_mw=here.uses["charging"] / MEGA,
         mining=tuple(planning.Running(*part) for part in running if may and part[1] > 0),
         spare_mw=max(spare, 0) / MEGA, spare_mwh=held / MEGA, surplus=tuple(surplus),
+        idle=tuple(planning.Running(node.public_id, _idle_watts(here, node) / MEGA) for node in _idle(here, ends_at)),
     )  # fmt: skip
 
 
@@ -157,6 +160,9 @@ def _commands(here: Standing, found: Shed, starts_at: datetime, ends_at: datetim
             "touches": [f"The battery gives {more:,.3f} MW more and is not charged"],
             "watts": round((charging + more) * MEGA), "cost_micros": 0, **times,
         }  # fmt: skip
+    if off := {cut.name for cut in found.cuts if cut.use == Use.IDLE}:
+        nodes = [node for node in _idle(here, ends_at) if node.public_id in off]
+        yield {**_switch_off(here, nodes, starts_at, ends_at), **times, "due_at": here.at.isoformat()}
     rows = {row.lease.public_id: row for row in here.surplus}
     for cut in (cut for cut in found.cuts if cut.use == Use.SURPLUS):
         yield {**_pause(rows[cut.name], cut, starts_at, ends_at), **times, "due_at": here.at.isoformat()}
@@ -171,6 +177,28 @@ def _miners(here: Standing, cuts: Sequence[Cut]) -> dict[str, Any]:
         "kind": "miners", "target": target, "before": {slug: now[slug].watts for slug in target},
         "touches": touched(here, target), "watts": round(sum(cut.mw for cut in cuts) * MEGA),
         "cost_micros": round(sum(cut.usd for cut in cuts) * MEGA),
+    }  # fmt: skip
+
+
+def _idle(here: Standing, ends_at: datetime) -> Iterable[Node]:
+    """Nodes that nobody has until they would be back on sale."""
+    return idle_nodes(site=here.site, until=ends_at + BACK, now=here.at)
+
+
+def _idle_watts(here: Standing, node: Node) -> int:
+    return node.pool.node_type.idle_w * here.contract.gpu_pue_permille // THOUSAND
+
+
+def _switch_off(here: Standing, nodes: Sequence[Node], starts_at: datetime, ends_at: datetime) -> dict[str, Any]:
+    until = f"{ends_at:%Y-%m-%d %H:%M} UTC"
+    return {
+        "kind": "idle", "before": {},
+        "target": {
+            "nodes": [node.public_id for node in nodes], "begins_at": starts_at.isoformat(),
+            "ends_at": ends_at.isoformat(),
+        },
+        "touches": [f"{node.name}, on which nobody is: off until {until}, then verified" for node in nodes],
+        "watts": sum(_idle_watts(here, node) for node in nodes), "cost_micros": 0,
     }  # fmt: skip
 
 

@@ -95,7 +95,7 @@ def decide(here: Standing, *, before: PowerPlan | None = None) -> Made:
 def model(here: Standing) -> planning.Site:
     """The site as plans see it."""
     contract, battery = here.contract, here.supply.battery
-    house_and_firm = contract.house_watts + sum(row.watts for row in here.firm)
+    house_and_firm = contract.house_watts + here.idle_watts + sum(row.watts for row in here.firm)
     left = min(contract.interconnect_watts - contract.largest_supply_watts, here.supply.grid_watts)
     pue = contract.mining_pue_permille / THOUSAND / MEGA
     notices = [row.lease.terms.notice_seconds / 3600 for row in here.surplus]
@@ -130,7 +130,7 @@ def outlook(here: Standing, *, steps: int) -> Outlook:
     return Outlook(
         hours=np.full(steps, STEP_HOURS), price=price, resale=_resale(here, price), grid=share * row,
         renewable_mw=_renewable(here, steps)[None],
-        firm_mw=(here.uses["house"] + here.uses["gpu_firm"]) / MEGA * row,
+        firm_mw=(here.uses["house"] + here.uses["gpu_firm"] + here.idle_watts) / MEGA * row,
         surplus_mw=surplus * row, promised_mw=surplus * promised[None] * row,
         surplus_usd_per_mwh=np.array([gpu_usd_per_mwh(here.surplus, contract) or 0.0]),
         mining_usd_per_mwh=np.array([[row.usd_per_mwh or 0.0 for row in here.classes]]),
@@ -275,7 +275,7 @@ def _hours(here: Standing, plan: Plan) -> Iterator[dict[str, object]]:
         yield {
             "at": at.isoformat(),
             "uses": {
-                "house": here.uses["house"], "gpu_firm": here.uses["gpu_firm"],
+                "house": here.uses["house"], "gpu_firm": here.uses["gpu_firm"], "gpu_idle": here.idle_watts,
                 "gpu_surplus": _watts(plan.surplus_mw[0, step]), "mining": _watts(plan.mining_mw[0, :, step].sum()),
                 "charging": _watts(plan.charge_mw[0, step]),
             },

@@ -1,8 +1,7 @@
 """
-The life of a command to a site: proposed, decided, carried out, read back, and undone.
+What a site shall be told, and who decides it: proposed by plans, approved by a person or the site's policy, undone.
 
-Nothing is told twice: whoever carries a command out takes it first, by a guarded update. Everything waits with a
-deadline, so a worker or a message that never comes leaves a command expired or failed, not open.
+Everything waits with a deadline: what nobody decides in time has expired. See `carrying_out` for what follows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,23 +11,16 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from accounts.models import IllegalMove, Stale
 from accounts.operations import record
-from energy.commanding import obey
-from energy.models import Command, FeedKind, MinerClass, SitePolicy
-from energy.queries.standing import standing
-from energy.states import COMMAND_FAILED_TWIN, CommandState
-from leasing.models import Interruption, InterruptionCause, Lease
-from leasing.operations import CannotInterrupt, power_back, schedule_interruption
+from energy.models import Command, SitePolicy
+from energy.states import CommandState
+from leasing.models import Lease
 from marketplace.models import Site
 
 S = CommandState
 ACTOR = "system:energy"
 DECIDE = timedelta(minutes=15)  # a proposal stands on figures; after so long there are newer ones
 TAKE = timedelta(minutes=10)  # after its time, for a worker of the site to take it
-CARRY_OUT = timedelta(minutes=5)
-OBEY_SECONDS = 60.0
-SEEN_PERCENT = 90  # of what a battery shall give, on its meter: then it is believed
 
 
 class CannotCommand(Exception):
@@ -140,17 +132,20 @@ def decline(*, command: Command, actor: str, now: datetime) -> Command:
     row = _lock(command)
     _decided(row, S.PROPOSED, S.APPROVED)
     row.move_to(S.DECLINED, at=now, reason="declined", actor=actor)
-    _tell(row, "declined", actor, now)
+    tell(row, "declined", actor, now)
     return row
 
 
 def undo(*, command: Command, actor: str, now: datetime) -> Command:
     """
-    Tell the opposite of a command that was carried out: miners and battery go back to before, a lease's power is back.
+    Tell the opposite of a command that was carried out: miners and battery go back to before, a lease or nodes
+    have power again.
 
     :raises CannotCommand: if it was not carried out, undoes another, or was undone
     """
-    if command.state not in {S.DONE, S.FAILED} or command.undoes_id:
+    if hasattr(command, "undone_by"):
+        raise CannotCommand("It was undone already.")
+    if not command.undoable:
         raise CannotCommand("Only a command that was carried out can be undone, and only once.")
     wish = Wish(
         kind=command.kind, why=f"Undo: {command.why}"[:300], target=command.before, before=command.target,
@@ -164,50 +159,6 @@ def undo(*, command: Command, actor: str, now: datetime) -> Command:
     return made
 
 
-def due(*, now: datetime) -> list[Command]:
-    """What is to be told now. Told of twice it is still carried out once: see `take`."""
-    rows = Command.objects.filter(state=S.APPROVED, due_at__lte=now, deadline__gt=now)
-    return list(rows.select_related("site", "lease").order_by("due_at", "pk"))
-
-
-def carry_out(*, command: Command, now: datetime) -> None:
-    """Take a command that is due and do what it says; nothing if somebody else has it. Miners are told by a worker
-    inside their site. No transaction is open meanwhile."""
-    if not take(command=command, now=now):
-        return
-    if command.kind == Command.Kind.MINERS:
-        _tell_miners(command, now)
-    elif command.kind == Command.Kind.SURPLUS:
-        _tell_lease(command, now)
-    else:
-        _ask_for_battery(command, now)
-
-
-def take(*, command: Command, now: datetime) -> bool:
-    """Whether it is ours to carry out from now on."""
-    if command.state != S.APPROVED or command.due_at > now or command.deadline is None or command.deadline <= now:
-        return False
-    try:
-        command.move_to(S.SENT, at=now, reason="taken", actor=ACTOR, deadline=now + CARRY_OUT)
-    except Stale:
-        return False
-    return True
-
-
-def settle(*, now: datetime) -> None:
-    """What deadlines bring, what meters show, and what is over. Safe to run twice, late, or never."""
-    for row in Command.objects.filter(state=S.SENT, kind=Command.Kind.BATTERY).select_related("site"):
-        _look_at_battery(row, now)
-    for row in Command.objects.filter(state__in=COMMAND_FAILED_TWIN, deadline__lte=now):
-        _too_late(row, now)
-    over = Command.objects.filter(state__in=[S.DONE, S.FAILED], ends_at__lte=now, undone_by=None)
-    for row in over.exclude(kind=Command.Kind.SURPLUS).select_related("site"):  # a lease is resumed by its own clock
-        try:
-            undo(command=row, actor=ACTOR, now=now)
-        except CannotCommand:
-            continue
-
-
 def _create(
     site: Site, wish: Wish, inputs: Mapping[str, Any], *, by: str, now: datetime, state: str, deadline: datetime,
     event: str = "", undoes: Command | None = None,
@@ -219,107 +170,14 @@ def _create(
         state=state, state_since=now, deadline=deadline,
     )  # fmt: skip
     made.begin(at=now, actor=by)
-    _tell(made, "proposed", by, now)
+    tell(made, "proposed", by, now)
     return made
 
 
 def _approve(row: Command, *, actor: str, now: datetime) -> None:
     due_at = max(row.due_at, now)
     row.move_to(S.APPROVED, at=now, reason="approved", actor=actor, due_at=due_at, deadline=due_at + TAKE)
-    _tell(row, "approved", actor, now)
-
-
-def _tell_miners(command: Command, now: datetime) -> None:
-    classes = {row.slug: row.pk for row in MinerClass.objects.filter(slug__in=command.target)}
-    target = {classes[slug]: watts for slug, watts in command.target.items() if slug in classes}
-    report = obey(
-        site=command.site, target=target, actor=ACTOR, reason=command.public_id, now=now, within=OBEY_SECONDS,
-        urgent=command.urgent,
-    )  # fmt: skip
-    wanted = sum(target.values())
-    told = {"target_watts": wanted, "load_watts": report.load_watts, "outcomes": report.counts}
-    less = sum(command.before.values()) > wanted
-    _finish(command, done=not less or report.load_watts <= wanted, outcome=told, now=now)
-
-
-def _tell_lease(command: Command, now: datetime) -> None:
-    assert command.lease is not None
-    row = _interruption(command)
-    try:
-        if command.undoes_id:
-            if row is not None:
-                power_back(interruption=row, actor=ACTOR, now=now)
-        elif row is None:
-            row = schedule_interruption(
-                lease=command.lease,
-                begins_at=datetime.fromisoformat(command.target["begins_at"]),
-                ends_at=datetime.fromisoformat(command.target["ends_at"]),
-                cause=InterruptionCause.GRID,
-                requested_by=_name(command),
-                now=now,
-            )
-    except (CannotInterrupt, IllegalMove, Stale, IntegrityError) as error:
-        _finish(command, done=False, outcome={"refused": str(error)[:300]}, now=now)
-    else:
-        _finish(command, done=True, outcome={"interruption": row.public_id if row else ""}, now=now)
-
-
-def _interruption(command: Command) -> Interruption | None:
-    """What this command, or the one that it undoes, has announced."""
-    return Interruption.objects.filter(requested_by=_name(command.undoes or command)).first()
-
-
-def _name(command: Command) -> str:
-    return f"{ACTOR}:{command.public_id}"
-
-
-def _ask_for_battery(command: Command, now: datetime) -> None:
-    """The house has no driver for batteries: its staff is asked, and the meter says whether it was done."""
-    watts = command.target["watts"]
-    record(
-        organization=None, kind="site.battery_wanted", subject=command.site.slug, actor=ACTOR, at=now,
-        data={"command": command.public_id, "watts": watts},
-        notice={
-            "title": f"{command.site.name}: set the battery to {watts / 1e6:,.2f} MW",
-            "text": f"{command.why} It is done once the meter shows it, within {CARRY_OUT.seconds // 60} minutes.",
-            "path": f"/operations/power/commands/{command.public_id}/",
-        },
-    )  # fmt: skip
-
-
-def _look_at_battery(command: Command, now: datetime) -> None:
-    here, wanted = standing(command.site, now=now), command.target["watts"]
-    shown = here.told(FeedKind.DISCHARGING) if here else None
-    reading = here.feeds[FeedKind.DISCHARGING].reading if here and shown is not None else None
-    if shown is None or reading is None or reading.fetched_at < command.state_since:
-        return
-    if shown * 100 >= wanted * SEEN_PERCENT if wanted else shown == 0:
-        _finish(command, done=True, outcome={"read_watts": shown}, now=now)
-
-
-def _finish(command: Command, *, done: bool, outcome: Mapping[str, Any], now: datetime) -> None:
-    """Write down what was read back, unless the command was given up meanwhile."""
-    state = S.DONE if done else S.FAILED
-    try:
-        with transaction.atomic():
-            command.move_to(
-                state, at=now, reason="read back" if done else "not seen", actor=ACTOR, outcome=dict(outcome)
-            )
-            _tell(command, state, ACTOR, now)
-    except (IllegalMove, Stale):
-        return
-
-
-@transaction.atomic
-def _too_late(row: Command, now: datetime) -> None:
-    twin = COMMAND_FAILED_TWIN[row.state]
-    if row.state == S.SENT and row.kind == Command.Kind.SURPLUS and not row.undoes_id and _interruption(row):
-        twin = S.DONE  # its worker died between announcing it and saying so
-    try:
-        row.move_to(twin, at=now, reason="too late", actor=ACTOR)
-    except Stale:
-        return
-    _tell(row, twin, ACTOR, now)
+    tell(row, "approved", actor, now)
 
 
 def _decided(row: Command, *states: str) -> None:
@@ -331,8 +189,8 @@ def _lock(command: Command) -> Command:
     return Command.objects.select_for_update(of=("self",)).select_related("site", "lease").get(pk=command.pk)
 
 
-def _tell(row: Command, what: str, actor: str, now: datetime) -> None:
-    """To the log; a failure also to staff."""
+def tell(row: Command, what: str, actor: str, now: datetime) -> None:
+    """What happened to a command, to the log; a failure also to staff."""
     failed = what == S.FAILED
     record(
         organization=None, kind=f"power_command.{what}", subject=row.public_id, actor=actor, at=now,

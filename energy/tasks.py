@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 
 from accounts import clock
-from energy import accounting, commanding, dispatching, feeding, firming, ordering
+from energy import accounting, carrying_out, commanding, dispatching, feeding, firming
 from energy.models import Command
 from marketplace.models import Site
 
@@ -43,20 +43,20 @@ def plan_sites(**_: object) -> None:
 def command_sites(**_: object) -> None:
     """Have carried out what is due: miners by workers inside their site, the rest here."""
     now = clock.now()
-    for command in ordering.due(now=now):
+    for command in carrying_out.due(now=now):
         if command.kind == Command.Kind.MINERS:
             sent = {"command": command.public_id}
-            carry_out.apply_async(kwargs=sent, queue=command.site.queue, expires=TAKE_SECONDS)
+            carry_out_at_site.apply_async(kwargs=sent, queue=command.site.queue, expires=TAKE_SECONDS)
         else:
-            ordering.carry_out(command=command, now=now)
-    ordering.settle(now=now)
+            carrying_out.carry_out(command=command, now=now)
+    carrying_out.settle(now=now)
 
 
 @shared_task
-def carry_out(*, command: str, **_: object) -> None:
+def carry_out_at_site(*, command: str, **_: object) -> None:
     """Tell one site's miners. Served by workers inside that site's network; told twice, the first one does it."""
     row = Command.objects.select_related("site").get(public_id=command)
-    ordering.carry_out(command=row, now=clock.now())
+    carrying_out.carry_out(command=row, now=clock.now())
 
 
 @shared_task

@@ -62,10 +62,19 @@ def _await(host: Host, deadline: datetime) -> None:
     """Look at the host until it answers; at least once."""
     while True:
         try:
-            provisioner_for(host.provisioner).observe(host, NOBODY)
+            look_at_host(host)
         except Unreachable:
             if clock.now() >= deadline:
                 raise
             time.sleep(LOOK_EVERY)
         else:
             return
+
+
+def look_at_host(host: Host) -> None:
+    """
+    One look at whether the host answers.
+
+    :raises ProvisionerError: if it does not
+    """
+    provisioner_for(host.provisioner).observe(host, NOBODY)

@@ -22,6 +22,7 @@ from leasing.models import (
     OnFailure,
     Outage,
     OutageCause,
+    Standby,
 )
 from leasing.operations import NoEqualNode, calendar, outages
 from leasing.operations.announcing import tell_of_terms
@@ -32,16 +33,26 @@ from leasing.operations.interrupting import begin_due, settle
 from leasing.operations.maintaining import begin_maintenance, remind_of_maintenance
 from leasing.operations.pausing import UNDONE
 from leasing.operations.servicing import REFRESH
+from leasing.operations.standing_by import settle_standby
 from leasing.operations.upkeep import quarantine, settle_drain
 from leasing.provisioning import give_up, lock
 from leasing.queries import guarantee
 from leasing.queries.fleet import BLIND_AFTER, last_looks, looked_at
-from leasing.states import MACHINE_FAILED_TWIN, POWER, WITHOUT_POWER, InterruptionState, LeaseState, MachineState
+from leasing.states import (
+    MACHINE_FAILED_TWIN,
+    POWER,
+    STANDBY_FAILED_TWIN,
+    WITHOUT_POWER,
+    InterruptionState,
+    LeaseState,
+    MachineState,
+    StandbyState,
+)
 from marketplace.models import Node, Site, Terms
 from marketplace.states import NodeState
 
 log = logging.getLogger(__name__)
-Row = TypeVar("Row", Interruption, Lease, Machine, Maintenance, Node, Outage, Site, Terms)
+Row = TypeVar("Row", Interruption, Lease, Machine, Maintenance, Node, Outage, Site, Standby, Terms)
 
 ACTOR = "system:leasing"
 BATCH = 500
@@ -152,6 +163,15 @@ def maintenance_due(*, now: datetime) -> None:
     _each(late, lambda work: remind_of_maintenance(maintenance=work, now=now))
 
 
+def standby_due(*, now: datetime) -> None:
+    """Nodes that are to be switched off or on for their site's power, and those that did not do it in time."""
+    window_over = ~Q(maintenance__state__in=[MaintenanceState.PLANNED, MaintenanceState.UNDER_WAY])
+    begins = Q(state=StandbyState.PLANNED, maintenance__starts_at__lte=now)
+    due = begins | Q(deadline__lte=now) | window_over & Q(state__in=[StandbyState.PLANNED, StandbyState.OFF])
+    open_ones = Standby.objects.filter(due, state__in=sorted(STANDBY_FAILED_TWIN))
+    _each(open_ones.select_related("maintenance__node"), lambda row: settle_standby(standby=row, now=now))
+
+
 def tell_terms(*, now: datetime) -> None:
     """Terms that were announced ahead, and of which nobody was told yet."""
     untold = Terms.objects.filter(starts_at__gt=F("announced_at"), told=None).select_related("plan")
@@ -259,6 +279,7 @@ STEPS = (
     verify_recovered,
     settle_drains,
     maintenance_due,
+    standby_due,
     tell_terms,
     tell_blind,
     enrolling.give_up_overdue,

@@ -157,3 +157,32 @@ INTERRUPTION_OPEN = frozenset(INTERRUPTION_FAILED_TWIN)
 WITHOUT_POWER = frozenset({InterruptionState.PAUSING, InterruptionState.PAUSED})  # the lease may not be resumed
 
 POWER = "power"  # the reason of a lease, and of its machines, that are paused for power: no matter of money
+
+
+class StandbyState(TextChoices):
+    PLANNED = "planned", "kept free"  # its node is on no offer for the time, and has power still
+    SWITCHING_OFF = "switching_off", "being switched off"  # its operating system is asked first; it counts as load
+    OFF = "off", "off"  # it was seen without power
+    SWITCHING_ON = "switching_on", "being switched on"  # it counts as load again, and has to answer
+    OVER = "over", "over"  # it answers, and proves itself before it is offered again
+    CALLED_OFF = "called_off", "called off"  # before it began
+    FAILED = "failed", "failed"  # it does not come back: it stays in maintenance, and staff is told
+
+
+STANDBY_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    StandbyState.PLANNED: frozenset({StandbyState.SWITCHING_OFF, StandbyState.CALLED_OFF}),
+    StandbyState.SWITCHING_OFF: frozenset({StandbyState.OFF, StandbyState.SWITCHING_ON}),
+    StandbyState.OFF: frozenset({StandbyState.SWITCHING_ON}),
+    StandbyState.SWITCHING_ON: frozenset({StandbyState.OVER, StandbyState.FAILED}),
+    StandbyState.OVER: frozenset(),
+    StandbyState.CALLED_OFF: frozenset(),
+    StandbyState.FAILED: frozenset(),
+}
+# Where a state leads by itself once its deadline has passed: what was not seen off goes back on sale.
+STANDBY_FAILED_TWIN: Mapping[str, str] = {
+    StandbyState.PLANNED: StandbyState.CALLED_OFF,
+    StandbyState.SWITCHING_OFF: StandbyState.SWITCHING_ON,
+    StandbyState.OFF: StandbyState.SWITCHING_ON,
+    StandbyState.SWITCHING_ON: StandbyState.FAILED,
+}
+SWITCHED = frozenset({StandbyState.SWITCHING_OFF, StandbyState.SWITCHING_ON})  # a worker acts on these

@@ -3,9 +3,10 @@
 from celery import shared_task
 
 from accounts import clock
-from leasing import containing, enrolling, logs, provisioning, schedule
+from leasing import containing, enrolling, logs, provisioning, schedule, switching
 from leasing.queries import sites_with_work
 from leasing.queries.enrolments import sites_enrolling
+from leasing.queries.standby import sites_switching
 from leasing.telemetry.house import keep_house
 from marketplace.models import Site
 
@@ -24,12 +25,13 @@ def sweep(**_: object) -> None:
 @shared_task
 def work_site(*, site: str, **_: object) -> None:
     """
-    Read the logs that were asked for at one site, then work on its machines and enrolments until none is due. Served by
-    workers inside that site's network.
+    Read the logs that were asked for at one site, switch nodes, then work on its machines and enrolments until none is
+    due. Served by workers inside that site's network.
     """
     place = Site.objects.get(slug=site)
     logs.read_asked(site=place)
     containing.contain_due(site=place, now=clock.now())
+    switching.switch_due(site=place, now=clock.now())
     while provisioning.work(site=place) or enrolling.work(site=place):
         pass
 
@@ -41,10 +43,10 @@ def keep_telemetry(**_: object) -> None:
 
 
 def nudge_sites() -> None:
-    """Send each site with due work as many messages as there is work, at most four of a kind; one for logs."""
+    """Send each site with due work as many messages as there is work, at most four of a kind; one for logs or power."""
     now = clock.now()
     for site, waiting in [*sites_with_work(now=now), *sites_enrolling(now=now)]:
         for _ in range(min(waiting, PER_SITE)):
             work_site.apply_async(kwargs={"site": site.slug}, queue=site.queue)
-    for site in logs.sites_asked():
+    for site in {*logs.sites_asked(), *sites_switching(now=now)}:
         work_site.apply_async(kwargs={"site": site.slug}, queue=site.queue)

@@ -79,8 +79,9 @@ class PowerPlan(models.Model):
 
 class Command(Stateful):
     """
-    One thing that a site is told: how much its miners may draw, what its battery gives, or a pause of one surplus
-    lease. `target` is what, `before` what to go back to; it holds until `ends_at`, and then the opposite is told.
+    One thing that a site is told: how much its miners may draw, what its battery gives, which nodes that nobody has are
+    off, or a pause of one surplus lease. `target` is what, `before` what to go back to; it holds until `ends_at`, and
+    then the opposite is told.
     """
 
     TRANSITIONS = COMMAND_TRANSITIONS
@@ -88,6 +89,7 @@ class Command(Stateful):
     class Kind(models.TextChoices):
         MINERS = "miners", "miners"
         BATTERY = "battery", "battery"
+        IDLE = "idle", "idle nodes"
         SURPLUS = "surplus", "surplus lease"
 
     public_id = PublicIdField(prefix="pc")
@@ -96,7 +98,9 @@ class Command(Stateful):
     lease = models.ForeignKey(Lease, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     why = models.CharField(max_length=300)
     inputs: Any = models.JSONField(help_text="What it was decided from: the plan, or the grid event.")
-    target: Any = models.JSONField(help_text="Watts at the plug by class of miners, of the battery; or of the pause.")
+    target: Any = models.JSONField(
+        help_text="Watts at the plug by class of miners, of the battery; the nodes; or of the pause."
+    )
     before: Any = models.JSONField(default=dict)
     touches: Any = models.JSONField(default=list, help_text="Whom and what, in words.")
     watts = models.BigIntegerField(help_text="By how much the site draws less, watts at the meter; below 0: more.")
@@ -138,6 +142,13 @@ class Command(Stateful):
 
     def __str__(self) -> str:
         return f"{self.public_id} to {self.site_id}"
+
+    @property
+    def undoable(self) -> bool:
+        """Whether it was carried out, or nodes are kept free for it, and its opposite was not told yet."""
+        kept = self.state == CommandState.SENT and self.kind == self.Kind.IDLE
+        told = self.state in {CommandState.DONE, CommandState.FAILED} or kept
+        return told and self.undoes_id is None and not hasattr(self, "undone_by")
 
     @property
     def words(self) -> str:

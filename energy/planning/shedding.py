@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+TINY = 1e-9  # MW: less is met
+
 
 class Use(StrEnum):
     """What can be turned down, in this order."""
@@ -45,7 +47,8 @@ class SurplusLease:
 @dataclass(frozen=True)
 class Load:
     """What runs at a site apart from firm leases and the house. The battery's `spare_mw` is what it could discharge on
-    top of what it does, and `spare_mwh` how much of that it holds beyond what it keeps for its promises."""
+    top of what it does, and `spare_mwh` how much of that it holds beyond what it keeps for its promises. Nodes on which
+    nobody is (`idle`) are switched off whole."""
 
     charging_mw: float = 0.0
     mining: tuple[Running, ...] = ()
@@ -91,25 +94,27 @@ def shed(load: Load, *, mw: float, hours: float) -> Shed:
         if taken > 0:
             cuts.append(Cut(cut.use, cut.name, taken, 0.0, cut.usd * taken / cut.mw))
             left -= taken
+    for part in load.idle:
+        if left > TINY:
+            cuts.append(Cut(Use.IDLE, part.name, part.mw, 0.0, 0.0))
+            left -= part.mw
     pauses = list(_pauses(load.surplus, mw=left, hours=hours))
     after = left - sum(pause.mw for pause in pauses)
     return Shed((*cuts, *pauses), missing_at_once_mw=max(left, 0.0), missing_mw=max(after, 0.0))
 
 
 def _at_once(load: Load, hours: float) -> Iterator[Cut]:
-    """Everything that needs no notice."""
+    """What needs no notice, and can be turned down in part."""
     yield Cut(Use.CHARGING, "battery", load.charging_mw, 0.0, 0.0)
     for part in sorted(load.mining, key=lambda part: part.usd_per_mwh):
         yield Cut(Use.MINING, part.name, part.mw, 0.0, part.mw * part.usd_per_mwh * hours)
     yield Cut(Use.BATTERY, "battery", min(load.spare_mw, load.spare_mwh / hours), 0.0, 0.0)
-    for part in load.idle:
-        yield Cut(Use.IDLE, part.name, part.mw, 0.0, 0.0)
 
 
 def _pauses(leases: Sequence[SurplusLease], *, mw: float, hours: float) -> Iterator[Cut]:
     """Whole leases, until enough is paused: those with the cheapest credit for a MW first."""
     for lease in sorted(leases, key=lambda lease: (lease.credit_usd_per_hour / lease.mw, lease.name)):
         paused = hours - lease.notice_hours
-        if mw > 1e-9 and 0 < paused <= lease.budget_hours:
+        if mw > TINY and 0 < paused <= lease.budget_hours:
             yield Cut(Use.SURPLUS, lease.name, lease.mw, lease.notice_hours, lease.credit_usd_per_hour * paused)
             mw -= lease.mw

@@ -20,6 +20,7 @@ USES = (
     ("house", "House"),
     ("gpu_firm", "GPU, firm"),
     ("gpu_surplus", "GPU, surplus"),
+    ("gpu_idle", "GPU, idle"),
     ("mining", "Mining"),
     ("charging", "Into the battery"),
 )

@@ -11,6 +11,7 @@ from energy.models import Feed, FeedKind, MinerClass, PowerContract, SiteHour, T
 from energy.queries.feeds import Told, told_at
 from energy.queries.firm import Supply, supply
 from leasing.models import Lease
+from leasing.queries.standby import idle_watts
 from leasing.states import LeaseState
 from marketplace.models import PlanKind, Site
 
@@ -59,6 +60,7 @@ class Standing:
     classes: Sequence[ClassNow]
     firm: Sequence[LeaseNow]
     surplus: Sequence[LeaseNow]
+    idle_watts: int  # at the meter, of nodes that no running lease has and that have power
     stored_wh: int
     stored_age: timedelta | None
     missing: Sequence[str] = field(default=())
@@ -94,6 +96,7 @@ class Standing:
             "house": self.contract.house_watts,
             "gpu_firm": sum(row.watts for row in self.firm),
             "gpu_surplus": sum(row.watts for row in self.surplus),
+            "gpu_idle": self.idle_watts,
             "mining": sum(row.watts for row in self.classes) * self.contract.mining_pue_permille // THOUSAND,
             "charging": self.told(FeedKind.CHARGING) or 0,
         }
@@ -147,6 +150,7 @@ def standing(site: Site, *, now: datetime) -> Standing | None:
         classes=list(_classes(site, usd, found.contract)),
         firm=[row for row in leases if row.lease.offer.plan.kind != PlanKind.SURPLUS],
         surplus=[row for row in leases if row.lease.offer.plan.kind == PlanKind.SURPLUS],
+        idle_watts=idle_watts(site=site) * found.contract.gpu_pue_permille // THOUSAND,
         stored_wh=hour.battery_wh if hour and known else 0, stored_age=age if known else None,
         missing=list(_missing(tariff, price, usd)),
     )  # fmt: skip

@@ -23,6 +23,7 @@ from leasing.models.limit import NodeLimit
 from leasing.models.log import MachineLog
 from leasing.models.machine import Machine, MachineTransition
 from leasing.models.maintenance import Maintenance, MaintenanceState
+from leasing.models.standby import Standby, StandbyTransition
 from leasing.models.wipe import WipeRecord
 
 __all__ = [
@@ -54,6 +55,8 @@ __all__ = [
     "OnFailure",
     "Outage",
     "OutageCause",
+    "Standby",
+    "StandbyTransition",
     "TermsTold",
     "Transition",
     "WipeRecord",

@@ -28,6 +28,7 @@ from leasing.operations.setup import (
     remove_key,
     sealed,
 )
+from leasing.operations.standing_by import CannotStandBy, power_again, stand_by
 from leasing.operations.starting import deploy, fail_start, machine_ready, start
 from leasing.operations.wiping import record_wipe, wipe_again, wipe_failed
 
@@ -35,6 +36,7 @@ __all__ = [
     "BadEnvironment",
     "BookedBehind",
     "CannotInterrupt",
+    "CannotStandBy",
     "NoEqualNode",
     "NodesTaken",
     "PowerTaken",
@@ -67,6 +69,7 @@ __all__ = [
     "pause",
     "pause_again",
     "paused",
+    "power_again",
     "power_back",
     "ready",
     "record_wipe",
@@ -80,6 +83,7 @@ __all__ = [
     "service_failed",
     "settle_end",
     "shorten",
+    "stand_by",
     "start",
     "swap",
     "tag",

@@ -26,6 +26,11 @@ class GPUModel(models.Model):
         return self.name
 
 
+IDLE_PERCENT = 20
+"""Of a node's full draw: what it draws with nobody on it. No maker publishes it for whole machines. Our own estimate,
+low enough that switching a node off does not promise more than it brings; a site's meter goes before it."""
+
+
 class NodeType(models.Model):
     """A whole machine as it is sold: never a slice of one."""
 
@@ -52,6 +57,11 @@ class NodeType(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def idle_w(self) -> int:
+        """Draw of the whole node with nobody on it, watts: a share of its full draw."""
+        return self.power_w * IDLE_PERCENT // 100
 
     @property
     def gpu_memory_gb(self) -> int:

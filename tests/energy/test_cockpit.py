@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from accounts.clock import now
-from energy import ordering
+from energy import carrying_out
 from energy.dispatching import plan_due
 from energy.models import Command, Reading
 from marketplace.models import Site
@@ -46,8 +46,8 @@ def test_a_proposal_is_approved_on_its_page_and_not_again(staff_browser: Client,
     assert b"Approved." in staff_browser.post(address, {"act": "approve"}, follow=True).content
     assert b"The command is approved since" in staff_browser.post(address, {"act": "approve"}, follow=True).content
     assert b"Choose to approve" in staff_browser.post(address, {"act": "x"}, follow=True).content
-    (due,) = ordering.due(now=now())
-    ordering.carry_out(command=due, now=now())
+    (due,) = carrying_out.due(now=now())
+    carrying_out.carry_out(command=due, now=now())
     assert "Read back:" in text(staff_browser, address) and "Undo it" in text(staff_browser, address)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from accounts.models import Event, Organization
-from energy import curtailing, ordering
+from energy import carrying_out, curtailing, ordering
 from energy.dispatching import STEP, plan_due
 from energy.miners import MinerRefused
 from energy.models import Command, Miner, SitePolicy
@@ -33,9 +33,9 @@ def proposed(site: Site, *, usd: int = 90) -> Command:
 
 def pass_to(now: object) -> None:
     """The sweep, with every site's worker."""
-    for command in ordering.due(now=now):  # type: ignore[arg-type]
-        ordering.carry_out(command=command, now=now)  # type: ignore[arg-type]
-    ordering.settle(now=now)  # type: ignore[arg-type]
+    for command in carrying_out.due(now=now):  # type: ignore[arg-type]
+        carrying_out.carry_out(command=command, now=now)  # type: ignore[arg-type]
+    carrying_out.settle(now=now)  # type: ignore[arg-type]
 
 
 def state(command: Command) -> str:
@@ -50,9 +50,9 @@ def test_nothing_is_told_before_a_person_approves_and_then_it_is_told_once_and_r
     pass_to(NOON)
     assert not Miner.objects.filter(asleep=True).exists()
     ordering.approve(command=command, actor=STAFF, now=NOON)
-    first, second = ordering.due(now=NOON)[0], ordering.due(now=NOON)[0]
-    ordering.carry_out(command=first, now=NOON)
-    ordering.carry_out(command=second, now=NOON)
+    first, second = carrying_out.due(now=NOON)[0], carrying_out.due(now=NOON)[0]
+    carrying_out.carry_out(command=first, now=NOON)
+    carrying_out.carry_out(command=second, now=NOON)
     assert state(command) == S.DONE and command.outcome["load_watts"] == 4 * STANDBY
     assert set(Miner.objects.filter(asleep=True).values_list("epoch", flat=True)) == {1}, "of two workers one told them"
     assert Event.objects.filter(kind="miners.commanded", data__reason=command.public_id).count() == 1
@@ -60,7 +60,7 @@ def test_nothing_is_told_before_a_person_approves_and_then_it_is_told_once_and_r
 
 def test_what_nobody_decides_or_takes_in_time_expires_and_a_newer_proposal_replaces_it(site: Site) -> None:
     command = proposed(site)
-    ordering.settle(now=NOON + ordering.DECIDE)
+    carrying_out.settle(now=NOON + ordering.DECIDE)
     assert state(command) == S.EXPIRED
     plan_due(now=NOON + STEP)
     plan_due(now=NOON + 2 * STEP)
@@ -70,8 +70,8 @@ def test_what_nobody_decides_or_takes_in_time_expires_and_a_newer_proposal_repla
         ordering.approve(command=newest, actor=STAFF, now=NOON + 2 * STEP + ordering.DECIDE)
     late = NOON + 2 * STEP
     ordering.approve(command=newest, actor=STAFF, now=late)
-    ordering.settle(now=late + ordering.TAKE)
-    assert state(newest) == S.EXPIRED and not ordering.due(now=late + ordering.TAKE)
+    carrying_out.settle(now=late + ordering.TAKE)
+    assert state(newest) == S.EXPIRED and not carrying_out.due(now=late + ordering.TAKE)
     with pytest.raises(ordering.CannotCommand, match="The command is expired"):
         ordering.decline(command=newest, actor=STAFF, now=late)
 
@@ -79,8 +79,8 @@ def test_what_nobody_decides_or_takes_in_time_expires_and_a_newer_proposal_repla
 def test_a_worker_that_dies_leaves_a_failed_command_and_staff_hears_of_it(site: Site) -> None:
     command = proposed(site)
     ordering.approve(command=command, actor=STAFF, now=NOON)
-    assert ordering.take(command=ordering.due(now=NOON)[0], now=NOON)
-    ordering.settle(now=NOON + ordering.CARRY_OUT)
+    assert carrying_out.take(command=carrying_out.due(now=NOON)[0], now=NOON)
+    carrying_out.settle(now=NOON + carrying_out.CARRY_OUT)
     assert (state(command), command.reason) == (S.FAILED, "too late")
     assert Event.objects.get(kind="power_command.failed").notice
 

@@ -21,7 +21,7 @@ LOAD = Load(
         (2, [("battery", 2)], 0, 0),
         (5, [("battery", 3), ("old", 2)], 0, 0),
         (12, [("battery", 3), ("old", 4), ("new", 5)], 0, 0),
-        (15.5, [("battery", 3), ("old", 4), ("new", 6), ("battery", 2), ("node 7", 0.5)], 0, 0),
+        (15.5, [("battery", 3), ("old", 4), ("new", 6), ("battery", 2), ("node 7", 1)], 0, 0),
         (16.5, [("battery", 3), ("old", 4), ("new", 6), ("battery", 2), ("node 7", 1), ("cheap", 1)], 0.5, 0),
         (25, [("battery", 3), ("old", 4), ("new", 6), ("battery", 2), ("node 7", 1), ("cheap", 1), ("dear", 2)], 9, 6),
     ],

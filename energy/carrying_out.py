@@ -1,0 +1,228 @@
+"""
+Commands that are due are carried out, read back, and undone when they are over.
+
+Nothing is told twice: whoever carries a command out takes it first, by a guarded update. A worker that never comes, or
+dies, leaves a command that is expired or failed, not open.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import IllegalMove, Stale
+from accounts.operations import record
+from energy.commanding import obey
+from energy.models import Command, FeedKind, MinerClass
+from energy.ordering import ACTOR, CannotCommand, tell, undo
+from energy.queries.standing import standing
+from energy.states import COMMAND_FAILED_TWIN, CommandState
+from leasing.models import Interruption, InterruptionCause, Standby, StandbyTransition
+from leasing.operations import CannotInterrupt, CannotStandBy, power_again, power_back, schedule_interruption, stand_by
+from leasing.operations.standing_by import OFF_LIMIT, ON_LIMIT
+from leasing.states import StandbyState
+from marketplace.models import Node
+from marketplace.queries import BadPeriod
+
+S = CommandState
+CARRY_OUT = timedelta(minutes=5)
+OBEY_SECONDS = 60.0
+SEEN_PERCENT = 90  # of what a battery shall give, on its meter: then it is believed
+BY_THEMSELVES = (Command.Kind.SURPLUS, Command.Kind.IDLE)  # leasing's own clock ends them
+TO_BE_OFF = frozenset({StandbyState.PLANNED, StandbyState.SWITCHING_OFF})  # not yet
+TO_BE_BACK = TO_BE_OFF | {StandbyState.OFF, StandbyState.SWITCHING_ON}  # not yet
+
+
+def due(*, now: datetime) -> list[Command]:
+    """What is to be told now. Told of twice it is still carried out once: see `take`."""
+    rows = Command.objects.filter(state=S.APPROVED, due_at__lte=now, deadline__gt=now)
+    return list(rows.select_related("site", "lease").order_by("due_at", "pk"))
+
+
+def carry_out(*, command: Command, now: datetime) -> None:
+    """Take a command that is due and do what it says; nothing if somebody else has it. Miners are told by a worker
+    inside their site. No transaction is open meanwhile."""
+    if not take(command=command, now=now):
+        return
+    if command.kind == Command.Kind.MINERS:
+        _tell_miners(command, now)
+    elif command.kind == Command.Kind.SURPLUS:
+        _tell_lease(command, now)
+    elif command.kind == Command.Kind.IDLE:
+        _tell_nodes(command, now)
+    else:
+        _ask_for_battery(command, now)
+
+
+def take(*, command: Command, now: datetime) -> bool:
+    """Whether it is ours to carry out from now on."""
+    if command.state != S.APPROVED or command.due_at > now or command.deadline is None or command.deadline <= now:
+        return False
+    try:
+        command.move_to(S.SENT, at=now, reason="taken", actor=ACTOR, deadline=_until(command, now))
+    except Stale:
+        return False
+    return True
+
+
+def settle(*, now: datetime) -> None:
+    """What deadlines bring, what meters show, and what is over. Safe to run twice, late, or never."""
+    sent = Command.objects.filter(state=S.SENT).select_related("site", "undoes")
+    for row in sent.filter(kind=Command.Kind.BATTERY):
+        _look_at_battery(row, now)
+    for row in sent.filter(kind=Command.Kind.IDLE):
+        _look_at_nodes(row, now)
+    for row in Command.objects.filter(state__in=COMMAND_FAILED_TWIN, deadline__lte=now):
+        _too_late(row, now)
+    over = Command.objects.filter(state__in=[S.DONE, S.FAILED], ends_at__lte=now, undone_by=None)
+    for row in over.exclude(kind__in=BY_THEMSELVES).select_related("site"):
+        try:
+            undo(command=row, actor=ACTOR, now=now)
+        except CannotCommand:
+            continue
+
+
+def _until(command: Command, now: datetime) -> datetime:
+    """When it is given up: hosts take longer to end and to boot than miners, and begin when it was said."""
+    if command.kind != Command.Kind.IDLE:
+        return now + CARRY_OUT
+    if command.undoes_id:
+        return now + ON_LIMIT + CARRY_OUT
+    return max(now, datetime.fromisoformat(command.target["begins_at"])) + OFF_LIMIT + CARRY_OUT
+
+
+def _tell_miners(command: Command, now: datetime) -> None:
+    classes = {row.slug: row.pk for row in MinerClass.objects.filter(slug__in=command.target)}
+    target = {classes[slug]: watts for slug, watts in command.target.items() if slug in classes}
+    report = obey(
+        site=command.site, target=target, actor=ACTOR, reason=command.public_id, now=now, within=OBEY_SECONDS,
+        urgent=command.urgent,
+    )  # fmt: skip
+    wanted = sum(target.values())
+    told = {"target_watts": wanted, "load_watts": report.load_watts, "outcomes": report.counts}
+    less = sum(command.before.values()) > wanted
+    _finish(command, done=not less or report.load_watts <= wanted, outcome=told, now=now)
+
+
+def _tell_lease(command: Command, now: datetime) -> None:
+    assert command.lease is not None
+    row = _interruption(command)
+    try:
+        if command.undoes_id:
+            if row is not None:
+                power_back(interruption=row, actor=ACTOR, now=now)
+        elif row is None:
+            row = schedule_interruption(
+                lease=command.lease,
+                begins_at=datetime.fromisoformat(command.target["begins_at"]),
+                ends_at=datetime.fromisoformat(command.target["ends_at"]),
+                cause=InterruptionCause.GRID,
+                requested_by=_name(command),
+                now=now,
+            )
+    except (CannotInterrupt, IllegalMove, Stale, IntegrityError) as error:
+        _finish(command, done=False, outcome={"refused": str(error)[:300]}, now=now)
+    else:
+        _finish(command, done=True, outcome={"interruption": row.public_id if row else ""}, now=now)
+
+
+def _interruption(command: Command) -> Interruption | None:
+    """What this command, or the one that it undoes, has announced."""
+    return Interruption.objects.filter(requested_by=_name(command.undoes or command)).first()
+
+
+def _name(command: Command) -> str:
+    return f"{ACTOR}:{command.public_id}"
+
+
+def _tell_nodes(command: Command, now: datetime) -> None:
+    """Keep its nodes free, for their site's worker to switch off; or let them have power again."""
+    refused = []
+    if command.undoes_id:
+        for row in _standbys(command):
+            power_again(standby=row, actor=ACTOR, now=now)
+    else:
+        begins_at, ends_at = (datetime.fromisoformat(command.target[name]) for name in ("begins_at", "ends_at"))
+        for node in Node.objects.filter(public_id__in=command.target["nodes"]).order_by("pk"):
+            try:
+                stand_by(node=node, begins_at=begins_at, ends_at=ends_at, requested_by=_name(command), now=now)
+            except (CannotStandBy, BadPeriod) as error:
+                refused.append(str(error))
+    command.outcome = {"refused": "; ".join(refused)[:300]} if refused else {}
+    command.save(update_fields=["outcome"])
+
+
+def _look_at_nodes(command: Command, now: datetime) -> None:
+    """Done once all its nodes were seen off, or answer again; else when it is too late."""
+    rows = _standbys(command)
+    waits = TO_BE_BACK if command.undoes_id else TO_BE_OFF
+    pending = [row for row in rows if row.state in waits]
+    if pending and command.deadline is not None and command.deadline > now:
+        return
+    if command.undoes_id:
+        good = sum(row.state in {StandbyState.OVER, StandbyState.CALLED_OFF} for row in rows)
+        outcome, wanted = {"on": good}, len(rows)
+    else:
+        reached = StandbyTransition.objects.filter(
+            standby__in=rows, new__in=[StandbyState.OFF, StandbyState.CALLED_OFF]
+        )
+        good, wanted = reached.values("standby").distinct().count(), len(command.target["nodes"])
+        outcome = {"off": good}
+    told = {**command.outcome, **outcome, "nodes": wanted}
+    _finish(command, done=good == wanted, outcome=told, now=now)
+
+
+def _standbys(command: Command) -> list[Standby]:
+    """Of this command, or of the one that it undoes."""
+    rows = Standby.objects.filter(requested_by=_name(command.undoes or command))
+    return list(rows.select_related("maintenance__node").order_by("pk"))
+
+
+def _ask_for_battery(command: Command, now: datetime) -> None:
+    """The house has no driver for batteries: its staff is asked, and the meter says whether it was done."""
+    watts = command.target["watts"]
+    record(
+        organization=None, kind="site.battery_wanted", subject=command.site.slug, actor=ACTOR, at=now,
+        data={"command": command.public_id, "watts": watts},
+        notice={
+            "title": f"{command.site.name}: set the battery to {watts / 1e6:,.2f} MW",
+            "text": f"{command.why} It is done once the meter shows it, within {CARRY_OUT.seconds // 60} minutes.",
+            "path": f"/operations/power/commands/{command.public_id}/",
+        },
+    )  # fmt: skip
+
+
+def _look_at_battery(command: Command, now: datetime) -> None:
+    here, wanted = standing(command.site, now=now), command.target["watts"]
+    shown = here.told(FeedKind.DISCHARGING) if here else None
+    reading = here.feeds[FeedKind.DISCHARGING].reading if here and shown is not None else None
+    if shown is None or reading is None or reading.fetched_at < command.state_since:
+        return
+    if shown * 100 >= wanted * SEEN_PERCENT if wanted else shown == 0:
+        _finish(command, done=True, outcome={"read_watts": shown}, now=now)
+
+
+def _finish(command: Command, *, done: bool, outcome: Mapping[str, Any], now: datetime) -> None:
+    """Write down what was read back, unless the command was given up meanwhile."""
+    state = S.DONE if done else S.FAILED
+    try:
+        with transaction.atomic():
+            command.move_to(
+                state, at=now, reason="read back" if done else "not seen", actor=ACTOR, outcome=dict(outcome)
+            )
+            tell(command, state, ACTOR, now)
+    except (IllegalMove, Stale):
+        return
+
+
+@transaction.atomic
+def _too_late(row: Command, now: datetime) -> None:
+    twin = COMMAND_FAILED_TWIN[row.state]
+    if row.state == S.SENT and row.kind == Command.Kind.SURPLUS and not row.undoes_id and _interruption(row):
+        twin = S.DONE  # its worker died between announcing it and saying so
+    try:
+        row.move_to(twin, at=now, reason="too late", actor=ACTOR)
+    except Stale:
+        return
+    tell(row, twin, ACTOR, now)

@@ -34,6 +34,8 @@ HELP = """\
                           with databases of its own; --quick only tries whether it works
 ./run bench billing       how long closing a month takes, beside the same work by hand in SQL
 ./run bench search        the same of finding free nodes, among 10,000 with a million leases
+./run bench billing_gateway
+                          the card processor's messages over HTTP, and its calls at the processor's limits
 ./run bench billing_wallet
                           what a wallet and a check of caps cost an organization with a long history
 ./run bench billing_year  a year of 1,000 organizations: ledger, invoices and card processor agree to the cent
@@ -44,7 +46,7 @@ State is kept in var/ (STATE_DIR): stop and remove it to start afresh. ./test ru
 
 
 NEEDED_BYTES = 500_000_000
-MEASUREMENTS = ("billing", "billing_wallet", "billing_year", "booking", "energy", "fleet", "search")
+MEASUREMENTS = ("billing", "billing_gateway", "billing_wallet", "billing_year", "booking", "energy", "fleet", "search")
 
 
 def main(arguments: list[str]) -> int:

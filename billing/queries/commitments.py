@@ -12,10 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from accounts.models import Organization
+from django.db.models import BigIntegerField, DateTimeField, prefetch_related_objects
+
+from accounts.models import Given, Organization, Statement
 from accounts.prepared import prepared
 from billing.models import HandBack, Meter
-from billing.queries.meters import SECOND, Reading, read, readable
+from billing.queries.meters import SECOND, Reading, open_meters, read
 from billing.queries.months import month_of, months_between, next_month, start_of
 from billing.queries.prices import Price, prices_of
 from leasing.states import LeaseState
@@ -91,7 +93,7 @@ class Commitments:
 def commitments(*, organization: Organization, now: datetime, since: date | None = None) -> Commitments:
     """As of `now`, from the month `since` on (this one). Read them under the wallet's lock before promising any."""
     first = since or month_of(now)
-    meters = readable().filter(organization=organization, closed_at=None)
+    meters = open_meters(organization)
     settled, fees = _settled(organization, first), _fees(organization, first)
     return Commitments((*settled, *fees, *(of_meter(meter, now=now, since=first) for meter in meters)))
 
@@ -142,11 +144,19 @@ def _fees(organization: Organization, first: date) -> Iterator[Commitment]:
     Fees for agreed time that was handed back, each counted in the months of that time, not in the one of the day: there
     its price was committed, which is never less. So handing back never raises what any month is committed to.
     """
-    related = ("change__lease__meter", "change__lease__organization")
-    kept = HandBack.objects.filter(change__lease__organization=organization, fee_micros__gt=0)
-    ahead = kept.filter(change__old_ends_at__gt=start_of(first)).select_related(*related)
-    for row in ahead.prefetch_related("change__lease__meter__prices"):
+    rows = FEES.rows(organization=organization.pk, since=start_of(first))
+    prefetch_related_objects(rows, "change__lease__meter__prices")
+    for row in rows:
         yield _spent(row.change.lease.project, _shares(row))
+
+
+FEES = Statement(
+    lambda: HandBack.objects.select_related("change__lease__meter", "change__lease__organization").filter(
+        change__lease__organization=Given("organization", BigIntegerField()),
+        change__old_ends_at__gt=Given("since", DateTimeField()),
+        fee_micros__gt=0,
+    )
+)
 
 
 def _shares(row: HandBack) -> Counter[date]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import BigIntegerField, Prefetch, QuerySet
+from django.db.models import BigIntegerField, Prefetch, QuerySet, prefetch_related_objects
 
 from accounts.models import Given, Organization, SSHKey, Statement, prefetched
 from billing.models import Meter
@@ -159,17 +159,34 @@ def _parts(meter: Meter, machines: Sequence[Machine], spans: Sequence[Span], *, 
 
 def open_readings(organization: Organization, *, at: datetime) -> list[Reading]:
     """Readings of every lease of the organization that has begun and still has a claim on its wallet."""
-    begun = readable().filter(organization=organization, closed_at=None).exclude(lease__state__in=NOT_BEGUN)
-    return [read(meter, at=at) for meter in begun]
+    return [read(meter, at=at) for meter in open_meters(organization) if meter.lease.state not in NOT_BEGUN]
+
+
+def open_meters(organization: Organization) -> list[Meter]:
+    """Every meter of the organization that still has a claim on its wallet, as `readable` finds them."""
+    meters = OPEN.rows(organization=organization.pk)
+    prefetch_related_objects(meters, *behind())
+    return meters
 
 
 def readable() -> QuerySet[Meter]:
     """Meters with all that `read` needs, in five statements however many they are."""
+    return Meter.objects.select_related(*RELATED).prefetch_related(*behind())
+
+
+RELATED = ("lease__offer__plan", "lease__offer__pool__node_type", "lease__offer__pool__site", "lease__organization")
+OPEN = Statement(
+    lambda: Meter.objects.select_related(*RELATED).filter(
+        organization=Given("organization", BigIntegerField()), closed_at=None
+    )
+)
+
+
+def behind() -> tuple[Prefetch[str] | str, ...]:
+    """What is read behind each meter."""
     transitions = Prefetch("lease__transitions", queryset=Transition.objects.order_by("seq"))
     machines = Prefetch("lease__machines", queryset=Machine.objects.select_related("node").order_by("pk"))
-    related = ("lease__offer__plan", "lease__offer__pool__node_type", "lease__offer__pool__site", "lease__organization")
-    found = Meter.objects.select_related(*related)
-    return found.prefetch_related(transitions, machines, "lease__machines__outages", "prices")
+    return transitions, machines, "lease__machines__outages", "prices"
 
 
 def cost_so_far(*, lease: Lease, now: datetime) -> int:

@@ -1,6 +1,7 @@
 """Where the card processor's messages arrive: verified, stored, answered, and nothing else."""
 
 import logging
+import time
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +16,27 @@ from billing.tasks import settle
 
 MOST_BYTES = 256 * 1024
 log = logging.getLogger(__name__)
+
+
+class Waking:
+    """
+    Has what was kept acted on, once for all that comes within `TOGETHER` seconds: a burst of messages is one task. It
+    begins when that time is over, so that all of them are kept by then.
+    """
+
+    TOGETHER = 0.2
+
+    def __init__(self) -> None:
+        self._ends = 0.0
+
+    def soon(self) -> None:
+        """Ask for it, unless that was done a moment ago."""
+        if time.monotonic() >= self._ends:
+            self._ends = time.monotonic() + self.TOGETHER
+            settle.apply_async(countdown=self.TOGETHER)
+
+
+waking = Waking()
 
 
 @csrf_exempt
@@ -38,5 +60,5 @@ def stripe(request: HttpRequest) -> HttpResponse:
         return HttpResponse(f"Refused: {refusal}.", status=400, content_type="text/plain")
     except GatewayUnavailable as silent:
         return HttpResponse(f"Not now: {silent}.", status=503, content_type="text/plain")
-    transaction.on_commit(settle.delay, robust=True)  # at once, where the sweep would do it in a few seconds
+    transaction.on_commit(waking.soon, robust=True)  # in a moment, where the sweep would do it in some seconds
     return HttpResponse("Kept.", content_type="text/plain")

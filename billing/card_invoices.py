@@ -104,19 +104,41 @@ def _copy(row: CardInvoice, seen: Stated, now: datetime) -> None:
 
 def _paid(row: CardInvoice, now: datetime) -> None:
     micros = row.paid_cents * MICROS_PER_CENT
+    by_card = bool(row.charge_reference)
     if micros:  # less than the processor charges at least is paid with a later one
         operations.post(
             organization=row.organization,
             kind=PostingKind.CARD_INVOICE,
             key=f"card_invoice:{row.public_id}",
             at=now,
-            amounts={AccountKind.CLEARING: -micros, AccountKind.WALLET: micros},
-            memo=f"Invoice {row.number} paid by card",
+            amounts={AccountKind.CLEARING if by_card else AccountKind.TRANSFERS: -micros, AccountKind.WALLET: micros},
+            memo=f"Invoice {row.number} paid {'by card' if by_card else 'by transfer'}",
         )
-        text = f"{format_micros(micros)} were charged to your card for {row.number}."
+        how = "were charged to your card" if by_card else "came by transfer"
+        text = f"{format_micros(micros)} {how} for {row.number}."
         words: Words = {"title": f"Invoice {row.number} is paid", "text": text, "path": "/invoices/"}
         _record(row, "invoice.card_paid", now, words)
+    if micros and not by_card:
+        _tell_staff(row, now)
     _lift(row.organization, now)
+
+
+def _tell_staff(row: CardInvoice, now: datetime) -> None:
+    """No card was charged: somebody has said at the processor that the money came, which only the bank can prove."""
+    record(
+        organization=None,
+        kind="invoice.paid_out_of_band",
+        subject=row.public_id,
+        actor=ACTOR,
+        at=now,
+        data={"organization": row.organization.public_id, "number": row.number, "paid_cents": row.paid_cents},
+        notice={
+            "title": f"{row.number} of {row.organization} was marked as paid out of band",
+            "text": f"{format_cents(row.paid_cents)} are in its wallet. Find them in our bank account; they are not "
+            "recorded as a transfer too.",
+            "path": f"/admin/billing/cardinvoice/{row.pk}/change/",
+        },
+    )
 
 
 def suspend_due(*, now: datetime) -> list[Organization]:

@@ -14,7 +14,7 @@ from django.db.models import F, Q
 
 from accounts.models import Organization
 from accounts.operations import Words, record
-from billing import operations, suspending
+from billing import operations, out_of_band, suspending
 from billing.models import (
     AccountKind,
     BillingAccount,
@@ -23,7 +23,7 @@ from billing.models import (
     MeteredSubscription,
     PostingKind,
 )
-from billing.payments import card_invoices
+from billing.payments import card_invoices, meters
 from billing.payments.base import Facts, Gateway
 from billing.payments.card_invoices import Stated
 from marketplace.money import MICROS_PER_CENT, format_cents, format_micros
@@ -58,6 +58,8 @@ def _look(subscription: MeteredSubscription, gateway: Gateway, now: datetime) ->
     for facts in card_invoices.of_subscription(gateway, subscription=str(subscription.reference)):
         if facts["id"] not in ended and facts["status"] != "draft":
             merge(facts=gateway.fetch(f"{card_invoices.PATH}/{facts['id']}", expand=card_invoices.EXPAND), now=now)
+    found = gateway.fetch(f"{meters.SUBSCRIPTIONS}/{subscription.reference}")
+    out_of_band.merge_subscription(facts=found, now=now)  # behind its invoices: the last one is read while it is known
 
 
 @transaction.atomic

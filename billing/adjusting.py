@@ -55,23 +55,21 @@ def ask(
     by: User,
     now: datetime,
     lease: Lease | None = None,
-    invoice_line: InvoiceLine | None = None,
 ) -> Adjustment:
     """
     Credit an organization, or with a negative amount debit it: at once, or after a second person's word.
 
     :raises AdjustmentRefused: for an amount of nothing or beyond $1,000,000.00 or of fractions of a cent, without words
-        or a reason, or for another's lease or invoice
+        or a reason, or for another's lease
     """
     operations.lock_wallet(organization=organization)
-    _check(organization, amount_micros, words, reason, lease, invoice_line)
+    _check(organization, amount_micros, words, reason, lease)
     second = (
         abs(amount_micros) + _moved_today(organization, by, now) > settings.ADJUSTMENT_LIMIT_CENTS * MICROS_PER_CENT
     )
     row = Adjustment(
         organization=organization,
-        lease=invoice_line.lease if invoice_line else lease,
-        invoice_line=invoice_line,
+        lease=lease,
         amount_micros=amount_micros,
         words=words,
         reason=reason,
@@ -102,16 +100,17 @@ def ask_by_ids(
     """
     As `ask`, with everything named as staff write it.
 
-    :raises AdjustmentRefused: as `ask`, and for what does not exist
+    :raises AdjustmentRefused: as `ask`, for what does not exist, and for a line of an invoice: a credit note is its way
     """
+    if invoice_line:
+        raise _invoiced(invoice_line)
     found = {
         "organization": Organization.objects.filter(public_id=organization).first(),
         "lease": Lease.objects.filter(public_id=lease).first() if lease else None,
-        "invoice_line": InvoiceLine.objects.select_related("invoice", "lease").filter(pk=invoice_line or 0).first(),
     }
-    for field, wanted in {"organization": organization, "lease": lease, "invoice_line": invoice_line}.items():
+    for field, wanted in {"organization": organization, "lease": lease}.items():
         if wanted and found[field] is None:
-            raise AdjustmentRefused(field, f"There is no {field.replace('_', ' ')} {wanted}.")
+            raise AdjustmentRefused(field, f"There is no {field} {wanted}.")
     micros = amount_cents * MICROS_PER_CENT
     return ask(amount_micros=micros, words=words, reason=reason, by=by, now=now, **found)  # type: ignore[arg-type]
 
@@ -156,9 +155,20 @@ def overdue(*, now: datetime) -> list[Adjustment]:
     return list(late.select_related("organization"))
 
 
-def _check(
-    organization: Organization, amount: int, words: str, reason: str, lease: Lease | None, line: InvoiceLine | None
-) -> None:
+def _invoiced(line: int) -> AdjustmentRefused:
+    """What was invoiced is corrected on a paper of its own; an adjustment would be a second way to the same cents."""
+    found = InvoiceLine.objects.select_related("invoice").filter(pk=line).first()
+    if found is None:
+        return AdjustmentRefused("invoice_line", f"There is no invoice line {line}.")
+    address = f"/operations/receivables/{found.invoice.public_id}/credit/"
+    return AdjustmentRefused(
+        "invoice_line",
+        f"Its month is closed: take it back with a credit note for {found.invoice.number} at {address}. To charge "
+        "more, name the lease instead: that is a line of the open month.",
+    )
+
+
+def _check(organization: Organization, amount: int, words: str, reason: str, lease: Lease | None) -> None:
     for field, said, most in (("words", words, LONGEST_WORDS), ("reason", reason, LONGEST_REASON)):
         if not said.strip() or len(said) > most:
             raise AdjustmentRefused(field, f"Write 1 to {most} characters.")
@@ -166,8 +176,6 @@ def _check(
         raise AdjustmentRefused("amount_cents", "Give whole cents, not nothing, up to $1,000,000.00 either way.")
     if lease and lease.organization_id != organization.pk:
         raise AdjustmentRefused("lease", f"{organization} has no such lease.")
-    if line and line.invoice.organization_id != organization.pk:
-        raise AdjustmentRefused("invoice_line", f"{organization} has no such line on an invoice.")
 
 
 def _moved_today(organization: Organization, by: User, now: datetime) -> int:

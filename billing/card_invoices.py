@@ -14,7 +14,7 @@ from django.db.models import F, Q
 
 from accounts.models import Organization
 from accounts.operations import Words, record
-from billing import operations, suspending
+from billing import operations, out_of_band, suspending
 from billing.models import (
     AccountKind,
     BillingAccount,
@@ -23,7 +23,7 @@ from billing.models import (
     MeteredSubscription,
     PostingKind,
 )
-from billing.payments import card_invoices
+from billing.payments import card_invoices, meters
 from billing.payments.base import Facts, Gateway
 from billing.payments.card_invoices import Stated
 from marketplace.money import MICROS_PER_CENT, format_cents, format_micros
@@ -58,6 +58,8 @@ def _look(subscription: MeteredSubscription, gateway: Gateway, now: datetime) ->
     for facts in card_invoices.of_subscription(gateway, subscription=str(subscription.reference)):
         if facts["id"] not in ended and facts["status"] != "draft":
             merge(facts=gateway.fetch(f"{card_invoices.PATH}/{facts['id']}", expand=card_invoices.EXPAND), now=now)
+    found = gateway.fetch(f"{meters.SUBSCRIPTIONS}/{subscription.reference}")
+    out_of_band.merge_subscription(facts=found, now=now)  # behind its invoices: the last one is read while it is known
 
 
 @transaction.atomic
@@ -104,37 +106,39 @@ def _copy(row: CardInvoice, seen: Stated, now: datetime) -> None:
 
 def _paid(row: CardInvoice, now: datetime) -> None:
     micros = row.paid_cents * MICROS_PER_CENT
-    if micros and not row.charge_reference:
-        _tell_paid_elsewhere(row, now)
-    elif micros:  # less than the processor charges at least is paid with a later one
+    by_card = bool(row.charge_reference)
+    if micros:  # less than the processor charges at least is paid with a later one
         operations.post(
             organization=row.organization,
             kind=PostingKind.CARD_INVOICE,
             key=f"card_invoice:{row.public_id}",
             at=now,
-            amounts={AccountKind.CLEARING: -micros, AccountKind.WALLET: micros},
-            memo=f"Invoice {row.number} paid by card",
+            amounts={AccountKind.CLEARING if by_card else AccountKind.TRANSFERS: -micros, AccountKind.WALLET: micros},
+            memo=f"Invoice {row.number} paid {'by card' if by_card else 'by transfer'}",
         )
-        text = f"{format_micros(micros)} were charged to your card for {row.number}."
+        how = "were charged to your card" if by_card else "came by transfer"
+        text = f"{format_micros(micros)} {how} for {row.number}."
         words: Words = {"title": f"Invoice {row.number} is paid", "text": text, "path": "/invoices/"}
         _record(row, "invoice.card_paid", now, words)
+    if micros and not by_card:
+        _tell_staff(row, now)
     _lift(row.organization, now)
 
 
-def _tell_paid_elsewhere(row: CardInvoice, now: datetime) -> None:
-    """No card moved anything: the money is in the wallet once its transfer is recorded, and only then."""
+def _tell_staff(row: CardInvoice, now: datetime) -> None:
+    """No card was charged: somebody has said at the processor that the money came, which only the bank can prove."""
     record(
         organization=None,
-        kind="invoice.paid_elsewhere",
+        kind="invoice.paid_out_of_band",
         subject=row.public_id,
         actor=ACTOR,
         at=now,
         data={"organization": row.organization.public_id, "number": row.number, "paid_cents": row.paid_cents},
         notice={
-            "title": f"Invoice {row.number} of {row.organization.name} was marked as paid without a card",
-            "text": f"{format_cents(row.paid_cents)} are not in the wallet yet. Record the transfer that paid it, or, "
-            "if there was none, correct it at the card processor.",
-            "path": "/operations/receivables/transfer/",
+            "title": f"{row.number} of {row.organization} was marked as paid out of band",
+            "text": f"{format_cents(row.paid_cents)} are in its wallet. Find them in our bank account; they are not "
+            "recorded as a transfer too.",
+            "path": f"/admin/billing/cardinvoice/{row.pk}/change/",
         },
     )
 

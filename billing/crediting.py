@@ -25,7 +25,7 @@ HOUR = timedelta(hours=1)
 WHAT = {
     Promise.OUTAGE: "an outage",
     Promise.LATE_START: "a late start",
-    Promise.SHORT_NOTICE: "a pause with short notice",
+    Promise.SHORT_NOTICE: "a pause that was announced too late",
 }
 
 

@@ -15,11 +15,11 @@ from django.db.models import F
 
 from accounts.operations import record
 from accounts.prepared import prepared
-from billing import card_invoices, cards, charging, disputes, refunds, settlement
+from billing import card_invoices, cards, charging, disputes, out_of_band, refunds, settlement
 from billing.models import Forgery, GatewayEvent
 from billing.payments import card_invoices as billed
 from billing.payments import cards as saving
-from billing.payments import charges, checkouts
+from billing.payments import charges, checkouts, meters
 from billing.payments import disputes as disputing
 from billing.payments import refunds as refunding
 from billing.payments.base import BadSignature, Facts, Gateway, ObjectKind, WebhookEvent
@@ -41,13 +41,15 @@ class Rules:
     """What follows from news of an object: it is fetched from below `path` and merged.
 
     `changes_for` is how long one may change after it was made: so far back `billing.polling` looks. Without it there is
-    no list to look through, and our own rows are looked after one by one.
+    no list to look through, and our own rows are looked after one by one. Not `named`: a message may say nothing about
+    which object it is, and is merged as it is.
     """
 
     path: str
     merge: Merge
     changes_for: timedelta | None
     expand: Sequence[str] = ()
+    named: bool = True
 
 
 def _merge_page(*, facts: Facts, now: datetime) -> None:
@@ -63,6 +65,8 @@ RULES: Mapping[ObjectKind, Rules] = {
     ObjectKind.DISPUTE: Rules(disputing.PATH, disputes.merge, disputes.LASTS),
     ObjectKind.FRAUD_WARNING: Rules(disputing.WARNINGS, disputes.merge_warning, timedelta()),
     ObjectKind.INVOICE: Rules(billed.PATH, card_invoices.merge, None, billed.EXPAND),
+    ObjectKind.SUBSCRIPTION: Rules(meters.SUBSCRIPTIONS, out_of_band.merge_subscription, None),
+    ObjectKind.METER_ERROR: Rules(meters.METERS, out_of_band.merge_meter, None, named=False),
 }
 
 
@@ -125,6 +129,8 @@ def _settle(event: GatewayEvent, gateway: Gateway, now: datetime) -> None:
     if rules and event.object_reference:
         expand = {"expand": rules.expand} if rules.expand else {}
         rules.merge(facts=gateway.fetch(f"{rules.path}/{event.object_reference}", **expand), now=now)
+    elif rules and not rules.named:
+        rules.merge(facts=event.payload, now=now)
 
 
 def _park(event: GatewayEvent, error: Exception, now: datetime) -> None:

@@ -15,17 +15,23 @@ from billing.models import (
     AccountKind,
     Applied,
     BankTransfer,
+    BillingMode,
     Invoice,
     PostingKind,
     Reminder,
     WriteOff,
 )
+from billing.queries.metered import mode_of
 from billing.queries.receivables import Receivable, receivable_of, still_open, unapplied, unapplied_cents
 from marketplace.money import MICROS_PER_CENT, format_cents
 
 REMINDERS = (-7, 1, 14)  # days behind the due date
 LONG_OVERDUE = 30  # days behind it, from when on nothing new is ordered
 BY_TRANSFER = "invoice by transfer"
+BY_CARD = (
+    "It pays by the month through the card processor, which knows its invoices. Mark the invoice that this money pays "
+    "as paid out of band there: the wallet follows by itself, once."
+)
 ACTOR = "system:billing"
 MOST_CENTS = 10**11  # $1,000,000,000: more is a slip of the keyboard
 
@@ -57,7 +63,8 @@ def record_transfer(
     Money that came to our bank. It pays `invoice` first, then whatever is due earliest; the rest waits in the wallet
     for the next invoice. The same transfer told again is returned as it is.
 
-    :raises BadTransfer: if the amount, the time or the bank's reference cannot be right
+    :raises BadTransfer: if the amount, the time or the bank's reference cannot be right, or if the card processor is to
+        be told of it: recorded in both places, the same money would raise the wallet twice
     """
     operations.lock_wallet(organization=organization)
     known = BankTransfer.objects.filter(reference=reference).first()
@@ -66,6 +73,8 @@ def record_transfer(
             raise BadTransfer("reference", f"{reference} is recorded with another amount or for another customer.")
         return known
     _check(amount_cents, received_at, now)
+    if mode_of(organization) == BillingMode.METERED:
+        raise BadTransfer("organization", BY_CARD)
     transfer = BankTransfer.objects.create(
         organization=organization,
         reference=reference,

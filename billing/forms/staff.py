@@ -42,9 +42,6 @@ class NewAdjustment(forms.Form):
     lease = forms.CharField(
         label="Lease", max_length=40, required=False, help_text="Such as ls_…, if it is about one: then on its invoice."
     )
-    invoice_line = forms.IntegerField(
-        label="Invoice line", min_value=1, required=False, help_text="Its number in the admin, if it corrects one."
-    )
 
     def asked(self) -> dict[str, Any]:
         """As `billing.adjusting.ask_by_ids` takes it. Call after `is_valid`."""

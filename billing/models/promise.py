@@ -16,7 +16,7 @@ class Promise(models.TextChoices):
 
     OUTAGE = "outage", "a node did not serve"
     LATE_START = "late_start", "the lease began later than agreed"
-    SHORT_NOTICE = "short_notice", "a pause came with less notice than promised"
+    SHORT_NOTICE = "short_notice", "a pause was announced too late"
 
 
 class CreditRule(models.Model):

@@ -35,4 +35,6 @@ class NewAdjustment(StrictSerializer):
     words = serializers.CharField(max_length=LONGEST_WORDS, help_text="What the customer reads.")
     reason = serializers.CharField(max_length=LONGEST_REASON, help_text="For staff.")
     lease = serializers.CharField(max_length=40, required=False, default="")
-    invoice_line = serializers.IntegerField(required=False, default=None, allow_null=True)
+    invoice_line = serializers.IntegerField(
+        required=False, default=None, allow_null=True, help_text="Always refused: its way is a credit note."
+    )

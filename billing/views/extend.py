@@ -18,6 +18,8 @@ from billing.checkout import CAPS, InsufficientFunds
 from billing.extending import Extension, PriceTooHigh
 from billing.forms import AutoExtension, NewEnd
 from billing.forms.money import cents_to_ask
+from billing.models import BillingMode
+from billing.queries.metered import mode_of
 from billing.views.clocks import zones_of
 from leasing.models import Lease
 from leasing.operations import BookedBehind, WindowRefused, extend_itself
@@ -40,6 +42,11 @@ class Offered:
     def too_far(self) -> bool:
         """Whether somebody is booked before that end."""
         return self.reach.free_until is not None and self.extension.ends_at > self.reach.free_until
+
+    @property
+    def pays_later(self) -> bool:
+        """Whether an open invoice is paid for more to be available, rather than the wallet topped up."""
+        return mode_of(self.extension.lease.organization) != BillingMode.PREPAID
 
     @property
     def top_up_dollars(self) -> int:

@@ -17,8 +17,9 @@ from accounts.views import allowed
 from billing import budgets, checkout, keeping, limits
 from billing.forms import Details, Wish
 from billing.forms.money import cents_to_ask
-from billing.models import Quote
+from billing.models import BillingMode, Quote
 from billing.queries import wallet
+from billing.queries.metered import mode_of
 from leasing.models import Lease
 from leasing.operations import NodesTaken, PowerTaken, Setup
 from leasing.tasks import nudge_sites
@@ -88,6 +89,11 @@ class Price:
     def fits_budgets(self) -> bool:
         """Whether no budget refuses it."""
         return all(outlook.fits for outlook in self.outlooks)
+
+    @property
+    def pays_later(self) -> bool:
+        """Whether an open invoice is paid for more to be available, rather than the wallet topped up."""
+        return mode_of(self.quote.organization) != BillingMode.PREPAID
 
     @property
     def top_up_dollars(self) -> int:

@@ -13,12 +13,17 @@ from accounts.views import allowed
 from billing import automatic, charging, opening, payments, queries, refunds, settlement
 from billing.cards import cards_of
 from billing.forms.money import NewRefund, TopUp
-from billing.models import Payment, PaymentState, Refund, SavedCard
+from billing.models import BillingMode, Payment, PaymentState, Refund, SavedCard
 from billing.payments.base import GatewayUnavailable
 from billing.queries.metered import matched_on, mode_of
 from billing.queries.reconciled import matched_until
 from billing.tasks import send_calls
 
+GO_ON = {
+    BillingMode.PREPAID: "Top up and they go on by themselves.",
+    BillingMode.METERED: "They go on by themselves once an open invoice is paid; write to us for a higher limit.",
+    BillingMode.INVOICED: "They go on by themselves once an open invoice is paid; write to us for a higher limit.",
+}
 ENTRIES_SHOWN, PAYMENTS_SHOWN = 8, 5
 
 
@@ -32,6 +37,7 @@ def wallet(request: HttpRequest) -> HttpResponse:
     context = {
         "wallet": queries.wallet(organization=own, now=moment),
         "mode": mode_of(own),
+        "nothing_left": f"They are paused when their last kept hour is used. {GO_ON[mode_of(own)]}",
         "matched_on": matched_on(own),
         "refundable_cents": queries.refundable_cents(organization=own, now=moment),
         "entries": queries.ledger_entries(organization=own)[:ENTRIES_SHOWN],
@@ -58,7 +64,7 @@ def top_up(request: HttpRequest) -> HttpResponse:
         payment = _charge(request, form, card) if card else _request(request, form)
         if payment is not None:
             return redirect("payment" if card else "payment_opening", id=payment.public_id)
-    return render(request, "billing/top_up.html", {"form": form})
+    return render(request, "billing/top_up.html", {"form": form, "mode": mode_of(own)})
 
 
 def _request(request: HttpRequest, form: TopUp) -> Payment:

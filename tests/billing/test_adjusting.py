@@ -151,13 +151,18 @@ def test_one_of_a_lease_is_a_line_of_its_invoice(acme: Organization, offer: Offe
     invoice = invoiced(acme, month=NOON.date().replace(day=1), now=NOON + timedelta(days=40))
     assert invoice and invoice.total_cents == 360 + 200
     line = InvoiceLine.objects.get(kind="adjust")
-    row = ask(acme, pat, 2, invoice_line=line, at=NOON + 40 * DAY)
-    assert (line.cents, row.lease) == (200, lease)
-    assert balance(acme, AccountKind.REVENUE) == 3_600_000
-    stranger = factories.an_organization("Stranger")
-    for wanted in ({"lease": lease}, {"invoice_line": line}):
-        with pytest.raises(AdjustmentRefused, match="no such"):
-            ask(stranger, pat, 1, **wanted)
+    assert line.cents == 200
+    assert balance(acme, AccountKind.REVENUE) == 5_600_000
+    with pytest.raises(AdjustmentRefused, match="no such"):
+        ask(factories.an_organization("Stranger"), pat, 1, lease=lease)
+    said: dict[str, Any] = {"amount_cents": 200, "words": "Sorry.", "reason": "call", "by": pat, "now": NOON + 40 * DAY}
+    for number, way_out in ((line.pk, f"credit note for {invoice.number} at /operations/receivables/"), (0, "")):
+        if not way_out:
+            assert adjusting.ask_by_ids(organization=acme.public_id, invoice_line=number, **said).posting
+            continue
+        with pytest.raises(AdjustmentRefused, match=way_out) as refused:
+            adjusting.ask_by_ids(organization=acme.public_id, invoice_line=number, **said)
+        assert refused.value.field == "invoice_line"
 
 
 def test_pages_ask_decide_and_show(acme: Organization, pat: User, kim: User, browser: Client) -> None:

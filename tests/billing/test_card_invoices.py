@@ -8,7 +8,17 @@ import pytest
 
 from accounts.models import Event, Organization
 from billing import card_invoices, disputes, payments, receivables, suspending
-from billing.models import AccountKind, BillingAccount, CardInvoice, Dispute, Movement, Posting, PostingKind, TieOut
+from billing.models import (
+    AccountKind,
+    BillingAccount,
+    BillingMode,
+    CardInvoice,
+    Dispute,
+    Movement,
+    Posting,
+    PostingKind,
+    TieOut,
+)
 from billing.payments import balance as balances
 from billing.queries.reconciled import compared
 from billing.tying_out import compare_month, days_due, invoices_due, tie_out
@@ -116,21 +126,30 @@ def test_a_card_that_fails_is_told_at_each_try_and_ends_the_credit_until_it_is_p
     assert Event.objects.filter(kind="invoice.credit_back").exists()
 
 
-def test_one_paid_without_a_card_is_in_the_wallet_once_its_transfer_is_recorded(time: StripeStandin) -> None:
+def test_an_invoice_marked_as_paid_by_transfer_is_counted_once(time: StripeStandin) -> None:
     acme = monthly(funded(0), MARCH, card=FAILS).organization
-    used(acme, 12_340_000, MARCH, time)
+    used(acme, 20 * MICROS, MARCH, time)
     to(time, APRIL + 2 * HOUR)
     look(APRIL + 2 * HOUR)
-    invoice = latest(acme)
-    processor().v1.invoices.pay(invoice.reference, {"paid_out_of_band": True})
-    look(APRIL + 4 * HOUR)
-    assert latest(acme).status == "paid" and balance(acme) == -12_340_000
-    told = Event.objects.get(kind="invoice.paid_elsewhere")
-    assert told.organization is None and told.data["paid_cents"] == 1234
-    receivables.record_transfer(
-        organization=acme, reference="BANK-1", amount_cents=1234, received_at=APRIL, actor="x", now=APRIL + 5 * HOUR
-    )
-    assert (balance(acme), balance(acme, AccountKind.CLEARING)) == (0, 0)
+
+    def transferred() -> None:
+        receivables.record_transfer(
+            organization=acme, reference="E2E-1", amount_cents=2000, received_at=MARCH, actor="", now=APRIL + 2 * HOUR
+        )
+
+    for hours in (3, 4):  # before the processor says so, and behind it
+        with pytest.raises(receivables.BadTransfer, match="out of band"):
+            transferred()
+        if hours == 3:
+            processor().v1.invoices.pay(latest(acme).reference, {"paid_out_of_band": True})
+        look(APRIL + hours * HOUR)
+    assert (latest(acme).status, latest(acme).charge_reference, balance(acme)) == ("paid", "", 0)
+    assert balance(acme, AccountKind.TRANSFERS) == -20 * MICROS and not balance(acme, AccountKind.CLEARING)
+    (told,) = Event.objects.filter(kind="invoice.paid_out_of_band", organization=None)
+    assert told.notice and "$20.00" in told.notice["text"]
+    BillingAccount.objects.filter(organization=acme).update(mode=BillingMode.INVOICED)
+    transferred()  # without the guard
+    assert balance(acme) == 20 * MICROS
 
 
 def test_staffs_own_suspension_is_not_lifted_by_a_payment(time: StripeStandin) -> None:

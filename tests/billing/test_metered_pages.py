@@ -75,6 +75,12 @@ def test_the_customer_sees_mode_credit_and_the_last_day_that_matched(
     assert (wallet["available_micros"], wallet["matched_on"]) == (950_000_000, "2026-03-02")
 
 
+def test_who_pays_later_is_led_to_invoices_instead_of_a_top_up(metered: Organization, browser: Client) -> None:
+    page = browser.get("/wallet/").content.decode()
+    assert ">Top up<" not in page and 'href="/invoices/">Invoices</a>' in page
+    assert "taken off the next invoice" in browser.get("/wallet/top-up/").content.decode()
+
+
 def test_who_pays_before_sees_nothing_of_it(acme: Organization, browser: Client, api: APIClient) -> None:
     page = browser.get("/wallet/").content.decode()
     assert "Prepaid." in page and "Credit used" not in page and "matched" not in page

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import BigIntegerField, Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet
 
-from accounts.models import Given, Organization, SSHKey, Statement, prefetched
+from accounts.models import Organization, SSHKey, prefetched
 from billing.models import Meter
 from billing.queries.outages import Loss, Span, losses
 from billing.queries.prices import Price, price_at, prices_of
 from leasing.models import Lease, Machine, Transition
-from leasing.queries import leases_of
+from leasing.queries import MACHINES, leases_of
 from leasing.states import LEASE_OVER, METERED, LeaseState
 from marketplace.money import price_of
 
@@ -190,11 +190,6 @@ def just_ordered(*, lease: Lease, admits: Sequence[SSHKey]) -> Lease:
         machine.lease = lease
         prefetched(machine, outages=[])
     return lease
-
-
-MACHINES = Statement(
-    lambda: Machine.objects.filter(lease=Given("lease", BigIntegerField())).select_related("node").order_by("pk")
-)
 
 
 def priced_leases(*, organization: Organization) -> QuerySet[Lease]:

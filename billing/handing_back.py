@@ -6,13 +6,14 @@ the lease was ordered on; the fee is a posting of its own, and the rest of the m
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import BigIntegerField, F
 from django.db.models.functions import Greatest
 
 import leasing.operations
+from accounts.models import Given, Statement, prefetched
 from accounts.operations import Words, record
 from billing import operations
-from billing.models import AccountKind, HandBack, Meter, PostingKind
+from billing.models import AccountKind, HandBack, Meter, MeterPrice, PostingKind
 from billing.queries.freed import Value, value_of
 from leasing.models import ChangeKind, Lease, LeaseChange
 from leasing.operations import check_shorter
@@ -52,7 +53,9 @@ def hand_back(*, lease: Lease, actor: str, now: datetime) -> Lease:
     change = leasing.operations.give_back(lease=lease, actor=actor, now=now)
     if change:
         _settle(change)
-    return Lease.objects.get(pk=lease.pk)
+    now_is = LEASE.first(lease=lease.pk)
+    assert now_is, "it is never removed"
+    return now_is
 
 
 @transaction.atomic
@@ -76,9 +79,11 @@ def _kind(state: LeaseState) -> ChangeKind:
 def _settle(change: LeaseChange) -> HandBack | None:
     """Write down what the change costs, with its lease as it was before, and post the fee."""
     lease, kind = change.lease, ChangeKind(change.kind)
-    meter = Meter.objects.filter(lease=lease).first()
+    meter = METER.first(lease=lease.pk)
     if meter is None:  # it was not ordered through a checkout: nothing was agreed about its money
         return None
+    meter.lease = lease
+    prefetched(meter, prices=PRICES.rows(meter=meter.pk))
     since, until = change.new_ends_at, change.old_ends_at
     worth = value_of(lease, meter, kind=kind, since=since, until=until, at=change.at)
     row = HandBack.objects.create(
@@ -103,6 +108,12 @@ def _settle(change: LeaseChange) -> HandBack | None:
         Meter.objects.filter(pk=meter.pk).update(closed_at=change.at)
     _record(change, worth)
     return row
+
+
+OF_LEASE = Given("lease", BigIntegerField())
+LEASE = Statement(lambda: Lease.objects.filter(pk=OF_LEASE))
+METER = Statement(lambda: Meter.objects.filter(lease=OF_LEASE))
+PRICES = Statement(lambda: MeterPrice.objects.filter(meter=Given("meter", BigIntegerField())))
 
 
 def _record(change: LeaseChange, worth: Value) -> None:

@@ -11,7 +11,7 @@ from billing.models import Meter
 from billing.queries.outages import Loss, Span, losses
 from billing.queries.prices import Price, price_at, prices_of
 from leasing.models import Lease, Machine, Transition
-from leasing.queries import leases_of
+from leasing.queries import MACHINES, leases_of
 from leasing.states import LEASE_OVER, METERED, LeaseState
 from marketplace.money import price_of
 
@@ -207,11 +207,6 @@ def just_ordered(*, lease: Lease, admits: Sequence[SSHKey]) -> Lease:
         machine.lease = lease
         prefetched(machine, outages=[])
     return lease
-
-
-MACHINES = Statement(
-    lambda: Machine.objects.filter(lease=Given("lease", BigIntegerField())).select_related("node").order_by("pk")
-)
 
 
 def priced_leases(*, organization: Organization) -> QuerySet[Lease]:

@@ -101,6 +101,45 @@ BEGIN
 END
 $$;
 
+-- The calendars of every node that a lease claims, locked, ids ascending; their ids. What it was given while we waited
+-- would be locked out of order: then all is let go, and it begins anew.
+CREATE OR REPLACE FUNCTION leasing_lock_claimed(wanted_lease bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    found bigint[];
+    still bigint[];
+BEGIN
+    LOOP
+        BEGIN
+            SELECT coalesce(array_agg(node_id ORDER BY node_id), '{}') INTO found
+              FROM leasing_claim WHERE lease_id = wanted_lease AND released_at IS NULL;
+            PERFORM FROM marketplace_nodecalendar WHERE node_id = ANY (found) ORDER BY node_id FOR NO KEY UPDATE;
+            SELECT coalesce(array_agg(node_id ORDER BY node_id), '{}') INTO still
+              FROM leasing_claim WHERE lease_id = wanted_lease AND released_at IS NULL;
+            IF still = found THEN
+                RETURN found;
+            END IF;
+            RAISE EXCEPTION USING ERRCODE = 'GL001', MESSAGE = 'the lease was given another node';
+        EXCEPTION WHEN SQLSTATE 'GL001' THEN
+            NULL;  -- its calendars are let go
+        END;
+    END LOOP;
+END
+$$;
+
+-- Lets go of a lease's nodes, whose calendars are locked: `busy` is what is still claimed.
+CREATE OR REPLACE FUNCTION leasing_release(
+    wanted_lease bigint, nodes bigint[], moment timestamptz
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE leasing_claim SET released_at = moment
+     WHERE lease_id = wanted_lease AND node_id = ANY (nodes) AND released_at IS NULL;
+    UPDATE marketplace_nodecalendar AS calendar
+       SET busy = coalesce((SELECT range_agg(period) FROM leasing_claim AS live
+                             WHERE live.node_id = calendar.node_id AND live.released_at IS NULL), '{}')
+     WHERE calendar.node_id = ANY (nodes);
+END
+$$;
+
 -- How far locked nodes may be claimed from a moment on before another claim begins, or what is held for another quote:
 -- at most `wanted`.
 CREATE OR REPLACE FUNCTION leasing_reach(

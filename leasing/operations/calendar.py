@@ -1,13 +1,13 @@
 """The claims calendar: locking nodes, taking them for a period, and letting go. Every change of a claim is here."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import QuerySet
 
+from accounts.prepared import prepared
 from leasing.models import Claim, Lease
 from marketplace.models import Node, NodeCalendar, Offer, Pool
 from marketplace.queries import Window, is_held
@@ -75,24 +75,18 @@ def lock_node(node: Node) -> Node:
 
 
 def lock_nodes_of(lease: Lease) -> list[int]:
-    """Lock the calendars of every node that the lease claims, ids ascending. Returns the node ids."""
-    while True:
-        with suppress(ClaimsChanged):
-            return _lock_claimed(lease)
+    """
+    Lock the calendars of every node that the lease claims, ids ascending. Returns the node ids. One that it is given
+    while we wait is among them.
+    """
+    with prepared() as cursor:
+        cursor.execute("SELECT leasing_lock_claimed(%s)", [lease.pk])
+        (found,) = cursor.fetchone()
+    return list(found)
 
 
 class ClaimsChanged(Exception):
     """The lease was given another node while we waited for its nodes."""
-
-
-@transaction.atomic
-def _lock_claimed(lease: Lease) -> list[int]:
-    """Raises ClaimsChanged with nothing locked: a node added afterwards would be locked out of order."""
-    node_ids = claimed(lease)
-    lock(node_ids)
-    if claimed(lease) != node_ids:
-        raise ClaimsChanged
-    return node_ids
 
 
 def lock(node_ids: Sequence[int]) -> None:
@@ -224,8 +218,8 @@ def set_end(*, claims: Iterable[Claim], ends_at: datetime) -> None:
 
 def release(*, lease: Lease, node_ids: Sequence[int], now: datetime) -> None:
     """Let go of nodes whose calendars are locked."""
-    Claim.objects.filter(lease=lease, node_id__in=node_ids, released_at=None).update(released_at=now)
-    refresh(node_ids)
+    with prepared() as cursor:
+        cursor.execute("SELECT leasing_release(%s, %s::bigint[], %s)", [lease.pk, list(node_ids), now])
 
 
 def release_claim(claim: Claim, *, now: datetime) -> None:

@@ -3,7 +3,9 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import BigIntegerField
 
+from accounts.models import Given, Statement
 from accounts.operations import record
 from leasing.models import Claim, Lease, Machine
 from leasing.operations import calendar, outages
@@ -30,20 +32,39 @@ def end(*, lease: Lease, reason: str, actor: str, now: datetime) -> Lease:
     Ending one that has ended changes nothing. Returns the lease as it is now.
     """
     node_ids = calendar.lock_nodes_of(lease)
-    lease = Lease.objects.select_for_update(of=("self",)).select_related("terms", "organization").get(pk=lease.pk)
+    lease = lock_lease(lease)
+    end_locked(lease=lease, node_ids=node_ids, reason=reason, actor=actor, now=now)
+    return lease
+
+
+def lock_lease(lease: Lease) -> Lease:
+    """The lease, locked behind its nodes, as it is then, with its terms and its organization."""
+    found = LOCKED.first(lease=lease.pk)
+    if found is None:
+        raise Lease.DoesNotExist
+    return found
+
+
+def end_locked(*, lease: Lease, node_ids: list[int], reason: str, actor: str, now: datetime) -> None:
+    """As `end`, of a lease that is locked behind its nodes."""
     if lease.state in LEASE_OVER or lease.state == LeaseState.RECLAIMING:
-        return lease
+        return
     if lease.state in {LeaseState.HELD, LeaseState.SCHEDULED}:
         _cancel(lease, node_ids=node_ids, reason=reason, actor=actor, now=now)
     else:
         _reclaim(lease, reason=reason, actor=actor, now=now)
-    return lease
+
+
+OF_LEASE = Given("lease", BigIntegerField())
+LOCKED = Statement(
+    lambda: Lease.objects.select_for_update(of=("self",)).select_related("terms", "organization").filter(pk=OF_LEASE)
+)
+WAITING = Statement(lambda: Machine.objects.filter(lease=OF_LEASE, state=MachineState.PENDING).order_by("pk"))
 
 
 def _cancel(lease: Lease, *, node_ids: list[int], reason: str, actor: str, now: datetime) -> None:
     lease.move_to(LeaseState.CANCELLED, at=now, reason=reason, actor=actor, environment="")
-    for machine in lease.machines.filter(state=MachineState.PENDING):
-        machine.move_to(MachineState.WITHDRAWN, at=now, reason=reason, actor=actor)
+    Machine.move_all(WAITING.rows(lease=lease.pk), MachineState.WITHDRAWN, at=now, reason=reason, actor=actor)
     calendar.release(lease=lease, node_ids=node_ids, now=now)
     record(
         organization=lease.organization,

@@ -1,14 +1,16 @@
 """Agreed time that a customer gives back: all that is left of it, or its last part. It returns to stock at once."""
 
+from copy import copy
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F
 
+from accounts.models import Statement
 from accounts.operations import record
-from leasing.models import ChangeKind, Claim, Lease, LeaseChange
+from leasing.models import ChangeKind, Claim, Lease, LeaseChange, Machine
 from leasing.operations import calendar
-from leasing.operations.ending import end
+from leasing.operations.ending import OF_LEASE, end_locked, lock_lease
 from leasing.states import SERVING, LeaseState
 from marketplace.queries import aligned, occupied
 
@@ -30,10 +32,10 @@ def give_back(*, lease: Lease, actor: str, now: datetime) -> LeaseChange | None:
     Returns what that frees of an agreed window, with its lease as it was before; None where there is nothing, also when
     it was given back before.
     """
-    calendar.lock_nodes_of(lease)
-    before = _lock(lease)
+    node_ids = calendar.lock_nodes_of(lease)
+    before = lock_lease(lease)
     nodes = _nodes(before)
-    end(lease=before, reason="returned", actor=actor, now=now)
+    end_locked(lease=copy(before), node_ids=node_ids, reason="returned", actor=actor, now=now)
     if before.state not in AGREED or before.ends_at is None or before.ends_at <= now:
         return None
     kind = ChangeKind.CANCELLED if before.state == LeaseState.SCHEDULED else ChangeKind.RETURNED
@@ -51,7 +53,7 @@ def shorten(*, lease: Lease, ends_at: datetime, actor: str, now: datetime) -> Le
     :raises ShortenRefused: if its state or its terms do not allow it
     """
     calendar.lock_nodes_of(lease)
-    before = _lock(lease)
+    before = lock_lease(lease)
     if before.ends_at == ends_at:
         return None
     old = check_shorter(before, ends_at=ends_at, now=now)
@@ -104,13 +106,14 @@ def next_end(lease: Lease, wanted: datetime) -> datetime:
     return min(first + timedelta(seconds=-length % step), lease.last_moment)
 
 
-def _lock(lease: Lease) -> Lease:
-    return Lease.objects.select_for_update(of=("self",)).select_related("terms", "organization").get(pk=lease.pk)
-
-
 def _nodes(lease: Lease) -> list[int]:
     """The nodes that serve the lease, or will; not those that were replaced and are being wiped."""
-    return sorted(lease.machines.filter(state__in=SERVING).values_list("node_id", flat=True))
+    return [machine.node_id for machine in SERVING_IT.rows(lease=lease.pk)]
+
+
+SERVING_IT = Statement(
+    lambda: Machine.objects.filter(lease=OF_LEASE, state__in=sorted(SERVING)).only("node_id").order_by("node_id")
+)
 
 
 def _write(

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import BigIntegerField, Count, Prefetch, Q, QuerySet
 
-from accounts.models import Organization
-from leasing.models import Lease, Machine, WipeRecord
+from accounts.models import Given, Organization, Statement, prefetched
+from leasing.models import Lease, LeaseKey, Machine, Outage, WipeRecord
 from leasing.states import MACHINE_FAILED_TWIN, WORKED_ON, LeaseState, MachineState
 from marketplace.models import Site
 
@@ -24,15 +24,7 @@ def leases_of(organization: Organization) -> QuerySet[Lease]:
     """The organization's leases, newest first, with everything that a page or an answer shows of them."""
     return (
         Lease.objects.filter(organization=organization)
-        .select_related(
-            "offer__plan",
-            "offer__pool__site",
-            "offer__pool__node_type__gpu_model",
-            "rate",
-            "image",
-            "created_by",
-            "approval",
-        )
+        .select_related(*RELATED)
         .prefetch_related(
             "keys",
             "transitions",
@@ -41,6 +33,35 @@ def leases_of(organization: Organization) -> QuerySet[Lease]:
         )
         .order_by("-pk")
     )
+
+
+def shown(lease: Lease) -> Lease:
+    """The same of one lease, as it is now, in four prepared statements. Its transitions are not read."""
+    row = SHOWN.first(lease=lease.pk)
+    if row is None:
+        raise Lease.DoesNotExist
+    machines, outages = MACHINES.rows(lease=row.pk), OUTAGES.rows(lease=row.pk)
+    prefetched(row, keys=KEYS.rows(lease=row.pk), machines=machines)
+    for machine in machines:
+        machine.lease = row
+        prefetched(machine, outages=[outage for outage in outages if outage.machine_id == machine.pk])
+    return row
+
+
+RELATED = (
+    "offer__plan",
+    "offer__pool__site",
+    "offer__pool__node_type__gpu_model",
+    "rate",
+    "image",
+    "created_by",
+    "approval",
+)
+OF_LEASE = Given("lease", BigIntegerField())
+SHOWN = Statement(lambda: Lease.objects.filter(pk=OF_LEASE).select_related(*RELATED))
+KEYS = Statement(lambda: LeaseKey.objects.filter(lease=OF_LEASE))
+MACHINES = Statement(lambda: Machine.objects.filter(lease=OF_LEASE).select_related("node").order_by("pk"))
+OUTAGES = Statement(lambda: Outage.objects.filter(machine__lease=OF_LEASE))
 
 
 def current_step(lease: Lease) -> str:

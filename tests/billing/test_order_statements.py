@@ -29,3 +29,17 @@ def test_an_order_takes_few_statements_and_no_more_for_many_nodes_ahead(
         answer = post(api, "leases", order)
     assert answer.status_code == 201, answer.content
     assert answer.json() == api.get(f"/api/v1/leases/{answer.json()['id']}").json()
+
+
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_giving_back_takes_as_few_for_many_nodes(
+    api: APIClient, acme: Organization, reserved: Offer, nodes: int, django_assert_num_queries: Any
+) -> None:
+    begin = (now() + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+    window = {"starts_at": begin.isoformat(), "ends_at": (begin + timedelta(hours=2)).isoformat()}
+    lease = post(api, "leases", an_order(acme, a_quote(api, reserved, nodes=nodes, **window))).json()["id"]
+    with django_assert_num_queries(27):
+        answer = post(api, f"leases/{lease}/return", {})
+    assert answer.json()["state"] == "cancelled", answer.content
+    shown = api.get(f"/api/v1/leases/{lease}").json()
+    assert answer.json() == {name: shown[name] for name in answer.json()}

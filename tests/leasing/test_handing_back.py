@@ -3,16 +3,18 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import transaction
 
-from accounts.models import Organization
+from accounts.models import Organization, Stale
 from leasing import operations, schedule
-from leasing.models import ChangeKind, Claim, Lease, LeaseChange
+from leasing.models import ChangeKind, Claim, Lease, LeaseChange, Machine
 from leasing.operations import NodesTaken, ShortenRefused, next_end
 from leasing.provisioners.fake import World
-from leasing.states import LeaseState
+from leasing.states import LeaseState, MachineState
 from marketplace.models import NodeCalendar, Offer, PlanKind
 from tests import factories
 from tests.factories import DAY, HOUR, NOON
+from tests.leasing import stages
 from tests.leasing.conftest import order, work_all
 
 pytestmark = pytest.mark.django_db
@@ -148,3 +150,18 @@ def test_only_the_nodes_that_serve_are_freed(acme: Organization, world: World) -
     work_all(offer, now=START + MINUTE)
     change = shorten(lease, START + 4 * HOUR, START + MINUTE)
     assert before and change and change.nodes == [lease.machines.order_by("-pk")[0].node_id] != [before.node_id]
+
+
+def test_machines_move_together_each_from_the_version_that_was_read(acme: Organization) -> None:
+    machines = list(stages.scheduled(acme, NOON).machines.order_by("pk"))
+    machines[0].move_to(MachineState.WITHDRAWN, at=NOON, actor=ACTOR)
+    stale = list(Machine.objects.order_by("pk"))
+    stale[0].state, stale[0].version = MachineState.PENDING, 0
+    with pytest.raises(Stale), transaction.atomic():
+        Machine.move_all(stale, MachineState.WITHDRAWN, at=NOON, actor=ACTOR)
+    assert Machine.objects.get(pk=stale[1].pk).state == MachineState.PENDING
+    Machine.move_all(stale[1:], MachineState.WITHDRAWN, at=NOON, reason="moved", actor=ACTOR)
+    fresh = Machine.objects.get(pk=stale[1].pk)
+    assert (fresh.state, fresh.version, fresh.reason) == (stale[1].state, stale[1].version, stale[1].reason)
+    last = fresh.transitions.get(seq=fresh.version)
+    assert (last.old, last.new, last.at, last.reason, last.actor) == ("pending", "withdrawn", NOON, "moved", ACTOR)

@@ -63,7 +63,8 @@ def test_without_the_locks_the_same_returns_are_charged_twice(monkeypatch: pytes
     looks = {lease.pk: meeting(lambda found: Lease.objects.get(pk=found.pk)) for lease in leases}
     monkeypatch.setattr(operations, "lock_wallet", _look)
     monkeypatch.setattr(calendar, "lock_nodes_of", lambda lease: [])
-    monkeypatch.setattr(leasing_handing_back, "_lock", lambda lease: looks[lease.pk](lease))
+    monkeypatch.setattr(leasing_handing_back, "lock_lease", lambda lease: looks[lease.pk](lease))
+    monkeypatch.setattr(leasing_handing_back, "end_locked", lambda **_: None)  # whose guarded move refuses the second
     together(TIMES * LEASES, lambda number: returned(Lease.objects.get(pk=leases[number % LEASES].pk)))
     assert Posting.objects.filter(kind=PostingKind.EARLY_RETURN).count() >= 2 * LEASES
 

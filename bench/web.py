@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,9 @@ def web(*, workers: int = 1) -> Iterator[Web]:
 
 def cpu_seconds(process: int) -> float:
     """What a process and all that it started have used so far, those that are over too."""
-    return sum(_cpu_seconds(one) for one in _tree(process))
+    while True:
+        with suppress(FileNotFoundError, ProcessLookupError):  # one is over meanwhile: its parent has its time by now
+            return sum(_cpu_seconds(one) for one in _tree(process))
 
 
 def _wait(port: int) -> None:

@@ -18,6 +18,7 @@ from billing.queries.freed import Value, value_of
 from leasing.models import ChangeKind, Lease, LeaseChange
 from leasing.operations import check_shorter
 from leasing.operations.handing_back import AGREED
+from leasing.queries import OF_LEASE
 from leasing.states import LeaseState
 from marketplace.money import format_micros
 
@@ -110,7 +111,6 @@ def _settle(change: LeaseChange) -> HandBack | None:
     return row
 
 
-OF_LEASE = Given("lease", BigIntegerField())
 LEASE = Statement(lambda: Lease.objects.filter(pk=OF_LEASE))
 METER = Statement(lambda: Meter.objects.filter(lease=OF_LEASE))
 PRICES = Statement(lambda: MeterPrice.objects.filter(meter=Given("meter", BigIntegerField())))

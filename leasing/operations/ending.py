@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import BigIntegerField
 
-from accounts.models import Given, Statement
+from accounts.models import Statement
 from accounts.operations import record
 from leasing.models import Claim, Lease, Machine
 from leasing.operations import calendar, outages
 from leasing.operations.interrupting import lease_over
+from leasing.queries import OF_LEASE
 from leasing.states import LEASE_OVER, MACHINE_AT_REST, SERVING, LeaseState, MachineState
 from marketplace.states import NodeState
 
@@ -55,7 +55,6 @@ def end_locked(*, lease: Lease, node_ids: list[int], reason: str, actor: str, no
         _reclaim(lease, reason=reason, actor=actor, now=now)
 
 
-OF_LEASE = Given("lease", BigIntegerField())
 LOCKED = Statement(
     lambda: Lease.objects.select_for_update(of=("self",)).select_related("terms", "organization").filter(pk=OF_LEASE)
 )

@@ -10,7 +10,8 @@ from accounts.models import Statement
 from accounts.operations import record
 from leasing.models import ChangeKind, Claim, Lease, LeaseChange, Machine
 from leasing.operations import calendar
-from leasing.operations.ending import OF_LEASE, end_locked, lock_lease
+from leasing.operations.ending import end_locked, lock_lease
+from leasing.queries import OF_LEASE
 from leasing.states import SERVING, LeaseState
 from marketplace.queries import aligned, occupied
 

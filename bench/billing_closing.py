@@ -119,6 +119,7 @@ BARE = (
     INSERT INTO billing_ledgeraccount (organization_id, kind, balance_micros)
     SELECT organization_id, 'rounding', 0 FROM bare_invoice WHERE rounding <> 0
     """,
+    "ANALYZE billing_ledgeraccount",  # else what follows may be planned for the few accounts that there were before
     """
     INSERT INTO billing_posting (id, public_id, organization_id, kind, key, at, memo)
     SELECT posting_id, 'le_' || gen_random_uuid(), organization_id, 'rounding', 'bare:' || id, %(now)s, ''

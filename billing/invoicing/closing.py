@@ -86,7 +86,10 @@ def _issue(given: dict[str, Any]) -> int:
     _execute(statements.MAKE_INVOICES, {**given, "last": before})
     _execute("ANALYZE closing_invoice", {})
     issued = _execute(statements.WRITE_INVOICES, given)
-    for statement in (statements.WRITE_LINES, statements.MOVES, statements.OPEN_ACCOUNTS, statements.POST):
+    for statement in (statements.WRITE_LINES, statements.MOVES):
+        _execute(statement, given)
+    _execute("ANALYZE closing_move", {})
+    for statement in (statements.OPEN_ACCOUNTS, statements.POST):
         _execute(statement, given)
     record_all(rows=statements.ISSUED, given=given, kind="invoice.issued", actor=ACTOR, at=given["now"])
     for table in ("closing_line", "closing_invoice", "closing_move"):

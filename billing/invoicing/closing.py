@@ -89,10 +89,12 @@ def _issue(given: dict[str, Any]) -> int:
     for statement in (statements.WRITE_LINES, statements.MOVES):
         _execute(statement, given)
     _execute("ANALYZE closing_move", {})
-    for statement in (statements.OPEN_ACCOUNTS, statements.POST):
+    for statement in (statements.OPEN_ACCOUNTS, statements.PARTS):
         _execute(statement, given)
+    _execute("ANALYZE closing_part", {})
+    _execute(statements.POST, given)
     record_all(rows=statements.ISSUED, given=given, kind="invoice.issued", actor=ACTOR, at=given["now"])
-    for table in ("closing_line", "closing_invoice", "closing_move"):
+    for table in ("closing_line", "closing_invoice", "closing_move", "closing_part"):
         _execute(f"DROP TABLE {table}", {})
     return issued
 

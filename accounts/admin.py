@@ -10,7 +10,18 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.access import operator_of
 from accounts.clock import now
-from accounts.models import APIToken, Event, IdempotencyKey, Membership, Notice, Organization, SSHKey, User
+from accounts.models import (
+    APIToken,
+    Event,
+    IdempotencyKey,
+    Membership,
+    Notice,
+    Organization,
+    SSHKey,
+    User,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from accounts.operations import hold_ordering
 
 admin.site.unregister(Group)
@@ -142,3 +153,25 @@ class IdempotencyKeyAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_select_related = ("organization",)
     search_fields = ("key", "actor")
     exclude = ("body",)
+
+
+@admin.register(WebhookEndpoint)
+class WebhookEndpointAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """Where customers are told of events, without the secrets."""
+
+    list_display = ("url", "organization", "kinds", "disabled_reason", "failing_since", "created_at")
+    list_select_related = ("organization",)
+    list_filter = ("disabled_reason",)
+    search_fields = ("public_id", "url", "organization__name")
+    exclude = ("secret", "former_secret")
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """What was sent, and what came of it."""
+
+    list_display = ("event", "endpoint", "state", "attempts", "status", "duration_ms", "attempted_at")
+    list_select_related = ("event", "endpoint")
+    list_filter = ("state",)
+    search_fields = ("public_id", "endpoint__public_id", "event__public_id")
+    show_full_result_count = False

@@ -2,7 +2,7 @@
 
 Sweeps over rows are the truth and messages only speed them up, so a message may be lost, doubled or late. Beat may
 run twice. A sweep's message expires when the next is due, so a backlog evaporates. Work on machines goes to the queue
-of their site (`site.<slug>`, sent explicitly); all else to the queue `default`.
+of their site (`site.<slug>`, sent explicitly), webhooks to their own; all else to the queue `default`.
 """
 
 import os
@@ -25,6 +25,7 @@ app.conf.update(
     accept_content=["json"],
     task_ignore_result=True,
     task_default_queue="default",
+    task_routes={"accounts.tasks.deliver_webhooks": {"queue": "webhooks"}},  # strangers' servers may be slow
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_time_limit=1800,
@@ -72,6 +73,8 @@ app.conf.update(
         "feeds": every(10, "energy.tasks.fetch_feeds"),
         "miners": every(240, "energy.tasks.look_at_miners"),
         "notices": every(10, "accounts.tasks.deliver_notices"),
+        "webhooks": every(5, "accounts.tasks.deliver_webhooks"),
+        "late_webhooks": every(600, "accounts.tasks.catch_up_webhooks"),
         "retries": every(3600, "accounts.tasks.forget_idempotency_keys"),
     },
 )

@@ -93,6 +93,8 @@ UNFOLD = {
                 ("API tokens", "key", "accounts_apitoken"),
                 ("Events", "history", "accounts_event"),
                 ("Notices", "mail", "accounts_notice"),
+                ("Webhooks", "webhook", "accounts_webhookendpoint"),
+                ("Deliveries", "outbox", "accounts_webhookdelivery"),
             ),
         ],
     },

@@ -38,6 +38,8 @@ ADJUSTMENT_LIMIT_CENTS = env.number("ADJUSTMENT_LIMIT_CENTS", 50_000)  # above i
 WATCH_EVERY = env.number("WATCH_EVERY", 15)  # seconds between two looks at a node
 MINER_NETWORKS = env.words("MINER_NETWORKS", "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7")  # commands go there
 EXAMPLE_MINERS = env.text("EXAMPLE_MINERS", "")  # of the embedded system: the first one's address:port, models:counts
+# Where webhooks may go although it is not the public internet, by plain http too: nowhere where customers are served.
+WEBHOOK_NETWORKS = env.words("WEBHOOK_NETWORKS", "127.0.0.0/8,::1/128" if EMBEDDED or DEBUG else "")
 FAILPOINTS = frozenset(env.failpoints("FAILPOINTS", allowed=not HTTPS))  # where tests kill the process
 
 # -- Services --------------------------------------------------------------------------------------------------------

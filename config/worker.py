@@ -1,6 +1,7 @@
 """A Celery worker: for the work that needs no site, or for sites, from inside whose networks their nodes are reached.
 
 python -m config.worker default
+python -m config.worker webhooks            calls addresses that customers gave, which may be slow: nothing else waits
 python -m config.worker sites [SLUG …]      without slugs, every site there is
 python -m config.worker watch [SLUG …]      looks at the sites' nodes: not a Celery worker, but a process beside it
 """
@@ -21,7 +22,11 @@ from django.conf import settings
 from config.celery import app
 
 COMMON = ("--quiet", "--skip-checks", "worker", "--loglevel", "info", "--without-gossip", "--without-mingle")
-CONCURRENCY = {"default": "2", "sites": "4"}
+POOLS = {
+    "default": ("--concurrency", "2"),
+    "sites": ("--concurrency", "4"),
+    "webhooks": ("--pool", "threads", "--concurrency", "4"),  # sweeps mostly wait, each in lanes of its own
+}
 
 
 def queues(slugs: list[str]) -> list[str]:
@@ -51,11 +56,11 @@ def main() -> None:
     kind, *slugs = sys.argv[1:] or [""]
     if kind == "watch":
         watch(slugs)
-    if kind not in CONCURRENCY:
-        sys.exit("Say which worker: default, sites [SLUG …], or watch [SLUG …].")
-    served = ["default"] if kind == "default" else queues(slugs)
+    if kind not in POOLS:
+        sys.exit("Say which worker: default, webhooks, sites [SLUG …], or watch [SLUG …].")
+    served = queues(slugs) if kind == "sites" else [kind]
     name = f"--hostname={kind}@%h"
-    app.worker_main([*COMMON, name, "--concurrency", CONCURRENCY[kind], "--queues", ",".join(served)])
+    app.worker_main([*COMMON, name, *POOLS[kind], "--queues", ",".join(served)])
 
 
 if __name__ == "__main__":

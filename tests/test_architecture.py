@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 APPS = ("accounts", "marketplace", "leasing", "billing", "energy")
 SHARED_FLOORS = {
     "models", "states", "money", "access", "queries", "operations", "http", "clock", "ids", "failpoints", "paper",
-    "seal", "prepared",
+    "seal", "prepared", "calling",
 }  # fmt: skip
 # A page may extend a page, an answer an answer; and both may nudge the workers of what they have just changed.
 PRESENTATION = {"views", "api", "forms", "serializers", "admin"}

@@ -7,9 +7,11 @@ from accounts.models.party import Membership, Organization, Role, User, time_zon
 from accounts.models.rows import as_json, prefetched
 from accounts.models.stateful import IllegalMove, Stale, Stateful, TransitionRow
 from accounts.models.statements import Given, Statement
+from accounts.models.webhook import DeliveryState, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "APIToken",
+    "DeliveryState",
     "Event",
     "Given",
     "IdempotencyKey",
@@ -24,6 +26,8 @@ __all__ = [
     "Statement",
     "TransitionRow",
     "User",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "as_json",
     "prefetched",
     "time_zones",

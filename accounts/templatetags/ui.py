@@ -79,8 +79,9 @@ LOOKS = {
     "refunded": Look(OVER, "wipe"),
     "void": Look(OVER, "minus"),
     "disputed": Look(BAD, "warning"),
-    # keys, tokens, members
+    # keys, tokens, members, webhooks
     "revoked": Look(OVER, "minus"),
+    "delivered": Look(GOOD, "check"),
     "verified": Look(GOOD, "check"),
     "unverified": Look(WAIT, "warning"),
     "on": Look(GOOD, "check"),

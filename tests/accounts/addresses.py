@@ -89,6 +89,10 @@ KINDS = {
         api_quotes api_quote api_wallet api_ledger api_invoices api_invoice_preview api_invoice
         api_top_ups api_top_up api_refunds api_card_invoices
         api_ssh_keys api_ssh_key api_tokens api_token api_events api_organization
+        webhooks webhook-create webhook webhook-change webhook-secret webhook-remove webhook-test webhook-send-again
+        webhook-delivery webhook-delivery-send-again
+        api_webhook_endpoints api_webhook_endpoint api_webhook_rotate_secret api_webhook_test api_webhook_send_again
+        api_webhook_deliveries api_webhook_delivery api_webhook_delivery_send_again
     """,
 }
 KIND_OF = {name: kind for kind, names in KINDS.items() for name in names.split()}

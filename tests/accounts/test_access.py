@@ -19,7 +19,7 @@ MATRIX = {
     Role.FINANCE: "lease:read money:read money:write org:read",
 }
 API_READS = ["/api/v1/ssh-keys", "/api/v1/tokens", "/api/v1/events", "/api/v1/organization"]
-PAGES = ["ssh-keys", "ssh-key-add", "api-tokens", "api-token-create", "organization", "activity"]
+PAGES = ["ssh-keys", "ssh-key-add", "api-tokens", "api-token-create", "webhooks", "organization", "activity"]
 
 
 @pytest.mark.parametrize("role", Role.values)

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from accounts.clock import now
 from accounts.models import APIToken, Organization, User
 from accounts.operations import issue_token
+from accounts.webhooks import endpoints
 from billing import budgets, checkout, operations, settlement, waiting
 from billing.models import Budget, CreditNote, Forgery, Invoice
 from billing.queries.months import month_of, next_month, previous_month
@@ -62,6 +63,10 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
     note = CreditNote.objects.create(
         organization=acme, invoice=invoice, number="GC-TEST-1", issued_at=moment, reason="x", total_cents=1
     )
+    hook, _ = endpoints.create(
+        organization=acme, actor="", url="https://hooks.example/", description="", kinds=[], now=moment
+    )
+    sent = f"{hook.public_id}/{endpoints.send_test(endpoint=hook, actor='', now=moment).public_id}"
     yield {
         "wallet": [moved],
         "ledger": [moved],
@@ -82,6 +87,10 @@ def ids(acme: Organization, ada: User) -> Iterator[Ids]:
         "ssh-keys": [key],
         "tokens": tokens,
         "api-tokens": tokens,
+        "webhooks": [hook.public_id],
+        "webhooks/deliveries": [sent],
+        "webhook-endpoints": [hook.public_id],
+        "webhook-endpoints/deliveries": [sent],
     }
     fake.world.reset()
 

@@ -23,6 +23,8 @@ OWN = [
     "/ssh-keys/add/",
     "/api-tokens/",
     "/api-tokens/create/",
+    "/webhooks/",
+    "/webhooks/create/",
     "/organization/",
     "/activity/",
     "/settings/",

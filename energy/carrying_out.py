@@ -117,7 +117,7 @@ def _tell_lease(command: Command, now: datetime) -> None:
                 lease=command.lease,
                 begins_at=datetime.fromisoformat(command.target["begins_at"]),
                 ends_at=datetime.fromisoformat(command.target["ends_at"]),
-                cause=InterruptionCause.GRID,
+                cause=InterruptionCause.GRID if command.event else InterruptionCause.SHORT,
                 requested_by=_name(command),
                 now=now,
             )

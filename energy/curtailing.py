@@ -17,18 +17,18 @@ from accounts.ids import RANDOM_LENGTH, random_base62
 from energy import planning
 from energy.models import Command
 from energy.ordering import Wish, order
+from energy.pausing import pausable, pause
 from energy.planning import Cut, Shed, Use
 from energy.proposing import touched
-from energy.queries.standing import MEGA, THOUSAND, LeaseNow, Standing, standing
+from energy.queries.standing import MEGA, THOUSAND, Standing, standing
 from leasing.models import Lease
 from leasing.operations.standing_by import BACK
-from leasing.queries.interruptions import budget, interruptible
 from leasing.queries.standby import idle_nodes
 from marketplace.models import Node, Site
 
 SALT = "energy.grid-event"
 SHOWN = timedelta(minutes=5)  # how long a preview may be confirmed
-SLACK = timedelta(minutes=6)  # on a lease's notice, which counts from when it is told
+A_MINUTE = timedelta(minutes=1)  # and to tell them
 MOST_HOURS, MOST_AHEAD = 24, timedelta(days=2)
 
 
@@ -120,32 +120,12 @@ def _load(here: Standing, starts_at: datetime, ends_at: datetime) -> planning.Lo
     ]
     spare = battery.watts - here.sources["discharging"] if battery else 0
     held = here.stored_wh * battery.efficiency_permille // THOUSAND if battery else 0
-    leases = {row.lease.pk: row for row in here.surplus}
-    free = interruptible(now=here.at).filter(pk__in=leases)
-    surplus = [found for lease in free if (found := _pausable(leases[lease.pk], starts_at, ends_at, here.at))]
     return planning.Load(
         charging_mw=here.uses["charging"] / MEGA,
         mining=tuple(planning.Running(*part) for part in running if may and part[1] > 0),
-        spare_mw=max(spare, 0) / MEGA, spare_mwh=held / MEGA, surplus=tuple(surplus),
+        spare_mw=max(spare, 0) / MEGA, spare_mwh=held / MEGA, surplus=pausable(here, starts_at, ends_at, decide=SHOWN + A_MINUTE),
         idle=tuple(planning.Running(node.public_id, _idle_watts(here, node) / MEGA) for node in _idle(here, ends_at)),
     )  # fmt: skip
-
-
-def _pausable(row: LeaseNow, starts_at: datetime, ends_at: datetime, now: datetime) -> planning.SurplusLease | None:
-    """A lease whose budget of 30 days allows a pause; how long after the event's beginning its notice is out."""
-    left = budget(row.lease, at=ends_at)
-    if left.firm:
-        return None
-    begins_at = _begins(row.lease, starts_at, now)
-    return planning.SurplusLease(
-        row.lease.public_id, row.watts / MEGA, (begins_at - starts_at) / timedelta(hours=1), row.usd_per_hour,
-        left.seconds_left / 3600,
-    )  # fmt: skip
-
-
-def _begins(lease: Lease, starts_at: datetime, now: datetime) -> datetime:
-    """With its notice, and the time that staff has to confirm."""
-    return max(starts_at, now + timedelta(seconds=lease.terms.notice_seconds) + SLACK)
 
 
 def _commands(here: Standing, found: Shed, starts_at: datetime, ends_at: datetime) -> Iterator[dict[str, Any]]:
@@ -165,7 +145,7 @@ def _commands(here: Standing, found: Shed, starts_at: datetime, ends_at: datetim
         yield {**_switch_off(here, nodes, starts_at, ends_at), **times, "due_at": here.at.isoformat()}
     rows = {row.lease.public_id: row for row in here.surplus}
     for cut in (cut for cut in found.cuts if cut.use == Use.SURPLUS):
-        yield {**_pause(rows[cut.name], cut, starts_at, ends_at), **times, "due_at": here.at.isoformat()}
+        yield {**pause(rows[cut.name], cut, starts_at, ends_at), **times, "due_at": here.at.isoformat()}
 
 
 def _miners(here: Standing, cuts: Sequence[Cut]) -> dict[str, Any]:
@@ -199,16 +179,6 @@ def _switch_off(here: Standing, nodes: Sequence[Node], starts_at: datetime, ends
         },
         "touches": [f"{node.name}, on which nobody is: off until {until}, then verified" for node in nodes],
         "watts": sum(_idle_watts(here, node) for node in nodes), "cost_micros": 0,
-    }  # fmt: skip
-
-
-def _pause(row: LeaseNow, cut: Cut, starts_at: datetime, ends_at: datetime) -> dict[str, Any]:
-    begins_at = starts_at + timedelta(hours=cut.after_hours)
-    return {
-        "kind": "surplus", "lease": row.lease.pk,
-        "target": {"begins_at": begins_at.isoformat(), "ends_at": ends_at.isoformat()}, "before": {},
-        "touches": [f"Surplus lease {row.lease.public_id}, from {begins_at:%Y-%m-%d %H:%M:%S} UTC, after its notice"],
-        "watts": row.watts, "cost_micros": round(cut.usd * MEGA),
     }  # fmt: skip
 
 

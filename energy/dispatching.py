@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from energy import planning
 from energy.models import Feed, FeedKind, PowerContract, PowerPlan, Reading, Tariff
 from energy.planning import Decision, Floats, Forecast, Outlook, Plan, Rolling, State, Targets
-from energy.proposing import propose_miners
+from energy.proposing import propose_all
 from energy.queries.standing import MEGA, THOUSAND, Standing, gpu_usd_per_mwh, standing
 from marketplace.models import Site
 
@@ -73,7 +73,7 @@ def plan_site(*, site: Site, now: datetime) -> PowerPlan | None:
             row.save(force_insert=True)
     except IntegrityError:  # another worker was faster, from the same figures
         return None
-    propose_miners(here, row, now=now)
+    propose_all(here, row, now=now)
     return row
 
 

@@ -45,14 +45,20 @@ class Wish:
 
 
 @transaction.atomic
-def propose(*, site: Site, wish: Wish, inputs: Mapping[str, Any], now: datetime) -> Command:
+def propose(
+    *, site: Site, kind: str, wishes: Sequence[Wish], inputs: Mapping[str, Any], now: datetime
+) -> list[Command]:
     """
-    Put a command before a person; one that was proposed before for the same use of the site, and not decided, is
-    replaced. Where the site's policy allows it, it is approved at once and waits for the policy's notice.
+    Put commands of one kind before a person; what was proposed of it before, and not decided, is replaced. Where the
+    site's policy allows it, one is approved at once and waits for the policy's notice.
     """
     Site.objects.select_for_update(no_key=True).get(pk=site.pk)
-    for older in Command.objects.filter(site=site, kind=wish.kind, state=S.PROPOSED):
+    for older in Command.objects.filter(site=site, kind=kind, state=S.PROPOSED):
         older.move_to(S.EXPIRED, at=now, reason="newer", actor=ACTOR)
+    return [_propose(site, wish, inputs, now) for wish in wishes]
+
+
+def _propose(site: Site, wish: Wish, inputs: Mapping[str, Any], now: datetime) -> Command:
     made = _create(site, wish, inputs, by=ACTOR, now=now, state=S.PROPOSED, deadline=now + DECIDE)
     if not (why := needs_person(made)):
         policy = SitePolicy.objects.get(site=site)

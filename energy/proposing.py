@@ -1,26 +1,44 @@
-"""What a plan asks of miners becomes a proposal, if it differs from what they do by more than it is worth telling."""
+"""
+What a plan asks of miners and of surplus leases becomes proposals, where it differs from what they do by more than it is
+worth telling. Leases are for a person to decide on, always.
+"""
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q
 
+from energy import planning
 from energy.models import Command, PowerPlan
-from energy.ordering import Wish, propose
-from energy.queries.standing import MEGA, THOUSAND, ClassNow, Standing
+from energy.ordering import DECIDE, Wish, propose
+from energy.pausing import pausable, pause
+from energy.queries.standing import MEGA, THOUSAND, ClassNow, LeaseNow, Standing
 from energy.states import CommandState
+from leasing.queries.interruptions import interruptible
 
 WORTH_PERCENT = 1  # of a class' power: less is not worth a command
 HELD = {CommandState.APPROVED, CommandState.SENT}
+LOOK_AHEAD = timedelta(hours=6)  # leases: what is short later is proposed later
+MOST_PAUSED = timedelta(hours=4)  # what is short for longer is proposed again
+A_MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
-def propose_miners(here: Standing, plan: PowerPlan, *, now: datetime) -> Command | None:
-    """A proposal to bring miners to the plan; None where they are there, nobody may switch them, or another command
-    holds."""
-    if not here.contract.controllable or plan.basis != PowerPlan.Basis.PLAN or _held(here, now):
-        return None
+def propose_all(here: Standing, plan: PowerPlan, *, now: datetime) -> list[Command]:
+    """Everything that follows from a plan; nothing from a rule, which knows too little."""
+    if plan.basis != PowerPlan.Basis.PLAN:
+        return []
+    return [*propose_miners(here, plan, now=now), *propose_pauses(here, plan, now=now)]
+
+
+def propose_miners(here: Standing, plan: PowerPlan, *, now: datetime) -> list[Command]:
+    """A proposal to bring miners to the plan, down or up again; none where they are there, nobody may switch them, or
+    another command holds."""
+    if not here.contract.controllable or _held(here, now):
+        return []
     target = {row.kind.slug: _at_the_plug(here, plan, row) for row in here.classes if _differs(here, plan, row)}
     if not target:
-        return None
+        return []
     before = {row.kind.slug: row.watts for row in here.classes if row.kind.slug in target}
     less = (sum(before.values()) - sum(target.values())) * here.contract.mining_pue_permille // THOUSAND
     way = f"{abs(less) / MEGA:,.2f} MW {'less' if less > 0 else 'more'}"
@@ -30,8 +48,29 @@ def propose_miners(here: Standing, plan: PowerPlan, *, now: datetime) -> Command
         why=f"Miners draw {way}: a MWh is worth ${worth:,.2f} at the site now.",
         target=target, before=before, touches=touched(here, target), watts=less, due_at=now,
     )  # fmt: skip
-    inputs = {"plan": plan.public_id, "inputs": plan.inputs, "stale": here.stale}
-    return propose(site=here.site, wish=wish, inputs=inputs, now=now)
+    return propose(site=here.site, kind=wish.kind, wishes=[wish], inputs=_inputs(here, plan), now=now)
+
+
+def propose_pauses(here: Standing, plan: PowerPlan, *, now: datetime) -> list[Command]:
+    """Proposals to pause surplus leases that the plan does not power within the next hours: those with the cheapest
+    credit first, after their notice and within their budgets."""
+    kind = Command.Kind.SURPLUS
+    short = list(_short(here, plan, now))
+    if not short or Command.objects.filter(site=here.site, kind=kind, state__in=HELD).exists():
+        return []
+    starts_at, ends_at = max(short[0][0], now), min(short[-1][0] + HOUR, short[0][0] + MOST_PAUSED)
+    leases = pausable(here, starts_at, ends_at, decide=DECIDE + A_MINUTE)
+    missing = max(watts for _, watts in short)
+    found = planning.shed(planning.Load(surplus=leases), mw=missing / MEGA, hours=(ends_at - starts_at) / HOUR)
+    rows = {row.lease.public_id: row for row in here.surplus}
+    why = f"The site powers {missing / MEGA:,.3f} MW less for surplus leases from {starts_at:%Y-%m-%d %H:%M} UTC on."
+    pauses: list[tuple[LeaseNow, dict[str, Any]]] = [
+        (rows[cut.name], pause(rows[cut.name], cut, starts_at, ends_at)) for cut in found.cuts
+    ]
+    wishes = [
+        Wish(**{**told, "lease": row.lease}, why=why, due_at=now, ends_at=ends_at) for row, told in pauses
+    ]  # fmt: skip
+    return propose(site=here.site, kind=kind, wishes=wishes, inputs=_inputs(here, plan), now=now)
 
 
 def touched(here: Standing, target: dict[str, int]) -> list[str]:
@@ -42,6 +81,30 @@ def touched(here: Standing, target: dict[str, int]) -> list[str]:
         for slug, watts in target.items()
         if (row := rows.get(slug))
     ]
+
+
+def _inputs(here: Standing, plan: PowerPlan) -> dict[str, object]:
+    return {"plan": plan.public_id, "inputs": plan.inputs, "stale": here.stale}
+
+
+def _short(here: Standing, plan: PowerPlan, now: datetime) -> Iterator[tuple[datetime, int]]:
+    """The first hours in a row in which the plan powers less than the surplus leases draw for which no pause is
+    announced yet, with how many watts less."""
+    running = sum(row.watts for row in here.surplus)
+    announced = running - sum(row.watts for row in here.surplus if row.lease.pk in _free(here))
+    begun = False
+    for hour in plan.ahead:
+        at = datetime.fromisoformat(hour["at"])
+        missing = running - announced - int(hour["uses"]["gpu_surplus"])
+        if missing * 100 > running * WORTH_PERCENT and (begun or now - HOUR < at <= now + LOOK_AHEAD):
+            begun = True
+            yield at, missing
+        elif begun:
+            return
+
+
+def _free(here: Standing) -> set[int]:
+    return set(interruptible(now=here.at).values_list("pk", flat=True))
 
 
 def _held(here: Standing, now: datetime) -> bool:

@@ -130,7 +130,10 @@ class Command(Stateful):
                 name="command_pauses_a_lease",
             ),
             models.UniqueConstraint(
-                fields=["site", "kind"], condition=Q(state="proposed"), name="command_one_proposal"
+                fields=["site", "kind", "lease"],
+                condition=Q(state="proposed"),
+                nulls_distinct=False,
+                name="command_one_proposal",
             ),
             models.UniqueConstraint(
                 fields=["event", "kind", "lease"],

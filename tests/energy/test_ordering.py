@@ -6,9 +6,11 @@ import pytest
 
 from accounts.models import Event, Organization
 from energy import carrying_out, curtailing, ordering
+from energy.commanding import obeying
 from energy.dispatching import STEP, plan_due
 from energy.miners import MinerRefused
 from energy.models import Command, Miner, SitePolicy
+from energy.queries.standing import standing
 from energy.states import CommandState as S
 from leasing.models import Interruption, Lease
 from leasing.provisioners.fake import World
@@ -83,6 +85,32 @@ def test_a_worker_that_dies_leaves_a_failed_command_and_staff_hears_of_it(site: 
     carrying_out.settle(now=NOON + carrying_out.CARRY_OUT)
     assert (state(command), command.reason) == (S.FAILED, "too late")
     assert Event.objects.get(kind="power_command.failed").notice
+
+
+@pytest.mark.parametrize(("dies_at", "asleep"), [("send", False), ("_finish", True)])
+def test_a_worker_that_dies_between_taking_and_saying_leaves_miners_counted_as_they_are_and_the_event_ends(
+    site: Site, monkeypatch: pytest.MonkeyPatch, *, dies_at: str, asleep: bool
+) -> None:
+    a_planned_site(site)
+    shown = curtailing.preview(site=site, percent=25, hours=3, starts_at=NOON, now=NOON)
+    (command,) = curtailing.confirm(token=shown.token, actor=STAFF, now=NOON)
+
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(obeying if dies_at == "send" else carrying_out, dies_at, die)
+        with pytest.raises(KeyboardInterrupt):
+            carrying_out.carry_out(command=command, now=NOON)
+    assert Miner.objects.filter(asleep=True).count() == 3, "what is wanted is written first"
+    awake = 5 if asleep else 8
+    here = standing(site, now=NOON)
+    assert here and here.uses["mining"] == awake * WATTS + (8 - awake) * STANDBY
+    carrying_out.settle(now=NOON + carrying_out.CARRY_OUT)
+    assert (state(command), command.reason) == (S.FAILED, "too late")
+    carrying_out.settle(now=NOON + 3 * HOUR)
+    pass_to(NOON + 3 * HOUR)
+    assert not Miner.objects.filter(asleep=True).exists(), "what was told is undone, and what was not"
 
 
 def test_miners_that_do_not_obey_make_it_failed_with_what_was_read(site: Site) -> None:

@@ -123,7 +123,8 @@ def _load(here: Standing, starts_at: datetime, ends_at: datetime) -> planning.Lo
     return planning.Load(
         charging_mw=here.uses["charging"] / MEGA,
         mining=tuple(planning.Running(*part) for part in running if may and part[1] > 0),
-        spare_mw=max(spare, 0) / MEGA, spare_mwh=held / MEGA, surplus=pausable(here, starts_at, ends_at, decide=SHOWN + A_MINUTE),
+        spare_mw=max(spare, 0) / MEGA, spare_mwh=held / MEGA,
+        surplus=pausable(here, starts_at, ends_at, decide=SHOWN + A_MINUTE),
         idle=tuple(planning.Running(node.public_id, _idle_watts(here, node) / MEGA) for node in _idle(here, ends_at)),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Which surplus leases may be paused, from when on, and what that credits: whole leases, after their notice, in budget."""
+"""Which surplus leases may be paused, from when on, and what it credits: whole ones, after their notice, in budget."""
 
 from datetime import datetime, timedelta
 from typing import Any

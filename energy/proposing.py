@@ -1,6 +1,6 @@
 """
-What a plan asks of miners and of surplus leases becomes proposals, where it differs from what they do by more than it is
-worth telling. Leases are for a person to decide on, always.
+What a plan asks of miners and of surplus leases becomes proposals, where it differs from what they do by more than it
+is worth telling. Leases are for a person to decide on, always.
 """
 
 from collections.abc import Iterator

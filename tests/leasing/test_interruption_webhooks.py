@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 from django.conf import LazySettings
 
 from accounts.clock import now

@@ -35,7 +35,7 @@ def a_month(model: Lease, month: date, *, leases: int, customers: int, credits: 
     }
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS wanted, customer")
-        for statement in (CUSTOMERS, WALLETS, WANTED, LEASES, METERS, SLICES, CREDITS, "VACUUM ANALYZE"):
+        for statement in (CUSTOMERS, WALLETS, PAID_IN, WANTED, LEASES, METERS, SLICES, CREDITS, "VACUUM ANALYZE"):
             cursor.execute(statement, given if "%(" in statement else None)
 
 
@@ -50,7 +50,19 @@ WALLETS = """
         SELECT id, 'og_bench' || id, 'Customer ' || id, 24, '' FROM customer
         RETURNING id
     )
-    INSERT INTO billing_ledgeraccount (organization_id, kind, balance_micros) SELECT id, 'wallet', 0 FROM made
+    INSERT INTO billing_ledgeraccount (organization_id, kind, balance_micros)
+    SELECT id, kind, CASE kind WHEN 'wallet' THEN 1000000000 ELSE -1000000000 END
+      FROM made CROSS JOIN unnest(ARRAY['wallet', 'promotions']) AS kind
+"""
+# A ledger that was never written to is like no other: the database would have nothing to plan by.
+PAID_IN = """
+    WITH made AS (
+        INSERT INTO billing_posting (public_id, organization_id, kind, key, at, memo)
+        SELECT 'le_bench' || id, id, 'credit', 'bench:' || id, %(begin)s - interval '1 day', '' FROM customer
+        RETURNING id, organization_id)
+    INSERT INTO billing_entry (posting_id, account_id, amount_micros, balance_micros)
+    SELECT made.id, account.id, account.balance_micros, account.balance_micros
+      FROM made JOIN billing_ledgeraccount AS account USING (organization_id)
 """
 WANTED = """
     CREATE TEMP TABLE wanted AS

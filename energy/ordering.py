@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import IllegalMove, Stale
 from accounts.operations import record
 from energy.commanding import obey
+from energy.mining import sockets
 from energy.models import Command, FeedKind, MinerClass, SitePolicy
 from energy.queries.standing import standing
 from energy.states import COMMAND_FAILED_TWIN, CommandState
@@ -234,7 +235,7 @@ def _tell_miners(command: Command, now: datetime) -> None:
     target = {classes[slug]: watts for slug, watts in command.target.items() if slug in classes}
     report = obey(
         site=command.site, target=target, actor=ACTOR, reason=command.public_id, now=now, within=OBEY_SECONDS,
-        urgent=command.urgent,
+        urgent=command.urgent, meter=sockets,
     )  # fmt: skip
     wanted = sum(target.values())
     told = {"target_watts": wanted, "load_watts": report.load_watts, "outcomes": report.counts}

@@ -17,6 +17,7 @@ from billing.models import Mode, Quote, StandingOrder, StandingOrderState
 from billing.queries import rate_words
 from leasing.models import ENVIRONMENT_PURPOSE
 from leasing.operations import NodesTaken, Setup
+from marketplace.measures import nodes_of
 from marketplace.models import Offer, PlanKind
 from marketplace.queries import Criteria, find, rows
 
@@ -218,8 +219,7 @@ def _hold_up(order: StandingOrder, why: str, now: datetime) -> None:
 
 def _what(quote: Quote) -> str:
     pool = quote.offer.pool
-    count = f"{quote.nodes} nodes of " if quote.nodes > 1 else ""
-    return f"{count}{pool.node_type.name} in {pool.site.place}"
+    return f"{nodes_of(quote.nodes, pool.node_type.name)} in {pool.site.place}"
 
 
 def _when(quote: Quote) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from billing.queries.frozen import SHA256, line_texts
+from billing.queries.frozen import SHA256, energy_texts, line_texts
 
 
 @dataclass(frozen=True)
@@ -250,6 +250,7 @@ RULES = (
           FROM billing_invoice AS invoice
           JOIN accounts_organization AS organization ON organization.id = invoice.organization_id
           JOIN ({line_texts("invoice_id", "billing_invoiceline")}) AS text ON text.invoice_id = invoice.id
+          LEFT JOIN ({energy_texts("invoice_id", "billing_invoiceenergy")}) AS energy ON energy.invoice_id = invoice.id
          WHERE invoice.sha256 NOT IN ('', {SHA256})
         """,  # noqa: S608  our own words
     ),

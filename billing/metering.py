@@ -20,6 +20,7 @@ from billing.queries import Reading, price_at, prices_of, read, readable
 from billing.queries.meters import LAG, OVER
 from leasing.models import Lease, Outage
 from leasing.states import LeaseState
+from marketplace.measures import nodes_of
 
 HOUR = timedelta(hours=1)
 CHANGED = ["seconds", "outage_node_seconds", "charged_micros", "metered_until", "closed_at", "corrected_for"]
@@ -162,7 +163,7 @@ def _charge(meter: Meter, begin: datetime, until: datetime, *, now: datetime) ->
         lease=meter.lease, from_at=begin, until_at=until, micros_per_node_hour=rate, nodes=meter.nodes, **used.fields
     )
     kind = PostingKind.USAGE if used.micros > 0 else PostingKind.CORRECTION
-    what = f"{used.seconds:,} s of {meter.nodes} × {meter.lease.offer.pool.node_type.name}"
+    what = f"{used.seconds:,} s of {nodes_of(meter.nodes, meter.lease.offer.pool.node_type.name)}"
     _post(meter, kind, used, what, key=f"usage:{meter.lease.public_id}:{_stamp(begin)}", now=now)
     due.write(meter)
 
@@ -181,7 +182,7 @@ def _settle(meter: Meter, *, upto: datetime, key: str, now: datetime) -> None:
     rows = list(_corrections(meter, upto=upto))
     Usage.objects.bulk_create(rows)
     if rows:
-        what = f"correction of {changed.seconds:,} s of {meter.nodes} × {meter.lease.offer.pool.node_type.name}"
+        what = f"correction of {changed.seconds:,} s of {nodes_of(meter.nodes, meter.lease.offer.pool.node_type.name)}"
         _post(meter, PostingKind.CORRECTION, changed, what, key=key, now=now)
         due.write(meter)
 

@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.platypus import Flowable, KeepTogether, Paragraph, Spacer, Table
 
 from accounts import paper
-from billing.models import BillingMode, CreditNote, Invoice, InvoiceLine, LineKind
+from billing.models import BillingMode, CreditNote, Invoice, InvoiceEnergy, InvoiceLine, LineKind
+from leasing.models import EnergySum, summed
+from marketplace.measures import format_carbon, format_energy
 from marketplace.money import format_cents, format_micros
 
 NUMBER = ParagraphStyle("number", paper.SMALL, alignment=TA_RIGHT)
@@ -22,6 +25,12 @@ PAID_HOW = {
 HOW_COUNTED = (
     "Seconds × nodes, less node-seconds of outages, × price per node-hour ÷ 3600, in millionths of a dollar, rounded "
     "to cents once on each line, half a cent away from zero. Amounts in US dollars."
+)
+
+ENERGY_COUNTED = (
+    "As it was counted when the invoice was issued, and frozen with it: at the site's meter, cooling and losses "
+    "included. Location-based counts the grid's mix where the site stands; market-based counts contracts for green "
+    "power instead: never add both. How energy is divided and counted:"
 )
 
 
@@ -60,6 +69,7 @@ def _invoice(invoice: Invoice) -> Iterator[Flowable]:
     yield _sums(invoice.net_cents, invoice.tax_cents, invoice.total_cents, invoice)
     yield Spacer(1, 8)
     yield Paragraph(paper.shown(HOW_COUNTED), paper.QUIET)
+    yield from _energy(invoice)
 
 
 def _credit_note(note: CreditNote) -> Iterator[Flowable]:
@@ -123,6 +133,36 @@ def _line(line: InvoiceLine) -> list[Flowable]:
         paper.cell(format_micros(line.micros_per_node_hour, places=6) if used else "", NUMBER),
         paper.cell(format_cents(line.cents), NUMBER),
     ]
+
+
+def _energy(invoice: Invoice) -> Iterator[Flowable]:
+    """What leases used, each and together; nothing where no energy was counted."""
+    rows = list(invoice.energy.all())
+    if not rows:
+        return
+    yield Paragraph("Energy and carbon", paper.SECTION)
+    heads = [
+        paper.cell("Lease", paper.HEAD),
+        *(paper.cell(word, NUMBER_HEAD) for word in ("Energy", "Renewable", "CO2e, location", "CO2e, market", "Hours")),
+    ]
+    together = [_used("Together", summed(rows))] if len(rows) > 1 else []
+    named = [_used(_whose(row), row) for row in rows]
+    yield paper.table([heads, *named, *together], (0.3, 0.13, 0.12, 0.14, 0.13, 0.18), heads=1)
+    yield Spacer(1, 8)
+    yield Paragraph(paper.shown(f"{ENERGY_COUNTED} {settings.BASE_URL}/carbon/"), paper.QUIET)
+
+
+def _whose(row: InvoiceEnergy) -> str:
+    if row.is_late:
+        return f"{row.lease.name}, {row.month:%B %Y}, counted behind its invoice"
+    return row.lease.name if row.complete else f"{row.lease.name}, not counted to the end: the rest follows"
+
+
+def _used(whose: str, row: EnergySum) -> list[Flowable]:
+    percent = "-" if row.renewable_percent is None else f"{row.renewable_percent:.1f} %"
+    known = f"{row.measured_hours:,} measured, {row.estimated_hours:,} estimated, {row.missing_hours:,} missing"
+    words = (format_energy(row.energy_wh), percent, format_carbon(row.location_ug), format_carbon(row.market_ug), known)
+    return [paper.cell(whose), *(paper.cell(word, NUMBER) for word in words)]
 
 
 def _sums(net: int, tax: int, gross: int, invoice: Invoice) -> Flowable:

@@ -190,7 +190,7 @@ def fill_standing_orders(**_: object) -> None:
 def close_invoices(**_: object) -> None:
     """Issue the invoices of past months, so many at a time that no wallet is locked for long."""
     for period in invoicing.past_months(now=clock.now()):
-        due = invoicing.due(period=period)
+        due = invoicing.due(period=period, now=clock.now())
         for start in range(0, len(due), CLOSED_AT_ONCE):
             _close(period, due[start : start + CLOSED_AT_ONCE])
 

@@ -84,6 +84,7 @@ urlpatterns = [
     path("invoices/<str:id>/", papers.invoice, name="invoice"),
     path("operations/reconciliation/", reconciliation.reconciliation, name="reconciliation"),
     path("operations/reconciliation/<str:id>/", reconciliation.discrepancy, name="discrepancy"),
+    path("invoices/<str:id>/energy.csv", papers.invoice_energy_csv, name="invoice_energy_csv"),
     path("invoices/<str:id>/invoice.pdf", papers.invoice_pdf, name="invoice_pdf"),
     path("credit-notes/<str:id>/credit-note.pdf", papers.credit_note_pdf, name="credit_note_pdf"),
     path("operations/receivables/", receivables.receivable_list, name="receivables"),

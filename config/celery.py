@@ -71,6 +71,7 @@ app.conf.update(
         "plans": every(60, "energy.tasks.plan_sites"),
         "commands": every(5, "energy.tasks.command_sites"),
         "feeds": every(10, "energy.tasks.fetch_feeds"),
+        "mining": every(60, "energy.tasks.tell_mining"),
         "miners": every(240, "energy.tasks.look_at_miners"),
         "notices": every(10, "accounts.tasks.deliver_notices"),
         "webhooks": every(5, "accounts.tasks.deliver_webhooks"),

@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 
 from energy.allocation import Energy, allocate
-from energy.models import Battery, Feed, FeedKind, Generation, LeaseHour, PowerContract, Quality, SiteHour
-from energy.queries.feeds import mean
+from energy.models import BY_METERS, Battery, Feed, FeedKind, Generation, LeaseHour, PowerContract, Quality, SiteHour
+from energy.queries.feeds import mean, within
+from leasing.models import LeaseEnergy
+from leasing.operations.energy import add_energy
 from leasing.queries.energy import Drawn, drawn_in
 from marketplace.models import Site
 
@@ -78,7 +80,8 @@ def count(*, site: Site, hour: datetime, now: datetime) -> None:
     row.battery_wh, row.battery_renewable_wh = divided.battery.wh, divided.battery.renewable_wh
     row.battery_location_ug, row.battery_market_ug = divided.battery.location_ug, divided.battery.market_ug
     row.save(force_insert=True)
-    LeaseHour.objects.bulk_create([_lease_hour(one, divided.parts[str(one.lease.pk)], hour) for one in drawn])
+    hours = LeaseHour.objects.bulk_create([_lease_hour(one, divided.parts[str(one.lease.pk)], hour) for one in drawn])
+    add_energy(site=site, until=hour + HOUR, parts=[_of_month(row) for row in hours])
 
 
 def _site_hour(
@@ -87,10 +90,12 @@ def _site_hour(
     """What went in and out, by the site's meters; by its rows where a meter is silent."""
     battery = Battery.objects.filter(site=site).in_force(hour).first()
     given = _metered(site, FeedKind.DISCHARGING, hour) or 0
+    mining, quality = _mining(site, hour)
     row = SiteHour(
         site=site,
         starts_at=hour,
-        mining_wh=_metered(site, FeedKind.MINING, hour) or 0,
+        mining_wh=mining or 0,
+        mining_quality=quality,
         exported_wh=_metered(site, FeedKind.EXPORTED, hour) or 0,
         charged_wh=_metered(site, FeedKind.CHARGING, hour) or 0,
         discharged_wh=given * THOUSAND // battery.efficiency_permille if battery else given,
@@ -108,9 +113,23 @@ def _site_hour(
 
 def _metered(site: Site, kind: str, hour: datetime) -> int | None:
     """Watt-hours by the site's meter of that kind; None where it told not all of the hour."""
-    feed = Feed.objects.filter(site=site, kind=kind, forecast=False).first()
+    meters = Feed.objects.filter(site=site, kind=kind, forecast=False).exclude(source=Feed.Source.MINERS)
+    feed = meters.first()
     watts = mean(feed, since=hour, until=hour + HOUR) if feed else None
     return None if watts is None else max(round(watts), 0)
+
+
+def _mining(site: Site, hour: datetime) -> tuple[int | None, Quality]:
+    """Watt-hours of its miners: by the site's meter of them, else as they were read (energy/mining.py)."""
+    metered = _metered(site, FeedKind.MINING, hour)
+    if metered is not None:
+        return metered, Quality.MEASURED
+    feed = Feed.objects.filter(site=site, kind=FeedKind.MINING, source=Feed.Source.MINERS).first()
+    read = mean(feed, since=hour, until=hour + HOUR) if feed else None
+    if feed is None or read is None:
+        return None, Quality.MISSING
+    guessed = within(feed, since=hour, until=hour + HOUR).exclude(source=BY_METERS).exists()
+    return round(read), Quality.ESTIMATED if guessed else Quality.MEASURED
 
 
 def _generated(site: Site, hour: datetime, *, most: int) -> int:
@@ -166,6 +185,21 @@ def _lease_hour(drawn: Drawn, part: Energy, hour: datetime) -> LeaseHour:
         location_ug=part.location_ug,
         market_ug=part.market_ug,
         quality=Quality.MISSING if drawn.node_wh is None else known,
+    )
+
+
+def _of_month(row: LeaseHour) -> LeaseEnergy:
+    """What the hour adds to its lease's month."""
+    return LeaseEnergy(
+        lease_id=row.lease_id,
+        month=row.starts_at.date().replace(day=1),
+        measured_hours=int(row.quality == Quality.MEASURED),
+        estimated_hours=int(row.quality == Quality.ESTIMATED),
+        missing_hours=int(row.quality == Quality.MISSING),
+        energy_wh=row.energy_wh,
+        renewable_wh=row.renewable_wh,
+        location_ug=row.location_ug,
+        market_ug=row.market_ug,
     )
 
 

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import IllegalMove, Stale
 from accounts.operations import record
 from energy.commanding import obey
+from energy.mining import sockets
 from energy.models import Command, FeedKind, MinerClass
 from energy.ordering import ACTOR, CannotCommand, tell, undo
 from energy.queries.standing import standing
@@ -97,7 +98,7 @@ def _tell_miners(command: Command, now: datetime) -> None:
     target = {classes[slug]: watts for slug, watts in command.target.items() if slug in classes}
     report = obey(
         site=command.site, target=target, actor=ACTOR, reason=command.public_id, now=now, within=OBEY_SECONDS,
-        urgent=command.urgent,
+        urgent=command.urgent, meter=sockets,
     )  # fmt: skip
     wanted = sum(target.values())
     told = {"target_watts": wanted, "load_watts": report.load_watts, "outcomes": report.counts}

@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 
 from accounts import clock
-from energy import accounting, carrying_out, commanding, dispatching, feeding, firming
+from energy import accounting, carrying_out, commanding, dispatching, feeding, firming, mining
 from energy.models import Command
 from marketplace.models import Site
 
@@ -67,7 +67,15 @@ def look_at_miners(**_: object) -> None:
 
 
 @shared_task
+def tell_mining(**_: object) -> None:
+    """Write down what sites' miners draw, from which their hours are counted."""
+    mining.tell_all(now=clock.now())
+
+
+@shared_task
 def look_at_site(*, site: str, **_: object) -> None:
     """Read every miner of one site. Served by workers inside that site's network."""
-    reads = commanding.look(site=Site.objects.get(slug=site), now=clock.now())
+    found = Site.objects.get(slug=site)
+    reads = commanding.look(site=found, now=clock.now(), meter=mining.sockets)
+    mining.tell(site=found, now=clock.now())
     log.info("%s: %d miners read, %d W", site, len(reads), sum(read.load_watts for read in reads))

@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from energy.views import cockpit, feeds, ledger
+from energy.views import carbon, cockpit, feeds, ledger
 
 urlpatterns = [
+    path("carbon/", carbon.carbon, name="carbon"),
     path("leases/<str:id>/energy/", ledger.lease_energy, name="lease_energy"),
     path("leases/<str:id>/energy.csv", ledger.lease_energy_csv, name="lease_energy_csv"),
     path("operations/power/", cockpit.power, name="power"),

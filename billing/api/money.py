@@ -17,6 +17,7 @@ from billing import charging, invoicing, refunds, settlement
 from billing.cards import cards_of
 from billing.models import CardInvoice, Invoice, LedgerAccount, Payment, Refund
 from billing.queries import refundable_cents, wallet
+from billing.queries.energy import energy_in
 from billing.queries.metered import matched_on, mode_of
 from billing.queries.months import month_of, next_month
 from billing.serializers import (
@@ -96,6 +97,7 @@ class InvoicePreview(OrganizationView):
             "period_end": next_month(month),
             "total_cents": sum(line.cents for line in lines),
             "lines": lines,
+            "energy": energy_in(self.principal.organization, month),
         }
         return Response(PreviewShown(shown).data)
 
@@ -103,7 +105,7 @@ class InvoicePreview(OrganizationView):
 class OneInvoice(OrganizationView):
     """One invoice."""
 
-    queryset = Invoice.objects.prefetch_related("lines__lease")
+    queryset = Invoice.objects.prefetch_related("lines__lease", "energy__lease")
     serializer_class = InvoiceWithLines
     required = {"GET": "money:read"}
 

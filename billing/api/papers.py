@@ -15,6 +15,7 @@ from accounts.http.views import OrganizationView
 from billing import operations, printing
 from billing.models import BillingAccount, CreditNote, Invoice
 from billing.queries.receivables import notes_to_print, papers_to_print
+from billing.serializers.energy import energy_file
 from billing.serializers.papers import CreditNoteShown, InvoiceDetails
 from leasing.api.certificates import AsItIs
 
@@ -37,6 +38,19 @@ class InvoicePDF(OrganizationView):
     def get_queryset(self) -> QuerySet[Any]:
         """With all that is printed."""
         return papers_to_print().filter(organization=self.principal.organization)
+
+
+class InvoiceEnergyFile(InvoicePDF):
+    """The energy of an invoice's leases as a file."""
+
+    @extend_schema(
+        operation_id="invoices_energy_csv",
+        summary="Download an invoice's energy and carbon",
+        responses={(200, "text/csv"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request, id: str) -> HttpResponse:
+        """One line for each lease, as it was frozen with the invoice: watt-hours, micrograms of CO2e, hours."""
+        return energy_file(self.get_object())
 
 
 class CreditNotes(ListModelMixin, OrganizationView):

@@ -59,6 +59,7 @@ urlpatterns = [
     path("card-invoices", money.CardInvoices.as_view(), name="api_card_invoices"),
     path("invoices/preview", money.InvoicePreview.as_view(), name="api_invoice_preview"),
     path("invoices/details", papers.Details.as_view(), name="api_invoice_details"),
+    path("invoices/<str:id>/energy.csv", papers.InvoiceEnergyFile.as_view(), name="api_invoice_energy"),
     path("invoices/<str:id>/pdf", papers.InvoicePDF.as_view(), name="api_invoice_pdf"),
     path("credit-notes", papers.CreditNotes.as_view(), name="api_credit_notes"),
     path("credit-notes/<str:id>/pdf", papers.CreditNotePDF.as_view(), name="api_credit_note_pdf"),

@@ -5,7 +5,7 @@ looks wrong is parked for staff; what is not metered to the month's end, or busy
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -20,7 +20,7 @@ from billing.queries.months import month_of, previous_month
 from billing.queries.taxes import seller
 
 SERIES = "GL"
-MONTHS_BACK = 3
+ENERGY_WAIT = timedelta(hours=12)  # behind a month, for its energy; usually it is counted two hours after
 DAYS_TO_PAY = 30
 ACTOR = "system:billing"
 
@@ -44,17 +44,20 @@ class Closed:
 def past_months(*, now: datetime) -> list[date]:
     """The months that may still have something to close, oldest first."""
     months = [previous_month(month_of(now))]
-    while len(months) < MONTHS_BACK:
+    while len(months) < statements.MONTHS_BACK:
         months.append(previous_month(months[-1]))
     return months[::-1]
 
 
-def due(*, period: date, among: Collection[int] | None = None) -> list[int]:
+def due(*, period: date, now: datetime, among: Collection[int] | None = None) -> list[int]:
     """
     Keys of organizations with use, fees or credits in the month that are metered to its end, are not parked, and
-    have no invoice for it.
+    have no invoice for it. Where their sites' energy is not counted to its end, they are due twelve hours later.
     """
-    return _keys(statements.DUE, {"month": period, "among": among if among is None else list(among), **bounds(period)})
+    month = bounds(period)
+    waits = now < month["end"] + ENERGY_WAIT
+    given = {"month": period, "among": among if among is None else list(among), "energy_waits": waits}
+    return _keys(statements.DUE, given | month)
 
 
 @transaction.atomic
@@ -67,15 +70,16 @@ def close(*, period: date, now: datetime, organizations: Collection[int] | None 
     :raises ClockBehind: if `now` is before the last close
     """
     _check_clock(period, now)
-    wanted = due(period=period, among=organizations)
+    wanted = due(period=period, now=now, among=organizations)
     locked = _keys(statements.LOCK_WALLETS, {"among": wanted})
-    chosen = due(period=period, among=locked) if locked else []  # again, now that nothing of them can change
+    chosen = due(period=period, now=now, among=locked) if locked else []  # again, now that nothing of them can change
     if not chosen:
         return Closed()
     given = _given(period, now, chosen)
     _execute(statements.FIND_LINES, given)
     _execute("ANALYZE closing_line", {})
     parked = parking.park(given)
+    _execute(statements.FIND_ENERGY, given)
     issued = _issue(given)
     return Closed(issued, parked)
 
@@ -86,7 +90,7 @@ def _issue(given: dict[str, Any]) -> int:
     _execute(statements.MAKE_INVOICES, {**given, "last": before})
     _execute("ANALYZE closing_invoice", {})
     issued = _execute(statements.WRITE_INVOICES, given)
-    for statement in (statements.WRITE_LINES, statements.MOVES):
+    for statement in (statements.WRITE_LINES, statements.WRITE_ENERGY, statements.MOVES):
         _execute(statement, given)
     _execute("ANALYZE closing_move", {})
     for statement in (statements.OPEN_ACCOUNTS, statements.PARTS):
@@ -94,7 +98,7 @@ def _issue(given: dict[str, Any]) -> int:
     _execute("ANALYZE closing_part", {})
     _execute(statements.POST, given)
     record_all(rows=statements.ISSUED, given=given, kind="invoice.issued", actor=ACTOR, at=given["now"])
-    for table in ("closing_line", "closing_invoice", "closing_move", "closing_part"):
+    for table in ("closing_line", "closing_energy", "closing_invoice", "closing_move", "closing_part"):
         _execute(f"DROP TABLE {table}", {})
     return issued
 

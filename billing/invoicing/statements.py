@@ -4,9 +4,12 @@ are changes how long they take and nothing else. The temporary tables go with th
 """
 
 from accounts.ids import fresh_id
-from billing.queries.frozen import SHA256, line_texts
+from billing.queries.frozen import SHA256, energy_texts, line_texts
 from billing.queries.lines import BESIDES, IN_ORDER, LINES, half_away
 from billing.queries.taxes import TAXES
+from leasing.models import SUMMED
+
+MONTHS_BACK = 3
 
 
 def _dollars(cents: str) -> str:
@@ -15,7 +18,8 @@ def _dollars(cents: str) -> str:
                   || to_char(abs({cents}) / 100.0, 'FM"$"999,999,999,999,990.00'))"""
 
 
-# With use, fees or credits in the month; no invoice yet; not parked; and metered to the month's end.
+# With use, fees or credits in the month; no invoice yet; not parked; metered to the month's end; and with its energy
+# counted to it, unless that takes too long.
 DUE = f"""
     SELECT organization.id
       FROM accounts_organization AS organization
@@ -38,6 +42,15 @@ DUE = f"""
             WHERE meter.closed_at IS NULL AND (meter.metered_until IS NULL OR meter.metered_until < %(end)s)
               AND EXISTS (SELECT FROM leasing_transition AS began
                            WHERE began.lease_id = lease.id AND began.new = 'active' AND began.at < %(end)s))
+       AND (%(energy_waits)s IS FALSE OR organization.id NOT IN (
+           SELECT lease.organization_id
+             FROM leasing_energycounted AS counted
+             JOIN marketplace_pool AS pool ON pool.site_id = counted.site_id
+             JOIN marketplace_offer AS offer ON offer.pool_id = pool.id
+             JOIN leasing_lease AS lease ON lease.offer_id = offer.id
+             JOIN billing_usage AS used ON used.lease_id = lease.id
+                                       AND used.from_at >= %(begin)s AND used.from_at < %(end)s
+            WHERE counted.until < %(end)s))
        AND (%(among)s::bigint[] IS NULL OR organization.id = ANY(%(among)s::bigint[]))
      ORDER BY organization.id
 """  # noqa: S608  our own words
@@ -91,6 +104,28 @@ PARK = f"""
 """  # noqa: S608  our own words
 LEAVE_OUT = "DELETE FROM closing_line WHERE organization_id = ANY(%(parked)s::bigint[])"
 
+# What leases used in the month, and what became known of an earlier one behind its invoice.
+FIND_ENERGY = f"""
+    CREATE TEMP TABLE closing_energy ON COMMIT DROP AS
+    SELECT lease.organization_id, known.lease_id, known.month,
+           counted.until >= (known.month + interval '1 month') AT TIME ZONE 'UTC' AS complete,
+           {", ".join(f"known.{name} - said.{name} AS {name}" for name in SUMMED)}
+      FROM leasing_leaseenergy AS known
+      JOIN leasing_lease AS lease ON lease.id = known.lease_id
+      JOIN marketplace_offer AS offer ON offer.id = lease.offer_id
+      JOIN marketplace_pool AS pool ON pool.id = offer.pool_id
+      JOIN leasing_energycounted AS counted ON counted.site_id = pool.site_id
+      CROSS JOIN LATERAL (
+           SELECT {", ".join(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in SUMMED)}
+             FROM billing_invoiceenergy WHERE lease_id = known.lease_id AND month = known.month) AS said
+     WHERE known.month <= %(month)s AND known.month > %(month)s::date - interval '{MONTHS_BACK} months'
+       AND lease.organization_id IN (SELECT organization_id FROM closing_line)
+       AND (known.month = %(month)s
+            OR EXISTS (SELECT FROM billing_invoice AS issued WHERE issued.organization_id = lease.organization_id
+                                                               AND issued.period_start = known.month))
+       AND {" + ".join(f"known.{name} - said.{name}" for name in SUMMED if name.endswith("_hours"))} > 0
+"""  # noqa: S608  our own words
+
 NUMBER = """
     INSERT INTO billing_invoicecounter AS counter (series, last, at)
     SELECT %(series)s, count(DISTINCT organization_id), %(now)s FROM closing_line
@@ -130,6 +165,8 @@ WRITE_INVOICES = f"""
       FROM closing_invoice AS invoice
       JOIN accounts_organization AS organization ON organization.id = invoice.organization_id
       JOIN ({line_texts("organization_id", "closing_line")}) AS text ON text.organization_id = organization.id
+      LEFT JOIN ({energy_texts("organization_id", "closing_energy")}) AS energy
+             ON energy.organization_id = organization.id
      ORDER BY invoice.id
 """  # noqa: S608  our own words
 WRITE_LINES = f"""
@@ -140,6 +177,14 @@ WRITE_LINES = f"""
       FROM closing_line AS line
       JOIN closing_invoice AS invoice USING (organization_id)
      ORDER BY invoice.id, {IN_ORDER}
+"""  # noqa: S608  our own words
+
+WRITE_ENERGY = f"""
+    INSERT INTO billing_invoiceenergy (invoice_id, lease_id, month, complete, {", ".join(SUMMED)})
+    SELECT invoice.id, used.lease_id, used.month, used.complete, {", ".join(f"used.{name}" for name in SUMMED)}
+      FROM closing_energy AS used
+      JOIN closing_invoice AS invoice USING (organization_id)
+     ORDER BY invoice.id, used.lease_id, used.month
 """  # noqa: S608  our own words
 
 # What an invoice adds to what was posted in its month: the rounding of its lines, and the tax. From the wallet to the

@@ -10,7 +10,7 @@ from billing.models.credit_note import CreditNote, CreditNoteLine
 from billing.models.dispute import Dispute, DisputeState, FraudWarning
 from billing.models.handing_back import HandBack
 from billing.models.inbox import Forgery, Watermark
-from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine, LineKind, ParkedMonth
+from billing.models.invoice import Invoice, InvoiceCounter, InvoiceEnergy, InvoiceLine, LineKind, ParkedMonth
 from billing.models.ledger import BESIDES_USE, AccountKind, Entry, LedgerAccount, Link, Posting, PostingKind
 from billing.models.metered import (
     CardInvoice,
@@ -76,6 +76,7 @@ __all__ = [
     "HandBack",
     "Invoice",
     "InvoiceCounter",
+    "InvoiceEnergy",
     "InvoiceLine",
     "LedgerAccount",
     "Level",

@@ -7,6 +7,7 @@ from accounts.ids import PublicIdField
 from accounts.models import Organization
 from billing.models.account import BillingMode
 from billing.models.ledger import APPEND_ONLY
+from leasing.models import EnergySum
 
 
 class InvoiceCounter(models.Model):
@@ -118,6 +119,31 @@ class InvoiceLine(models.Model):
 
     def __str__(self) -> str:
         return self.description
+
+
+class InvoiceEnergy(EnergySum):
+    """
+    What a lease used in the invoice's month as it was counted when it was issued; or, of an earlier `month`, what was
+    counted only behind that month's own invoice. Frozen with the lines.
+    """
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="energy")
+    lease = models.ForeignKey("leasing.Lease", on_delete=models.PROTECT, related_name="+")
+    month = models.DateField()
+    complete = models.BooleanField(help_text="Whether all of the month was counted. Else the rest is to follow.")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["lease", "month", "invoice"], name="invoice_energy_once")]
+        triggers = [pgtrigger.Protect(name="invoice_energy_is_append_only", operation=APPEND_ONLY)]
+
+    def __str__(self) -> str:
+        return f"{self.lease_id} in {self.month:%B %Y}"
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it is of a month that had its invoice before."""
+        return self.month < self.invoice.period_start
 
 
 class ParkedMonth(models.Model):

@@ -49,6 +49,10 @@ class StandingOrder(models.Model):
         null=True, blank=True, help_text="Micro-dollars per node-hour, at most."
     )
 
+    accepts_surplus = models.BooleanField(
+        default=False, help_text="Whether a surplus plan will do, which may pause the lease after its notice."
+    )
+
     name = models.CharField(max_length=80, help_text="The lease's.")
     project = models.CharField(max_length=40, blank=True, help_text="The lease's tag.")
     ssh_keys = models.ManyToManyField(SSHKey, blank=True, related_name="+")
@@ -84,6 +88,10 @@ class StandingOrder(models.Model):
                 condition=models.Q(length_seconds=None, latest_at=None)
                 | models.Q(length_seconds__gte=1, latest_at__gt=models.F("earliest_at")),
                 name="standing_order_has_length_and_end_or_neither",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(accepts_surplus=False) | models.Q(length_seconds=None),
+                name="standing_order_takes_surplus_without_a_length",
             ),
             models.CheckConstraint(
                 condition=models.Q(state="filled", lease__isnull=False)

@@ -1,17 +1,21 @@
 """
-What freezes a paper: the SHA-256 of its text, one JSON list for its head and one for each line, joined by line feeds.
-Anybody can build the same text from what is printed: `json.dumps(row, ensure_ascii=False)` in Python writes it.
+What freezes a paper: the SHA-256 of its text, one JSON list for its head, one for each line and one for the energy of
+each lease in a month, joined by line feeds. Anybody can build the same text from what is printed:
+`json.dumps(row, ensure_ascii=False)` in Python writes it.
 """
 
 from billing.queries.lines import IN_ORDER
+from leasing.models import SUMMED
 
-# `invoice` and `organization` are in scope, and `text`, of which LINE_TEXTS has one for each invoice.
+# In scope are `invoice` and `organization`; `text`, which line_texts has for each invoice; and `energy`, which
+# energy_texts has for those whose energy was counted.
 HEAD = """
     json_build_array(invoice.number, organization.public_id, invoice.period_start, invoice.mode, invoice.due_on,
                      invoice.purchase_order, invoice.seller, invoice.seller_tax_id, invoice.buyer, invoice.buyer_tax_id,
                      invoice.tax_rate_ppm, invoice.tax_note, invoice.tax_cents, invoice.total_cents)::text
 """
-SHA256 = f"encode(sha256(convert_to({HEAD} || E'\\n' || text.lines, 'UTF8')), 'hex')"
+TEXT = f"{HEAD} || E'\\n' || text.lines || coalesce(E'\\n' || energy.lines, '')"
+SHA256 = f"encode(sha256(convert_to({TEXT}, 'UTF8')), 'hex')"
 
 
 def line_texts(key: str, relation: str) -> str:
@@ -24,4 +28,17 @@ def line_texts(key: str, relation: str) -> str:
           FROM {relation} AS line
           JOIN leasing_lease AS lease ON lease.id = line.lease_id
          GROUP BY line.{key}
+    """  # noqa: S608  our own names
+
+
+def energy_texts(key: str, relation: str) -> str:
+    """SQL for the text of the energy in `relation`, for each value of its column `key`."""
+    sums = ", ".join(f"used.{name}" for name in SUMMED)
+    return f"""
+        SELECT used.{key},
+               string_agg(json_build_array(lease.public_id, used.month, used.complete, {sums})::text, E'\\n'
+                          ORDER BY used.lease_id, used.month) AS lines
+          FROM {relation} AS used
+          JOIN leasing_lease AS lease ON lease.id = used.lease_id
+         GROUP BY used.{key}
     """  # noqa: S608  our own names

@@ -13,6 +13,7 @@ from django.db import connection
 from billing.models import BESIDES_USE, InvoiceLine, LineKind
 from billing.queries.months import next_month, start_of
 from leasing.models import Lease
+from marketplace.measures import nodes_of_sql
 
 
 def half_away(amount: str, unit: int) -> str:
@@ -68,7 +69,7 @@ LINES = f"""
     )
     SELECT line.organization_id, line.lease_id, line.kind,
            left(lease.name || ': ' || CASE line.kind
-               WHEN 'usage' THEN meter.nodes || ' × ' || node_type.name || ' in ' || site.name
+               WHEN 'usage' THEN {nodes_of_sql("meter.nodes", "node_type.name")} || ' in ' || site.name
                {_case({kind.value: str(kind.label) for kind in LineKind if kind != LineKind.USAGE})} END, 200
            ) AS description,
            line.seconds, meter.nodes, line.outage_node_seconds, line.micros_per_node_hour, line.micros,

@@ -134,7 +134,7 @@ def notes_of(invoice: Invoice) -> QuerySet[CreditNote]:
 
 def papers_to_print() -> QuerySet[Invoice]:
     """Invoices with all that their PDF says."""
-    return Invoice.objects.select_related("organization").prefetch_related("lines__lease")
+    return Invoice.objects.select_related("organization").prefetch_related("lines__lease", "energy__lease")
 
 
 def notes_to_print() -> QuerySet[CreditNote]:

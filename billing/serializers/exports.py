@@ -26,7 +26,7 @@ def as_csv(entries: Iterable[Entry]) -> Iterator[str]:
     yield writer.writeheader()
     for entry in entries:
         row = dict(MovementExported(entry).data)
-        yield writer.writerow(row | {name: _plain(row[name]) for name in WORDS})
+        yield writer.writerow(row | {name: plain(row[name]) for name in WORDS})
 
 
 def as_json(found: Statement, entries: Iterable[Entry]) -> Iterator[str]:
@@ -37,5 +37,6 @@ def as_json(found: Statement, entries: Iterable[Entry]) -> Iterator[str]:
     yield "\n]}\n"
 
 
-def _plain(words: Any) -> str:
+def plain(words: Any) -> str:
+    """Words that a spreadsheet takes for no formula."""
     return f"'{words}" if str(words).startswith(FORMULA) else str(words)

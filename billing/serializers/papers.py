@@ -8,6 +8,7 @@ from rest_framework import serializers
 from accounts.clock import now
 from billing.models import BillingAccount, CreditNote, CreditNoteLine, Invoice, InvoiceLine
 from billing.queries.receivables import receivable_of
+from billing.serializers.energy import InvoiceEnergyShown, MonthEnergyShown
 from billing.serializers.handing_back import HandBackShown
 from billing.serializers.promises import RuleCreditShown
 from billing.serializers.receivables import OwedShown
@@ -110,14 +111,19 @@ class InvoiceShown(serializers.ModelSerializer[Invoice]):
 
 
 class InvoiceWithLines(InvoiceShown):
-    """An invoice with its lines, by lease, and by price; and how far it is, if it is paid by transfer."""
+    """
+    An invoice with its lines, by lease, and by price; what its leases used; and how far it is, if it is paid by
+    transfer.
+    """
 
     lines = InvoiceLineShown(many=True)
+    energy = InvoiceEnergyShown(many=True)
     owed = serializers.SerializerMethodField()
 
     class Meta(InvoiceShown.Meta):
         fields = [
-            *InvoiceShown.Meta.fields, "seller", "seller_tax_id", "buyer", "buyer_tax_id", "sha256", "lines", "owed",
+            *InvoiceShown.Meta.fields, "seller", "seller_tax_id", "buyer", "buyer_tax_id", "sha256", "lines",
+            "energy", "owed",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -175,3 +181,4 @@ class PreviewShown(serializers.Serializer[Any]):
     period_end = serializers.DateField()
     total_cents = serializers.IntegerField()
     lines = InvoiceLineShown(many=True)
+    energy = MonthEnergyShown(many=True)

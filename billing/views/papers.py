@@ -10,6 +10,7 @@ from accounts.views import allowed
 from billing import invoicing, operations, printing, receipts
 from billing.forms.papers import Details
 from billing.models import BillingMode, CardInvoice, Invoice
+from billing.queries.energy import energy_in
 from billing.queries.months import month_of
 from billing.queries.receivables import (
     notes_of,
@@ -19,6 +20,8 @@ from billing.queries.receivables import (
     receivables,
     transfers_of,
 )
+from billing.serializers.energy import energy_file
+from leasing.models import summed
 from leasing.queries import leases_of
 
 
@@ -36,6 +39,8 @@ def invoices(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "total_cents": sum(line.cents for line in lines),
         "month": month_of(moment),
+        "energy": (energy := energy_in(own, month_of(moment))),
+        "energy_total": summed(energy),
     }
     return render(request, "billing/invoices.html", context)
 
@@ -44,9 +49,7 @@ def invoices(request: HttpRequest) -> HttpResponse:
 def invoice(request: HttpRequest, id: str) -> HttpResponse:
     """One month."""
     own = principal_of(request).organization
-    found = get_object_or_404(
-        Invoice.objects.select_related("organization").prefetch_related("lines__lease"), organization=own, public_id=id
-    )
+    found = get_object_or_404(papers_to_print(), organization=own, public_id=id)
     owed = receivable_of(found)
     context = {
         "invoice": found,
@@ -54,8 +57,17 @@ def invoice(request: HttpRequest, id: str) -> HttpResponse:
         "state": owed.state(now().date()) if owed else "paid" if found.mode == BillingMode.PREPAID else "",
         "applied": transfers_of(found),
         "notes": notes_of(found),
+        "energy": found.energy.all(),
+        "energy_total": summed(found.energy.all()),
     }
     return render(request, "billing/invoice.html", context)
+
+
+@allowed("money:read")
+def invoice_energy_csv(request: HttpRequest, id: str) -> HttpResponse:
+    """What the invoice's leases used, as CSV."""
+    found = get_object_or_404(papers_to_print(), organization=principal_of(request).organization, public_id=id)
+    return energy_file(found)
 
 
 @allowed("money:read")

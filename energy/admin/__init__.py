@@ -2,6 +2,7 @@
 
 from energy.admin.dispatch import SitePolicyAdmin
 from energy.admin.feeds import FeedAdmin, ReadingAdmin
+from energy.admin.ledger import LeaseHourAdmin, SiteHourAdmin
 from energy.admin.miners import MinerAdmin, MinerClassAdmin
 from energy.admin.site import BatteryAdmin, GenerationAdmin, PowerContractAdmin, TariffAdmin
 
@@ -9,10 +10,12 @@ __all__ = [
     "BatteryAdmin",
     "FeedAdmin",
     "GenerationAdmin",
+    "LeaseHourAdmin",
     "MinerAdmin",
     "MinerClassAdmin",
     "PowerContractAdmin",
     "ReadingAdmin",
+    "SiteHourAdmin",
     "SitePolicyAdmin",
     "TariffAdmin",
 ]

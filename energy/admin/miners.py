@@ -35,8 +35,8 @@ class MinerAdmin(Referenced, ModelAdmin):  # type: ignore[misc]
     list_select_related = ("site", "miner_class")
     search_fields = ("name", "address", "site__slug")
     fields = (
-        "name", "site", "miner_class", "address", "port", "user", "controlled", "asleep", "since", "epoch", "outcome",
-        "detail", "read_asleep", "load_watts", "load_source", "read_terahashes", "read_at",
+        "name", "site", "miner_class", "address", "port", "user", "controlled", "meter", "asleep", "since", "epoch",
+        "outcome", "detail", "read_asleep", "load_watts", "load_source", "read_terahashes", "read_at",
     )  # fmt: skip
     readonly_fields = (
         "name", "site", "miner_class", "address", "port", "asleep", "since", "epoch", "outcome", "detail",

@@ -6,8 +6,15 @@ from typing import Any
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
-from energy.models import Feed
+from energy.models import Feed, FeedKind
 from energy.sources import FILE_MAPPING, LARGEST, MOST_BYTES, BadSource, Told, parse
+
+SUCH_AS: dict[str, str] = {
+    FeedKind.PRICE: " $42.00/MWh is 42000000.",
+    FeedKind.HASH_PRICE: " $48.50 per PH/s and day is 48500000.",
+    FeedKind.CARBON: " 380 g/kWh is 380000.",
+    FeedKind.RENEWABLE: " 12.5 % is 125.",
+}
 
 
 def moment(label: str, about: str) -> forms.DateTimeField:
@@ -35,12 +42,15 @@ class Telling(forms.Form):
         super().__init__(*args, **kwargs)
         self.feed = feed
         self.told: list[Told] = []
-        self.fields["value"].help_text = f"A whole number: {feed.get_kind_display()}."
+        self.fields["value"].help_text = f"A whole number: {feed.get_kind_display()}.{SUCH_AS.get(feed.kind, '')}"
 
     def clean(self) -> dict[str, Any]:
         """Read the file, or take the value."""
         given: dict[str, Any] = super().clean() or {}
         if self.errors:
+            return given
+        if self.feed.source == Feed.Source.MINERS:
+            self.add_error(None, "It is read from the site's miners. Tell a meter's figures to a feed of its own.")
             return given
         if given.get("file"):
             self._read(given["file"])

@@ -1,13 +1,14 @@
 """Sites' power: contracts, loads, feeds, plans and commands."""
 
 from energy.models.dispatch import Command, CommandTransition, PowerPlan, SitePolicy
-from energy.models.feeds import Feed, FeedKind, Reading
+from energy.models.feeds import BY_METERS, Feed, FeedKind, Reading
 from energy.models.ledger import LeaseHour, Quality, SiteHour
 from energy.models.miner import Dialect, Miner, MinerClass, Outcome, Source
 from energy.models.site import Battery, Block, Generation, PowerContract, Tariff, flat
 from energy.models.versions import SiteVersion
 
 __all__ = [
+    "BY_METERS",
     "Battery",
     "Block",
     "Command",

@@ -25,6 +25,10 @@ class FeedKind(models.TextChoices):
     DISCHARGING = "discharging", "out of the battery, watts"
     EXPORTED = "exported", "sold to the grid, watts"
     MINING = "mining", "drawn by miners, watts"
+    SOCKET = "socket", "drawn by one miner at its plug, watts"
+
+
+BY_METERS = "meters"  # the source of a reading of miners of which each has a meter
 
 
 class Feed(models.Model):
@@ -33,6 +37,7 @@ class Feed(models.Model):
     class Source(models.TextChoices):
         MANUAL = "manual", "typed in or loaded from a file by staff"
         HTTP = "http", "asked for over HTTP"
+        MINERS = "miners", "read from the site's miners"
 
     class Form(models.TextChoices):
         JSON = "json", "JSON"
@@ -83,12 +88,17 @@ class Feed(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(kind__in=FeedKind.values), name="feed_kind_is_known"),
             models.CheckConstraint(
-                condition=models.Q(source="manual") | ~models.Q(url=""), name="feed_over_http_has_an_address"
+                condition=~models.Q(source="http") | ~models.Q(url=""), name="feed_over_http_has_an_address"
             ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def what(self) -> str:
+        """What it tells, without the unit that its values are kept in."""
+        return str(self.get_kind_display()).rpartition(",")[0].capitalize()
 
     @property
     def step(self) -> timedelta:

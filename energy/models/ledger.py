@@ -26,6 +26,9 @@ class SiteHour(models.Model):
     discharged_wh = models.BigIntegerField(default=0, help_text="By how much the battery holds less for what it gave.")
     exported_wh = models.BigIntegerField(default=0)
     mining_wh = models.BigIntegerField(default=0, help_text="At the meter.")
+    mining_quality = models.CharField(
+        max_length=10, choices=Quality, default=Quality.MISSING, help_text="By meters, or as miners say themselves."
+    )
     house_wh = models.BigIntegerField(default=0)
     leases_wh = models.BigIntegerField(default=0, help_text="At the meter, cooling included.")
     grid_mg_per_kwh = models.PositiveIntegerField(help_text="Of the hour's grid, by location.")

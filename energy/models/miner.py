@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.db import models
 
+from energy.models.feeds import Feed, FeedKind
 from marketplace.models import Site
 
 
@@ -82,6 +83,15 @@ class Miner(models.Model):
     port = models.PositiveIntegerField(default=4028)
     user = models.CharField(max_length=32, blank=True)
     password = models.TextField(blank=True, editable=False, help_text="Sealed (accounts.seal).")
+    meter = models.OneToOneField(
+        Feed,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        limit_choices_to={"kind": FeedKind.SOCKET},
+        help_text="What its plug draws, if a power strip tells: believed before the miner itself.",
+    )
     controlled = models.BooleanField(default=True, help_text="Whether it may be told anything; if not, it is load.")
 
     asleep = models.BooleanField(default=False, help_text="What is wanted of it.")

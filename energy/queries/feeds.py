@@ -43,11 +43,15 @@ def all_feeds() -> QuerySet[Feed]:
     return Feed.objects.select_related("site", "grid_zone")
 
 
+def within(feed: Feed, *, since: datetime, until: datetime) -> QuerySet[Reading]:
+    """What it told of any part of a half-open time."""
+    return Reading.objects.filter(feed=feed, starts_at__lt=until, ends_at__gt=since)
+
+
 def mean(feed: Feed, *, since: datetime, until: datetime) -> Fraction | None:
     """The value over a half-open time, weighted by how long each held; None where a part of it was not told."""
-    overlapping = Reading.objects.filter(feed=feed, starts_at__lt=until, ends_at__gt=since).order_by("starts_at")
     total, reached = Fraction(0), since
-    for row in overlapping:
+    for row in within(feed, since=since, until=until).order_by("starts_at"):
         if row.starts_at > reached:
             return None
         end = min(row.ends_at, until)

@@ -2,21 +2,12 @@
 
 from django import template
 
+from energy.models import FeedKind
+from marketplace.money import MICROS, format_micros
+
+MEGAWATT = 1_000_000
 register = template.Library()
 NBSP = "\u00a0"
-
-
-@register.filter
-def kwh(watt_hours: int) -> str:
-    """Watt-hours as kilowatt-hours: 10200 -> "10.20 kWh"."""
-    return f"{watt_hours / 1000:,.2f}{NBSP}kWh"
-
-
-@register.filter
-def grams(micrograms: int) -> str:
-    """Micrograms as grams, in kilograms from a thousand on: 3876000000 -> "3.88 kg"."""
-    amount = micrograms / 1_000_000
-    return f"{amount / 1000:,.2f}{NBSP}kg" if amount >= 1000 else f"{amount:,.1f}{NBSP}g"
 
 
 @register.filter
@@ -49,6 +40,21 @@ def usd_per_ph_day(amount: float | None) -> str:
 def grams_per_kwh(amount: float) -> str:
     """Carbon of energy: 380.0 -> "380 g/kWh"."""
     return f"{amount:,.0f}{NBSP}g/kWh"
+
+
+def told(value: int | None, kind: str) -> str:
+    """What a feed tells, in the unit that people use: 42000000 of a price -> "$42.00/MWh"."""
+    if value is None:
+        return "–"
+    if kind == FeedKind.PRICE:
+        return usd_per_mwh(value / MICROS)
+    if kind == FeedKind.HASH_PRICE:
+        return f"{format_micros(value)}/PH/day"
+    if kind == FeedKind.CARBON:
+        return f"{value / 1000:,.1f}{NBSP}g/kWh"
+    if kind == FeedKind.RENEWABLE:
+        return f"{value / 10:.1f}{NBSP}%"
+    return f"{value:,}{NBSP}W" if abs(value) < MEGAWATT else mw(value)
 
 
 @register.filter

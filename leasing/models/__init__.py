@@ -4,6 +4,7 @@ from leasing.models.announcement import TermsTold
 from leasing.models.approval import Approval
 from leasing.models.change import ChangeKind, LeaseChange
 from leasing.models.claim import Claim
+from leasing.models.energy import SUMMED, EnergyCounted, EnergySum, LeaseEnergy, summed
 from leasing.models.enrolment import Enrolment, EnrolmentTransition, Inspection
 from leasing.models.health import NodeHealth, Outage, OutageCause
 from leasing.models.interruption import Interruption, InterruptionCause, InterruptionTransition
@@ -33,9 +34,12 @@ __all__ = [
     "PROJECT_LENGTH",
     "PROJECT_WORDS",
     "STARTUP_SCRIPT_BYTES",
+    "SUMMED",
     "Approval",
     "ChangeKind",
     "Claim",
+    "EnergyCounted",
+    "EnergySum",
     "Enrolment",
     "EnrolmentTransition",
     "Inspection",
@@ -44,6 +48,7 @@ __all__ = [
     "InterruptionTransition",
     "Lease",
     "LeaseChange",
+    "LeaseEnergy",
     "LeaseKey",
     "Machine",
     "MachineLog",
@@ -60,4 +65,5 @@ __all__ = [
     "TermsTold",
     "Transition",
     "WipeRecord",
+    "summed",
 ]

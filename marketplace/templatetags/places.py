@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from django import template
 
+from marketplace.measures import format_carbon, format_energy, nodes_of
 from marketplace.models import NodeType
 from marketplace.queries import duration
 
@@ -81,3 +82,21 @@ def clock(moment: datetime) -> str:
 def length(seconds: int) -> str:
     """A length of time in its largest whole unit, unbroken: 3600 -> "1 hour"."""
     return duration(timedelta(seconds=seconds)).replace(" ", NBSP)
+
+
+@register.filter
+def kwh(watt_hours: int) -> str:
+    """Energy: 10200 -> "10.20 kWh"."""
+    return format_energy(watt_hours)
+
+
+@register.filter
+def grams(micrograms: int) -> str:
+    """Carbon: 3876000000 -> "3.88 kg"."""
+    return format_carbon(micrograms)
+
+
+@register.filter
+def nodes_of_type(count: int, node_type: NodeType) -> str:
+    """So many nodes of a type: "3 nodes of 8 × H100 SXM"; of one node only what it is."""
+    return nodes_of(count, node_type.name)

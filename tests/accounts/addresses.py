@@ -21,7 +21,7 @@ KINDS = {
     "public": """
         home catalogue plans offer site find pay healthz mailbox mailbox_letter
         api_offers api_offer api_offer_windows api_offer_calendar api_earliest api_sites api_gpu_models
-        api_node_types api_images api_plans api_certificate_keys promises api_promises
+        api_node_types api_images api_plans api_certificate_keys promises api_promises carbon
     """,
     "schema": "schema docs",
     "webhook": "stripe-webhook",
@@ -41,6 +41,7 @@ KINDS = {
         api_operations_disputes api_operations_dispute api_operations_suspension
         metered metered_organization api_operations_account
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
+        api_operations_feeds api_operations_feed_readings
         power_feeds power_feed power power_site power_event power_command
         api_operations_power api_operations_grid_event api_operations_grid_event_confirm
         api_operations_commands api_operations_command_approve api_operations_command_decline
@@ -65,6 +66,7 @@ KINDS = {
         api_cards api_card api_card_default api_card_pages api_card_page api_automatic_top_up api_promotional_credit
         invoices invoice api_movement api_statements api_statements_csv
         invoices invoice invoice_details invoice_pdf credit_note_pdf api_invoice_details api_invoice_pdf
+        invoice_energy_csv api_invoice_energy
         api_credit_notes api_credit_note_pdf api_movement api_statements api_statements_csv
         budgets budget-create budget budget-remove limits api_budgets api_budget api_quote_budgets api_limits
         tax_profile api_tax_profile

@@ -11,9 +11,10 @@ from django.test import Client
 from accounts.clock import now
 from accounts.models import Event
 from energy import feeding, operations
-from energy.models import Feed, Reading
+from energy.models import Feed, FeedKind, Reading
 from energy.queries.feeds import mean, value_at
 from energy.sources import Told
+from energy.templatetags.energy import told as figure
 from tests.energy.conftest import a_feed, told
 from tests.energy.test_sources import server
 from tests.factories import HOUR, NOON
@@ -85,3 +86,40 @@ def test_staff_sees_the_age_of_every_input_and_tells_one_by_hand_or_by_file(staf
     assert b"Row 1, at" in staff_browser.post(address, {"file": wrong}).content
     assert Event.objects.filter(kind="feed.told").count() == 2
     assert b"it is now" in staff_browser.get("/operations/power/feeds/").content
+
+
+def test_a_program_of_the_staff_does_what_the_page_does(staff_browser: Client) -> None:
+    price, read = a_feed(slug="macon-price"), a_feed(FeedKind.MINING, slug="as-read", source=Feed.Source.MINERS)
+    told(price, 42_000_000, now() - 10 * HOUR)
+    stale = staff_browser.get("/api/v1/operations/power/feeds").json()["results"][1]
+    assert (stale["slug"], stale["value"], stale["stale"]) == ("macon-price", 42_000_000, True)
+    assert stale["age_seconds"] // 60 == 540 and stale["unit"] == "energy price, micro-dollars per MWh"
+    address = f"/api/v1/operations/power/feeds/{price.public_id}/readings"
+
+    def tell(body: dict[str, Any], at: str = address) -> Any:
+        return staff_browser.post(at, body, content_type="application/json")
+
+    assert tell({"value": 5, "starts_at": "2026-03-02T12:00:00Z"}).json() == {"readings": 1}
+    assert tell({"csv": "at,value\n2026-03-02T13:00:00Z,7\n2026-03-02T14:00:00Z,8\n"}).json() == {"readings": 2}
+    assert [row["value"] for row in staff_browser.get(address).json()["results"]] == [42_000_000, 8, 7, 5]
+    for body, field, words in (
+        ({}, "csv", "Choose a file"),
+        ({"value": 5}, "starts_at", "when it begins"),
+        ({"csv": "at,value\nnoon,7\n"}, "csv", "Row 1, at"),
+        ({"value": 5, "starts_at": "2026-03-02T12:00:00Z", "ends_at": "2026-03-02T11:00:00Z"}, "ends_at", "later"),
+    ):
+        (error,) = tell(body).json()["errors"]
+        assert error["field"] == field and words in error["message"], error
+    refused = tell({"value": 5, "starts_at": "2026-03-02T12:00:00Z"}, address.replace(price.public_id, read.public_id))
+    assert refused.status_code == 400 and b"read from the site" in refused.content
+    assert Event.objects.filter(kind="feed.told").count() == 2
+
+
+def test_figures_are_shown_in_the_units_of_people(staff_browser: Client) -> None:
+    shown = {"price": (42_000_000, "$42.00/MWh"), "hash_price": (48_500_000, "$48.50/PH/day"),
+             "carbon": (380_000, "380.0 g/kWh"), "renewable": (125, "12.5 %"), "mining": (45_600_000, "45.6 MW"),
+             "house": (900, "900 W")}  # fmt: skip
+    for kind, (value, words) in shown.items():
+        assert figure(value, kind).replace("\N{NO-BREAK SPACE}", " ") == words
+    told(a_feed(), 42_000_000, now() - HOUR / 2)
+    assert "$42.00/MWh" in staff_browser.get("/operations/power/feeds/").content.decode()

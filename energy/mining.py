@@ -1,0 +1,92 @@
+"""What a site's miners draw, as it was read of them, is written down over time: hours are counted from it."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+
+from accounts import clock
+from energy import operations
+from energy.models import BY_METERS, Feed, FeedKind, Miner, PowerContract, Source
+from energy.sources import Told
+from marketplace.models import Site
+
+HOLDS = timedelta(minutes=15)  # how long a reading holds if no other follows; then nobody knows
+FRESH = timedelta(minutes=15)  # a miner that was not read for longer counts in full: silence is full power
+SECOND = timedelta(seconds=1)
+BY_MINERS = "miners"
+USUAL_PUE, THOUSAND = 1040, 1000
+
+# What plugs say. A reading counts if it is not stale and began once the miner had had the time to obey.
+SOCKETS = """
+    SELECT miner.id, reading.value
+      FROM energy_miner AS miner
+      JOIN energy_minerclass AS kind ON kind.id = miner.miner_class_id
+      JOIN energy_feed AS feed ON feed.id = miner.meter_id
+      CROSS JOIN LATERAL (
+           SELECT value, starts_at, ends_at FROM energy_reading
+            WHERE feed_id = feed.id AND starts_at <= %(now)s ORDER BY starts_at DESC LIMIT 1) AS reading
+     WHERE miner.id = ANY(%(miners)s)
+       AND reading.ends_at >= %(now)s - make_interval(secs => feed.age_limit_seconds)
+       AND reading.starts_at >= miner.since + make_interval(secs => CASE WHEN miner.asleep THEN kind.ramp_down_seconds
+                                                                         ELSE 0 END)
+"""
+
+
+def sockets(miners: Collection[int]) -> Mapping[int, int]:
+    """Watts by miner of those whose plug has a meter that tells of now: what commands and looks are judged by."""
+    with connection.cursor() as cursor:
+        cursor.execute(SOCKETS, {"miners": list(miners), "now": clock.now()})
+        return {miner: max(int(watts), 0) for miner, watts in cursor.fetchall()}
+
+
+def tell_all(*, now: datetime) -> None:
+    """What the miners of every site draw now. Safe to run twice, late, or never: then those hours are missing."""
+    for site in Site.objects.filter(miners__isnull=False).distinct():
+        tell(site=site, now=now)
+
+
+@transaction.atomic
+def tell(*, site: Site, now: datetime) -> None:
+    """
+    Write down what the site's miners draw at the meter: the last reading goes on if it is the same, else ends here.
+    """
+    feed = Feed.objects.select_for_update(no_key=True).get(pk=_feed(site).pk)
+    watts, source = _drawn(site, now)
+    last = feed.readings.filter(starts_at__lte=now).order_by("-starts_at").first()
+    since = now
+    if last is not None and last.ends_at >= now:
+        if (last.value, last.source) == (watts, source):
+            since = last.starts_at
+        elif last.starts_at < now:
+            feed.readings.filter(pk=last.pk).update(ends_at=now)
+    operations.tell(feed=feed, told=[Told(since, now + HOLDS, watts)], source=source, now=now)
+
+
+def _feed(site: Site) -> Feed:
+    """Where it is written; made when the site's miners are first read."""
+    feed, _ = Feed.objects.get_or_create(
+        slug=f"miners-{site.slug}"[:60],
+        defaults={
+            "name": f"Miners of {site.name}, as read"[:100],
+            "kind": FeedKind.MINING,
+            "site": site,
+            "source": Feed.Source.MINERS,
+            "step_seconds": HOLDS // SECOND,
+            "age_limit_seconds": FRESH // SECOND,
+        },
+    )
+    return feed
+
+
+def _drawn(site: Site, now: datetime) -> tuple[int, str]:
+    """Watts at the site's meter, and whether meters said so of every miner."""
+    rows = Miner.objects.filter(site=site).values_list("load_watts", "load_source", "read_at", "miner_class__watts")
+    watts, metered = 0, True
+    for load, source, read_at, nameplate in rows.iterator():
+        fresh = read_at is not None and now - read_at <= FRESH
+        watts += load if fresh else max(load, nameplate)
+        metered &= fresh and source == Source.METER
+    contract = PowerContract.objects.filter(site=site).in_force(now).first()
+    pue = contract.mining_pue_permille if contract else USUAL_PUE
+    return watts * pue // THOUSAND, BY_METERS if metered else BY_MINERS

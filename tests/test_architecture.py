@@ -25,8 +25,8 @@ from marketplace import states as nodes
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ("accounts", "marketplace", "leasing", "billing", "energy")
 SHARED_FLOORS = {
-    "models", "states", "money", "access", "queries", "operations", "http", "clock", "ids", "failpoints", "paper",
-    "seal", "prepared", "calling",
+    "models", "states", "money", "measures", "access", "queries", "operations", "http", "clock", "ids", "failpoints",
+    "paper", "seal", "prepared", "calling",
 }  # fmt: skip
 # A page may extend a page, an answer an answer; and both may nudge the workers of what they have just changed.
 PRESENTATION = {"views", "api", "forms", "serializers", "admin"}

@@ -42,6 +42,7 @@ def grams_per_kwh(amount: float) -> str:
     return f"{amount:,.0f}{NBSP}g/kWh"
 
 
+@register.filter
 def told(value: int | None, kind: str) -> str:
     """What a feed tells, in the unit that people use: 42000000 of a price -> "$42.00/MWh"."""
     if value is None:

@@ -28,5 +28,6 @@ def test_a_measurement_that_there_is_not_is_refused_with_those_that_there_are(tm
     done = run("nothing", tmp=tmp_path)
     assert done.returncode != 0
     assert (
-        "Say which measurement: billing, billing_wallet, billing_year, booking, energy, fleet, search." in done.stderr
+        "Say which measurement: billing, billing_gateway, billing_wallet, billing_year, booking, energy, fleet, search."
+        in done.stderr
     )

@@ -64,12 +64,7 @@ def propose_pauses(here: Standing, plan: PowerPlan, *, now: datetime) -> list[Co
     found = planning.shed(planning.Load(surplus=leases), mw=missing / MEGA, hours=(ends_at - starts_at) / HOUR)
     rows = {row.lease.public_id: row for row in here.surplus}
     why = f"The site powers {missing / MEGA:,.3f} MW less for surplus leases from {starts_at:%Y-%m-%d %H:%M} UTC on."
-    pauses: list[tuple[LeaseNow, dict[str, Any]]] = [
-        (rows[cut.name], pause(rows[cut.name], cut, starts_at, ends_at)) for cut in found.cuts
-    ]
-    wishes = [
-        Wish(**{**told, "lease": row.lease}, why=why, due_at=now, ends_at=ends_at) for row, told in pauses
-    ]  # fmt: skip
+    wishes = [_pause(rows[cut.name], cut, starts_at, ends_at, why=why, now=now) for cut in found.cuts]
     return propose(site=here.site, kind=kind, wishes=wishes, inputs=_inputs(here, plan), now=now)
 
 
@@ -87,24 +82,27 @@ def _inputs(here: Standing, plan: PowerPlan) -> dict[str, object]:
     return {"plan": plan.public_id, "inputs": plan.inputs, "stale": here.stale}
 
 
+def _pause(
+    row: LeaseNow, cut: planning.Cut, starts_at: datetime, ends_at: datetime, *, why: str, now: datetime
+) -> Wish:
+    told: dict[str, Any] = {**pause(row, cut, starts_at, ends_at), "lease": row.lease}
+    return Wish(**told, why=why, due_at=now, ends_at=ends_at)
+
+
 def _short(here: Standing, plan: PowerPlan, now: datetime) -> Iterator[tuple[datetime, int]]:
     """The first hours in a row in which the plan powers less than the surplus leases draw for which no pause is
     announced yet, with how many watts less."""
-    running = sum(row.watts for row in here.surplus)
-    announced = running - sum(row.watts for row in here.surplus if row.lease.pk in _free(here))
+    free = set(interruptible(now=here.at).values_list("pk", flat=True))
+    running = sum(row.watts for row in here.surplus if row.lease.pk in free)
     begun = False
     for hour in plan.ahead:
         at = datetime.fromisoformat(hour["at"])
-        missing = running - announced - int(hour["uses"]["gpu_surplus"])
+        missing = running - int(hour["uses"]["gpu_surplus"])
         if missing * 100 > running * WORTH_PERCENT and (begun or now - HOUR < at <= now + LOOK_AHEAD):
             begun = True
             yield at, missing
         elif begun:
             return
-
-
-def _free(here: Standing) -> set[int]:
-    return set(interruptible(now=here.at).values_list("pk", flat=True))
 
 
 def _held(here: Standing, now: datetime) -> bool:

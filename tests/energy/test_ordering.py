@@ -1,6 +1,6 @@
 """Commands to sites: proposed, decided, told once, read back, undone; and the grid event that makes several."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -9,14 +9,14 @@ from energy import carrying_out, curtailing, ordering
 from energy.commanding import obeying
 from energy.dispatching import STEP, plan_due
 from energy.miners import MinerRefused
-from energy.models import Command, Miner, SitePolicy
+from energy.models import Command, FeedKind, Miner, SitePolicy
 from energy.queries.standing import standing
 from energy.states import CommandState as S
 from leasing.models import Interruption, Lease
 from leasing.provisioners.fake import World
 from marketplace.models import Site
 from tests import factories
-from tests.energy.conftest import STANDBY, WATTS, machine
+from tests.energy.conftest import STANDBY, WATTS, a_feed, machine, told
 from tests.energy.dispatched import a_planned_site
 from tests.factories import HOUR, NOON
 from tests.leasing.conftest import active
@@ -198,3 +198,40 @@ def test_a_preview_that_is_old_or_not_ours_is_refused(site: Site) -> None:
         curtailing.confirm(token=shown.token, actor=STAFF, now=NOON + 6 * MINUTE)
     with pytest.raises(curtailing.BadEvent, match="no plan that was shown here"):
         curtailing.confirm(token=shown.token[:-1] + "!", actor=STAFF, now=NOON)
+
+
+def test_after_an_event_that_nobody_undid_the_next_plan_proposes_to_wake_miners_again(site: Site) -> None:
+    a_planned_site(site)
+    shown = curtailing.preview(site=site, percent=25, hours=1, starts_at=NOON, now=NOON)
+    curtailing.confirm(token=shown.token, actor=STAFF, now=NOON)
+    pass_to(NOON)
+    carrying_out.settle(now=NOON + HOUR)
+    carrying_out.settle(now=NOON + HOUR + ordering.TAKE)  # no worker took the opposite
+    assert Miner.objects.filter(asleep=True).exists()
+    plan_due(now=NOON + HOUR + STEP)
+    again = Command.objects.get(state=S.PROPOSED)
+    assert again.watts < 0 and again.target == {"old": 4 * WATTS} and "more" in again.why
+
+
+def test_leases_that_the_plan_does_not_power_are_proposed_to_a_person_the_cheapest_credit_first(
+    acme: Organization, world: World, site: Site
+) -> None:
+    firm = active(acme, factories.an_offer())
+    dear = a_surplus_lease(acme)
+    small = factories.a_pool(nodes=1, node_type=factories.a_node_type("h100x4", gpus=4))
+    cheap = active(acme, factories.an_offer(small, dear.offer.plan, micros=dear.rate.micros_per_node_hour // 2))
+    SitePolicy.objects.create(site=site, automatic=True, most_watts_per_step=10**9).classes.set(a_planned_site(site))
+    told(a_feed(FeedKind.GRID_AVAILABLE, site=site), 25_000, NOON)  # 30,600 W are leased
+    plan_due(now=NOON)
+    (made,) = Command.objects.filter(kind="surplus")
+    assert (made.lease, made.state) == (cheap, S.PROPOSED)
+    assert made.outcome == {"waits": "Only miners are told without a person."}
+    begins_at = datetime.fromisoformat(made.target["begins_at"])
+    assert begins_at >= NOON + ordering.DECIDE + HOUR, "whoever approves in time keeps the notice"
+    ordering.approve(command=made, actor=STAFF, now=NOON + 14 * MINUTE)
+    pass_to(NOON + 14 * MINUTE)
+    row = Interruption.objects.get()
+    assert (row.lease, row.begins_at, row.cause) == (cheap, begins_at, "short")
+    plan_due(now=NOON + STEP)
+    assert not Command.objects.filter(kind="surplus").exclude(pk=made.pk).exists(), "what is announced is counted"
+    assert Lease.objects.get(pk=firm.pk).state == "active"

@@ -90,13 +90,17 @@ def _issue(given: dict[str, Any]) -> int:
     _execute(statements.MAKE_INVOICES, {**given, "last": before})
     _execute("ANALYZE closing_invoice", {})
     issued = _execute(statements.WRITE_INVOICES, given)
-    for statement in (statements.WRITE_LINES, statements.WRITE_ENERGY, statements.MOVES):
+    for statement in (
+        statements.WRITE_LINES,
+        statements.WRITE_ENERGY,
+        statements.MOVES,
+        "ANALYZE closing_move",
+        statements.OPEN_ACCOUNTS,
+        statements.PARTS,
+        "ANALYZE closing_part",
+        statements.POST,
+    ):
         _execute(statement, given)
-    _execute("ANALYZE closing_move", {})
-    for statement in (statements.OPEN_ACCOUNTS, statements.PARTS):
-        _execute(statement, given)
-    _execute("ANALYZE closing_part", {})
-    _execute(statements.POST, given)
     record_all(rows=statements.ISSUED, given=given, kind="invoice.issued", actor=ACTOR, at=given["now"])
     for table in ("closing_line", "closing_energy", "closing_invoice", "closing_move", "closing_part"):
         _execute(f"DROP TABLE {table}", {})

@@ -89,8 +89,9 @@ def _on_demand(order: StandingOrder, now: datetime) -> Iterable[Ranked]:
     if order.earliest_at > now:
         return
     criteria = _criteria(order, max_micros_per_node_hour=order.max_micros_per_node_hour)
+    kinds = waiting.kinds_now(surplus=order.accepts_surplus)
     for row in rows(hits=find(criteria=criteria, now=now), criteria=criteria, now=now):
-        if row.offer.plan.kind == PlanKind.ON_DEMAND and row.enough:
+        if row.offer.plan.kind in kinds and row.enough:
             yield (row.micros_per_node_hour, now, row.offer.pk), Opening(row.offer, None, None)
 
 

@@ -24,7 +24,7 @@ SYSTEM = "system:billing"
 class Wish:
     """
     What is waited for. `criteria` are those of the search, by name; without `length_seconds` it is on demand; without
-    `earliest_at` it starts from now on.
+    `earliest_at` it starts from now on. With `accepts_surplus` a surplus plan will do as well as an on-demand one.
     """
 
     mode: str
@@ -34,6 +34,7 @@ class Wish:
     earliest_at: datetime | None = None
     latest_at: datetime | None = None
     max_micros_per_node_hour: int | None = None
+    accepts_surplus: bool = False
     expires_at: datetime | None = None
     project: str = ""
 
@@ -51,6 +52,11 @@ class NotWaiting(Exception):
 
     def __init__(self, order: StandingOrder) -> None:
         super().__init__(f"The standing order is {order.get_state_display()}: there is nothing to cancel.")
+
+
+def kinds_now(*, surplus: bool) -> set[PlanKind]:
+    """The kinds of plans that serve a wish without a length."""
+    return {PlanKind.ON_DEMAND, PlanKind.SURPLUS} if surplus else {PlanKind.ON_DEMAND}
 
 
 @transaction.atomic
@@ -89,6 +95,7 @@ def join(
         earliest_at=earliest_at,
         latest_at=wish.latest_at,
         max_micros_per_node_hour=wish.max_micros_per_node_hour,
+        accepts_surplus=wish.accepts_surplus,
         expires_at=_expiry(wish, earliest_at, now),
         name=name,
         project=wish.project,
@@ -188,6 +195,7 @@ def _check(wish: Wish, earliest_at: datetime, setup: Setup | None, now: datetime
 
 def _check_length(wish: Wish, earliest_at: datetime, now: datetime) -> None:
     seconds, latest_at = wish.length_seconds, wish.latest_at
+    _check_surplus(wish, now)
     plans = _plans(wish, now)
     if seconds is None:
         if latest_at is not None:
@@ -204,12 +212,20 @@ def _check_length(wish: Wish, earliest_at: datetime, now: datetime) -> None:
         raise CannotWait("length_seconds", f"No such plan allows {seconds} seconds. There is: {limits}.")
 
 
+def _check_surplus(wish: Wish, now: datetime) -> None:
+    if wish.accepts_surplus and wish.length_seconds is not None:
+        raise CannotWait("accepts_surplus", "A surplus lease has no length: leave one of the two out.")
+    wants = {terms.plan.kind for terms in all_terms(at=now).values() if terms.plan.slug == wish.criteria.get("plan")}
+    if PlanKind.SURPLUS in wants and not wish.accepts_surplus:
+        raise CannotWait("accepts_surplus", "Leases on this plan may be paused after a notice: say that this will do.")
+
+
 def _plans(wish: Wish, now: datetime) -> Sequence[Terms]:
     """Terms of the plans that could serve it."""
-    kind = PlanKind.ON_DEMAND if wish.length_seconds is None else PlanKind.RESERVED
+    kinds = {PlanKind.RESERVED} if wish.length_seconds else kinds_now(surplus=wish.accepts_surplus)
     slug = wish.criteria.get("plan")
     return [
-        terms for terms in all_terms(at=now).values() if terms.plan.kind == kind and slug in (None, terms.plan.slug)
+        terms for terms in all_terms(at=now).values() if terms.plan.kind in kinds and slug in (None, terms.plan.slug)
     ]
 
 

@@ -274,6 +274,11 @@ class NewStandingOrder(CatalogueFilter):
         max_value=366 * 24,
         help_text="How long the lease lasts. Empty: on demand, until you give it back.",
     )
+    accepts_surplus = forms.BooleanField(
+        label="A surplus lease will do, too",
+        required=False,
+        help_text="Cheaper, and paused for a while after its notice when the site runs short of power. Not with hours.",
+    )
     earliest_at = moment("Not before")
     latest_at = moment("Over by", help_text="When a lease with hours has to be over.")
     expires_at = moment("Wait until", help_text="Empty: as long as it could start, or 30 days.")
@@ -318,6 +323,7 @@ class NewStandingOrder(CatalogueFilter):
             "criteria": {name: cleaned[name] for name in self.CRITERIA if cleaned[name] not in ("", None)},
             "length_seconds": hours * SECONDS_PER_HOUR if hours else None,
             "max_micros_per_node_hour": cleaned.get("max_micros_per_node_hour"),
+            "accepts_surplus": cleaned["accepts_surplus"],
             **{name: cleaned[name] for name in ("earliest_at", "latest_at", "expires_at")},
         }
 

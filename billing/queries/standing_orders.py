@@ -27,13 +27,17 @@ def _words(order: StandingOrder, names: dict[str, str]) -> str:
     if order.length_seconds:
         parts.append(f"for {timedelta(seconds=order.length_seconds) / timedelta(hours=1):g} h")
     more = [
-        asked.get("plan", "" if order.length_seconds else "on demand").lower(),
+        asked.get("plan", "" if order.length_seconds else _kinds(order)).lower(),
         f"{asked['gpu_memory_gb']} GB a GPU or more" if "gpu_memory_gb" in asked else "",
         f"{asked['renewable_share']} % renewable or more" if "renewable_share" in asked else "",
         _machines(order.criteria.get("provisioner")),
         _ceiling(order.max_micros_per_node_hour),
     ]
     return ", ".join([" ".join(parts), *filter(None, more)])
+
+
+def _kinds(order: StandingOrder) -> str:
+    return "on demand or surplus" if order.accepts_surplus else "on demand"
 
 
 def _machines(provisioner: str | None) -> str:

@@ -39,6 +39,7 @@ class StandingOrderShown(serializers.ModelSerializer[StandingOrder]):
             "earliest_at",
             "latest_at",
             "max_micros_per_node_hour",
+            "accepts_surplus",
             "created_at",
             "expires_at",
             "ended_at",
@@ -80,6 +81,11 @@ class NewStandingOrder(NewLease):
         allow_null=True,
         default=None,
         help_text="Micro-dollars per node-hour, at most; to be booked it is required.",
+    )
+    accepts_surplus = serializers.BooleanField(
+        default=False,
+        help_text="Whether an offer of a surplus plan will do, too, whose leases may be paused after their notice (see "
+        "`plans`). Not with `length_seconds`.",
     )
     expires_at = Moment(
         required=False,

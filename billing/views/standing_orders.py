@@ -20,7 +20,9 @@ from billing.models import Mode, StandingOrder, StandingOrderState
 from billing.queries import described
 from leasing.operations import Setup
 from marketplace.forms import zones_for
-from marketplace.models import Plan
+from marketplace.models import Plan, PlanKind
+from marketplace.queries import all_terms
+from marketplace.views.rules import pauses
 
 ENDED_PER_PAGE = 25
 
@@ -68,7 +70,13 @@ def standing_order_new(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, "In line. You get a mail as soon as something happens.")
             return redirect("standing_order", id=order.public_id)
-    return render(request, "billing/standing_order_new.html", {"form": form, "details": details})
+    mine = {plan.pk for plan in open_to}
+    surplus = [
+        (terms, pauses(terms))
+        for terms in all_terms(at=moment).values()
+        if terms.plan.kind == PlanKind.SURPLUS and terms.plan.pk in mine
+    ]
+    return render(request, "billing/standing_order_new.html", {"form": form, "details": details, "surplus": surplus})
 
 
 @never_cache

@@ -356,3 +356,23 @@ def test_at_most_twenty_wait_for_one_organization(acme: Organization, other: Org
     join(other, mode=Mode.TELL)
     waiting.cancel(order=orders[0], actor=ACTOR, now=NOON)
     join(acme, mode=Mode.TELL)
+
+
+def test_a_surplus_lease_is_taken_only_where_the_order_says_that_it_will_do(
+    acme: Organization, other: Organization, offer: Offer
+) -> None:
+    cheaper = factories.an_offer(offer.pool, factories.a_plan(PlanKind.SURPLUS), micros=1_000_000)
+    careful = join(acme, max_micros_per_node_hour=2_000_000)
+    assert sweep() == [False]
+    brave = join(other, max_micros_per_node_hour=2_000_000, accepts_surplus=True)
+    assert sweep() == [False, True] and state(careful) == "waiting"
+    assert brave.lease is None and Lease.objects.get(standing_order=brave).offer == cheaper
+    for wish, words in (
+        ({"accepts_surplus": True, **TWO_DAYS}, "has no length"),
+        ({"criteria": {"plan": cheaper.plan.slug}}, "may be paused"),
+    ):
+        with pytest.raises(CannotWait, match=words) as refused:
+            join(acme, **wish)
+        assert refused.value.field == "accepts_surplus"
+    with pytest.raises(DatabaseError, match="takes_surplus_without_a_length"), transaction.atomic():
+        StandingOrder.objects.update(accepts_surplus=True, length_seconds=1, latest_at=NOON + DAY)

@@ -147,14 +147,14 @@ def _energy(invoice: Invoice) -> Iterator[Flowable]:
     ]
     together = [_used("Together", summed(rows))] if len(rows) > 1 else []
     named = [_used(_whose(row), row) for row in rows]
-    yield paper.table([heads, *named, *together], (0.3, 0.13, 0.12, 0.14, 0.13, 0.18), heads=1)
+    yield paper.table([heads, *named, *together], (0.24, 0.16, 0.11, 0.16, 0.15, 0.18), heads=1)
     yield Spacer(1, 8)
     yield Paragraph(paper.shown(f"{ENERGY_COUNTED} {settings.BASE_URL}/carbon/"), paper.QUIET)
 
 
 def _whose(row: InvoiceEnergy) -> str:
     if row.is_late:
-        return f"{row.lease.name}, {row.month:%B %Y}, counted behind its invoice"
+        return f"{row.lease.name}, {row.month:%B %Y}, counted after its invoice"
     return row.lease.name if row.complete else f"{row.lease.name}, not counted to the end: the rest follows"
 
 

@@ -25,7 +25,14 @@ S = InterruptionState
 
 
 class CannotInterrupt(Exception):
-    """The lease cannot be interrupted so, or its interruption not be answered so. The message says the way out."""
+    """
+    The lease cannot be interrupted so, or its interruption not be answered so. The message says the way out, and
+    `field` which moment is at fault: "" for neither.
+    """
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 @transaction.atomic
@@ -47,8 +54,9 @@ def schedule_interruption(
         notice, or more than its budget
     """
     fresh = _lock_lease(lease)
-    if why := why_not(fresh, begins_at=begins_at, ends_at=ends_at, now=now):
-        raise CannotInterrupt(why)
+    if refusal := why_not(fresh, begins_at=begins_at, ends_at=ends_at, now=now):
+        field, message = refusal
+        raise CannotInterrupt(message, field=field)
     made = Interruption.objects.create(
         lease=fresh,
         cause=cause,

@@ -169,7 +169,7 @@ def _claims(node: Node, window: Window) -> list[Claim]:
 def _machine_on(node: Node) -> Machine | None:
     at_rest = MACHINE_AT_REST - {MachineState.WIPE_FAILED}
     on_it = Machine.objects.filter(node=node, touched_at__isnull=False).exclude(state__in=at_rest)
-    return on_it.select_related("lease__organization").order_by("-pk").first()
+    return on_it.select_related("lease__organization", "lease__terms").order_by("-pk").first()
 
 
 def gaps(claims: Iterable[Claim], window: Window) -> list[Window]:

@@ -73,29 +73,34 @@ def interruptible(*, now: datetime) -> QuerySet[Lease]:
     return free.select_related("terms__plan", "organization", "offer__pool__site", "offer__pool__node_type", "rate")
 
 
-def why_not(lease: Lease, *, begins_at: datetime, ends_at: datetime, now: datetime) -> str:
-    """What speaks against an interruption in this window, announced now, and the way out; "" if nothing does."""
+def why_not(lease: Lease, *, begins_at: datetime, ends_at: datetime, now: datetime) -> tuple[str, str] | None:
+    """
+    What speaks against an interruption in this window, announced now: which of the two moments is at fault, "" for
+    neither, and why, with the way out.
+    """
     terms = lease.terms
     notice = timedelta(seconds=terms.notice_seconds)
     if terms.plan.kind != PlanKind.SURPLUS or not notice:
-        return NEVER
+        return "", NEVER
     if lease.state != LeaseState.ACTIVE:
-        return f"The lease is {LeaseState(lease.state).label}: only one that runs is interrupted."
+        return "", f"The lease is {LeaseState(lease.state).label}: only one that runs is interrupted."
     if open_interruption(lease):
-        return "It has an interruption already: wait until that is over, or call it off."
+        return "", "It has an interruption already: wait until that is over, or call it off."
     if begins_at < now + notice:
         first = now + notice
-        return f"Its notice is {duration(notice)}: choose a beginning from {first:%Y-%m-%d %H:%M:%S} UTC on."
+        why = f"Its notice is {duration(notice)}: choose a beginning from {first:%Y-%m-%d %H:%M:%S} UTC on."
+        return "begins_at", why
     if ends_at <= begins_at:
-        return "Choose an end after the beginning."
+        return "ends_at", "Choose an end after the beginning."
     left = budget(lease, at=ends_at)
     seconds = -(-(ends_at - begins_at) // SECOND)
     if left.firm or seconds > left.seconds_left:
         rest = f"{left.times_left} interruptions and {left.seconds_left} s of {left.most_seconds} s"
-        return (
+        why = (
             f"Its interruption budget of 30 days has {rest} left: it stays on. Choose another lease, or a shorter time."
         )
-    return ""
+        return "ends_at", why
+    return None
 
 
 def more_left(interruption: Interruption) -> int:

@@ -27,7 +27,7 @@ KINDS = {
     "webhook": "stripe-webhook",
     # For the operator's staff who hold a permission and have a second factor.
     "operator": """
-        fleet fleet_nodes fleet_node fleet_plan fleet_change fleet_maintenance fleet_work
+        fleet fleet_nodes fleet_node fleet_plan fleet_change fleet_maintenance fleet_work fleet_interruption
         api_operations_capacity api_operations_blind_sites api_operations_nodes api_operations_node
         api_operations_cordon api_operations_uncordon
         api_operations_drain api_operations_quarantine api_operations_verify api_operations_work

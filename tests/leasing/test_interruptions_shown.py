@@ -172,3 +172,36 @@ def test_staff_announces_one_and_ends_it(staff_browser: Client, lease: Lease) ->
     assert staff_browser.post(f"{one}/call-off").json()["state"] == "called_off"
     assert staff_browser.post(f"{one}/call-off").status_code == 409
     assert staff_browser.post(f"{one}/power-back").json()["state"] == "called_off"
+
+
+def test_staff_announces_one_and_calls_it_off_on_the_leases_page(
+    staff_browser: Client, acme: Organization, lease: Lease
+) -> None:
+    address, moment = f"/operations/leases/{lease.public_id}/interruptions/", now()
+
+    def post(begins_in: int, lasts: int) -> str:
+        begins = moment + begins_in * MINUTE
+        wanted = {"begins_at": f"{begins:%Y-%m-%dT%H:%M}", "ends_at": f"{begins + lasts * MINUTE:%Y-%m-%dT%H:%M}"}
+        return staff_browser.post(address, wanted | {"cause": "grid"}, follow=True).content.decode()
+
+    for minutes, field, words in (
+        ((30, 60), "begins_at", "Its notice is"),
+        ((90, -5), "ends_at", "after the beginning"),
+        ((90, 60 * 24), "ends_at", "interruption budget of 30 days has"),
+    ):
+        page = post(*minutes)
+        assert words in page and f'id="id_{field}_error"' in page, field
+    assert not Interruption.objects.exists()
+    assert "Announced: by event" in post(90, 60)
+    row = Interruption.objects.get()
+    assert (row.cause, row.state, row.requested_by[:5]) == ("grid", "scheduled", "user:")
+    page = staff_browser.post(address, {"ending": "call_off"}, follow=True).content.decode()
+    assert "Called off" in page and "Announce one" in page
+    late = announced(lease, now=now())
+    pass_to(lease, now() + NOTICE)
+    assert "It has begun" in staff_browser.post(address, {"ending": "call_off"}, follow=True).content.decode()
+    staff_browser.post(address, {"ending": "power_back"})
+    late.refresh_from_db()
+    assert late.power_back_at is not None
+    firm = active(acme, factories.an_offer(), name="firm")
+    assert "Never interrupted" in text(staff_browser, address.replace(lease.public_id, firm.public_id))

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -93,26 +94,32 @@ def imports() -> int:
     return subprocess.call([str(Path(sys.executable).with_name("lint-imports"))])
 
 
-# Tests that mostly wait for hosts and workers run beside those that mostly compute: two groups, two cores.
-WAITING = ("tests/contracts", "tests/crashes")
+# These groups of tests run beside the rest, each on databases of its own; the first mostly waits, for hosts and
+# workers, so that two cores have time for all.
+BESIDE: dict[str, tuple[str, ...]] = {
+    "waiting": ("tests/contracts", "tests/crashes"),
+    "customers": ("tests/accounts", "tests/billing", "tests/bookings", "tests/marketplace"),
+}
 
 
 def run_tests(*, cover: bool = False) -> int:
-    """Every test: both groups at once, the second one's output after the first one's."""
-    rest = [f"--ignore={folder}" for folder in WAITING]
-    with tempfile.TemporaryFile("w+") as output:
-        beside = _group("waiting", *WAITING, cover=cover, output=output)
-        status = _group("computing", *rest, cover=cover).wait()
-        statuses = [status, beside.wait()]
-        output.seek(0)
-        shutil.copyfileobj(output, sys.stdout)
+    """Every test: all groups at once, what each wrote one after the other."""
+    rest = [f"--ignore={folder}" for folders in BESIDE.values() for folder in folders]
+    with ExitStack() as stack:
+        outputs = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in BESIDE]
+        groups = [
+            _group(name, *folders, cover=cover, output=output)
+            for (name, folders), output in zip(BESIDE.items(), outputs, strict=True)
+        ]
+        statuses = [_group("rest", *rest, cover=cover).wait()]
+        statuses += [_told(group, output) for group, output in zip(groups, outputs, strict=True)]
     return max(statuses)
 
 
 def coverage() -> int:
     """Every test, and which lines and branches they went through."""
     status = run_tests(cover=True)
-    call("coverage", "combine", "--quiet", *(f".coverage-{group}" for group in ("waiting", "computing")))
+    call("coverage", "combine", "--quiet", *(f".coverage-{group}" for group in (*BESIDE, "rest")))
     call("coverage", "report")
     return status
 
@@ -122,6 +129,14 @@ def _group(group: str, *arguments: str, cover: bool, output: IO[str] | None = No
     argv = [sys.executable, "-m", "pytest", *(["--cov", "--cov-report="] if cover else ["--no-cov"]), *arguments]
     env = os.environ | {"COVERAGE_FILE": str(Path.cwd() / f".coverage-{group}")}
     return subprocess.Popen(argv, env=env, stdout=output, stderr=subprocess.STDOUT if output else None)
+
+
+def _told(group: subprocess.Popen[bytes], output: IO[str]) -> int:
+    """A group's exit status, once it has ended and its output is shown."""
+    status = group.wait()
+    output.seek(0)
+    shutil.copyfileobj(output, sys.stdout)
+    return status
 
 
 def pytest(*arguments: str) -> int:

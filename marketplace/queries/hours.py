@@ -51,20 +51,21 @@ class Stretch:
 
 def stretches(supplies: Sequence[Supply], *, watts: int, now: datetime) -> list[Stretch]:
     """
-    The next 48 hours from the present one on, each as good as its worst minute. `watts` is what all nodes together
-    draw then, with those that are asked about.
+    The next 48 hours from the present one on, each as good as its worst minute that is not over. `watts` is what all
+    nodes together draw then, with those that are asked about.
     """
     first = now.replace(minute=0, second=0, microsecond=0)
-    each = [(first + number * HOUR, _hour(supplies, watts, first + number * HOUR)) for number in range(AHEAD)]
+    hours = [first + number * HOUR for number in range(AHEAD)]
+    each = [(hour, _worst(supplies, watts, max(hour, now), hour + HOUR)) for hour in hours]
     alike = [list(same) for _, same in groupby(each, key=lambda hour: hour[1])]
     return [Stretch(same[0][1], same[0][0], len(same)) for same in alike]
 
 
-def _hour(supplies: Sequence[Supply], watts: int, since: datetime) -> Power:
-    mine = [supply for supply in supplies if _touches(supply.period, since, since + HOUR)]
-    known = sum((_shared(supply.period, since, since + HOUR) for supply in mine), timedelta())
+def _worst(supplies: Sequence[Supply], watts: int, since: datetime, until: datetime) -> Power:
+    mine = [supply for supply in supplies if _touches(supply.period, since, until)]
+    known = sum((_shared(supply.period, since, until) for supply in mine), timedelta())
     found = [_power(supply, watts) for supply in mine]
-    return max(found, key=ORDER.index) if known == HOUR else Power.UNKNOWN
+    return max(found, key=ORDER.index) if known == until - since else Power.UNKNOWN
 
 
 def _power(supply: Supply, watts: int) -> Power:

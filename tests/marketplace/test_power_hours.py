@@ -55,6 +55,11 @@ def test_of_a_time_that_nobody_speaks_of_nothing_is_said() -> None:
     assert [(row.power, row.hours) for row in found] == [(P.FIRM, 1), (P.UNKNOWN, 47)]
 
 
+def test_the_minutes_of_this_hour_that_are_over_do_not_count() -> None:
+    half_past = NOON + timedelta(minutes=30)
+    assert [row.power for row in stretches([supplied(half_past, END, 10)], watts=1, now=half_past)] == [P.FIRM]
+
+
 def test_it_is_read_as_a_table_with_a_word_for_each() -> None:
     windows = [supplied(NOON, NOON + 2 * HOUR, 100), supplied(NOON + 2 * HOUR, END, 0, 0, 50)]
     page = render_to_string("marketplace/_power_hours.html", {"stretches": stretches(windows, watts=60, now=NOON)})

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from accounts.clock import now
+from energy.firming import write_windows
 from energy.fleets import take_fleet
 from energy.models import (
     Battery,
@@ -64,6 +65,7 @@ class Command(BaseCommand):
                 give_power(site, now())
             if settings.EXAMPLE_MINERS:
                 give_miners(Site.objects.get(kind=Site.Kind.HUB), settings.EXAMPLE_MINERS, now())
+            write_windows(now=now())
         self.stdout.write(f"Power: an example for {len(sites)} sites.")
 
 

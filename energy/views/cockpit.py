@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from accounts.access import may_operate, operator_of
 from accounts.clock import now
+from accounts.queries import actor_names
 from accounts.views import operator_allowed
 from energy.access import MAY_COMMAND, MAY_LOOK
 from energy.curtailing import BadEvent, confirm, preview
@@ -100,7 +101,14 @@ def power_command(request: HttpRequest, id: str) -> HttpResponse:
         if not may_command:
             raise PermissionDenied(f"Deciding takes the permission {MAY_COMMAND}.")
         return _decide(request, row)
-    context = {"row": row, "transitions": row.transitions.all(), "may_command": may_command}
+    moves = list(row.transitions.all())
+    names = actor_names({row.proposed_by, *(move.actor for move in moves)})
+    context = {
+        "row": row,
+        "proposed_by": names.get(row.proposed_by, row.proposed_by),
+        "history": [(move, names.get(move.actor, move.actor)) for move in moves],
+        "may_command": may_command,
+    }
     return render(request, "energy/power_command.html", context)
 
 

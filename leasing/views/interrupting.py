@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from accounts.access import operator_of
 from accounts.clock import now
 from accounts.models import IllegalMove, Stale
+from accounts.queries import actor_names
 from accounts.views import operator_allowed
 from leasing.access import MAY_CHANGE
 from leasing.forms.interruptions import NewInterruption
@@ -45,9 +46,15 @@ def fleet_interruption(request: HttpRequest, id: str) -> HttpResponse:
             transaction.on_commit(nudge_sites, robust=True)
             messages.success(request, "Announced: by event, by mail and on its nodes.")
             return redirect("fleet_interruption", id=id)
-    left = budget(lease, at=moment)
-    context = {"lease": lease, "row": row, "rows": interruptions_of(lease), "budget": left, "form": form, "now": moment}
-    return render(request, "leasing/fleet_interruption.html", context)
+    context = {"lease": lease, "row": row, "rows": _with_names(lease), "form": form, "now": moment}
+    return render(request, "leasing/fleet_interruption.html", context | {"budget": budget(lease, at=moment)})
+
+
+def _with_names(lease: Lease) -> list[tuple[Interruption, str]]:
+    """Its interruptions, each with who has asked for it."""
+    rows = list(interruptions_of(lease))
+    names = actor_names(row.requested_by for row in rows)
+    return [(row, names.get(row.requested_by, row.requested_by)) for row in rows]
 
 
 def _end(request: HttpRequest, lease: Lease, row: Interruption | None, moment: datetime) -> HttpResponse:

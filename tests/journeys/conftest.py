@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import which
+from shutil import rmtree, which
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -47,11 +48,10 @@ class Product:
 
 
 @pytest.fixture(scope="session")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """`./run` on a free port with a state of its own."""
-    state, port = tmp_path_factory.mktemp("product"), ports.near(18_000)
-    for folder in (state, *state.parents[:2]):
-        folder.chmod(0o755)  # the embedded PostgreSQL runs as another user
+def product() -> Iterator[Product]:
+    """`./run` on a free port with a state of its own: not among pytest's files, which it closes to other users."""
+    state, port = Path(mkdtemp(prefix="gridlease-product-")), ports.near(18_000)
+    state.chmod(0o755)  # the embedded PostgreSQL and the tenants run as others
     env = {name: value for name, value in os.environ.items() if name not in OWN} | {"STATE_DIR": str(state)}
     log = (state / "run.txt").open("wb")
     argv = [sys.executable, "-m", "config.cli", "--port", str(port)]
@@ -65,6 +65,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
             process.wait(timeout=30)
         process.kill()
         log.close()
+        rmtree(state, ignore_errors=True)
 
 
 def _ready(process: subprocess.Popen[bytes], state: Path) -> bool:

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts.models import Event, Organization
 from accounts.operations import record
-from billing import operations
+from billing import locating, operations
 from billing.exporting import told_micros
 from billing.models import MeteredSubscription
 from billing.payments import meters
@@ -37,6 +37,7 @@ def merge_subscription(*, facts: Facts, now: datetime) -> None:
     mine = MeteredSubscription.objects.select_for_update().filter(pk=row.pk, reference=facts["id"], ends_at=None)
     if not mine.exists():
         return
+    locating.seen(subscription=row, facts=facts, now=now)
     if facts["status"] in OVER:
         mine.update(reference=None, started_at=None)
         _tell_ended(row.organization, str(facts["id"]), now)

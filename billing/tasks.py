@@ -22,6 +22,7 @@ from billing import (
     granting,
     inbox,
     invoicing,
+    locating,
     metered,
     metering,
     operations,
@@ -101,8 +102,10 @@ def reconcile(**_: object) -> None:
 
 @shared_task
 def check_tax_ids(**_: object) -> None:
-    """Have tax ids checked, and ask what came of it."""
+    """Have tax ids checked, ask what came of it, and see that the processor has the right address and no other id."""
     gateway = payments.gateway()
+    for_each(taxing.stale(), lambda row: taxing.take_off(profile=row, now=clock.now()))
+    for_each(locating.due(), lambda row: locating.tell(profile=row, now=clock.now()))
     for_each(taxing.due(now=clock.now()), lambda row: taxing.check(profile=row, gateway=gateway, now=clock.now()))
 
 

@@ -150,7 +150,7 @@ def _posted(subscription: MeteredSubscription, since: datetime, until: datetime)
         posting__at__gte=since,
         posting__at__lt=until,
         posting__link__number__gt=subscription.begun_number,
-    ).exclude(posting__kind__in=exporting.PAYMENTS)
+    ).exclude(posting__kind__in=exporting.UNTOLD)
     return -(moved.aggregate(micros=Sum("amount_micros"))["micros"] or 0)
 
 

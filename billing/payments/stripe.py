@@ -57,7 +57,7 @@ class StripeGateway:
     def send(self, call: Call, *, key: str) -> Facts:
         """See Gateway."""
         with _our_errors():
-            return self._ask("post", call.path, **call.body, idempotency_key=key)
+            return self._ask(call.method, call.path, **call.body, idempotency_key=key)
 
     def fetch(self, path: str, **params: Any) -> Facts:
         """See Gateway."""

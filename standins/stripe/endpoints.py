@@ -57,7 +57,7 @@ _PAYMENT = (
 )
 _CUSTOMER = (
     "address balance description email invoice_prefix invoice_settings metadata name phone preferred_locales shipping "
-    "tax_exempt"
+    "tax tax_exempt"
 )
 _SETUP = (
     "automatic_payment_methods allowed_payment_method_types confirm customer description metadata payment_method "
@@ -65,7 +65,7 @@ _SETUP = (
 )
 _ITEM = (
     "amount currency description discountable metadata period price_data pricing quantity quantity_decimal "
-    "unit_amount_decimal"
+    "tax_behavior unit_amount_decimal"
 )
 _INVOICE = (
     "auto_advance automatic_tax automatically_finalizes_at collection_method custom_fields days_until_due "

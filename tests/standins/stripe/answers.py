@@ -19,7 +19,7 @@ from stripe._object_classes import OBJECT_CLASSES
 from standins.stripe.shapes import FIXTURES, GONE_KEYS, MORE_KEYS
 
 # Keys that are there only when asked for by `expand`.
-_INCLUDED = {"customer": {"tax_ids"}, "invoice": {"payments"}, "checkout.session": {"line_items"}}
+_INCLUDED = {"customer": {"tax", "tax_ids"}, "invoice": {"payments"}, "checkout.session": {"line_items"}}
 _ERROR_KEYS = {"payment_intent", "setup_intent", "payment_method", "charge", "decline_code", "param", "code", "type"}
 
 

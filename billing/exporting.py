@@ -176,13 +176,18 @@ def not_counted(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) ->
     _row(call).update(state=ExportState.FAILED)
     lost = _row(call).select_related("organization").get()
     if lost.way == ExportWay.EVENT:
-        again = Export(
-            organization=lost.organization, lease_id=lost.lease_id, hour=lost.hour, micros=0, carry_micros=0, at=lost.at
-        )
-        again.value_micros, again.way = lost.value_micros, ExportWay.ITEM
-        _tell(again, now)
+        as_item(lost=lost, now=now)
         return
     _alarm(lost, refusal, now)
+
+
+def as_item(*, lost: Export, now: datetime) -> Export:
+    """What the meter has not counted, and never will, is put on the next invoice: the next revision of its hour."""
+    again = Export(
+        organization=lost.organization, lease_id=lost.lease_id, hour=lost.hour, micros=0, carry_micros=0, at=lost.at
+    )
+    again.value_micros, again.way = lost.value_micros, ExportWay.ITEM
+    return _tell(again, now)
 
 
 def find(gateway: Gateway, call: GatewayCall) -> Facts | None:

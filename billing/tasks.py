@@ -32,6 +32,7 @@ from billing import (
     reconciling,
     recounting,
     reselling,
+    retelling,
     sending,
     settlement,
     standing,
@@ -136,7 +137,8 @@ def bill_monthly(**_: object) -> None:
 
 @shared_task
 def tie_out(**_: object) -> None:
-    """Compare what was charged with what the processor counted and invoiced."""
+    """Look for what the meter may not have counted, then compare what was charged with what it counted and invoiced."""
+    complain(retelling.look(gateway=payments.gateway(), now=clock.now()))
     complain(tying_out.tie_out(gateway=payments.gateway(), now=clock.now()))
 
 

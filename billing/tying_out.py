@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet, Sum
 
 from accounts.models import Organization
 from accounts.operations import record
-from billing import exporting, operations
+from billing import exporting, operations, retelling
 from billing.models import (
     AccountKind,
     CardInvoice,
@@ -105,6 +105,8 @@ def compare_day(*, subscription: MeteredSubscription, day: date, gateway: Gatewa
             told=exporting.told_micros(organization, since=since, until=since + DAY),
             counted=counted,
         )
+        if books.match:
+            retelling.believed(organization=organization, since=since, until=since + DAY)
         return _write(organization, TieOut.Span.DAY, day, books, now)
 
 

@@ -1,4 +1,7 @@
-"""Tax on what is invoiced by the month through the card processor, and where its customers are."""
+"""
+Tax on what is invoiced by the month through the card processor, and where its customers are; what its meter may not have
+counted.
+"""
 
 from django.db import migrations, models
 
@@ -34,6 +37,15 @@ class Migration(migrations.Migration):
             model_name='taxprofile',
             name='address_state',
             field=models.CharField(choices=[('untold', 'not checked'), ('located', 'found'), ('unlocated', 'not found')], default='untold', help_text='Whether Stripe Tax, where enabled, finds the address; without, months by card carry no tax.', max_length=10),
+        ),
+        migrations.AddField(
+            model_name='export',
+            name='doubted_at',
+            field=models.DateTimeField(blank=True, help_text='The meter reported that it may not count it.', null=True),
+        ),
+        migrations.AddIndex(
+            model_name='export',
+            index=models.Index(condition=models.Q(('doubted_at__isnull', False)), fields=['doubted_at'], name='export_doubted'),
         ),
         migrations.AlterField(
             model_name='gatewaycall',

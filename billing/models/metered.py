@@ -88,10 +88,14 @@ class Export(models.Model):
     way = models.CharField(max_length=8, choices=ExportWay)
     state = models.CharField(max_length=8, choices=ExportState)
     written_at = models.DateTimeField()
+    doubted_at = models.DateTimeField(null=True, blank=True, help_text="The meter reported that it may not count it.")
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["organization", "at"], name="export_by_time")]
+        indexes = [
+            models.Index(fields=["organization", "at"], name="export_by_time"),
+            models.Index(fields=["doubted_at"], name="export_doubted", condition=Q(doubted_at__isnull=False)),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "lease", "hour", "revision"], nulls_distinct=False, name="export_once"

@@ -6,6 +6,7 @@ by us. Limits: https://docs.stripe.com/billing/subscriptions/usage-based/recordi
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -17,7 +18,41 @@ NET = "exclusive"  # tax comes on top of all that we ask for
 METERS, PRICES, SUBSCRIPTIONS = "/v1/billing/meters", "/v1/prices", "/v1/subscriptions"
 EVENTS, ITEMS = "/v1/billing/meter_events", "/v1/invoiceitems"
 DUPLICATE = "duplicate_meter_event"
+REPORTS = "/v2/core/events"
 MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Report:
+    """
+    What a meter took and then did not count, between two moments: how many events, which of them it names (by our
+    identifiers, or the keys of our calls), and its words for why. It may name a part of them only.
+    """
+
+    codes: frozenset[str]
+    named: frozenset[str]
+    count: int
+    since: datetime
+    until: datetime
+
+    @property
+    def complete(self) -> bool:
+        """Whether all are named."""
+        return len(self.named) >= self.count
+
+
+def report(facts: Facts) -> Report:
+    """https://docs.stripe.com/billing/subscriptions/usage-based/recording-usage-api"""
+    data = facts["data"]
+    kinds = data["reason"]["error_types"]
+    requests = [sample["request"] for kind in kinds for sample in kind["sample_errors"]]
+    return Report(
+        codes=frozenset(kind["code"] for kind in kinds),
+        named=frozenset(one.get("identifier") or one.get("idempotency_key") or "" for one in requests),
+        count=data["reason"]["error_count"],
+        since=datetime.fromisoformat(data["validation_start"]),
+        until=datetime.fromisoformat(data["validation_end"]),
+    )
 
 
 def meter() -> Call:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from django.db.models import QuerySet
 
 from accounts.models import Organization
-from billing.models import BillingAccount, BillingMode, TieOut
+from billing.models import BillingAccount, BillingMode, Export, TieOut
 from billing.queries.wallet import Wallet, wallet
 
 
@@ -36,6 +36,11 @@ def matched_on(organization: Organization) -> date | None:
 def differences() -> QuerySet[TieOut]:
     """Days and months that do not tie out, the oldest first."""
     return TieOut.objects.exclude(differs_since=None).select_related("organization").order_by("day", "pk")
+
+
+def doubted() -> QuerySet[Export]:
+    """What the processor's meter may not have counted, by its own report, the oldest first."""
+    return Export.objects.filter(doubted_at__isnull=False).select_related("organization").order_by("doubted_at", "pk")
 
 
 def owing(*, now: datetime) -> list[Owing]:

@@ -15,6 +15,7 @@ from standins.stripe import (
     methods,
     products,
     refunds,
+    reports,
     setups,
     subscriptions,
     tax_ids,
@@ -356,6 +357,7 @@ ROUTES = [
         },
     ),
     *_reads("event", "/v1/events", "_event", "Event"),
+    Route("GET", "/v2/core/events/{id}", "v2.core._event_retrieve_params.EventRetrieveParams", reports.retrieve),
     *_reads("webhook_endpoint", "/v1/webhook_endpoints", "_webhook_endpoint", "WebhookEndpoint"),
     *_writes(
         "/v1/webhook_endpoints",

@@ -15,6 +15,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import stripe
 from stripe._object_classes import OBJECT_CLASSES
+from stripe.events import V1BillingMeterErrorReportTriggeredEvent
+from stripe.v2.core import Event
 
 from standins.stripe.shapes import FIXTURES, GONE_KEYS, MORE_KEYS
 
@@ -40,6 +42,8 @@ def wrong(item: Any, path: str = "") -> list[str]:
         return [text for n, member in enumerate(item["data"]) for text in wrong(member, f"{path}[{n}]")]
     if item.get("deleted"):
         return [] if item.keys() == {"id", "object", "deleted"} else [f"{path}: a deleted object shows {item.keys()}"]
+    if item["object"] == "v2.core.event":
+        return _unlike({**_hints(Event), **_hints(V1BillingMeterErrorReportTriggeredEvent)}, {}, item, path)
     kind, declared = item["object"], _class(item["object"])
     published = (FIXTURES[kind].keys() | MORE_KEYS.get(kind, set())) - GONE_KEYS.get(kind, set())
     extra = item.keys() - published - _INCLUDED.get(kind, set())
@@ -103,8 +107,10 @@ def _literals(hint: Any) -> list[Any]:
 
 
 def _members(declared: type, value: dict[str, Any], path: str) -> list[str]:
-    hints = _hints(declared)
-    published = FIXTURES.get(value.get("object", ""), {})
+    return _unlike(_hints(declared), FIXTURES.get(value.get("object", ""), {}), value, path)
+
+
+def _unlike(hints: dict[str, Any], published: Any, value: dict[str, Any], path: str) -> list[str]:
     found = [f"{path}.{name} is unknown" for name in value if name not in hints and name not in published]
     found += [
         f"{path}.{name} is missing"

@@ -1,5 +1,6 @@
 """What staff and customers see of billing by the month."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -8,6 +9,14 @@ from django.db.models import QuerySet
 from accounts.models import Organization
 from billing.models import BillingAccount, BillingMode, Export, TieOut
 from billing.queries.wallet import Wallet, wallet
+
+# What makes more money available, by how an organization pays: the beginning of a sentence.
+LATER = "Pay an open invoice, or write to us for a higher limit,"
+WAYS_OUT: Mapping[BillingMode, str] = {
+    BillingMode.PREPAID: "Top up",
+    BillingMode.METERED: LATER,
+    BillingMode.INVOICED: LATER,
+}
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,11 @@ def mode_of(organization: Organization) -> BillingMode:
     """How the organization pays."""
     mode = BillingAccount.objects.filter(pk=organization.pk).values_list("mode", flat=True).first()
     return BillingMode(mode or BillingMode.PREPAID)
+
+
+def way_out(organization: Organization) -> str:
+    """What the organization can do for more money to be available, as the beginning of a sentence."""
+    return WAYS_OUT[mode_of(organization)]
 
 
 def matched_on(organization: Organization) -> date | None:

@@ -19,6 +19,7 @@ METERS, PRICES, SUBSCRIPTIONS = "/v1/billing/meters", "/v1/prices", "/v1/subscri
 EVENTS, ITEMS = "/v1/billing/meter_events", "/v1/invoiceitems"
 DUPLICATE = "duplicate_meter_event"
 REPORTS = "/v2/core/events"
+REPORT_TYPES = ("v1.billing.meter.error_report_triggered", "v1.billing.meter.no_meter_found")
 MINUTE = timedelta(minutes=1)
 
 

@@ -19,6 +19,7 @@ from billing.payments.base import (
     ObjectKind,
     WebhookEvent,
 )
+from billing.payments.meters import REPORT_TYPES
 
 API_VERSION: Final = "2026-10-28.endive"
 TOLERANCE_SECONDS: Final = 300
@@ -35,8 +36,7 @@ _KINDS = {
     "radar.early_fraud_warning": ObjectKind.FRAUD_WARNING,
     "invoice": ObjectKind.INVOICE,
     "subscription": ObjectKind.SUBSCRIPTION,
-    "v1.billing.meter.error_report_triggered": ObjectKind.METER_ERROR,
-    "v1.billing.meter.no_meter_found": ObjectKind.METER_ERROR,
+    **dict.fromkeys(REPORT_TYPES, ObjectKind.METER_ERROR),
 }
 
 
@@ -65,13 +65,15 @@ class StripeGateway:
             return self._ask("get", path, **params)
 
     def each(self, path: str, **params: Any) -> Iterator[Facts]:
-        """See Gateway."""
-        more, after = True, dict[str, str]()
-        while more:
-            page = self.fetch(path, limit=PAGE, **params, **after)
+        """See Gateway. Newer lists say themselves where they go on."""
+        page = self.fetch(path, limit=PAGE, **params)
+        yield from page["data"]
+        while page.get("has_more") or page.get("next_page_url"):
+            if page.get("next_page_url"):
+                page = self.fetch(page["next_page_url"])
+            else:
+                page = self.fetch(path, limit=PAGE, **params, starting_after=page["data"][-1]["id"])
             yield from page["data"]
-            more = page["has_more"]
-            after = {"starting_after": page["data"][-1]["id"]} if more else {}
 
     def _ask(self, method: str, path: str, **params: Any) -> Facts:
         answer = self._client.raw_request(method, path, **params)

@@ -357,6 +357,7 @@ ROUTES = [
         },
     ),
     *_reads("event", "/v1/events", "_event", "Event"),
+    Route("GET", "/v2/core/events", "v2.core._event_list_params.EventListParams", reports.listing),
     Route("GET", "/v2/core/events/{id}", "v2.core._event_retrieve_params.EventRetrieveParams", reports.retrieve),
     *_reads("webhook_endpoint", "/v1/webhook_endpoints", "_webhook_endpoint", "WebhookEndpoint"),
     *_writes(

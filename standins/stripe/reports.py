@@ -5,6 +5,7 @@ asked for. https://docs.stripe.com/billing/subscriptions/usage-based/recording-u
 
 from datetime import UTC, datetime
 
+from standins.stripe.forms import flatten
 from standins.stripe.objects import World
 from standins.stripe.shapes import new_id
 from standins.stripe.store import JSON
@@ -47,6 +48,24 @@ def report(world: World, meter: JSON, identifier: str, code: str, message: str) 
 def retrieve(world: World, _: JSON, reference: str) -> JSON:
     """GET /v2/core/events/{id}: the event, with its data."""
     return {**world.get("v2.core.event", reference), "data": world.recall(reference)["data"]}
+
+
+def listing(world: World, params: JSON, _: str) -> JSON:
+    """GET /v2/core/events, newest first. Events of one moment stay on one page, which may be longer for it."""
+    bounds, types = params.get("created", {}), params.get("types")
+    found = [
+        event
+        for event in world.store.newest("v2.core.event")
+        if bounds.get("gte", "") <= event["created"] < bounds.get("lt", "9")
+        and (types is None or event["type"] in types)
+        and params.get("object_id", event["related_object"]["id"]) == event["related_object"]["id"]
+    ]
+    page = found[: params.get("limit", 20)]
+    page += [event for event in found[len(page) :] if event["created"] == page[-1]["created"]]
+    left = {**params, "created": {**bounds, "lt": page[-1]["created"]}} if len(found) > len(page) else None
+    following = f"/v2/core/events?{flatten(left)}" if left else None
+    shown = [retrieve(world, {}, event["id"]) for event in page]
+    return {"data": shown, "next_page_url": following, "previous_page_url": None}
 
 
 def _moment(seconds: int) -> str:

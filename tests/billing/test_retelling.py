@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from accounts.models import Event, Organization
-from billing import card_invoices, inbox, out_of_band, payments, retelling
-from billing.models import CardInvoice, Export, TieOut
-from billing.payments.base import ObjectKind, WebhookEvent
+from billing import card_invoices, inbox, out_of_band, payments, polling, retelling
+from billing.models import CardInvoice, Export, GatewayEvent, TieOut
 from billing.payments.meters import EVENT_NAME
 from billing.tying_out import tie_out
 from tests.accounts.cast import a_browser
@@ -80,18 +79,14 @@ def test_what_an_archived_meter_did_not_count_is_on_the_next_invoice_once(
     sweep(to(time, MARCH + HOUR))
     client.v1.billing.meters.deactivate(meter.id)
     charge(acme, 7 * MICROS, MARCH + HOUR)
-    time.webhook("http://127.0.0.1:9/")
     sweep(to(time, MARCH + 2 * HOUR))
-    time.webhook(None)
     assert ways() == [(5 * MICROS, "event", "counted"), (7 * MICROS, "event", "counted")]  # so it was answered
     client.v1.billing.meters.reactivate(meter.id)
     assert metered_micros(acme, MARCH, APRIL) == 5 * MICROS
-    (told,) = [each for each in time.deliveries() if "error_report" in each["type"]]
-    for number in range(2):  # the message, twice
-        message = WebhookEvent(
-            told["event"], ObjectKind.METER_ERROR, meter.id, "", None, False, MARCH + number * SECOND, {}
-        )
-        inbox.keep(event=message, now=MARCH + 2 * HOUR)
+    for _ in range(2):  # no message came
+        assert polling.poll(gateway=payments.gateway(), now=MARCH + 2 * HOUR) == {}
+    (message,) = GatewayEvent.objects.filter(kind="meter_error", processed_at=None)
+    assert message.object_reference == meter.id
     assert inbox.settle_due(gateway=payments.gateway(), now=MARCH + 2 * HOUR) == {}
     page = a_browser(a_member_of_staff("view_tieout")).get("/operations/metered/").content.decode()
     assert "What the meter may not have counted" in page and "$7.00" in page

@@ -38,6 +38,8 @@ class Checked(stripe.RequestsClient):
 
 def wrong(item: Any, path: str = "") -> list[str]:
     """What is not as Stripe has it, in an object with an `object` name or a list of such."""
+    if item.keys() == {"data", "next_page_url", "previous_page_url"}:  # a list of the newer kind
+        return [text for n, member in enumerate(item["data"]) for text in wrong(member, f"{path}[{n}]")]
     if item["object"] == "list":
         return [text for n, member in enumerate(item["data"]) for text in wrong(member, f"{path}[{n}]")]
     if item.get("deleted"):

@@ -36,5 +36,7 @@ def test_an_event_that_is_not_counted_is_taken_and_reported(
     assert isinstance(full, V1BillingMeterErrorReportTriggeredEvent)
     (kind,) = full.data.reason.error_types
     assert (kind.code, kind.sample_errors[0].request.identifier) == (code, f"{code}:1")
+    newest = list(client.v2.core.events.list({"object_id": life.meter, "limit": 1}).auto_paging_iter())
+    assert newest[0].id == full.id and len({event.id for event in newest}) == len(newest)
     client.v1.billing.meters.reactivate(life.meter)
     assert life.used(JANUARY, FEBRUARY + HOUR) == [0]

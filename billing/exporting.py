@@ -173,7 +173,7 @@ def not_counted(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) ->
     if refusal.code == meters.DUPLICATE:
         _row(call).update(state=ExportState.COUNTED)
         return
-    _row(call).update(state=ExportState.FAILED)
+    _row(call).update(state=ExportState.FAILED, doubted_at=None)
     lost = _row(call).select_related("organization").get()
     if lost.way == ExportWay.EVENT:
         as_item(lost=lost, now=now)

@@ -29,6 +29,7 @@ from billing.models import (
 from billing.payments import meters
 from billing.payments.base import Gateway
 
+VALIDATED_WITHIN = timedelta(minutes=5)  # of our call, as far as we know; clocks differ by less than a minute
 COUNTED_WITHIN = timedelta(hours=1)
 ACTOR = "system:billing"
 Minute = tuple[Organization, datetime]
@@ -42,7 +43,9 @@ def doubt(*, report: meters.Report, now: datetime) -> None:
     calls = GatewayCall.objects.filter(kind=CallKind.METER_EVENT)
     named = Q(identifier__in=report.named) | Q(identifier__in=_subjects(calls.filter(public_id__in=report.named)))
     if not report.complete:
-        told = calls.filter(settled_at__gte=report.since - meters.MINUTE, settled_at__lte=report.until + meters.MINUTE)
+        told = calls.filter(
+            settled_at__gte=report.since - VALIDATED_WITHIN, settled_at__lte=report.until + meters.MINUTE
+        )
         named |= Q(identifier__in=_subjects(told))
     rows = Export.objects.filter(named, way=ExportWay.EVENT, doubted_at=None)
     rows.exclude(state=ExportState.FAILED).update(doubted_at=now)

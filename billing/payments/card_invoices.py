@@ -70,6 +70,7 @@ def stated(facts: Facts) -> Stated | None:
     if facts["status"] == "draft" or not of_subscription:
         return None
     times = facts["status_transitions"]
+    net: int = facts["subtotal"] if facts["total_excluding_tax"] is None else facts["total_excluding_tax"]
     return Stated(
         reference=facts["id"],
         charge_reference=_charge(facts),
@@ -78,8 +79,8 @@ def stated(facts: Facts) -> Stated | None:
         status=facts["status"],
         period_start=_time(facts["period_start"]),
         period_end=_time(facts["period_end"]),
-        subtotal_cents=facts["total_excluding_tax"],
-        tax_cents=facts["total"] - facts["total_excluding_tax"],
+        subtotal_cents=net,
+        tax_cents=facts["total"] - net,
         tax_note=_tax_note(facts),
         total_cents=facts["total"],
         due_cents=facts["amount_due"],

@@ -102,11 +102,14 @@ def test_tax_is_worked_out_by_the_processor_and_owed_apart_from_the_use(
     assert list(broken(now=APRIL + 5 * HOUR)) == []
 
 
-def test_an_address_that_is_not_found_is_told_and_stops_nothing(time: StripeStandin) -> None:
+def test_an_address_that_is_not_found_is_told_and_stops_nothing(time: StripeStandin, settings: Settings) -> None:
     acme = monthly(funded(0), MARCH).organization
+    for path in ("/v1/customers", "/v1/subscriptions"):  # done, and answered by an error
+        time.faults(path=path, mode="apply_then_500")
     for number, code in enumerate(("10001", "", "94107")):
         declared(acme, MARCH + number * HOUR, time, **{**NEW_YORK, "postal_code": code})
         assert MeteredSubscription.objects.get().taxed  # by the last address that was found
+    assert time.control("GET", "faults") == []
     assert [row.address_state for row in TaxProfile.objects.order_by("version")] == ["located", "unlocated", "located"]
     told = Event.objects.filter(kind__endswith="address_not_found", notice__isnull=False)
     assert [event.organization for event in told.order_by("pk")] == [acme, None]
@@ -120,17 +123,23 @@ def test_an_address_that_is_not_found_is_told_and_stops_nothing(time: StripeStan
     assert GatewayCall.objects.filter(kind="subscription_tax").count() == 1  # not asked for again
     declared(acme, APRIL + 5 * HOUR, time, **{**NEW_YORK, "postal_code": "10001"})
     assert MeteredSubscription.objects.get().taxed
+    settings.STRIPE_TAX = False
+    for _ in range(2):
+        swept(to(time, APRIL + 6 * HOUR))
+    assert not MeteredSubscription.objects.get().taxed
+    assert not processor().v1.subscriptions.list({"customer": reference}).data[0].automatic_tax.enabled
 
 
 def test_a_tax_id_that_is_denied_or_replaced_is_taken_off(time: StripeStandin) -> None:
     acme = monthly(funded(0), MARCH).organization
     reference = BillingAccount.objects.get(organization=acme).customer_reference or ""
     left = []
+    time.faults(path="/v1/customers", method="DELETE", mode="apply_then_500")
     for number, changed in enumerate(({"tax_id": "DE111111111"}, {}, {"tax_id": "", "tax_id_kind": ""})):
         declared(acme, MARCH + number * HOUR, time, **{**BERLIN, **changed})
         swept(MARCH + number * HOUR + timedelta(seconds=800))
         left.append([one.value for one in processor().v1.customers.tax_ids.list(reference).data])
-    assert left == [[], ["DE123456789"], []]
+    assert left == [[], ["DE123456789"], []] and time.control("GET", "faults") == []
     assert [row.tax_id_state for row in TaxProfile.objects.order_by("version")] == ["unverified", "verified", "none"]
 
 

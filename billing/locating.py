@@ -1,7 +1,7 @@
 """
-Where customers are, for Stripe Tax (STRIPE_TAX): the newest address is told to the processor, which says whether it can
-work out tax there. One that it does not find is told to the customer and to staff, and stops nothing: months are
-invoiced without tax, or with the tax of the address before, until another one is declared.
+Where those are whom the processor invoices, for Stripe Tax (STRIPE_TAX): the newest address is told to it, and it says
+whether it can work out tax there. One that it does not find is told to the customer and to staff, and stops nothing:
+months are invoiced without tax, or with the tax of the address before, until another one is declared.
 """
 
 from datetime import datetime
@@ -13,7 +13,15 @@ from django.db.models import Exists, OuterRef, QuerySet
 from accounts.models import Organization
 from accounts.operations import record
 from billing import operations
-from billing.models import AddressState, BillingAccount, CallKind, GatewayCall, MeteredSubscription, TaxProfile
+from billing.models import (
+    AddressState,
+    BillingAccount,
+    BillingMode,
+    CallKind,
+    GatewayCall,
+    MeteredSubscription,
+    TaxProfile,
+)
 from billing.payments import customers, meters
 from billing.payments.base import Facts, Gateway, GatewayRefused
 
@@ -21,13 +29,16 @@ ACTOR = "system:billing"
 
 
 def due() -> QuerySet[TaxProfile]:
-    """Profiles in force whose address was not told, of organizations that the processor knows."""
+    """Profiles in force whose address was not told, of who pays by the month and is known to the processor."""
     if not settings.STRIPE_TAX:
         return TaxProfile.objects.none()
     later = TaxProfile.objects.filter(organization=OuterRef("organization"), version__gt=OuterRef("version"))
     rows = TaxProfile.objects.filter(~Exists(later), address_state=AddressState.UNTOLD)
-    known = rows.filter(organization__billing_account__customer_reference__isnull=False)
-    return known.select_related("organization").order_by("pk")
+    invoiced = rows.filter(
+        organization__billing_account__customer_reference__isnull=False,
+        organization__billing_account__mode=BillingMode.METERED,
+    )
+    return invoiced.select_related("organization").order_by("pk")
 
 
 def located() -> QuerySet[TaxProfile]:

@@ -21,6 +21,7 @@ from billing.models import (
     CardInvoice,
     CardInvoiceStatus,
     MeteredSubscription,
+    Posting,
     PostingKind,
 )
 from billing.payments import card_invoices, meters
@@ -85,6 +86,7 @@ def merge(*, facts: Facts, now: datetime) -> None:
     before = row.attempts
     _copy(row, seen, now)
     row.save()
+    _tax(row, now)
     if row.status == CardInvoiceStatus.PAID:
         _paid(row, now)
     elif row.attempts > before:
@@ -96,12 +98,32 @@ def merge(*, facts: Facts, now: datetime) -> None:
 def _copy(row: CardInvoice, seen: Stated, now: datetime) -> None:
     row.number, row.status, row.attempts = seen.number, CardInvoiceStatus(seen.status), seen.attempts
     row.period_start, row.period_end, row.finalized_at = seen.period_start, seen.period_end, seen.finalized_at
-    row.subtotal_cents, row.total_cents = seen.subtotal_cents, seen.total_cents
+    row.subtotal_cents, row.tax_cents, row.tax_note = seen.subtotal_cents, seen.tax_cents, seen.tax_note
+    row.total_cents = seen.total_cents
     row.due_cents, row.paid_cents = seen.due_cents, seen.paid_cents
     row.page_url, row.pdf_url, row.charge_reference = seen.page_url, seen.pdf_url, seen.charge_reference
     row.paid_at, row.next_attempt_at = seen.paid_at, seen.next_attempt_at
     failing = row.status == CardInvoiceStatus.OPEN and row.attempts
     row.failed_at = (row.failed_at or now) if failing or row.status == CardInvoiceStatus.UNCOLLECTIBLE else None
+
+
+def _tax(row: CardInvoice, now: datetime) -> None:
+    """What the invoice charges for a tax office is owed from when it is final, and no more once it is void."""
+    micros, key = row.tax_cents * MICROS_PER_CENT, f"card_tax:{row.public_id}"
+    if not micros:
+        return
+    void = row.status == CardInvoiceStatus.VOID
+    if void and not Posting.objects.filter(key=key).exists():
+        return
+    owed = -micros if void else micros
+    operations.post(
+        organization=row.organization,
+        kind=PostingKind.CARD_TAX,
+        key=f"{key}:void" if void else key,
+        at=now,
+        amounts={AccountKind.WALLET: -owed, AccountKind.TAXES: owed},
+        memo=f"Tax of invoice {row.number}{', which is void' if void else ''}",
+    )
 
 
 def _paid(row: CardInvoice, now: datetime) -> None:

@@ -13,7 +13,6 @@ from accounts.operations import record
 from billing import customers, operations
 from billing.models import (
     AutoTopUp,
-    BillingAccount,
     BillingMode,
     CallKind,
     CardPage,
@@ -24,6 +23,7 @@ from billing.models import (
 from billing.payments import cards as words
 from billing.payments import checkouts
 from billing.payments.base import Facts, Gateway, GatewayRefused
+from billing.queries.metered import mode_of
 
 ACTOR = "system:billing"
 PAGE_LASTS = timedelta(hours=24)  # the processor's pages expire after a day
@@ -142,7 +142,8 @@ def keep(*, organization: Organization, method: Facts, now: datetime) -> SavedCa
         created_at=now,
         next_check_at=now + LOOK_AGAIN,
     )
-    _record(card, "card.saved", ACTOR, now, notice=(f"{card} was saved", "It can be used for top-ups from now on."))
+    use = "Your months can be charged to it" if _pays_by_month(organization) else "It can be used for top-ups"
+    _record(card, "card.saved", ACTOR, now, notice=(f"{card} was saved", f"{use} from now on."))
     return card
 
 
@@ -185,7 +186,7 @@ def remove(*, card: SavedCard, actor: str, now: datetime) -> None:
 def _check_needed(card: SavedCard) -> None:
     if AutoTopUp.objects.filter(organization=card.organization, active=True).exists():
         raise CardNeeded("Automatic top-up needs this card. Save another card or switch automatic top-up off first.")
-    if BillingAccount.objects.filter(organization=card.organization, mode=BillingMode.METERED).exists():
+    if _pays_by_month(card.organization):
         raise CardNeeded("Your months are charged to this card. Save another card first.")
 
 
@@ -293,8 +294,13 @@ def tell_of_expiry(*, card: SavedCard, now: datetime) -> None:
     if not fresh.exists():
         return
     fresh.update(expiry_told_at=now)
-    text = f"It is good through {card.exp_month:02}/{card.exp_year}. Save a new card, or its top-ups will fail."
+    fails = "your months cannot be charged to it" if _pays_by_month(card.organization) else "its top-ups will fail"
+    text = f"It is good through {card.exp_month:02}/{card.exp_year}. Save a new card, or {fails}."
     _record(card, "card.expiring", ACTOR, now, notice=(f"{card} expires soon", text))
+
+
+def _pays_by_month(organization: Organization) -> bool:
+    return mode_of(organization) == BillingMode.METERED
 
 
 def _record(card: SavedCard, kind: str, actor: str, now: datetime, *, notice: tuple[str, str] | None = None) -> None:

@@ -44,9 +44,10 @@ HOUR = timedelta(hours=1)
 # Stripe makes an invoice final an hour after its month. What is written later than this might come too late for it.
 GRACE = timedelta(minutes=30)
 CERTAIN = timedelta(hours=26)  # by then an event that was sent with a key is counted, or never was
-# Settle what was told; all else changes what is owed. What a bank takes back over a dispute is no use: charging the
-# same card for it would only be disputed again. It stays owed in the wallet, which suspends, until staff settle it.
-PAYMENTS = (PostingKind.CARD_INVOICE, PostingKind.DISPUTE, PostingKind.DISPUTE_RETURNED)
+# Settle what was told, or are the processor's own; all else changes what is owed. Tax on its invoice it knows already.
+# What a bank takes back over a dispute is no use: charging the same card for it would only be disputed again. It stays
+# owed in the wallet, which suspends, until staff settle it.
+UNTOLD = (PostingKind.CARD_INVOICE, PostingKind.CARD_TAX, PostingKind.DISPUTE, PostingKind.DISPUTE_RETURNED)
 ACTOR = "system:billing"
 
 
@@ -94,7 +95,7 @@ def _charges(
         if at >= before:
             break
         last = number
-        if kind not in PAYMENTS:
+        if kind not in UNTOLD:
             charges[hour_of(at), lease] -= moved
     return charges, last
 
@@ -172,16 +173,21 @@ def not_counted(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) ->
     if refusal.code == meters.DUPLICATE:
         _row(call).update(state=ExportState.COUNTED)
         return
-    _row(call).update(state=ExportState.FAILED)
+    _row(call).update(state=ExportState.FAILED, doubted_at=None)
     lost = _row(call).select_related("organization").get()
     if lost.way == ExportWay.EVENT:
-        again = Export(
-            organization=lost.organization, lease_id=lost.lease_id, hour=lost.hour, micros=0, carry_micros=0, at=lost.at
-        )
-        again.value_micros, again.way = lost.value_micros, ExportWay.ITEM
-        _tell(again, now)
+        as_item(lost=lost, now=now)
         return
     _alarm(lost, refusal, now)
+
+
+def as_item(*, lost: Export, now: datetime) -> Export:
+    """What the meter has not counted, and never will, is put on the next invoice: the next revision of its hour."""
+    again = Export(
+        organization=lost.organization, lease_id=lost.lease_id, hour=lost.hour, micros=0, carry_micros=0, at=lost.at
+    )
+    again.value_micros, again.way = lost.value_micros, ExportWay.ITEM
+    return _tell(again, now)
 
 
 def find(gateway: Gateway, call: GatewayCall) -> Facts | None:

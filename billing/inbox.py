@@ -41,15 +41,15 @@ class Rules:
     """What follows from news of an object: it is fetched from below `path` and merged.
 
     `changes_for` is how long one may change after it was made: so far back `billing.polling` looks. Without it there is
-    no list to look through, and our own rows are looked after one by one. Not `named`: a message may say nothing about
-    which object it is, and is merged as it is.
+    no list to look through, and our own rows are looked after one by one. `by_event`: what there is to know is not in
+    the object but in the event itself, which is fetched instead.
     """
 
     path: str
     merge: Merge
     changes_for: timedelta | None
     expand: Sequence[str] = ()
-    named: bool = True
+    by_event: bool = False
 
 
 def _merge_page(*, facts: Facts, now: datetime) -> None:
@@ -66,7 +66,7 @@ RULES: Mapping[ObjectKind, Rules] = {
     ObjectKind.FRAUD_WARNING: Rules(disputing.WARNINGS, disputes.merge_warning, timedelta()),
     ObjectKind.INVOICE: Rules(billed.PATH, card_invoices.merge, None, billed.EXPAND),
     ObjectKind.SUBSCRIPTION: Rules(meters.SUBSCRIPTIONS, out_of_band.merge_subscription, None),
-    ObjectKind.METER_ERROR: Rules(meters.METERS, out_of_band.merge_meter, None, named=False),
+    ObjectKind.METER_ERROR: Rules(meters.REPORTS, out_of_band.merge_report, None, by_event=True),
 }
 
 
@@ -126,11 +126,10 @@ def settle_due(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
 
 def _settle(event: GatewayEvent, gateway: Gateway, now: datetime) -> None:
     rules = RULES.get(ObjectKind(event.kind))
-    if rules and event.object_reference:
+    reference = event.event_id if rules and rules.by_event else event.object_reference
+    if rules and reference:
         expand = {"expand": rules.expand} if rules.expand else {}
-        rules.merge(facts=gateway.fetch(f"{rules.path}/{event.object_reference}", **expand), now=now)
-    elif rules and not rules.named:
-        rules.merge(facts=event.payload, now=now)
+        rules.merge(facts=gateway.fetch(f"{rules.path}/{reference}", **expand), now=now)
 
 
 def _park(event: GatewayEvent, error: Exception, now: datetime) -> None:

@@ -255,6 +255,19 @@ RULES = (
         """,  # noqa: S608  our own words
     ),
     Rule(
+        "I6e",
+        "The tax of the card processor's invoices is owed as long as they are not void.",
+        """
+        SELECT 'invoice ' || number FROM billing_cardinvoice AS invoice
+         WHERE (CASE status WHEN 'void' THEN 0 ELSE tax_cents END) * 10000 <> -coalesce((
+               SELECT sum(amount_micros) FROM billing_posting AS posting
+                 JOIN billing_entry AS entry ON entry.posting_id = posting.id
+                 JOIN billing_ledgeraccount AS account ON account.id = entry.account_id AND account.kind = 'wallet'
+                WHERE posting.key IN ('card_tax:' || invoice.public_id,
+                                      'card_tax:' || invoice.public_id || ':void')), 0)
+        """,
+    ),
+    Rule(
         "I7",
         "What is kept of time that was handed back, and what is credited for it, is in the ledger once and never more "
         "than the price of that time.",

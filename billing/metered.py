@@ -7,9 +7,10 @@ All of it is made through the outbox, each thing once what it needs is known; a 
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Exists, F, OuterRef
 
 from accounts.models import Organization
-from billing import operations
+from billing import locating, operations
 from billing.cards import cards_of
 from billing.models import (
     BillingAccount,
@@ -25,6 +26,7 @@ from billing.models import (
 from billing.payments import customers, meters
 from billing.payments.base import Facts, Gateway
 from billing.queries.months import month_of, next_month, start_of
+from billing.queries.taxes import profile_of
 from billing.queries.wallet import wallet_balance
 
 OPEN = (CallState.PENDING, CallState.UNCERTAIN)
@@ -71,10 +73,12 @@ def _ask_end(subscription: MeteredSubscription, *, ends: bool, now: datetime) ->
 
 def prepare(*, gateway: Gateway, now: datetime) -> None:
     """
-    Ask for what is missing: the card to charge, the meter, then its price, then subscriptions. Calls the processor, to
-    find what was made before this database was: a meter's name and a price's lookup key can be given once.
+    Ask for what is missing: the card to charge, tax, the meter, then its price, then subscriptions. Calls the
+    processor, to find what was made before this database was: a meter's name and a price's lookup key can be given
+    once.
     """
     _ask_cards(now)
+    _ask_taxes(now)
     waiting = BillingAccount.objects.filter(
         mode=BillingMode.METERED,
         customer_reference__isnull=False,
@@ -125,6 +129,29 @@ def find_card(gateway: Gateway, call: GatewayCall) -> Facts | None:
     return found if customers.default_card(found) == customers.default_card(call.body) else None
 
 
+def _ask_taxes(now: datetime) -> None:
+    """Tax is worked out on months where Stripe Tax is enabled and knows where the customer is, and nowhere else."""
+    located = Exists(locating.located().filter(organization=OuterRef("organization")))
+    rows = MeteredSubscription.objects.filter(reference__isnull=False, ends_at=None).annotate(located=located)
+    for row in rows.exclude(taxed=F("located")).select_related("organization").order_by("pk"):
+        _ask_tax(row, now)
+
+
+@transaction.atomic
+def _ask_tax(subscription: MeteredSubscription, now: datetime) -> None:
+    """Once for each change, as with cards; one that was refused is asked for again with another address."""
+    reference = str(subscription.reference)
+    told = GatewayCall.objects.filter(organization=subscription.organization, kind=CallKind.SUBSCRIPTION_TAX)
+    profile = profile_of(subscription.organization)
+    operations.ask(
+        organization=subscription.organization,
+        kind=CallKind.SUBSCRIPTION_TAX,
+        subject=f"{reference}:{profile.version if profile else 0}:{told.filter(state=CallState.DONE).count()}",
+        call=meters.taxing(subscription=reference, taxed=not subscription.taxed),
+        now=now,
+    )
+
+
 def _price(gateway: Gateway, first: Organization, now: datetime) -> str:
     """The price's reference, or "" while it is being made: the calls go in the first organization's line."""
     known, _ = MeteredPrice.objects.get_or_create(event_name=meters.EVENT_NAME)
@@ -167,12 +194,14 @@ def _ask_subscription(account: BillingAccount, price: str, now: datetime) -> Non
         price=price,
         anchor=anchor,
         organization_id=account.organization.public_id,
+        taxed=locating.located().filter(organization=account.organization).exists(),
     )
     open_calls = GatewayCall.objects.filter(
         organization=account.organization, kind=CallKind.SUBSCRIPTION, state__in=OPEN
     )
     if not open_calls.exists():
-        subject = f"{account.organization.public_id}:{now:%Y-%m-%d}"
+        taxed = ":taxed" if meters.is_taxed(call.body) else ""
+        subject = f"{account.organization.public_id}:{now:%Y-%m-%d}{taxed}"
         operations.ask(
             organization=account.organization, kind=CallKind.SUBSCRIPTION, subject=subject, call=call, now=now
         )
@@ -187,7 +216,16 @@ def made(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
 def subscribed(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
     """The organization is billed by the month from now on."""
     MeteredSubscription.objects.filter(organization=call.organization, reference=None).update(
-        reference=facts["id"], started_at=datetime.fromtimestamp(facts["start_date"], now.tzinfo)
+        reference=facts["id"],
+        started_at=datetime.fromtimestamp(facts["start_date"], now.tzinfo),
+        taxed=meters.is_taxed(facts),
+    )
+
+
+def tax_told(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
+    """From the next invoice on, tax is worked out, or not."""
+    MeteredSubscription.objects.filter(organization=call.organization, reference=facts["id"]).update(
+        taxed=meters.is_taxed(facts)
     )
 
 
@@ -202,4 +240,6 @@ def find(gateway: Gateway, call: GatewayCall) -> Facts | None:
     if call.kind == CallKind.METERED_PRICE:
         return meters.find_price(gateway)
     found = gateway.fetch(call.path)
+    if call.kind == CallKind.SUBSCRIPTION_TAX:
+        return found if meters.is_taxed(found) == meters.is_taxed(call.body) else None
     return found if found["cancel_at_period_end"] == call.body["cancel_at_period_end"] else None

@@ -135,7 +135,7 @@ def ask(*, organization: Organization, kind: CallKind, subject: str, call: Call,
     row = GatewayCall(
         organization=organization, kind=kind, subject=subject, path=call.path, created_at=now, next_attempt_at=now
     )
-    row.body = dict(call.body)
+    row.method, row.body = call.method, dict(call.body)
     if call.marked:
         row.body["metadata"] = {**call.body.get("metadata", {}), "call_id": row.public_id}
     GatewayCall.objects.bulk_create([row], ignore_conflicts=True)

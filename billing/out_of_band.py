@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts.models import Event, Organization
 from accounts.operations import record
-from billing import operations
+from billing import locating, operations, retelling
 from billing.exporting import told_micros
 from billing.models import MeteredSubscription
 from billing.payments import meters
@@ -37,6 +37,7 @@ def merge_subscription(*, facts: Facts, now: datetime) -> None:
     mine = MeteredSubscription.objects.select_for_update().filter(pk=row.pk, reference=facts["id"], ends_at=None)
     if not mine.exists():
         return
+    locating.seen(subscription=row, facts=facts, now=now)
     if facts["status"] in OVER:
         mine.update(reference=None, started_at=None)
         _tell_ended(row.organization, str(facts["id"]), now)
@@ -54,16 +55,19 @@ def merge_subscription(*, facts: Facts, now: datetime) -> None:
 
 
 @transaction.atomic
-def merge_meter(*, facts: Facts, now: datetime) -> None:
-    """The meter could not count something that it had taken. The comparison of each day says whose it was."""
-    off = facts.get("status") == "inactive"
+def merge_report(*, facts: Facts, now: datetime) -> None:
+    """The meter could not count something that it had taken. What that was is looked at, and told in another way."""
+    report = meters.report(facts)
+    retelling.doubt(report=report, now=now)
+    off = "archived_meter" in report.codes
     _tell_daily(
         organization=None,
         kind="metered.not_counted",
-        subject=str(facts.get("event_name") or facts.get("type") or meters.EVENT_NAME),
+        subject=", ".join(sorted(report.codes))[:120],
         title="The card processor's meter is switched off" if off else "The card processor's meter did not count",
-        text=f"{'Reactivate it there. ' if off else ''}Something that it was told was not counted. Its reports say "
-        "why; the comparison of the day names the organization and the amount, and stays open until both agree.",
+        text=f"{'Reactivate it there. ' if off else ''}It says why: {', '.join(sorted(report.codes))}. The amounts are "
+        "looked for after an hour, and what is missing is put on the next invoices. What is still in doubt is listed "
+        "until the comparison of its day agrees.",
         now=now,
     )
 
@@ -91,7 +95,7 @@ def _tell_daily(
 ) -> None:
     if Event.objects.filter(organization=None, kind=kind, subject=subject, at__gt=now - AGAIN_AFTER).exists():
         return
-    path = "/admin/billing/meteredsubscription/" if organization else "/admin/billing/gatewayevent/"
+    path = "/admin/billing/meteredsubscription/" if organization else "/operations/metered/"
     record(
         organization=None,
         kind=kind,

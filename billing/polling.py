@@ -10,6 +10,7 @@ from typing import Final
 
 from billing import inbox
 from billing.models import Watermark
+from billing.payments import meters
 from billing.payments.base import Facts, Gateway, ObjectKind, WebhookEvent
 
 OVERLAP: Final = timedelta(hours=1)  # clocks differ, and lists may lag behind
@@ -29,21 +30,32 @@ def poll(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
         expand = {"expand": [f"data.{name}" for name in rules.expand]} if rules.expand else {}
         look = partial(gateway.each, rules.path, **expand)
         failures |= _look(kind, look, act, now, changes_for=rules.changes_for)
-    undelivered = partial(gateway.each, EVENTS, delivery_success="false")
     keep = partial(_keep, gateway, now)
+    undelivered = partial(gateway.each, EVENTS, delivery_success="false")
     failures |= _look("event", undelivered, keep, now, changes_for=timedelta())
+    reports = partial(gateway.each, meters.REPORTS, types=list(meters.REPORT_TYPES))
+    failures |= _look(ObjectKind.METER_ERROR, reports, keep, now, changes_for=timedelta(), written="%Y-%m-%dT%H:%M:%SZ")
     return failures
 
 
 def _look(
-    kind: str, look: Callable[..., Iterable[Facts]], act: Act, now: datetime, *, changes_for: timedelta
+    kind: str,
+    look: Callable[..., Iterable[Facts]],
+    act: Act,
+    now: datetime,
+    *,
+    changes_for: timedelta,
+    written: str = "",
 ) -> Mapping[str, Exception]:
-    """Act on each object that was made since the watermark, or could have changed since; then move the watermark."""
+    """
+    Act on each object that was made since the watermark, or could have changed since; then move the watermark. A list
+    is asked in seconds since 1970, or with times as they are `written` there.
+    """
     mark = Watermark.objects.filter(kind=kind).first()
     since = (mark.at - OVERLAP if mark else now - FIRST) - changes_for
     failures: dict[str, Exception] = {}
     try:
-        found = list(look(created={"gte": int(since.timestamp())}))
+        found = list(look(created={"gte": f"{since:{written}}" if written else int(since.timestamp())}))
     except Exception as error:  # noqa: BLE001 - reported to the caller; the next round begins at the same mark
         return {kind: error}
     for facts in found:

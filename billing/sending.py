@@ -25,6 +25,7 @@ from billing import (
     charging,
     customers,
     exporting,
+    locating,
     metered,
     operations,
     pacing,
@@ -34,6 +35,7 @@ from billing import (
 )
 from billing.models import CallKind, CallState, GatewayCall
 from billing.payments.base import Call, Facts, Gateway, GatewayBroke, GatewayRefused
+from billing.payments.customers import UNLOCATED
 
 OPEN = (CallState.PENDING, CallState.UNCERTAIN)
 KEY_LASTS = timedelta(hours=23)  # the processor may forget a key after a day
@@ -85,6 +87,14 @@ def alarm(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) -> None:
     )
 
 
+def untaxed(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) -> None:
+    """Without an address that is found nothing is taxed, and the next sweep asks for it so."""
+    if refusal.code == UNLOCATED:
+        locating.lose(organization=call.organization, why=refusal.message, now=now)
+    else:
+        alarm(call=call, refusal=refusal, now=now)
+
+
 @dataclass(frozen=True)
 class Rules:
     """What follows from calls of a kind."""
@@ -104,10 +114,13 @@ RULES: Mapping[CallKind, Rules] = {
     CallKind.CONFIRM: Rules(apply=charging.answered, refused=charging.refused, find=charging.find),
     CallKind.CALL_OFF: Rules(apply=charging.answered, refused=charging.not_called_off, find=charging.find),
     CallKind.TAX_ID: Rules(apply=taxing.taken, refused=taxing.not_taken, find=taxing.find),
+    CallKind.TAX_ID_OFF: Rules(apply=taxing.off, refused=taxing.not_off, find=taxing.find_off),
+    CallKind.ADDRESS: Rules(apply=locating.told, refused=locating.not_found, find=locating.find),
     CallKind.BILLED_CARD: Rules(apply=metered.card_told, find=metered.find_card),
     CallKind.METER: Rules(apply=metered.made, find=metered.find),
     CallKind.METERED_PRICE: Rules(apply=metered.made, find=metered.find),
-    CallKind.SUBSCRIPTION: Rules(apply=metered.subscribed),
+    CallKind.SUBSCRIPTION: Rules(apply=metered.subscribed, refused=untaxed),
+    CallKind.SUBSCRIPTION_TAX: Rules(apply=metered.tax_told, refused=untaxed, find=metered.find),
     CallKind.SUBSCRIPTION_END: Rules(apply=metered.ended, find=metered.find),
     CallKind.METER_EVENT: Rules(apply=exporting.counted, refused=exporting.not_counted, find=exporting.find),
     CallKind.INVOICE_ITEM: Rules(apply=exporting.counted, refused=exporting.not_counted, find=exporting.find),
@@ -200,7 +213,8 @@ def _ask(call: GatewayCall, gateway: Gateway) -> Facts | None:
         return find(gateway, call)
     pacing.wait(path=call.path)
     try:
-        return gateway.send(Call(call.path, call.body), key=call.public_id)
+        said = Call(call.path, call.body, method="delete" if call.method == "delete" else "post")
+        return gateway.send(said, key=call.public_id)
     except GatewayBroke:  # each retry would be answered by the same error, although it may have been done
         found = find(gateway, call)
         if found is None:

@@ -13,10 +13,12 @@ from django.db.models import Q, QuerySet
 
 import leasing.operations
 from accounts.models import Organization
-from accounts.operations import record
+from accounts.operations import Words, record
 from billing import budgets, operations
-from billing.models import Level, Meter, Standing
+from billing.models import BillingMode, Level, Meter, Standing
 from billing.queries import Reading, Wallet, split, wallet
+from billing.queries.metered import LATER, mode_of
+from leasing.models import Lease
 from leasing.states import LeaseState
 from marketplace.models import PlanKind
 from marketplace.money import SECONDS_PER_HOUR, format_micros
@@ -65,10 +67,22 @@ def _pause_unpaid(organization: Organization, purse: Wallet, now: datetime) -> N
     if purse.available_micros > 0:
         return
     until = now + timedelta(hours=organization.data_retention_hours)
+    pays_later = mode_of(organization) != BillingMode.PREPAID
     for reading in sorted(purse.readings, key=lambda reading: STOPS.index(reading.meter.lease.offer.plan.kind)):
         if reading.runs_on_credit and reading.held_micros == 0:
             lease = reading.meter.lease
-            leasing.operations.pause(lease=lease, reason=OUT_OF_FUNDS, until=until, actor=ACTOR, now=now)
+            words = _credit_used(lease, until) if pays_later else None
+            leasing.operations.pause(lease=lease, reason=OUT_OF_FUNDS, until=until, actor=ACTOR, now=now, notice=words)
+
+
+def _credit_used(lease: Lease, until: datetime) -> Words:
+    """Who pays later has no wallet to fill."""
+    return {
+        "title": f"{lease.name} is paused",
+        "text": "Your credit is used, so access is off and nothing is charged. Your data, keys and address are kept "
+        f"until {until:%Y-%m-%d %H:%M} UTC. {LATER} before then and the lease goes on by itself.",
+        "path": "/invoices/",
+    }
 
 
 def _resume_paid(organization: Organization, purse: Wallet, now: datetime) -> None:
@@ -148,8 +162,8 @@ def _what_comes(organization: Organization, level: Level, purse: Wallet, now: da
     pause = now + timedelta(seconds=purse.seconds_left or 0)
     wipe = pause + timedelta(hours=organization.data_retention_hours)
     pay, way_out = "top up", "Top up, or switch automatic top-up on,"
-    if purse.credit_micros:
-        pay, way_out = "pay what you owe", "Pay what you owe,"
+    if mode_of(organization) != BillingMode.PREPAID:
+        pay, way_out = "pay an open invoice", LATER
     if level == Level.EMPTY:
         paused = "On-demand leases are paused: access is off and nothing is charged."
     else:

@@ -22,6 +22,7 @@ from billing import (
     granting,
     inbox,
     invoicing,
+    locating,
     metered,
     metering,
     operations,
@@ -31,6 +32,7 @@ from billing import (
     reconciling,
     recounting,
     reselling,
+    retelling,
     sending,
     settlement,
     standing,
@@ -101,8 +103,10 @@ def reconcile(**_: object) -> None:
 
 @shared_task
 def check_tax_ids(**_: object) -> None:
-    """Have tax ids checked, and ask what came of it."""
+    """Have tax ids checked, ask what came of it, and see that the processor has the right address and no other id."""
     gateway = payments.gateway()
+    for_each(taxing.stale(), lambda row: taxing.take_off(profile=row, now=clock.now()))
+    for_each(locating.due(), lambda row: locating.tell(profile=row, now=clock.now()))
     for_each(taxing.due(now=clock.now()), lambda row: taxing.check(profile=row, gateway=gateway, now=clock.now()))
 
 
@@ -133,7 +137,8 @@ def bill_monthly(**_: object) -> None:
 
 @shared_task
 def tie_out(**_: object) -> None:
-    """Compare what was charged with what the processor counted and invoiced."""
+    """Look for what the meter may not have counted, then compare what was charged with what it counted and invoiced."""
+    complain(retelling.look(gateway=payments.gateway(), now=clock.now()))
     complain(tying_out.tie_out(gateway=payments.gateway(), now=clock.now()))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Organization
 from accounts.operations import record
@@ -80,7 +80,10 @@ def declare(*, organization: Organization, fields: Mapping[str, str], actor: str
 def due(*, now: datetime) -> QuerySet[TaxProfile]:
     """Profiles whose tax id is to be checked, of organizations that the processor knows."""
     waited = Q(checked_at=None) | Q(checked_at__lte=now - ASKED_AGAIN)
-    pending = TaxProfile.objects.filter(waited, tax_id_state=TaxIdState.PENDING)
+    leaving = GatewayCall.objects.filter(
+        organization=OuterRef("organization"), kind=CallKind.TAX_ID_OFF, settled_at=None
+    )
+    pending = TaxProfile.objects.filter(waited, ~Exists(leaving), tax_id_state=TaxIdState.PENDING)
     known = pending.filter(organization__billing_account__customer_reference__isnull=False)
     return known.select_related("organization").order_by("pk")
 
@@ -101,6 +104,42 @@ def check(*, profile: TaxProfile, gateway: Gateway, now: datetime) -> None:
         organization=profile.organization, kind=CallKind.TAX_ID, subject=profile.public_id, call=call, now=now
     )
     TaxProfile.objects.filter(pk=profile.pk).update(checked_at=now)
+
+
+def stale() -> QuerySet[TaxProfile]:
+    """Profiles whose tax id the processor has and must not: superseded, or not known to its register."""
+    same = Q(tax_id_kind=OuterRef("tax_id_kind"), tax_id=OuterRef("tax_id"))
+    later = TaxProfile.objects.filter(organization=OuterRef("organization"), version__gt=OuterRef("version"))
+    rows = TaxProfile.objects.exclude(reference="").annotate(superseded=Exists(later), kept=Exists(later.filter(same)))
+    wrong = Q(superseded=True, kept=False) | Q(tax_id_state=TaxIdState.UNVERIFIED)
+    return rows.filter(wrong).select_related("organization").order_by("pk")
+
+
+def take_off(*, profile: TaxProfile, now: datetime) -> None:
+    """Have the processor forget a tax id: else it stood on the next invoice, and could change its tax."""
+    operations.ask(
+        organization=profile.organization,
+        kind=CallKind.TAX_ID_OFF,
+        subject=profile.reference,
+        call=tax_ids.take_off(customer=_customer(profile), reference=profile.reference),
+        now=now,
+    )
+
+
+def off(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
+    """The processor has it no more."""
+    TaxProfile.objects.filter(organization=call.organization, reference=call.subject).update(reference="")
+
+
+def not_off(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) -> None:
+    """It did not have it: somebody was faster."""
+    off(call=call, facts={}, now=now)
+
+
+def find_off(gateway: Gateway, call: GatewayCall) -> Facts | None:
+    """The tax id by its name alone, once the customer has it no more."""
+    left = gateway.each(call.path.rpartition("/")[0])
+    return None if any(facts["id"] == call.subject for facts in left) else {"id": call.subject}
 
 
 def taken(*, call: GatewayCall, facts: Facts, now: datetime) -> None:

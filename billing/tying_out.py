@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet, Sum
 
 from accounts.models import Organization
 from accounts.operations import record
-from billing import exporting, operations
+from billing import exporting, operations, retelling
 from billing.models import (
     AccountKind,
     CardInvoice,
@@ -105,6 +105,8 @@ def compare_day(*, subscription: MeteredSubscription, day: date, gateway: Gatewa
             told=exporting.told_micros(organization, since=since, until=since + DAY),
             counted=counted,
         )
+        if books.match:
+            retelling.believed(organization=organization, since=since, until=since + DAY)
         return _write(organization, TieOut.Span.DAY, day, books, now)
 
 
@@ -150,7 +152,7 @@ def _posted(subscription: MeteredSubscription, since: datetime, until: datetime)
         posting__at__gte=since,
         posting__at__lt=until,
         posting__link__number__gt=subscription.begun_number,
-    ).exclude(posting__kind__in=exporting.PAYMENTS)
+    ).exclude(posting__kind__in=exporting.UNTOLD)
     return -(moved.aggregate(micros=Sum("amount_micros"))["micros"] or 0)
 
 

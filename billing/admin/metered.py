@@ -25,6 +25,7 @@ class MeteredSubscriptionAdmin(Readable, ModelAdmin):  # type: ignore[misc]
         "reference",
         "started_at",
         "ends_at",
+        "taxed",
         "exported_number",
         dollars("carry_micros", "still to be taken off"),
     ]
@@ -59,6 +60,7 @@ class CardInvoiceAdmin(Readable, ModelAdmin):  # type: ignore[misc]
         "number",
         "organization",
         "period_start",
+        dollars("tax_cents", "tax", cents=True),
         dollars("total_cents", "total", cents=True),
         dollars("paid_cents", "paid", cents=True),
         "status",

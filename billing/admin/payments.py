@@ -152,8 +152,17 @@ class FraudWarningAdmin(Readable, ModelAdmin):  # type: ignore[misc]
 class TaxProfileAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     """Who organizations are for the tax office, version by version."""
 
-    list_display = ["organization", "version", "legal_name", "country", "tax_id", "tax_id_state", "declared_at"]
-    list_filter = ["tax_id_state", "country"]
+    list_display = [
+        "organization",
+        "version",
+        "legal_name",
+        "country",
+        "address_state",
+        "tax_id",
+        "tax_id_state",
+        "declared_at",
+    ]
+    list_filter = ["address_state", "tax_id_state", "country"]
     search_fields = ["organization__name", "legal_name", "tax_id"]
     list_select_related = ["organization"]
 

@@ -165,7 +165,7 @@ class Leases(ListModelMixin, LeaseView):
                 now=moment,
             )
         except checkout.InsufficientFunds as error:
-            raise problems.insufficient_funds(error) from error
+            raise problems.insufficient_funds(error, self.principal.organization) from error
         except checkout.CAPS as error:
             raise problems.capped(error) from error
         except NodesTaken as error:

@@ -1,34 +1,39 @@
 """The domain's refusals as problem answers, each with the way out."""
 
 from accounts.http.problems import Problem, bad_field
+from accounts.models import Organization
 from billing.budgets import BudgetExceeded
 from billing.checkout import InsufficientFunds, QuoteExpired, QuoteUsed, RunsDry
 from billing.extending import PriceTooHigh
 from billing.keeping import HeldLately
 from billing.limits import NodeLimitReached
+from billing.models import BillingMode
+from billing.queries.metered import WAYS_OUT, mode_of
 from billing.waiting import NotWaiting
 from leasing.operations import BookedBehind, NodesTaken, PowerTaken, WindowRefused
 from leasing.queries.extension import LEASE
 from leasing.serializers.windows import BehindShown
 from marketplace.money import format_micros
 
-TOP_UP_PATH = "/api/v1/top-ups"
+TOP_UP_PATH, INVOICES_PATH = "/api/v1/top-ups", "/api/v1/invoices"
 BUDGETS_PATH = "/api/v1/budgets"
 
 
-def insufficient_funds(error: InsufficientFunds) -> Problem:
-    """402, with what is needed, what is there, and where to top up."""
+def insufficient_funds(error: InsufficientFunds, organization: Organization) -> Problem:
+    """402, with what is needed, what is there, and where to top up, or to find what is to be paid."""
     needed, missing = (format_micros(m, places=6) for m in (error.needed_micros, error.missing_micros))
+    mode = mode_of(organization)
+    before = mode == BillingMode.PREPAID
     why = "What runs on demand has less than an hour left. " if isinstance(error, RunsDry) else ""
     return Problem(
         402,
         "insufficient_funds",
-        "Not enough money in the wallet",
-        f"{why}{needed} must be kept aside; {missing} are missing. Top up and try again.",
+        "Not enough money in the wallet" if before else "Not enough credit left",
+        f"{why}{needed} must be kept aside; {missing} are missing. {WAYS_OUT[mode]} and try again.",
         needed_micros=error.needed_micros,
         available_micros=error.available_micros,
         missing_micros=error.missing_micros,
-        top_up_path=TOP_UP_PATH,
+        **({"top_up_path": TOP_UP_PATH} if before else {"invoices_path": INVOICES_PATH}),
     )
 
 

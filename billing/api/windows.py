@@ -90,7 +90,7 @@ class Extend(WindowView):
         except extending.PriceTooHigh as error:
             raise problems.price_too_high(error) from error
         except InsufficientFunds as error:
-            raise problems.insufficient_funds(error) from error
+            raise problems.insufficient_funds(error, self.principal.organization) from error
         except CAPS as error:
             raise problems.capped(error) from error
         return self.shown(lease)
@@ -148,7 +148,7 @@ class Move(WindowView):
         except WindowRefused as error:
             raise problems.window_refused(error) from error
         except InsufficientFunds as error:
-            raise problems.insufficient_funds(error) from error
+            raise problems.insufficient_funds(error, self.principal.organization) from error
         except CAPS as error:
             raise problems.capped(error) from error
         except NodesTaken as error:

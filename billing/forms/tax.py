@@ -1,12 +1,17 @@
 """What the tax office wants to know."""
 
-from django import forms
+from typing import Any
 
-from billing.models import TaxIdKind
+from django import forms
+from django.forms import model_to_dict
+
+from billing.models import AddressState, TaxIdKind, TaxProfile
+
+NOT_FOUND = "This address was not found, so no tax can be worked out for it. Correct it, most likely the postal code."
 
 
 class TaxDeclaration(forms.Form):
-    """Who the organization is, and where."""
+    """Who the organization is, and where. An address that was not found says so, beside its first line."""
 
     legal_name = forms.CharField(label="Legal name", max_length=120)
     line1 = forms.CharField(label="Street and number", max_length=120)
@@ -21,3 +26,9 @@ class TaxDeclaration(forms.Form):
     tax_id = forms.CharField(
         label="Tax id", max_length=40, required=False, help_text="It is checked with its register, which takes minutes."
     )
+
+    def __init__(self, data: Any, *, profile: TaxProfile | None, name: str) -> None:
+        """Shows the profile in force, or the organization's name."""
+        super().__init__(data, initial=model_to_dict(profile) if profile else {"legal_name": name})
+        if profile and profile.address_state == AddressState.UNLOCATED:
+            self.fields["line1"].help_text = NOT_FOUND

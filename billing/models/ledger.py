@@ -76,6 +76,7 @@ class PostingKind(models.TextChoices):
     CREDIT_NOTE = "credit_note", "credit note"
     WRITE_OFF = "write_off", "write-off"
     CARD_INVOICE = "card_invoice", "monthly invoice paid by card"
+    CARD_TAX = "card_tax", "tax of a monthly invoice by card"
     ADJUSTMENT = "adjustment", "adjustment"
     DISPUTE = "dispute", "disputed payment taken back"
     DISPUTE_RETURNED = "dispute_returned", "disputed payment returned"

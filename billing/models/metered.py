@@ -36,6 +36,7 @@ class MeteredSubscription(models.Model):
     exported_number = models.BigIntegerField(default=0)
     carry_micros = models.BigIntegerField(default=0)
     card_reference = models.CharField(max_length=255, blank=True, help_text="The card that months are charged to.")
+    taxed = models.BooleanField(default=False, help_text="The processor works out tax on its invoices.")
     looked_at = models.DateTimeField(null=True, blank=True, help_text="When its invoices were last asked for.")
 
     class Meta:
@@ -87,10 +88,14 @@ class Export(models.Model):
     way = models.CharField(max_length=8, choices=ExportWay)
     state = models.CharField(max_length=8, choices=ExportState)
     written_at = models.DateTimeField()
+    doubted_at = models.DateTimeField(null=True, blank=True, help_text="The meter reported that it may not count it.")
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["organization", "at"], name="export_by_time")]
+        indexes = [
+            models.Index(fields=["organization", "at"], name="export_by_time"),
+            models.Index(fields=["doubted_at"], name="export_doubted", condition=Q(doubted_at__isnull=False)),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "lease", "hour", "revision"], nulls_distinct=False, name="export_once"
@@ -149,6 +154,8 @@ class CardInvoice(models.Model):
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
     subtotal_cents = models.BigIntegerField(help_text="Net.")
+    tax_cents = models.BigIntegerField(default=0, help_text="As the processor worked it out.")
+    tax_note = models.CharField(max_length=300, blank=True, help_text="Such as that the buyer owes the tax.")
     total_cents = models.BigIntegerField(help_text="With tax.")
     due_cents = models.BigIntegerField(help_text="Of it and of the balance before it, when it became final.")
     paid_cents = models.BigIntegerField(default=0)

@@ -20,10 +20,13 @@ class CallKind(models.TextChoices):
     CONFIRM = "confirm", "lead a card's owner to the bank"
     CALL_OFF = "call_off", "call off a charge"
     TAX_ID = "tax_id", "have a tax id checked"
+    TAX_ID_OFF = "tax_id_off", "take a tax id off a customer"
+    ADDRESS = "address", "tell where a customer is"
     BILLED_CARD = "billed_card", "charge months to a card"
     METER = "meter", "make the meter"
     METERED_PRICE = "metered_price", "make the price of what is metered"
     SUBSCRIPTION = "subscription", "bill by the month"
+    SUBSCRIPTION_TAX = "subscription_tax", "work out tax on months, or not"
     SUBSCRIPTION_END = "subscription_end", "end or go on billing by the month"
     METER_EVENT = "meter_event", "count what was charged"
     INVOICE_ITEM = "invoice_item", "put on the next invoice"
@@ -41,7 +44,7 @@ class CallState(models.TextChoices):
 class GatewayCall(models.Model):
     """
     One call, written in the transaction that wants it and sent after it. Its public id is the idempotency key and, as
-    metadata `call_id`, the mark by which its object is found again. Path and body never change.
+    metadata `call_id`, the mark by which its object is found again. Method, path and body never change.
 
     An organization's calls are sent one after the other, in the order in which they were written; the database allows
     one in flight.
@@ -51,6 +54,7 @@ class GatewayCall(models.Model):
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="gateway_calls")
     kind = models.CharField(max_length=24, choices=CallKind)
     subject = models.CharField(max_length=120, help_text="What it is about, such as our public id; one call for each.")
+    method = models.CharField(max_length=6, default="post", help_text="post or delete.")
     path = models.CharField(max_length=200)
     body = models.JSONField(encoder=DjangoJSONEncoder)
     state = models.CharField(max_length=10, choices=CallState, default=CallState.PENDING)

@@ -29,9 +29,18 @@ class TaxIdState(models.TextChoices):
     UNAVAILABLE = "unavailable", "no register answers for it"
 
 
+class AddressState(models.TextChoices):
+    """Whether the processor's tax service finds the address. It is told only where Stripe Tax is enabled."""
+
+    UNTOLD = "untold", "not checked"
+    LOCATED = "located", "found"
+    UNLOCATED = "unlocated", "not found"
+
+
 class TaxProfile(models.Model):
     """
-    One version; the newest is in force. Nothing of it is edited but what the register says of its tax id.
+    One version; the newest is in force. Nothing of it is edited but what the register says of its tax id, and the
+    processor of its address.
     """
 
     public_id = PublicIdField(prefix="tp")
@@ -47,7 +56,13 @@ class TaxProfile(models.Model):
     tax_id_kind = models.CharField(max_length=10, blank=True, choices=TaxIdKind)
     tax_id = models.CharField(max_length=40, blank=True)
     tax_id_state = models.CharField(max_length=12, choices=TaxIdState, default=TaxIdState.NONE)
-    reference = models.CharField(max_length=255, blank=True, help_text="The processor's tax id.")
+    reference = models.CharField(max_length=255, blank=True, help_text="The processor's tax id, while it has it.")
+    address_state = models.CharField(
+        max_length=10,
+        choices=AddressState,
+        default=AddressState.UNTOLD,
+        help_text="Whether Stripe Tax, where enabled, finds the address; without, months by card carry no tax.",
+    )
     declared_at = models.DateTimeField()
     declared_by = models.CharField(max_length=80, help_text="Actor, such as user:us_….")
     checked_at = models.DateTimeField(null=True, blank=True, help_text="When the register was last asked.")
@@ -56,6 +71,9 @@ class TaxProfile(models.Model):
         ordering = ["organization", "-version"]
         indexes = [models.Index(fields=["id"], name="tax_profile_pending", condition=Q(tax_id_state="pending"))]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(address_state__in=AddressState.values), name="tax_profile_address_known"
+            ),
             models.UniqueConstraint(fields=["organization", "version"], name="tax_profile_version_once"),
             models.CheckConstraint(condition=Q(country__regex="^[A-Z]{2}$"), name="tax_profile_has_a_country"),
             models.CheckConstraint(

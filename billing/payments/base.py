@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 Facts = Mapping[str, Any]
 """An object of the provider's, as it gave it. The modules beside this one read them; nobody else does."""
@@ -45,6 +45,7 @@ class Call:
     path: str
     body: dict[str, Any]
     marked: bool = True
+    method: Literal["post", "delete"] = "post"
 
 
 class ObjectKind(StrEnum):

@@ -1,6 +1,6 @@
 """The provider's invoices of subscriptions, in our words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,13 +11,24 @@ from billing.payments.base import Facts, Gateway
 PATH = "/v1/invoices"
 EXPAND = ("payments.data.payment.payment_intent",)
 Status = Literal["open", "paid", "uncollectible", "void"]
+UNTAXED = "No tax could be worked out: the address of your tax profile was not found."
+# The provider's reasons for a tax, in words for an invoice: https://docs.stripe.com/tax/zero-tax
+TAX_NOTES: Mapping[str, str] = {
+    "reverse_charge": "Reverse charge: the customer accounts for the tax.",
+    "not_collecting": "No tax: the seller is not registered for it where you are.",
+    "not_supported": "No tax: the card processor does not work it out where you are.",
+    "not_subject_to_tax": "No tax: none is due on this where you are.",
+    "product_exempt": "No tax: none is due on this where you are.",
+    "zero_rated": "Taxed at zero where you are.",
+    "customer_exempt": "No tax: you are exempt from it.",
+}
 
 
 @dataclass(frozen=True)
 class Stated:
     """
-    An invoice that is final, as the provider states it. Cents; `due_cents` with the customer's balance before it;
-    `charge_reference` is there where a card has paid.
+    An invoice that is final, as the provider states it. Cents; `subtotal_cents` is net, `total_cents` with tax,
+    `due_cents` with the customer's balance before it; `charge_reference` is there where a card has paid.
     """
 
     reference: str
@@ -28,6 +39,8 @@ class Stated:
     period_start: datetime
     period_end: datetime
     subtotal_cents: int
+    tax_cents: int
+    tax_note: str
     total_cents: int
     due_cents: int
     paid_cents: int
@@ -57,6 +70,7 @@ def stated(facts: Facts) -> Stated | None:
     if facts["status"] == "draft" or not of_subscription:
         return None
     times = facts["status_transitions"]
+    net: int = facts["subtotal"] if facts["total_excluding_tax"] is None else facts["total_excluding_tax"]
     return Stated(
         reference=facts["id"],
         charge_reference=_charge(facts),
@@ -65,7 +79,9 @@ def stated(facts: Facts) -> Stated | None:
         status=facts["status"],
         period_start=_time(facts["period_start"]),
         period_end=_time(facts["period_end"]),
-        subtotal_cents=facts["subtotal"],
+        subtotal_cents=net,
+        tax_cents=facts["total"] - net,
+        tax_note=_tax_note(facts),
         total_cents=facts["total"],
         due_cents=facts["amount_due"],
         paid_cents=facts["amount_paid"],
@@ -93,6 +109,14 @@ def lines(gateway: Gateway, *, reference: str) -> list[StatedLine]:
         )
         for line in gateway.each(f"{PATH}/{reference}/lines")
     ]
+
+
+def _tax_note(facts: Facts) -> str:
+    """Why there is no tax, or none in part; nothing where it is simply there, or nobody was asked."""
+    if facts["automatic_tax"].get("disabled_reason") == "finalization_requires_location_inputs":
+        return UNTAXED
+    reasons = [each["taxability_reason"] for each in facts["total_taxes"] or []]
+    return " ".join(dict.fromkeys(TAX_NOTES[reason] for reason in reasons if reason in TAX_NOTES))
 
 
 def _charge(facts: Facts) -> str:

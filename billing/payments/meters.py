@@ -6,6 +6,7 @@ by us. Limits: https://docs.stripe.com/billing/subscriptions/usage-based/recordi
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,10 +14,46 @@ from billing.payments.base import Call, Facts, Gateway
 
 EVENT_NAME = "compute_usd_micros"
 CENTS_PER_MICRO = "0.0001"
+NET = "exclusive"  # tax comes on top of all that we ask for
 METERS, PRICES, SUBSCRIPTIONS = "/v1/billing/meters", "/v1/prices", "/v1/subscriptions"
 EVENTS, ITEMS = "/v1/billing/meter_events", "/v1/invoiceitems"
 DUPLICATE = "duplicate_meter_event"
+REPORTS = "/v2/core/events"
+REPORT_TYPES = ("v1.billing.meter.error_report_triggered", "v1.billing.meter.no_meter_found")
 MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Report:
+    """
+    What a meter took and then did not count, between two moments: how many events, which of them it names (by our
+    identifiers, or the keys of our calls), and its words for why. It may name a part of them only.
+    """
+
+    codes: frozenset[str]
+    named: frozenset[str]
+    count: int
+    since: datetime
+    until: datetime
+
+    @property
+    def complete(self) -> bool:
+        """Whether all are named."""
+        return len(self.named) >= self.count
+
+
+def report(facts: Facts) -> Report:
+    """https://docs.stripe.com/billing/subscriptions/usage-based/recording-usage-api"""
+    data = facts["data"]
+    kinds = data["reason"]["error_types"]
+    requests = [sample["request"] for kind in kinds for sample in kind["sample_errors"]]
+    return Report(
+        codes=frozenset(kind["code"] for kind in kinds),
+        named=frozenset(one.get("identifier") or one.get("idempotency_key") or "" for one in requests),
+        count=data["reason"]["error_count"],
+        since=datetime.fromisoformat(data["validation_start"]),
+        until=datetime.fromisoformat(data["validation_end"]),
+    )
 
 
 def meter() -> Call:
@@ -43,6 +80,7 @@ def price(*, meter: str) -> Call:
         "lookup_key": EVENT_NAME,
         "product_data": {"name": "Compute on leased nodes"},
         "recurring": {"interval": "month", "usage_type": "metered", "meter": meter},
+        "tax_behavior": NET,
         "unit_amount_decimal": CENTS_PER_MICRO,
     }
     return Call(PRICES, body)
@@ -53,8 +91,11 @@ def find_price(gateway: Gateway) -> Facts | None:
     return next(iter(gateway.each(PRICES, lookup_keys=[EVENT_NAME])), None)
 
 
-def subscription(*, customer: str, price: str, anchor: datetime, organization_id: str) -> Call:
-    """Bill a customer at each `anchor`, by the month; nothing is due before it is over."""
+def subscription(*, customer: str, price: str, anchor: datetime, organization_id: str, taxed: bool) -> Call:
+    """
+    Bill a customer at each `anchor`, by the month; nothing is due before it is over. `taxed`: with the tax that the
+    provider works out, for which it must know where the customer is.
+    """
     body = {
         "customer": customer,
         "items": [{"price": price}],
@@ -62,7 +103,22 @@ def subscription(*, customer: str, price: str, anchor: datetime, organization_id
         "proration_behavior": "none",
         "metadata": {"organization_id": organization_id},
     }
-    return Call(SUBSCRIPTIONS, body)
+    return Call(SUBSCRIPTIONS, body | ({"automatic_tax": {"enabled": True}} if taxed else {}))
+
+
+def taxing(*, subscription: str, taxed: bool) -> Call:
+    """From the next invoice of a subscription on, have tax worked out, or not."""
+    return Call(f"{SUBSCRIPTIONS}/{subscription}", {"automatic_tax": {"enabled": taxed}}, marked=False)
+
+
+def is_taxed(facts: Facts) -> bool:
+    """Whether the provider works out tax on a subscription's invoices."""
+    return bool((facts.get("automatic_tax") or {}).get("enabled"))
+
+
+def lost_sight(facts: Facts) -> bool:
+    """Whether it has stopped to, because it does not know any more where the customer is."""
+    return bool((facts.get("automatic_tax") or {}).get("disabled_reason") == "requires_location_inputs")
 
 
 def ending(*, subscription: str, ends: bool) -> Call:
@@ -89,6 +145,7 @@ def item(*, customer: str, identifier: str, micros: int, since: datetime, until:
         "description": words,
         "quantity_decimal": str(micros),
         "unit_amount_decimal": CENTS_PER_MICRO,
+        "tax_behavior": NET,
         "period": {"start": int(since.timestamp()), "end": int(until.timestamp())},
         "metadata": {"export": identifier},
     }

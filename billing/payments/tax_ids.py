@@ -25,6 +25,11 @@ def make(*, customer: str, kind: str, value: str) -> Call:
     return Call(path(customer), {"type": kind, "value": value}, marked=False)
 
 
+def take_off(*, customer: str, reference: str) -> Call:
+    """Take a tax id off a customer: it stands on no later invoice, and changes no tax."""
+    return Call(f"{path(customer)}/{reference}", {}, marked=False, method="delete")
+
+
 def tax_id(facts: Facts) -> TaxIdFacts:
     """https://docs.stripe.com/api/tax_ids/object"""
     state = (facts.get("verification") or {}).get("status", "unavailable")

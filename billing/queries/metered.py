@@ -1,13 +1,22 @@
 """What staff and customers see of billing by the month."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db.models import QuerySet
 
 from accounts.models import Organization
-from billing.models import BillingAccount, BillingMode, TieOut
+from billing.models import BillingAccount, BillingMode, Export, TieOut
 from billing.queries.wallet import Wallet, wallet
+
+# What makes more money available, by how an organization pays: the beginning of a sentence.
+LATER = "Pay an open invoice, or write to us for a higher limit,"
+WAYS_OUT: Mapping[BillingMode, str] = {
+    BillingMode.PREPAID: "Top up",
+    BillingMode.METERED: LATER,
+    BillingMode.INVOICED: LATER,
+}
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,11 @@ def mode_of(organization: Organization) -> BillingMode:
     return BillingMode(mode or BillingMode.PREPAID)
 
 
+def way_out(organization: Organization) -> str:
+    """What the organization can do for more money to be available, as the beginning of a sentence."""
+    return WAYS_OUT[mode_of(organization)]
+
+
 def matched_on(organization: Organization) -> date | None:
     """The last UTC day up to which our ledger and the processor's meter agree; None before the first."""
     days = TieOut.objects.filter(organization=organization, span=TieOut.Span.DAY)
@@ -36,6 +50,11 @@ def matched_on(organization: Organization) -> date | None:
 def differences() -> QuerySet[TieOut]:
     """Days and months that do not tie out, the oldest first."""
     return TieOut.objects.exclude(differs_since=None).select_related("organization").order_by("day", "pk")
+
+
+def doubted() -> QuerySet[Export]:
+    """What the processor's meter may not have counted, by its own report, the oldest first."""
+    return Export.objects.filter(doubted_at__isnull=False).select_related("organization").order_by("doubted_at", "pk")
 
 
 def owing(*, now: datetime) -> list[Owing]:

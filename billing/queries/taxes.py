@@ -29,7 +29,7 @@ class Rule:
     """
     A treatment, and when it is the one: SQL over `buyer`, the profile in force, and over the seller. Rates are
     millionths of the net amount; the words say on the invoice why. `processor`: the card processor works it out on its
-    own invoices.
+    own invoices, which only who pays by the month gets.
     """
 
     treatment: Treatment
@@ -54,20 +54,25 @@ RULES: Final = (
     Rule(
         "none",
         "No sales tax is collected.",
-        "Collected where Stripe Tax is enabled (STRIPE_TAX) and registered.",
-        "buyer.country = 'US' AND %(seller_country)s = 'US' AND NOT %(stripe_tax)s",
+        "Collected where Stripe Tax is enabled (STRIPE_TAX) and registered, on months that are charged to a card.",
+        "buyer.country = 'US' AND %(seller_country)s = 'US' AND NOT (%(stripe_tax)s AND account.mode = 'metered')",
     ),
     _reverse("Directive 2006/112/EC, articles 44 and 196", _verified("eu_vat", _EU_COUNTRIES)),
     _reverse("VAT Act 1994, section 8; HMRC VAT Notice 741A, section 18", _verified("gb_vat", "'GB'")),
     _reverse("A New Tax System (Goods and Services Tax) Act 1999, division 84", _verified("au_abn", "'AU'")),
-    Rule("processor", "Tax as the card processor works it out.", "Stripe Tax", "%(stripe_tax)s"),
+    Rule(
+        "processor",
+        "Tax stands on the invoice of the card processor.",
+        "Stripe Tax",
+        "%(stripe_tax)s AND account.mode = 'metered'",
+    ),
     Rule(
         "none",
         "No tax: services to a customer abroad.",
         "Law of the customer's country; none is registered for.",
         "buyer.country <> %(seller_country)s",
     ),
-    Rule("none", "No tax is collected.", "Stripe Tax (STRIPE_TAX) is not enabled.", "TRUE"),
+    Rule("none", "No tax is collected.", "Nothing above holds.", "TRUE"),
 )
 _PLACE = " ".join(f"WHEN {rule.holds} THEN {place}" for place, rule in enumerate(RULES))
 _SHOWN = ", ".join(f"({place}, '{rule.words}', {rule.rate_ppm})" for place, rule in enumerate(RULES))
@@ -81,6 +86,7 @@ TAXES = f"""
                E'\\n', buyer.legal_name, buyer.line1, nullif(buyer.line2, ''),
                trim(concat_ws(' ', buyer.postal_code, buyer.city, buyer.region)), buyer.country) END AS buyer
       FROM accounts_organization AS organization
+      LEFT JOIN billing_billingaccount AS account ON account.organization_id = organization.id
       LEFT JOIN LATERAL (
            SELECT * FROM billing_taxprofile AS profile
             WHERE profile.organization_id = organization.id AND profile.declared_at < %(end)s

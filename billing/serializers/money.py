@@ -67,7 +67,9 @@ class EntryShown(serializers.ModelSerializer[Entry]):
 
 
 class CardInvoiceShown(serializers.ModelSerializer[CardInvoice]):
-    """An invoice of the card processor's, for a month that was metered."""
+    """
+    An invoice of the card processor's, for a month that was metered: `subtotal_cents` is net, `total_cents` with tax.
+    """
 
     id = serializers.CharField(source="public_id", help_text="Such as ci_…")
 
@@ -80,6 +82,8 @@ class CardInvoiceShown(serializers.ModelSerializer[CardInvoice]):
             "period_start",
             "period_end",
             "subtotal_cents",
+            "tax_cents",
+            "tax_note",
             "total_cents",
             "due_cents",
             "paid_cents",

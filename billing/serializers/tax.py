@@ -25,7 +25,7 @@ class TaxProfileShown(serializers.ModelSerializer[TaxProfile]):
         model = TaxProfile
         fields = [
             "id", "version", "legal_name", "line1", "line2", "city", "region", "postal_code", "country", "tax_id_kind",
-            "tax_id", "tax_id_state", "declared_at", "declared_by", "checked_at",
+            "tax_id", "tax_id_state", "address_state", "declared_at", "declared_by", "checked_at",
         ]  # fmt: skip
         read_only_fields = fields
 

@@ -10,6 +10,7 @@ from accounts.views import allowed
 from billing import automatic as rules
 from billing.cards import cards_of
 from billing.forms.money import AutoTopUpRules
+from billing.queries.metered import mode_of
 
 
 @allowed("money:write")
@@ -32,6 +33,7 @@ def automatic(request: HttpRequest) -> HttpResponse:
         "card": cards_of(own).first(),
         "used_cents": rules.used_cents(organization=own, now=moment),
         "month": moment,
+        "mode": mode_of(own),
     }
     return render(request, "billing/automatic.html", context)
 

@@ -12,6 +12,7 @@ from billing import cards as saving
 from billing import opening, payments
 from billing.models import CardPage, CardPageState, SavedCard
 from billing.payments.base import GatewayUnavailable
+from billing.queries.metered import mode_of
 
 
 @allowed("money:read")
@@ -22,6 +23,7 @@ def cards(request: HttpRequest) -> HttpResponse:
         "cards": saving.cards_of(principal.organization),
         "soon": now() + saving.TELL_BEFORE,
         "may_pay": may(principal, "money:write"),
+        "mode": mode_of(principal.organization),
     }
     return render(request, "billing/cards.html", context)
 
@@ -35,7 +37,7 @@ def card_new(request: HttpRequest) -> HttpResponse:
             organization=principal.organization, actor=principal.actor, created_by=principal.user, now=now()
         )
         return redirect("card_opening", id=page.public_id)
-    return render(request, "billing/card_new.html")
+    return render(request, "billing/card_new.html", {"mode": mode_of(principal.organization)})
 
 
 @allowed("money:write")
@@ -66,7 +68,8 @@ def card_saving(request: HttpRequest, id: str) -> HttpResponse:
     """How far the saving of a card is, for who comes back from the processor."""
     page = _page(request, id)
     shown = "billing/_card_saving.html" if request.headers.get("HX-Request") else "billing/card_saving.html"
-    return render(request, shown, {"page": page, "waiting": page.state == CardPageState.OPEN})
+    mode = mode_of(page.organization)
+    return render(request, shown, {"page": page, "waiting": page.state == CardPageState.OPEN, "mode": mode})
 
 
 @allowed("money:write")

@@ -136,7 +136,7 @@ def _extend(request: HttpRequest, lease: Lease, form: NewEnd, moment: datetime) 
     except PriceTooHigh:
         messages.warning(request, "The price has changed. Check it and confirm again.")
     except InsufficientFunds:
-        messages.error(request, "There is not enough money in the wallet. Nothing was changed.")
+        messages.error(request, "Not enough money is available. Nothing was changed.")
     except CAPS as refused:
         messages.error(request, f"{refused} Nothing was changed.")
     else:

@@ -18,9 +18,12 @@ from accounts.access import may, principal_of
 from accounts.clock import now
 from accounts.queries import actor_names
 from accounts.views import allowed
+from billing.models import BillingMode
 from billing.queries import Reading, priced_leases, read
 from billing.queries.freed import hand_backs
+from billing.queries.metered import mode_of
 from billing.queries.promises import promise_micros
+from billing.standing import OUT_OF_FUNDS
 from leasing.models import Lease, Outage, Transition
 from leasing.queries import wipe_records
 from leasing.queries.fleet import maintenance_of
@@ -135,6 +138,7 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
     interruption = open_interruption(found) if found.offer.plan.kind == PlanKind.SURPLUS else None
     return {
         "lease": found,
+        "pays_later": found.reason == OUT_OF_FUNDS and mode_of(found.organization) != BillingMode.PREPAID,
         "handed_back_micros": kept,
         "promise_micros": promise_micros(found),
         "never_began": NEVER_BEGAN.format("nothing" if not kept else f"nothing but the fee of {format_micros(kept)}"),

@@ -11,7 +11,7 @@ from accounts.views import operator_allowed
 from billing import operations, paying
 from billing.access import MAY_DECIDE, MAY_SEE
 from billing.forms.metered import PaymentTerms
-from billing.queries.metered import differences, owing
+from billing.queries.metered import differences, doubted, owing
 
 
 @operator_allowed(MAY_SEE)
@@ -20,7 +20,7 @@ def metered_list(request: HttpRequest) -> HttpResponse:
     wanted = request.GET.get("organization", "").strip()
     if wanted and Organization.objects.filter(public_id=wanted).exists():
         return redirect("metered_organization", id=wanted)
-    context = {"differences": differences(), "owing": owing(now=now()), "wanted": wanted}
+    context = {"differences": differences(), "doubted": doubted(), "owing": owing(now=now()), "wanted": wanted}
     return render(request, "billing/metered.html", context)
 
 

@@ -80,7 +80,7 @@ def _move(request: HttpRequest, lease: Lease, quote: Quote, moment: datetime) ->
         first = f" As many are free from {taken.windows[0].starts_at:%Y-%m-%d %H:%M} UTC." if taken.windows else ""
         messages.error(request, f"Not all nodes are free then. Nothing was changed.{first}")
     except checkout.InsufficientFunds:
-        messages.error(request, "There is not enough money in the wallet. Nothing was changed.")
+        messages.error(request, "Not enough money is available. Nothing was changed.")
     except checkout.CAPS as refused:
         messages.error(request, f"{refused} Nothing was changed.")
     except (checkout.QuoteUsed, checkout.QuoteExpired):

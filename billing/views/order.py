@@ -19,7 +19,7 @@ from billing.forms import Details, Wish
 from billing.forms.money import cents_to_ask
 from billing.models import BillingMode, Quote
 from billing.queries import wallet
-from billing.queries.metered import mode_of
+from billing.queries.metered import mode_of, way_out
 from leasing.models import Lease
 from leasing.operations import NodesTaken, PowerTaken, Setup
 from leasing.tasks import nudge_sites
@@ -183,10 +183,12 @@ def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, mom
     except checkout.RunsDry:
         messages.error(
             request,
-            "What you run on demand has less than an hour of money left. Top up first; nothing was ordered.",
+            f"What you run on demand has less than an hour of money left. {way_out(principal.organization)} first; "
+            "nothing was ordered.",
         )
     except checkout.InsufficientFunds:
-        messages.error(request, "There is not enough money in the wallet. Nothing was ordered.")
+        then = f"{way_out(principal.organization)} first."
+        messages.error(request, f"Not enough money is available. Nothing was ordered. {then}")
     except checkout.CAPS as refusal:
         messages.error(request, f"{refusal} Nothing was ordered.")
     except PowerTaken as short:

@@ -2,7 +2,6 @@
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.forms import model_to_dict
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
@@ -23,7 +22,7 @@ def tax_profile(request: HttpRequest) -> HttpResponse:
     profile, may_write = profile_of(own), may(principal, "money:write")
     if request.method == "POST" and not may_write:
         raise PermissionDenied(f"Your role, {principal.role}, does not allow this. Ask an owner or finance.")
-    form = TaxDeclaration(request.POST or None, initial=model_to_dict(profile) if profile else {"legal_name": own.name})
+    form = TaxDeclaration(request.POST or None, profile=profile, name=own.name)
     if form.is_valid():
         try:
             taxing.declare(organization=own, fields=form.cleaned_data, actor=principal.actor, now=now())

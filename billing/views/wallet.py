@@ -13,17 +13,12 @@ from accounts.views import allowed
 from billing import automatic, charging, opening, payments, queries, refunds, settlement
 from billing.cards import cards_of
 from billing.forms.money import NewRefund, TopUp
-from billing.models import BillingMode, Payment, PaymentState, Refund, SavedCard
+from billing.models import Payment, PaymentState, Refund, SavedCard
 from billing.payments.base import GatewayUnavailable
-from billing.queries.metered import matched_on, mode_of
+from billing.queries.metered import matched_on, mode_of, way_out
 from billing.queries.reconciled import matched_until
 from billing.tasks import send_calls
 
-GO_ON = {
-    BillingMode.PREPAID: "Top up and they go on by themselves.",
-    BillingMode.METERED: "They go on by themselves once an open invoice is paid; write to us for a higher limit.",
-    BillingMode.INVOICED: "They go on by themselves once an open invoice is paid; write to us for a higher limit.",
-}
 ENTRIES_SHOWN, PAYMENTS_SHOWN = 8, 5
 
 
@@ -32,12 +27,13 @@ def wallet(request: HttpRequest) -> HttpResponse:
     """What is there, what is spoken for, and how long it lasts."""
     principal = principal_of(request)
     own, moment = principal.organization, now()
+    paused = "They are paused when their last kept hour is used."
     under_way = Payment.objects.filter(organization=own).order_by("-id")
     returning = Refund.objects.filter(payment__organization=own).order_by("-id")
     context = {
         "wallet": queries.wallet(organization=own, now=moment),
         "mode": mode_of(own),
-        "nothing_left": f"They are paused when their last kept hour is used. {GO_ON[mode_of(own)]}",
+        "nothing_left": f"{paused} {way_out(own)} and they go on by themselves.",
         "matched_on": matched_on(own),
         "refundable_cents": queries.refundable_cents(organization=own, now=moment),
         "entries": queries.ledger_entries(organization=own)[:ENTRIES_SHOWN],

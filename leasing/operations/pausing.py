@@ -25,7 +25,7 @@ def pause(
 ) -> None:
     """
     Pause an active lease. Unless it is resumed by `until` it ends then and its data is wiped. `notice` is the mail,
-    where the reason is not one of money.
+    where the reason has no WORDS, or others are right for who pays.
 
     :raises IllegalMove: if it is not active
     :raises Stale: if somebody else moved it meanwhile

@@ -1,6 +1,6 @@
 """Customers, their balance (cents; below zero is credit) and their deletion."""
 
-from standins.stripe import methods, tax_ids
+from standins.stripe import methods, tax, tax_ids
 from standins.stripe.errors import ApiError
 from standins.stripe.objects import World
 from standins.stripe.shapes import merged, new_id, tombstone
@@ -17,7 +17,10 @@ def create(world: World, params: JSON, _: str) -> JSON:
     if clock:
         world = _join(world, clock)
     prefix = params.get("invoice_prefix") or new_id("", 8).upper()
-    customer = world.create("customer", **_members(world, params), test_clock=clock, invoice_prefix=prefix)
+    members = _members(world, params)
+    if _validates(params) == "immediately":
+        tax.expect_location(members.get("address"), "address")
+    customer = world.create("customer", **members, test_clock=clock, invoice_prefix=prefix)
     if "payment_method" in params:
         methods.attach(world, {"customer": customer["id"]}, params["payment_method"])
     _set_default(world, customer, params)
@@ -45,9 +48,26 @@ def update(world: World, params: JSON, reference: str) -> JSON:
         move_balance(world, customer, params["balance"] - customer["balance"], "adjustment")
     _set_default(world, customer, params)
     members = _members(world, params, customer)
+    if _validates(params) == "immediately" or (_validates(params) == "auto" and _is_taxed(world, customer)):
+        tax.expect_location(members.get("address", customer["address"]), "address")
     if "invoice_prefix" in params:
         members["invoice_prefix"] = params["invoice_prefix"]
     return world.change(customer, "customer.updated", **members)
+
+
+def _validates(params: JSON) -> str:
+    """When it is seen whether tax can be worked out for the address."""
+    return str((params.get("tax") or {}).get("validate_location", "auto"))
+
+
+def _is_taxed(world: World, customer: JSON) -> bool:
+    """Whether tax is worked out on a subscription of the customer's, for an address that is good for it."""
+    taxed = world.store.newest(
+        "subscription",
+        lambda item: item["automatic_tax"]["enabled"] and item["status"] != "canceled",
+        customer=customer["id"],
+    )
+    return bool(taxed) and tax.located(customer["address"])
 
 
 def _members(world: World, params: JSON, old: JSON | None = None) -> JSON:

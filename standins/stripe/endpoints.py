@@ -15,6 +15,7 @@ from standins.stripe import (
     methods,
     products,
     refunds,
+    reports,
     setups,
     subscriptions,
     tax_ids,
@@ -57,7 +58,7 @@ _PAYMENT = (
 )
 _CUSTOMER = (
     "address balance description email invoice_prefix invoice_settings metadata name phone preferred_locales shipping "
-    "tax_exempt"
+    "tax tax_exempt"
 )
 _SETUP = (
     "automatic_payment_methods allowed_payment_method_types confirm customer description metadata payment_method "
@@ -65,7 +66,7 @@ _SETUP = (
 )
 _ITEM = (
     "amount currency description discountable metadata period price_data pricing quantity quantity_decimal "
-    "unit_amount_decimal"
+    "tax_behavior unit_amount_decimal"
 )
 _INVOICE = (
     "auto_advance automatic_tax automatically_finalizes_at collection_method custom_fields days_until_due "
@@ -356,6 +357,8 @@ ROUTES = [
         },
     ),
     *_reads("event", "/v1/events", "_event", "Event"),
+    Route("GET", "/v2/core/events", "v2.core._event_list_params.EventListParams", reports.listing),
+    Route("GET", "/v2/core/events/{id}", "v2.core._event_retrieve_params.EventRetrieveParams", reports.retrieve),
     *_reads("webhook_endpoint", "/v1/webhook_endpoints", "_webhook_endpoint", "WebhookEndpoint"),
     *_writes(
         "/v1/webhook_endpoints",

@@ -1,6 +1,6 @@
 """A draft becomes final: late usage, tax, the customer's balance and a number; then it is collected."""
 
-from standins.stripe import collecting, customers, invoices, lines, usage
+from standins.stripe import collecting, customers, invoices, lines, tax, usage
 from standins.stripe.errors import ApiError
 from standins.stripe.objects import World
 from standins.stripe.store import JSON
@@ -14,7 +14,7 @@ def settle(world: World, invoice: JSON, *, advance: bool | None = None) -> JSON:
     _count_late_usage(world, invoice)
     invoices.count(world, invoice)
     if invoice["automatic_tax"]["status"] == "requires_location_inputs":
-        raise _untaxed(world, invoice)
+        _go_on_without_tax(world, invoice)
     starting, due = _use_balance(world, owner, invoice)
     number = invoice["number"] or f"{owner['invoice_prefix']}-{owner['next_invoice_sequence']:04d}"
     world.change(owner, next_invoice_sequence=owner["next_invoice_sequence"] + (invoice["number"] is None))
@@ -44,8 +44,25 @@ def settle(world: World, invoice: JSON, *, advance: bool | None = None) -> JSON:
     return invoice
 
 
+def _go_on_without_tax(world: World, invoice: JSON) -> None:
+    """
+    Nobody knows where the customer is. A subscription's invoice goes on without tax, and so do those after it; both say
+    why. Any other stays a draft. https://docs.stripe.com/tax/customer-locations
+    """
+    reference = ((invoice["parent"] or {}).get("subscription_details") or {}).get("subscription")
+    if reference is None:
+        raise _untaxed(world, invoice)
+    untaxed = tax.automatic(enabled=False, disabled_reason="finalization_requires_location_inputs")
+    for line in lines.of_invoice(world, invoice["id"]):
+        world.change(line, taxes=[])
+    invoices.count(world, world.change(invoice, automatic_tax=untaxed))
+    world.emit("invoice.updated", invoice)
+    from_now_on = {"enabled": False, "liability": None, "disabled_reason": "requires_location_inputs"}
+    world.change(world.get("subscription", reference), "customer.subscription.updated", automatic_tax=from_now_on)
+
+
 def _untaxed(world: World, invoice: JSON) -> ApiError:
-    """Nobody knows where the customer is; the invoice stays a draft, and says so."""
+    """The invoice stays a draft, and says why."""
     message = "The customer's location isn't recognized. Set a valid customer address to calculate tax."
     refusal = ApiError(400, message, code="customer_tax_location_invalid")
     refusal.keeps = True

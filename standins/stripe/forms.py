@@ -1,8 +1,9 @@
 """Stripe's form encoding: nested parameters as `line_items[0][price_data][currency]=usd`."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 
 def unflatten(text: str) -> dict[str, Any]:
@@ -19,3 +20,16 @@ def unflatten(text: str) -> dict[str, Any]:
             place = inner
         place[last or str(len(place))] = value
     return params
+
+
+def flatten(params: dict[str, Any]) -> str:
+    """The reverse: nested parameters, encoded."""
+    return urlencode(list(_flat(params)))
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, dict | list):
+        yield name, value
+        return
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from _flat(inner, f"{name}[{key}]" if name else str(key))

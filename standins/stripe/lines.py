@@ -16,6 +16,8 @@ def cents_of(quantity: Decimal | int, unit: Decimal | str) -> int:
 
 def priced(world: World, params: JSON) -> JSON:
     """amount, currency, quantity and pricing, from whichever way the parameters say it. Raises ApiError 400."""
+    if params.get("tax_behavior") == "inclusive":
+        raise ApiError(400, "The Stripe stand-in adds tax to prices; none has it in it.", param="tax_behavior")
     quantity = Decimal(str(params.get("quantity", params.get("quantity_decimal", 1))))
     price: JSON = {}
     if "pricing" in params:

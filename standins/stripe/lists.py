@@ -4,6 +4,7 @@ from collections.abc import Callable
 from fnmatch import fnmatch
 from typing import Any
 
+from standins.stripe import tax
 from standins.stripe.errors import ApiError, no_such
 from standins.stripe.objects import World
 from standins.stripe.store import INDEXED, JSON
@@ -137,6 +138,8 @@ def _expand(world: World, item: Any, steps: list[str], path: str) -> None:
         kind, member, url = _INCLUDABLE[item["object"], first]
         found = world.store.newest(kind, **{member: item["id"]})
         item[first] = {"object": "list", "data": found[:10], "has_more": len(found) > 10, "url": url.format(**item)}
+    if isinstance(item, dict) and (item.get("object"), first) == ("customer", "tax"):
+        item[first] = tax.of_customer(item)
     if not isinstance(item, dict) or first not in item:
         raise ApiError(400, f"This property cannot be expanded ({path}).", param="expand")
     if isinstance(item[first], str):

@@ -27,10 +27,12 @@ def create(world: World, params: JSON, _: str) -> JSON:
 
 def active(world: World, event_name: str) -> JSON | None:
     """The meter that counts events of this name."""
-    found = world.store.newest(
-        "billing.meter", lambda item: item["event_name"] == event_name and item["status"] == "active"
-    )
-    return found[0] if found else None
+    return next((meter for meter in named(world, event_name) if meter["status"] == "active"), None)
+
+
+def named(world: World, event_name: str) -> list[JSON]:
+    """All meters with events of this name, the newest first; at most one is active."""
+    return world.store.newest("billing.meter", lambda item: item["event_name"] == event_name)
 
 
 def update(world: World, params: JSON, reference: str) -> JSON:

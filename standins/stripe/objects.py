@@ -96,4 +96,9 @@ class World:
             pending_webhooks=0,
             request={"id": self.request_id, "idempotency_key": self.idempotency_key},
         )
-        self.announce(self.store.put(event))
+        self.tell(event)
+
+    def tell(self, event: JSON) -> None:
+        """Record an event, and have it delivered."""
+        if not self.silent:
+            self.announce(self.store.put(event))

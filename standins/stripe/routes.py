@@ -31,7 +31,7 @@ class Route:
     @cached_property
     def resource(self) -> str:
         """What a restricted key is given rights on: `customer`, `checkout_session`, `billing_meter_event`, …"""
-        names = self.path.removeprefix("/v1/").partition("/{")[0].split("/")
+        names = self.path.removeprefix("/v1/").removeprefix("/v2/core/").partition("/{")[0].split("/")
         return "_".join(name.removesuffix("s") for name in names)
 
     @cached_property

@@ -133,6 +133,8 @@ def update(world: World, params: JSON, reference: str) -> JSON:
     members: JSON = {name: params[name] or None for name in (*_SETTABLE, "cancel_at") if name in params}
     if "automatic_tax" in params:
         members["automatic_tax"] = _automatic_tax(params)
+        if members["automatic_tax"]["enabled"]:
+            tax.rule_for(world, world.get("customer", subscription["customer"]))
     if "cancel_at_period_end" in params:
         ends = params["cancel_at_period_end"]
         period_end = subscription["items"]["data"][0]["current_period_end"]

@@ -1,5 +1,6 @@
 """Tax on a net amount, by where the customer is: a small table, reverse charge, exemptions. Not advice to anybody."""
 
+import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -27,6 +28,8 @@ _COUNTRIES = {
 }
 # States that tax hosting and where the seller is registered; in all others nothing is collected.
 _STATES = {"NY": ("Sales Tax", "sales_tax", "8.875"), "WA": ("Sales Tax", "sales_tax", "10.35")}
+# Where a country is not precise enough: the shape of its postal codes, https://docs.stripe.com/tax/customer-locations
+_PRECISE = {"US": r"(?!00000)\d{5}(-\d{4})?", "CA": r"[A-Z]\d[A-Z] ?\d[A-Z]\d"}
 _BUSINESS_IDS = ("eu_vat", "gb_vat", "au_abn", "ch_vat")
 
 
@@ -44,14 +47,8 @@ class Rule:
 
 def rule_for(world: World, customer: JSON) -> Rule:
     """The rule for this customer. Raises ApiError 400 when nobody knows where they are."""
-    address = customer["address"] or {}
-    country, state = address.get("country"), address.get("state")
-    if not country or (country == "US" and not (state or address.get("postal_code"))):
-        message = (
-            "The customer's location isn't recognized. Set a valid customer address in order to automatically "
-            "calculate tax."
-        )
-        raise ApiError(400, message, code="customer_tax_location_invalid", param="automatic_tax")
+    expect_location(customer["address"], "automatic_tax")
+    country, state = customer["address"]["country"], customer["address"].get("state")
     if customer["tax_exempt"] == "exempt":
         return Rule(Decimal(0), "customer_exempt", country=country)
     name, kind, percent = (
@@ -62,6 +59,34 @@ def rule_for(world: World, customer: JSON) -> Rule:
     if customer["tax_exempt"] == "reverse" or (country != "US" and _is_business(world, customer)):
         return Rule(Decimal(0), "reverse_charge", name, kind, country)
     return Rule(Decimal(percent), "standard_rated", name, kind, country, state if country == "US" else None)
+
+
+def expect_location(address: JSON | None, param: str) -> None:
+    """Raises ApiError 400 for an address of which nobody knows whose tax it falls under."""
+    if not located(address):
+        message = (
+            "The customer's location isn't recognized. Set a valid customer address in order to automatically "
+            "calculate tax."
+        )
+        raise ApiError(400, message, code="customer_tax_location_invalid", param=param)
+
+
+def located(address: JSON | None) -> bool:
+    """Whether the address says whose tax it falls under."""
+    country = (address or {}).get("country") or ""
+    return bool(country and re.fullmatch(_PRECISE.get(country, ".*"), (address or {}).get("postal_code") or ""))
+
+
+def of_customer(customer: JSON) -> JSON:
+    """`tax` of a customer, which is there when it is asked for by `expand`."""
+    known, address = located(customer["address"]), customer["address"] or {}
+    place = {"country": address.get("country"), "source": "billing_address", "state": address.get("state")}
+    return {
+        "automatic_tax": "supported" if known else "unrecognized_location",
+        "ip_address": None,
+        "location": place if known else None,
+        "provider": "stripe",
+    }
 
 
 def _is_business(world: World, customer: JSON) -> bool:
@@ -118,10 +143,10 @@ def _rate(world: World, rule: Rule) -> JSON:
     )
 
 
-def automatic(*, enabled: bool) -> JSON:
+def automatic(*, enabled: bool, disabled_reason: str | None = None) -> JSON:
     """`automatic_tax` of an invoice."""
     return {
-        "disabled_reason": None,
+        "disabled_reason": disabled_reason,
         "enabled": enabled,
         "liability": {"type": "self"} if enabled else None,
         "provider": "stripe" if enabled else None,

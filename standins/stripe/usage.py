@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from standins.stripe import meters
+from standins.stripe import meters, reports
 from standins.stripe.errors import ApiError
 from standins.stripe.lists import paged
 from standins.stripe.objects import World
@@ -25,21 +25,36 @@ def create(world: World, params: JSON, _: str) -> JSON:
     """POST /v1/billing/meter_events. Raises ApiError 400 for what would never be counted.
 
     Stripe counts asynchronously and tells some of these only later; here the answer says it, and counting is at once.
+    What is told later here is that the meter is archived, or the customer deleted.
     """
-    meter = meters.active(world, params["event_name"])
+    event_name = params["event_name"]
+    meter = next(iter(meters.named(world, event_name)), None)
+    meter = meters.active(world, event_name) or meter
     if meter is None:
-        raise ApiError(400, f"No active meter found for event name {params['event_name']}.", param="event_name")
+        raise ApiError(400, f"No active meter found for event name {event_name}.", param="event_name")
     customer, value = _payload(world, meter, params["payload"])
     world = world.of(customer)
     timestamp = params.get("timestamp", world.now)
     _check_time(world, timestamp)
     identifier = params.get("identifier") or new_id("", 32)
-    _once(world, params["event_name"], identifier)
+    _once(world, event_name, identifier)
     record = {"id": new_id("mev_"), "object": _RECORD, "customer": customer, "meter": meter["id"], "value": value}
-    world.store.put(record | {"timestamp": timestamp, "created": world.now})
-    world.remember(_name(params["event_name"], identifier), created=world.now, record=record["id"])
-    shown = build("billing.meter_event", created=world.now, event_name=params["event_name"], identifier=identifier)
+    if not _reported(world, meter, customer, identifier):
+        world.store.put(record | {"timestamp": timestamp, "created": world.now})
+    world.remember(_name(event_name, identifier), created=world.now, record=record["id"])
+    shown = build("billing.meter_event", created=world.now, event_name=event_name, identifier=identifier)
     return shown | {"payload": params["payload"], "timestamp": timestamp}
+
+
+def _reported(world: World, meter: JSON, customer: str, identifier: str) -> bool:
+    """Whether the event is never counted, which is told in a report."""
+    if meter["status"] != "active":
+        reports.report(world, meter, identifier, "archived_meter", f"Meter {meter['id']} is archived.")
+    elif (world.store.find(customer) or {}).get("deleted"):
+        reports.report(world, meter, identifier, "meter_event_customer_not_found", f"No such customer: {customer}.")
+    else:
+        return False
+    return True
 
 
 def customer_of(params: JSON) -> str | None:
@@ -61,6 +76,8 @@ def _payload(world: World, meter: JSON, payload: JSON) -> tuple[str, int]:
     value = payload.get(key, "1")
     if not re.fullmatch(r"-?\d{1,15}", value):
         raise ApiError(400, f"The value must be a whole number of at most 15 digits: {value}", param=f"payload[{key}]")
+    if (world.store.find(payload[by], "customer") or {}).get("deleted"):
+        return payload[by], int(value)
     return world.get("customer", payload[by], f"payload[{by}]")["id"], int(value)
 
 

@@ -54,7 +54,8 @@ class Deliverer(threading.Thread):
         endpoints = self._listening(event["type"])
         if not endpoints:
             return
-        self.store.put(event | {"pending_webhooks": len(endpoints)})
+        if "pending_webhooks" in event:
+            self.store.put(event | {"pending_webhooks": len(endpoints)})
         fault = self.faults.take("POST", WEBHOOK, event["type"])
         mode = fault.mode if fault else ""
         state = {"reorder": "held", "drop": "dropped"}.get(mode, "pending")
@@ -141,7 +142,7 @@ class Deliverer(threading.Thread):
 
     def _send(self, target: Endpoint, event: JSON, *, forged: bool) -> tuple[int | None, str | None]:
         """(status, None) when the receiver answered, (None, why) when it did not."""
-        event = event | {"created": event["created"] + 1} if forged else event
+        event = event | {"created": 0} if forged else event
         secret = "whsec_" + secrets.token_hex(16) if forged else target.secret
         body = json.dumps(event, indent=2).encode()
         headers = {
@@ -171,6 +172,7 @@ class Deliverer(threading.Thread):
         self.store.execute(sql, state, attempts, now + pause, status, error, row["id"])
         if delivered:
             fresh = self.store.find(event["id"]) or event
-            self.store.put(fresh | {"pending_webhooks": max(0, fresh["pending_webhooks"] - 1)})
+            if "pending_webhooks" in fresh:
+                self.store.put(fresh | {"pending_webhooks": max(0, fresh["pending_webhooks"] - 1)})
             sql = "UPDATE sendings SET state = 'pending', due_at = ? WHERE state = 'held' AND id < ?"
             self.store.execute(sql, now, row["id"])

@@ -87,6 +87,12 @@ def test_a_true_message_is_kept_whatever_else_is_signed_with_it(stripe: StripeSt
     assert GatewayEvent.objects.count() == 1 and not Forgery.objects.exists()
 
 
+def test_each_of_two_endpoints_has_its_secret(stripe: StripeStandin, settings: Any) -> None:
+    settings.STRIPE_WEBHOOK_SECRET = "whsec_thin, whsec_whole"
+    sent = [send(a_body(), signed(a_body(), secret=secret)) for secret in ("whsec_thin", "whsec_whole", SECRET)]
+    assert sent == [200, 200, 400]
+
+
 def test_a_message_that_nobody_can_check_now_is_asked_for_again(stripe: StripeStandin, settings: Any) -> None:
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
     assert send(a_body(), signed(a_body())) == 503

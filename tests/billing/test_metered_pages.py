@@ -5,11 +5,14 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 from rest_framework.test import APIClient
 
-from accounts.models import Organization
+from accounts.models import Event, Organization
+from billing import cards, standing
 from billing.models import BillingAccount, CardInvoice, TieOut
+from marketplace.models import Offer
 from tests import factories
 from tests.accounts.cast import a_browser
-from tests.billing.conftest import NOON
+from tests.billing.cards_world import a_card
+from tests.billing.conftest import HOUR, NOON, running
 from tests.billing.monthly import DAY, MICROS, charge, decided
 from tests.stripe_standin import StripeStandin
 
@@ -79,6 +82,42 @@ def test_who_pays_later_is_led_to_invoices_instead_of_a_top_up(metered: Organiza
     page = browser.get("/wallet/").content.decode()
     assert ">Top up<" not in page and 'href="/invoices/">Invoices</a>' in page
     assert "taken off the next invoice" in browser.get("/wallet/top-up/").content.decode()
+
+
+@pytest.mark.parametrize("mode", ["metered", "invoiced"])
+def test_nobody_who_pays_later_is_told_to_top_up(
+    acme: Organization, browser: Client, api: APIClient, offer: Offer, mode: str
+) -> None:
+    lease = running(acme, offer)
+    decided(acme, NOON, mode=mode, trust="known")
+    a_card(acme)
+    charge(acme, 1100 * MICROS, NOON)
+    standing.enforce(organization=acme, now=NOON + HOUR)
+    card = acme.cards.get()
+    cards.tell_of_expiry(card=card, now=NOON)
+    lease.refresh_from_db()
+    assert (lease.state, lease.reason) == ("paused", "out_of_funds")
+    pages = [f"/leases/{lease.public_id}/", "/wallet/", *(["/cards/"] if mode == "metered" else [])]
+    assert not [page for page in pages if "op up" in browser.get(page).content.decode()]
+    assert "open invoice" in browser.get(pages[0]).content.decode()
+    for words in ("You need not top up", "write to us for a higher limit"):
+        assert words in browser.get("/wallet/automatic/").content.decode()
+    mails = [
+        event.notice["text"] for event in Event.objects.filter(organization=acme, notice__isnull=False) if event.notice
+    ]
+    assert ("months cannot be charged to it" in " ".join(mails)) == (mode == "metered")
+    told = [text for text in mails if "higher limit" in text]
+    assert len(told) == 2 and not [text for text in told if "op up" in text]  # it is paused; nothing is left
+    quote = api.post("/api/v1/quotes", {"offer": offer.public_id, "nodes": 1}, format="json").json()
+    order = {
+        "quote": quote["id"],
+        "name": "more",
+        "ssh_keys": [factories.a_key(acme).public_id],
+        "image": factories.an_image().slug,
+    }
+    answer = api.post("/api/v1/leases", order, format="json", headers={"Idempotency-Key": "one"}).json()
+    assert answer["code"] == "insufficient_funds" and "Pay an open invoice" in answer["detail"]
+    assert answer["invoices_path"] == "/api/v1/invoices" and "top_up_path" not in answer
 
 
 def test_who_pays_before_sees_nothing_of_it(acme: Organization, browser: Client, api: APIClient) -> None:

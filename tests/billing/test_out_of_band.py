@@ -6,9 +6,9 @@ from datetime import datetime
 import pytest
 
 from accounts.models import Event
-from billing import card_invoices, inbox, out_of_band, payments
+from billing import card_invoices, out_of_band, payments
 from billing.models import MeteredSubscription
-from billing.payments.base import Facts, ObjectKind, WebhookEvent
+from billing.payments.base import Facts
 from tests.billing.conftest import funded
 from tests.billing.monthly import DAY, HOUR, MARCH, MICROS, at, charge, metered_micros, monthly, processor, sweep, to
 from tests.stripe_standin import StripeStandin
@@ -64,14 +64,3 @@ def test_one_that_stands_still_is_told_once_a_day(time: StripeStandin) -> None:
     assert len(told("metered.subscription_stands_still")) == 2
     out_of_band.merge_subscription(facts={"id": row.reference, "status": "active"}, now=MARCH + 3 * DAY)
     assert len(told("metered.subscription_stands_still")) == 2
-
-
-def test_a_meter_that_did_not_count_is_told_whether_the_message_names_it_or_not(time: StripeStandin) -> None:
-    monthly(funded(0), MARCH)
-    (meter,) = processor().v1.billing.meters.list({"status": "active"}).data
-    kind = "v1.billing.meter.no_meter_found"
-    for number, (reference, facts) in enumerate(((meter.id, {}), (meter.id, {}), ("", {"type": kind}))):
-        event = WebhookEvent(f"evt_{number}", ObjectKind.METER_ERROR, reference, "", None, False, MARCH, facts)
-        inbox.keep(event=event, now=MARCH)
-    assert inbox.settle_due(gateway=payments.gateway(), now=MARCH) == {}
-    assert told("metered.not_counted") == ["The card processor's meter did not count"] * 2

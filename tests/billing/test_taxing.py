@@ -84,8 +84,8 @@ def test_what_cannot_be_is_refused_beside_its_field(
         ("US", False, {}, "verified", "reverse_charge"),
         ("US", True, {}, "verified", "reverse_charge"),
         ("US", False, {}, "pending", "none"),
-        ("US", True, {}, "unverified", "processor"),
-        ("DE", True, {}, "verified", "processor"),  # at home nothing is reversed
+        ("US", True, {}, "unverified", "none"),  # on a wallet nothing is invoiced by the processor
+        ("DE", True, {}, "verified", "none"),  # at home nothing is reversed
         ("US", False, {"country": "GR", "tax_id": "EL123456789"}, "verified", "reverse_charge"),
         (
             "US",
@@ -102,7 +102,7 @@ def test_what_cannot_be_is_refused_beside_its_field(
             "reverse_charge",
         ),
         ("US", False, {"country": "US", "tax_id_kind": "us_ein", "tax_id": "12-3456789"}, "unavailable", "none"),
-        ("US", True, {"country": "US", "tax_id_kind": "us_ein", "tax_id": "12-3456789"}, "unavailable", "processor"),
+        ("US", True, {"country": "US", "tax_id_kind": "us_ein", "tax_id": "12-3456789"}, "unavailable", "none"),
     ],
 )
 def test_the_table_of_rules(
@@ -118,6 +118,9 @@ def test_the_table_of_rules(
     answered(declare(acme, **changed), state)
     tax = tax_at(organization=acme, end=NOON + DAY).rule
     assert (tax.treatment, bool(tax.words and tax.source)) == (treatment, True)
+    BillingAccount.objects.filter(organization=acme).update(mode="metered")
+    by_card = "processor" if stripe_tax and treatment == "none" else treatment
+    assert tax_at(organization=acme, end=NOON + DAY).rule.treatment == by_card
 
 
 def test_a_month_is_taxed_by_the_version_that_held_when_it_ended(acme: Organization) -> None:

@@ -15,11 +15,13 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import stripe
 from stripe._object_classes import OBJECT_CLASSES
+from stripe.events import V1BillingMeterErrorReportTriggeredEvent
+from stripe.v2.core import Event
 
 from standins.stripe.shapes import FIXTURES, GONE_KEYS, MORE_KEYS
 
 # Keys that are there only when asked for by `expand`.
-_INCLUDED = {"customer": {"tax_ids"}, "invoice": {"payments"}, "checkout.session": {"line_items"}}
+_INCLUDED = {"customer": {"tax", "tax_ids"}, "invoice": {"payments"}, "checkout.session": {"line_items"}}
 _ERROR_KEYS = {"payment_intent", "setup_intent", "payment_method", "charge", "decline_code", "param", "code", "type"}
 
 
@@ -36,10 +38,14 @@ class Checked(stripe.RequestsClient):
 
 def wrong(item: Any, path: str = "") -> list[str]:
     """What is not as Stripe has it, in an object with an `object` name or a list of such."""
+    if item.keys() == {"data", "next_page_url", "previous_page_url"}:  # a list of the newer kind
+        return [text for n, member in enumerate(item["data"]) for text in wrong(member, f"{path}[{n}]")]
     if item["object"] == "list":
         return [text for n, member in enumerate(item["data"]) for text in wrong(member, f"{path}[{n}]")]
     if item.get("deleted"):
         return [] if item.keys() == {"id", "object", "deleted"} else [f"{path}: a deleted object shows {item.keys()}"]
+    if item["object"] == "v2.core.event":
+        return _unlike({**_hints(Event), **_hints(V1BillingMeterErrorReportTriggeredEvent)}, {}, item, path)
     kind, declared = item["object"], _class(item["object"])
     published = (FIXTURES[kind].keys() | MORE_KEYS.get(kind, set())) - GONE_KEYS.get(kind, set())
     extra = item.keys() - published - _INCLUDED.get(kind, set())
@@ -103,8 +109,10 @@ def _literals(hint: Any) -> list[Any]:
 
 
 def _members(declared: type, value: dict[str, Any], path: str) -> list[str]:
-    hints = _hints(declared)
-    published = FIXTURES.get(value.get("object", ""), {})
+    return _unlike(_hints(declared), FIXTURES.get(value.get("object", ""), {}), value, path)
+
+
+def _unlike(hints: dict[str, Any], published: Any, value: dict[str, Any], path: str) -> list[str]:
     found = [f"{path}.{name} is unknown" for name in value if name not in hints and name not in published]
     found += [
         f"{path}.{name} is missing"

@@ -7,6 +7,7 @@ import pytest
 import stripe
 
 from tests.standins.stripe.answers import Checked
+from tests.standins.stripe.lives import Life
 from tests.stripe_standin import KEY, StripeStandin, running
 
 Open = Callable[..., stripe.checkout.Session]
@@ -68,3 +69,15 @@ def events(client: stripe.StripeClient, about: str) -> list[str]:
     """The types of the events about an object, in the order in which they happened."""
     found = client.v1.events.list({"limit": 100}).data
     return [event.type for event in reversed(found) if event.data.object["id"] == about]
+
+
+@pytest.fixture
+def life(client: stripe.StripeClient) -> Life:
+    return Life(client)
+
+
+@pytest.fixture
+def owner(client: stripe.StripeClient) -> str:
+    """A customer who pays by invoice, with an address."""
+    address: Any = {"country": "DE", "postal_code": "10115", "city": "Berlin"}
+    return client.v1.customers.create({"name": "Ada GmbH", "address": address}).id

@@ -8,21 +8,9 @@ import pytest
 import stripe
 
 from standins.stripe.periods import after, following
-from tests.standins.stripe.conftest import events, fails, order
+from tests.standins.stripe.conftest import events, fails
 from tests.standins.stripe.lives import DAY, FEBRUARY, HOUR, JANUARY, MARCH, Life, at, invoice
 from tests.stripe_standin import StripeStandin
-
-
-@pytest.fixture
-def life(client: stripe.StripeClient) -> Life:
-    return Life(client)
-
-
-@pytest.fixture
-def owner(client: stripe.StripeClient) -> str:
-    """A customer who pays by invoice, with an address."""
-    address: Any = {"country": "DE", "postal_code": "10115", "city": "Berlin"}
-    return client.v1.customers.create({"name": "Ada GmbH", "address": address}).id
 
 
 def test_a_period_never_drifts_from_its_anchor() -> None:
@@ -289,61 +277,6 @@ def test_a_credit_note_after_payment_is_refunded_credited_or_settled_elsewhere(
     assert client.v1.refunds.retrieve(str(note.refunds[0].refund)).amount == 300
     assert client.v1.customers.retrieve(owner).balance == -200
     assert client.v1.invoices.retrieve(made.id).post_payment_credit_notes_amount == 600
-
-
-@pytest.mark.parametrize(
-    ("country", "tax_id", "exempt", "total", "reason"),
-    [
-        ("DE", None, "none", 11_900, "standard_rated"),
-        ("DE", "DE123456789", "none", 10_000, "reverse_charge"),
-        ("DE", "DE111111111", "none", 11_900, "standard_rated"),
-        ("FR", None, "reverse", 10_000, "reverse_charge"),
-        ("FR", None, "exempt", 10_000, "customer_exempt"),
-        ("KE", None, "none", 10_000, "not_collecting"),
-    ],
-)
-def test_tax_follows_the_customer(
-    standin: StripeStandin,
-    client: stripe.StripeClient,
-    country: str,
-    tax_id: str | None,
-    exempt: str,
-    total: int,
-    reason: str,
-) -> None:
-    wanted: Any = {"address": {"country": country}, "tax_exempt": exempt}
-    owner = client.v1.customers.create(wanted)
-    if tax_id:
-        made = client.v1.customers.tax_ids.create(owner.id, {"type": "eu_vat", "value": tax_id})
-        standin.clock(made.created + 5)
-        standin.clock(None)
-    final = client.v1.invoices.finalize_invoice(
-        invoice(client, owner.id, 9_000, 1_000, automatic_tax={"enabled": True}).id
-    )
-    assert final.total_taxes is not None and final.automatic_tax.status == "complete"
-    assert (final.subtotal, final.total, final.total_taxes[0].taxability_reason) == (10_000, total, reason)
-    rate = client.v1.tax_rates.retrieve(str(final.total_taxes[0].tax_rate_details["tax_rate"]))  # type: ignore[index]
-    assert rate.country == country
-    half = client.v1.credit_notes.create({"invoice": final.id, "amount": total // 2})
-    assert (half.total, half.subtotal) == (total // 2, 5_000)
-
-
-def test_tax_needs_to_know_where_the_customer_is(client: stripe.StripeClient) -> None:
-    stranger = client.v1.customers.create().id
-    made = invoice(client, stranger, 1_000, automatic_tax={"enabled": True})
-    assert made.automatic_tax.status == "requires_location_inputs"
-    with fails(stripe.InvalidRequestError, "customer_tax_location_invalid"):
-        client.v1.invoices.finalize_invoice(made.id)
-    assert "invoice.finalization_failed" in events(client, made.id)
-    client.v1.customers.update(stranger, {"address": {"country": "GB"}})
-    assert client.v1.invoices.finalize_invoice(made.id).total == 1_200
-
-
-def test_a_checkout_adds_tax(standin: StripeStandin, client: stripe.StripeClient, owner: str) -> None:
-    session = client.v1.checkout.sessions.create(order(10_000, customer=owner, automatic_tax={"enabled": True}))
-    assert (session.amount_subtotal, session.amount_total) == (10_000, 11_900)
-    assert session.url is not None and "$19.00 of tax" in standin.open(session.url).text
-    assert standin.pay(session.url).status == 303
 
 
 def test_a_clock_has_its_customers_and_its_limits(client: stripe.StripeClient) -> None:

@@ -19,7 +19,7 @@ from tests.stripe_standin import StripeStandin
 def test_every_endpoint_has_a_parameter_type_in_the_installed_sdk(route: Any) -> None:
     declared = contract.fields(contract.load(route.contract))
     assert route.taken <= declared.keys()
-    assert route.method == "DELETE" or "expand" in declared
+    assert route.method == "DELETE" or route.path.startswith("/v2/") or "expand" in declared
 
 
 def test_nested_parameters_are_unflattened_and_typed() -> None:

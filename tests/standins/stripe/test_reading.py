@@ -1,5 +1,6 @@
 """Whatever there is can be listed, paged through and read again, each as Stripe's own types have it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -44,7 +45,8 @@ LISTS = [
 
 
 @pytest.mark.parametrize(
-    "path", [route.path for route in LISTS if "{id}" not in route.path and "preview" not in route.path]
+    "path",
+    [route.path for route in LISTS if "{id}" not in route.path and not re.search("preview|^/v2/", route.path)],
 )
 def test_every_list_is_paged_and_its_objects_are_read_again(
     client: stripe.StripeClient, customer_of_all: str, path: str

@@ -61,24 +61,25 @@ class Preview:
 
 def preview(*, site: Site, percent: int, hours: float, starts_at: datetime, now: datetime) -> Preview:
     """
-    What is done to draw `percent` less for so many hours from `starts_at` on, in the order of shedding.
+    What is done to draw `percent` less for so many hours from `starts_at` on, or from now on if that has passed, in the
+    order of shedding.
 
     :raises BadEvent: for a site without a contract, or figures beyond their limits
     """
     here = standing(site, now=now)
-    starts_at, ends_at = max(starts_at, now), starts_at + timedelta(hours=hours)
     if here is None:
         raise BadEvent("site", "The site has no power contract on file: add one in the admin first.")
     if not 1 <= percent <= 100:
         raise BadEvent("percent", "Choose 1 to 100 per cent.")
     if not 0 < hours <= MOST_HOURS:
         raise BadEvent("hours", f"Choose more than 0 and at most {MOST_HOURS} hours.")
-    if not now < ends_at or starts_at > now + MOST_AHEAD:
-        raise BadEvent("starts_at", "Choose a beginning within the next two days, and an end that is not over yet.")
+    if starts_at > now + MOST_AHEAD:
+        raise BadEvent("starts_at", "Choose a beginning within the next two days, or leave it empty: at once.")
+    starts_at = max(starts_at, now)
+    ends_at = starts_at + timedelta(hours=hours)
     drawn = here.sources["grid"]
     wanted = drawn * percent // 100
-    lasts = (ends_at - starts_at) / timedelta(hours=1)
-    found = planning.shed(_load(here, starts_at, ends_at), mw=wanted / MEGA, hours=lasts)
+    found = planning.shed(_load(here, starts_at, ends_at), mw=wanted / MEGA, hours=hours)
     why = f"Grid event: {percent} % less, {starts_at:%Y-%m-%d %H:%M} to {ends_at:%H:%M} UTC."
     commands = [{**wish, "why": why} for wish in _commands(here, found, starts_at, ends_at)]
     told = {

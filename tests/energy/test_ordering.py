@@ -191,6 +191,25 @@ def test_a_grid_event_turns_down_miners_first_and_never_a_firm_lease(
     assert Lease.objects.get(pk=firm.pk).state == "active"
 
 
+def test_an_event_has_its_full_length_also_if_its_beginning_has_passed(site: Site) -> None:
+    a_planned_site(site)
+    begins = {
+        -3 * HOUR: NOON,
+        -timedelta(seconds=1): NOON,
+        0 * HOUR: NOON,
+        MINUTE: NOON + MINUTE,
+        48 * HOUR: NOON + 48 * HOUR,
+    }
+    for after, starts_at in begins.items():
+        shown = curtailing.preview(site=site, percent=25, hours=1.5, starts_at=NOON + after, now=NOON)
+        assert (shown.starts_at, shown.ends_at) == (starts_at, starts_at + 1.5 * HOUR), after
+        assert [(row["due_at"], row["ends_at"]) for row in shown.commands] == [
+            (starts_at.isoformat(), (starts_at + 1.5 * HOUR).isoformat())
+        ]
+    with pytest.raises(curtailing.BadEvent, match="within the next two days"):
+        curtailing.preview(site=site, percent=25, hours=1.5, starts_at=NOON + 48 * HOUR + MINUTE, now=NOON)
+
+
 def test_a_preview_that_is_old_or_not_ours_is_refused(site: Site) -> None:
     a_planned_site(site)
     shown = curtailing.preview(site=site, percent=25, hours=3, starts_at=NOON, now=NOON)

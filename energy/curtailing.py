@@ -29,6 +29,7 @@ from marketplace.models import Node, Site
 SALT = "energy.grid-event"
 SHOWN = timedelta(minutes=5)  # how long a preview may be confirmed
 A_MINUTE = timedelta(minutes=1)  # and to tell them
+INSTEAD = "Where miners do not obey, others sleep in their place, the least efficient first"
 MOST_HOURS, MOST_AHEAD = 24, timedelta(days=2)
 
 
@@ -151,13 +152,15 @@ def _commands(here: Standing, found: Shed, starts_at: datetime, ends_at: datetim
 
 
 def _miners(here: Standing, cuts: Sequence[Cut]) -> dict[str, Any]:
+    """All classes of the site, those too that stay as they are: they make up for miners that do not obey."""
     pue = here.contract.mining_pue_permille
     less = {cut.name: -(-round(cut.mw * MEGA) * THOUSAND // pue) for cut in cuts}
     now = {row.kind.slug: row for row in here.classes}
-    target = {slug: max(now[slug].watts - watts, now[slug].floor_watts) for slug, watts in less.items()}
+    cut = {slug: max(now[slug].watts - watts, now[slug].floor_watts) for slug, watts in less.items()}
+    before = {slug: row.watts for slug, row in now.items()}
     return {
-        "kind": "miners", "target": target, "before": {slug: now[slug].watts for slug in target},
-        "touches": touched(here, target), "watts": round(sum(cut.mw for cut in cuts) * MEGA),
+        "kind": "miners", "target": before | cut, "before": before,
+        "touches": [*touched(here, cut), INSTEAD], "watts": round(sum(cut.mw for cut in cuts) * MEGA),
         "cost_micros": round(sum(cut.usd for cut in cuts) * MEGA),
     }  # fmt: skip
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
-from accounts import clock
+from accounts import clock, failpoints
 from accounts.operations import record
 from energy.commanding.choosing import Order, Unit, again, choose, load, made_up, share, staggered
 from energy.commanding.judging import Asked, Heard, MinerRead, Report, judge
@@ -20,6 +20,7 @@ from marketplace.models import Site
 Meter = Callable[[Collection[int]], Mapping[int, int]]
 """Watts by miner, of those of the given ones that have a meter (a socket of a power strip) that was read just now."""
 
+failpoints.register("miners.wanted", "miners.told")
 ROUNDS = 3  # what did not sleep in one is made up for by others in the next
 
 
@@ -106,7 +107,10 @@ def _tell(
         _sending(miners[order.unit.id], asleep=order.asleep, starts=starts, now=now, limits=limits)
         for starts, order in staggered(orders, watts_per_second=watts_per_second)
     ]
-    reads = _judged(sendings, send(sendings, within=within, limits=limits), meter)
+    failpoints.reached("miners.wanted")
+    heard = send(sendings, within=within, limits=limits)
+    failpoints.reached("miners.told")
+    reads = _judged(sendings, heard, meter)
     keep(reads, epochs=epochs)
     return reads
 

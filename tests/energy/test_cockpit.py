@@ -11,6 +11,7 @@ from energy import carrying_out
 from energy.dispatching import plan_due
 from energy.models import Command, Reading
 from marketplace.models import Site
+from tests import factories
 from tests.energy.dispatched import a_planned_site
 
 pytestmark = pytest.mark.django_db
@@ -27,12 +28,19 @@ def test_the_pages_say_what_is_drawn_what_it_is_worth_and_what_waits(staff_brows
     address = f"/operations/power/sites/{site.slug}/"
     assert "No power contract" in text(staff_browser, address)
     a_planned_site(site, usd=90, at=now() - timedelta(minutes=1))
+    factories.a_pool(nodes=1)
     plan_due(now=now())
     assert "1 proposal" in text(staff_browser, "/operations/power/")
     page = text(staff_browser, address)
     worth = ("Grid energy, now", "$90.00/MWh", "One more MWh at the site (plan)")
     for words in (*worth, "power-chart__mining", "29.50 J/TH", "macon-price", "Miners draw 0.01 MW less"):
         assert words in page
+    legend = ("House", "GPU, firm", "GPU, surplus", "GPU, idle", "Mining", "Grid", "Solar", "Battery")
+    assert [use for use in legend if f"</svg>{use}: " not in page] == [] and "GPU, idle: 0.002 MW" in page
+    inputs = page[page.index('id="inputs"') :]
+    assert "$90.00/MWh" in inputs and "$50.00/PH/day" in inputs and "000,000" not in inputs
+    command = f"/operations/power/commands/{Command.objects.get().public_id}/"
+    assert "$50.00/PH/day" in text(staff_browser, command)
     Reading.objects.all().delete()
     assert "The rule decides:" in text(staff_browser, address)
 

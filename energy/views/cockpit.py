@@ -15,8 +15,7 @@ from energy.curtailing import BadEvent, confirm, preview
 from energy.forms import GridEvent
 from energy.models import Command
 from energy.ordering import CannotCommand, approve, decline, undo
-from energy.queries.cockpit import carbon, commands_of, newest_plans, open_commands, sites, stacks, totals, worth
-from energy.queries.standing import standing
+from energy.queries.cockpit import cockpit, commands_of, overview, totals
 from energy.states import CommandState
 from marketplace.models import Site
 
@@ -31,11 +30,10 @@ ACTS: Mapping[str, tuple[Callable[..., Command], str]] = {
 @operator_allowed(MAY_LOOK)
 def power(request: HttpRequest) -> HttpResponse:
     """Every site in a line: what it draws, what decides, what waits; and all of them together."""
-    plans = newest_plans()
-    rows = [(site, plans[site.pk]) for site in sites() if site.pk in plans]
+    rows = overview()
     context = {
         "rows": rows,
-        "total": totals([plan for _, plan in rows]),
+        "total": totals(rows),
         "sites_shown": f"{len(rows)} site{'s' if len(rows) > 1 else ''}",
         "waiting": commands_of().filter(state=CommandState.PROPOSED).count(),
         "now": now(),
@@ -47,15 +45,9 @@ def power(request: HttpRequest) -> HttpResponse:
 def power_site(request: HttpRequest, slug: str) -> HttpResponse:
     """One site: power over four days, $/MWh of each use, miners, proposals, inputs."""
     site, moment = get_object_or_404(Site, slug=slug), now()
-    here, plan = standing(site, now=moment), newest_plans().get(site.pk)
     context = {
         "site": site,
-        "here": here,
-        "plan": plan,
-        "stacks": stacks(here, plan) if here else [],
-        "worth": worth(here, plan) if here else [],
-        "carbon": carbon(here) if here else None,
-        "waiting": open_commands(site),
+        "cockpit": cockpit(site, now=moment),
         "commands": commands_of(site)[:COMMANDS_SHOWN],
         "form": GridEvent(),
         "may_command": may_operate(request.user, MAY_COMMAND),

@@ -219,6 +219,29 @@ def test_a_preview_that_is_old_or_not_ours_is_refused(site: Site) -> None:
         curtailing.confirm(token=shown.token[:-1] + "!", actor=STAFF, now=NOON)
 
 
+@pytest.mark.parametrize("shown_ahead", [False, True])
+def test_where_events_overlap_miners_wake_when_the_last_is_over(site: Site, *, shown_ahead: bool) -> None:
+    a_planned_site(site)
+    asleep = Miner.objects.filter(asleep=True)
+    at = NOON if shown_ahead else NOON + HOUR  # by then the first one holds
+    for starts_at, now in ((NOON, NOON), (NOON + HOUR, at)):
+        shown = curtailing.preview(site=site, percent=50, hours=2, starts_at=starts_at, now=now)
+        curtailing.confirm(token=shown.token, actor=STAFF, now=now)
+        pass_to(now)
+    for _ in range(2):
+        pass_to(NOON + HOUR)
+    down = asleep.count()
+    for _ in range(2):
+        pass_to(NOON + 2 * HOUR)
+    assert 0 < asleep.count() <= down and Command.objects.filter(undoes__isnull=False).count() == 1
+    second = Command.objects.filter(undoes=None).latest("pk")
+    here = standing(site, now=NOON + 2 * HOUR)
+    assert here and sum(row.watts for row in here.classes) <= sum(second.target.values()), "the second one still holds"
+    for _ in range(2):
+        pass_to(NOON + 3 * HOUR)
+    assert not asleep.exists()
+
+
 def test_after_an_event_that_nobody_undid_the_next_plan_proposes_to_wake_miners_again(site: Site) -> None:
     a_planned_site(site)
     shown = curtailing.preview(site=site, percent=25, hours=1, starts_at=NOON, now=NOON)

@@ -3,10 +3,11 @@ A grid event: the grid asks a site to draw so much less, from when on, and for h
 
 `preview` says exactly what would be done, what that costs and whom it touches. It is signed, and `confirm` makes those
 commands and no others; what has changed since then is too old after five minutes, and what cannot be done any more
-fails as a command, and says so.
+fails as a command, and says so. `call_off` ends it early.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,11 +17,12 @@ from django.core import signing
 from accounts.ids import RANDOM_LENGTH, random_base62
 from energy import planning
 from energy.models import Command
-from energy.ordering import Wish, order
+from energy.ordering import CannotCommand, Wish, decline, order, undo
 from energy.pausing import pausable, pause
 from energy.planning import Cut, Shed, Use
 from energy.proposing import touched
 from energy.queries.standing import MEGA, THOUSAND, Standing, standing
+from energy.states import CommandState
 from leasing.models import Lease
 from leasing.operations.standing_by import BACK
 from leasing.queries.standby import idle_nodes
@@ -30,6 +32,7 @@ SALT = "energy.grid-event"
 SHOWN = timedelta(minutes=5)  # how long a preview may be confirmed
 A_MINUTE = timedelta(minutes=1)  # and to tell them
 INSTEAD = "Where miners do not obey, others sleep in their place, the least efficient first"
+WAITING = frozenset({CommandState.PROPOSED, CommandState.APPROVED})
 MOST_HOURS, MOST_AHEAD = 24, timedelta(days=2)
 
 
@@ -111,6 +114,23 @@ def confirm(*, token: str, actor: str, now: datetime) -> list[Command]:
     wishes = [_wish(given) for given in told["commands"]]
     made = [order(site=site, wish=wish, inputs=inputs, event=told["event"], actor=actor, now=now) for wish in wishes]
     return [row for row in made if row is not None]
+
+
+def call_off(*, event: str, actor: str, now: datetime) -> list[Command]:
+    """
+    End an event before its time: what waits is not told, and of what was told the opposite is. What somebody is
+    telling just now is undone once he has. Called off again it changes nothing.
+
+    :raises BadEvent: if there is no such event
+    """
+    rows = Command.objects.filter(event=event).exclude(event="").select_related("site", "lease").order_by("pk")
+    if not rows:
+        raise BadEvent("event", "There is no such grid event.")
+    rows.filter(ends_at__gt=now).update(ends_at=now)
+    for row in rows.all():
+        with suppress(CannotCommand):
+            (decline if row.state in WAITING else undo)(command=row, actor=actor, now=now)
+    return list(rows.all())
 
 
 def _load(here: Standing, starts_at: datetime, ends_at: datetime) -> planning.Load:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,7 +12,7 @@ from accounts.access import operator_of
 from accounts.clock import now
 from accounts.http.problems import Problem, bad_field
 from energy.access import MAY_COMMAND, MAY_LOOK
-from energy.curtailing import BadEvent, confirm, preview
+from energy.curtailing import BadEvent, call_off, confirm, preview
 from energy.models import Command
 from energy.ordering import CannotCommand, approve, decline, undo
 from energy.queries.cockpit import commands_of
@@ -147,3 +148,26 @@ class ConfirmEvent(OperatorView):
         except BadEvent as error:
             raise bad_field("token", error.message) from error
         return Response(CommandShown(made, many=True).data)
+
+
+class CallOffEvent(OperatorView):
+    """An event is over before its time."""
+
+    serializer_class = CommandShown
+    required = {"POST": MAY_COMMAND}
+    pagination_class = None
+
+    @extend_schema(
+        operation_id="operations_grid_event_call_off", summary="Call a grid event off", request=None,
+        responses=CommandShown(many=True),
+    )  # fmt: skip
+    def post(self, request: Request, id: str) -> Response:
+        """
+        Tell the opposite of all that was told for it, and nothing more of the rest; the answer is its commands as they
+        are now. What is being told just now is undone once it was. A retry changes nothing.
+        """
+        try:
+            rows = call_off(event=id, actor=operator_of(request), now=now())
+        except BadEvent as error:
+            raise Http404 from error
+        return Response(CommandShown(rows, many=True).data)

@@ -13,6 +13,11 @@ urlpatterns = [
     path("operations/power/sites/<slug:slug>", cockpit.PowerOfSite.as_view(), name="api_operations_power_site"),
     path("operations/power/sites/<slug:slug>/event", dispatch.GridEvent.as_view(), name="api_operations_grid_event"),
     path("operations/power/event/confirm", dispatch.ConfirmEvent.as_view(), name="api_operations_grid_event_confirm"),
+    path(
+        "operations/power/events/<str:id>/call-off",
+        dispatch.CallOffEvent.as_view(),
+        name="api_operations_grid_event_call_off",
+    ),
     path("operations/power/feeds", feeds.Feeds.as_view(), name="api_operations_feeds"),
     path("operations/power/feeds/<str:id>/readings", feeds.Readings.as_view(), name="api_operations_feed_readings"),
     path("operations/power/commands", dispatch.Commands.as_view(), name="api_operations_commands"),

@@ -1,6 +1,7 @@
 """The dispatcher's pages: sites' power, what it is worth, what is proposed, and the grid event."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -11,7 +12,7 @@ from accounts.access import may_operate, operator_of
 from accounts.clock import now
 from accounts.views import operator_allowed
 from energy.access import MAY_COMMAND, MAY_LOOK
-from energy.curtailing import BadEvent, confirm, preview
+from energy.curtailing import BadEvent, call_off, confirm, preview
 from energy.forms import GridEvent
 from energy.models import Command
 from energy.ordering import CannotCommand, approve, decline, undo
@@ -20,10 +21,22 @@ from energy.states import CommandState
 from marketplace.models import Site
 
 COMMANDS_SHOWN = 20
+
+
+def _call_off(*, command: Command, actor: str, now: datetime) -> Command:
+    """The whole event that the command belongs to."""
+    try:
+        call_off(event=command.event, actor=actor, now=now)
+    except BadEvent as error:
+        raise CannotCommand(error.message) from error
+    return command
+
+
 ACTS: Mapping[str, tuple[Callable[..., Command], str]] = {
     "approve": (approve, "Approved. A worker of the site carries it out when it is due."),
     "decline": (decline, "Declined. Nothing was told."),
     "undo": (undo, "The opposite is being told."),
+    "call_off": (_call_off, "The grid event is called off: all of it is told to go back."),
 }
 
 
@@ -92,14 +105,14 @@ def power_command(request: HttpRequest, id: str) -> HttpResponse:
         if not may_command:
             raise PermissionDenied(f"Deciding takes the permission {MAY_COMMAND}.")
         return _decide(request, row)
-    context = {"row": row, "transitions": row.transitions.all(), "may_command": may_command}
+    context = {"row": row, "transitions": row.transitions.all(), "may_command": may_command, "now": now()}
     return render(request, "energy/power_command.html", context)
 
 
 def _decide(request: HttpRequest, row: Command) -> HttpResponse:
     act, done = ACTS.get(request.POST.get("act", ""), (None, ""))
     if act is None:
-        messages.error(request, "Choose to approve, to decline or to undo it.")
+        messages.error(request, "Choose to approve, to decline or to undo it, or to call its event off.")
         return redirect("power_command", id=row.public_id)
     try:
         made = act(command=row, actor=operator_of(request), now=now())

@@ -177,6 +177,11 @@ class Life:
         self.confirm(number)
         self.work(number // 27)
 
+    def call_off(self, number: int) -> None:
+        """A grid event is over before its time."""
+        if command := self.one(Command.objects.exclude(event="").order_by("-pk"), number % 5):
+            curtailing.call_off(event=command.event, actor=STAFF, now=self.now)
+
     # What machines and time do.
 
     def miner(self, number: int) -> None:
@@ -262,7 +267,7 @@ STEPS: Mapping[str, Callable[[Life, int], None]] = {
     name: getattr(Life, name)
     for name in (
         "order", "leave", "change", "answer", "figures", "plan", "decide", "switch", "show", "confirm", "event",
-        "miner", "board", "wait", "work",
+        "call_off", "miner", "board", "wait", "work",
     )
 }  # fmt: skip
 Steps = Sequence[tuple[str, int]]

@@ -103,7 +103,11 @@ def test_a_grid_event_is_shown_before_it_is_confirmed_once(staff_browser: Client
     token = answer.context["found"].token
     assert b"1 command made." in staff_browser.post(address, {"plan": token}, follow=True).content
     assert b"It was confirmed before." in staff_browser.post(address, {"plan": token}, follow=True).content
-    assert Command.objects.count() == 1
+    command = Command.objects.get()
+    page = f"/operations/power/commands/{command.public_id}/"
+    assert "Call the whole grid event off" in text(staff_browser, page)
+    assert b"The grid event is called off" in staff_browser.post(page, {"act": "call_off"}, follow=True).content
+    assert Command.objects.get().state == "declined" and "Call the whole" not in text(staff_browser, page)
 
 
 def test_the_api_shows_confirms_calls_off_and_undoes(staff_browser: Client, site: Site) -> None:
@@ -126,3 +130,5 @@ def test_the_api_shows_confirms_calls_off_and_undoes(staff_browser: Client, site
     assert post(f"commands/{made['id']}/decline")["body"]["state"] == "declined"
     assert post(f"commands/{made['id']}/undo")["status"] == 409
     assert [row["id"] for row in staff_browser.get(f"{power}/commands").json()["results"]] == [made["id"]]
+    assert [row["id"] for row in post(f"events/{made['event']}/call-off")["body"]] == [made["id"]]
+    assert post("events/ge_none/call-off")["status"] == 404

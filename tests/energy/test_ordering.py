@@ -219,6 +219,26 @@ def test_a_preview_that_is_old_or_not_ours_is_refused(site: Site) -> None:
         curtailing.confirm(token=shown.token[:-1] + "!", actor=STAFF, now=NOON)
 
 
+def test_an_event_that_is_called_off_goes_back_whatever_was_told_of_it(
+    acme: Organization, world: World, site: Site
+) -> None:
+    a_surplus_lease(acme)
+    a_planned_site(site)
+    shown = curtailing.preview(site=site, percent=100, hours=3, starts_at=NOON, now=NOON)
+    miners, surplus = curtailing.confirm(token=shown.token, actor=STAFF, now=NOON)
+    assert carrying_out.take(command=Command.objects.get(pk=miners.pk), now=NOON), "a worker is telling them"
+    carrying_out.carry_out(command=Command.objects.get(pk=surplus.pk), now=NOON)
+    for _ in range(2):
+        curtailing.call_off(event=miners.event, actor=STAFF, now=NOON + MINUTE)
+    pass_to(NOON + MINUTE)
+    assert Interruption.objects.get().state == "called_off" and state(surplus) == S.DONE
+    assert state(miners) == S.SENT and not hasattr(miners, "undone_by")
+    pass_to(NOON + carrying_out.CARRY_OUT)
+    assert Command.objects.get(undoes=miners).state == S.APPROVED, "once it is known what came of it"
+    with pytest.raises(curtailing.BadEvent, match="no such grid event"):
+        curtailing.call_off(event="", actor=STAFF, now=NOON)
+
+
 @pytest.mark.parametrize("shown_ahead", [False, True])
 def test_where_events_overlap_miners_wake_when_the_last_is_over(site: Site, *, shown_ahead: bool) -> None:
     a_planned_site(site)

@@ -122,7 +122,8 @@ class Standing:
         rows = {row.feed.pk: row for row in (self.price, *self.feeds.values()) if row}
         shown = [_input(row) for row in rows.values()]
         age = None if self.stored_age is None else int(self.stored_age.total_seconds())
-        stored = {"name": "Energy in the battery", "kind": STORED, "what": "By the ledger", "value": self.stored_wh}
+        held = None if age is None else self.stored_wh
+        stored = {"name": "Energy in the battery", "kind": STORED, "what": "By the ledger", "value": held}
         battery: list[dict[str, object]] = (
             [{**stored, "unit": "watt-hours", "age_seconds": age, "stale": age is None}] if self.supply.battery else []
         )

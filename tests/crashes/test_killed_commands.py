@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.conf import settings as django_settings
 from django.db import connections
 
 from accounts import clock, failpoints
@@ -81,9 +82,7 @@ def dies(place: str, act: Callable[[], object]) -> bool:
     connections.close_all()
     if (child := os.fork()) == 0:
         try:
-            from django.conf import settings  # noqa: PLC0415 - the child's own
-
-            settings.FAILPOINTS = frozenset({place})
+            django_settings.FAILPOINTS = frozenset({place})
             act()
         except BaseException:  # noqa: BLE001 - the parent shows it
             traceback.print_exc()

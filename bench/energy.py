@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import energy_gaps, energy_miners, energy_prices
+from bench import energy_event, energy_gaps, energy_miners, energy_prices
 from bench.table import Table, chapter
 
 SEEDS, SITES, HOURS, WEEKS = 5, 45, 168, 10_000
@@ -47,7 +47,9 @@ def main(arguments: list[str]) -> int:
     with chapter(f"{weeks:,} random weeks in which grids lose 60 % without warning"):
         energy_gaps.promises(table, weeks=weeks)
     if not given.plans_only:
-        energy_miners.measure(table, given)
+        fleet = energy_miners.prepare(quick=given.quick)
+        energy_miners.measure(table, fleet)
+        energy_event.measure(table, fleet)
     return table.close()
 
 

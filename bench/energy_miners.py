@@ -1,10 +1,9 @@
 """
-Thousands of miners behind real sockets: told, read back and judged, a part of them misbehaving; and a grid event.
+Thousands of miners behind real sockets: told, read back and judged, a part of them misbehaving.
 
 The stand-in plays them in a process of its own at the pace of real ones. What it really draws is asked of its meter.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from django.core.management import call_command
 
 from bench.table import Table, chapter
 
-SITE_WATTS, CUT = 50_000_000, 0.25
+SITE_WATTS = 50_000_000
 BEHAVIOURS = {"refusing": 100, "silent": 100, "lying": 100}  # one in so many does so
 MOST_SECONDS = 60
 
@@ -60,28 +59,28 @@ class Standin:
         return found
 
 
-def measure(table: Table, given: argparse.Namespace) -> None:
-    """All miners of a site to sleep and awake again; then a quarter less for the whole site."""
+def measure(table: Table, fleet: Sequence[Part]) -> None:
+    """All miners of a site to sleep and awake again."""
+    total = sum(part.count for part in fleet)
+    with chapter(f"{total:,} miners, 1 % of them refusing, 1 % silent, 1 % lying"), standing_in(fleet) as standin:
+        _all(table, standin, miners(standin, fleet), total)
+
+
+def prepare(*, quick: bool) -> list[Part]:
+    """Django and the tables; and the fleet, a hundredth of it if it shall be `quick`."""
     django.setup()
     from django.conf import settings  # noqa: PLC0415 - Django is set up by now
 
     call_command("migrate", verbosity=0, skip_checks=True)
     settings.MINER_NETWORKS = ["127.0.0.0/8"]
-    fleet = [replace(part, count=part.count // (100 if given.quick else 1)) for part in FLEET]
-    total = sum(part.count for part in fleet)
-    with chapter(f"{total:,} miners, 1 % of them refusing, 1 % silent, 1 % lying"), _standin(fleet) as standin:
-        _all(table, standin, _miners(standin, fleet), total)
-    with chapter(f"A grid event: {CUT:.0%} of a {SITE_WATTS / 1e6:.0f} MW site, from miners alone"):
-        with _standin(fleet) as standin:
-            _miners(standin, fleet)
-            _event(table, standin, cut=SITE_WATTS * CUT * total / sum(part.count for part in FLEET))
+    return [replace(part, count=part.count // (100 if quick else 1)) for part in FLEET]
 
 
 def _all(table: Table, standin: Standin, classes: Mapping[int, int], total: int) -> None:
     worked = time.process_time()
     took, report = _obey(standin, dict.fromkeys(classes, 0))
     worked = time.process_time() - worked
-    name, told = f"{total:,} told to sleep, read back and written down", _words(report.counts)
+    name, told = f"{total:,} told to sleep, read back and written down", words(report.counts)
     table.add(name, took, "s", bar=MOST_SECONDS, most=True, note=told)
     table.add("of that, time of a processor", worked, "s")
     good = total - sum(-(-(total - first) // part) for first, part in enumerate(BEHAVIOURS.values()))
@@ -90,17 +89,7 @@ def _all(table: Table, standin: Standin, classes: Mapping[int, int], total: int)
     unseen = max(0, standin.ask("meter")["watts"] - report.load_watts) / 1e6
     table.add("drawn, but not counted as load", unseen, "MW", bar=0.01, most=True)
     took, report = _obey(standin, classes)
-    table.add("those that slept told to wake and read back", took, "s", note=_words(report.counts))
-
-
-def _event(table: Table, standin: Standin, *, cut: float) -> None:
-    before = standin.ask("meter")["watts"]
-    took, report = _obey(standin, int(before - cut))
-    shed = before - standin.ask("meter")["watts"]
-    told = f"{len(report.reads):,} miners told: {_words(report.counts)}"
-    table.add("from the signal until it is met and proven", took, "s", bar=MOST_SECONDS, most=True, note=told)
-    table.add("less at the meter", shed / 1e6, "MW", bar=cut / 1e6)
-    table.add("more than was asked for", (shed - cut) / 1e6, "MW", bar=0.1, most=True)
+    table.add("those that slept told to wake and read back", took, "s", note=words(report.counts))
 
 
 def _obey(standin: Standin, target: Mapping[int, int] | int) -> tuple[float, Any]:
@@ -123,7 +112,7 @@ def _obey(standin: Standin, target: Mapping[int, int] | int) -> tuple[float, Any
     return time.perf_counter() - began, report
 
 
-def _miners(standin: Standin, fleet: Sequence[Part]) -> dict[int, int]:
+def miners(standin: Standin, fleet: Sequence[Part]) -> dict[int, int]:
     """Rows for the stand-in's miners, in place of those before; each class with what all its miners may draw."""
     from accounts.clock import now  # noqa: PLC0415
     from energy.models import Miner, MinerClass  # noqa: PLC0415
@@ -157,12 +146,14 @@ def _miners(standin: Standin, fleet: Sequence[Part]) -> dict[int, int]:
     return classes
 
 
-def _words(counts: Mapping[str, int]) -> str:
+def words(counts: Mapping[str, int]) -> str:
+    """How many did what."""
     return ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items() if count)
 
 
 @contextmanager
-def _standin(fleet: Sequence[Part]) -> Iterator[Standin]:
+def standing_in(fleet: Sequence[Part]) -> Iterator[Standin]:
+    """The process of these miners, until the block is over."""
     wanted = ",".join(f"{part.model}:{part.count}" for part in fleet)
     argv = [sys.executable, "-m", "standins.miners", "--fleet", wanted]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)

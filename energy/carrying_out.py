@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from accounts import failpoints
 from accounts.models import IllegalMove, Stale
 from accounts.operations import record
 from energy.commanding import obey
@@ -26,6 +27,7 @@ from leasing.states import StandbyState
 from marketplace.models import Node
 from marketplace.queries import BadPeriod
 
+failpoints.register("command.taken", "command.told")
 S = CommandState
 CARRY_OUT = timedelta(minutes=5)
 OBEY_SECONDS = 60.0
@@ -46,6 +48,7 @@ def carry_out(*, command: Command, now: datetime) -> None:
     inside their site. No transaction is open meanwhile."""
     if not take(command=command, now=now):
         return
+    failpoints.reached("command.taken")
     if command.kind == Command.Kind.MINERS:
         _tell_miners(command, now)
     elif command.kind == Command.Kind.SURPLUS:
@@ -150,15 +153,16 @@ def _tell_nodes(command: Command, now: datetime) -> None:
                 stand_by(node=node, begins_at=begins_at, ends_at=ends_at, requested_by=_name(command), now=now)
             except (CannotStandBy, BadPeriod) as error:
                 refused.append(str(error))
-    command.outcome = {"refused": "; ".join(refused)[:300]} if refused else {}
+    failpoints.reached("command.told")
+    command.outcome = {"refused": "; ".join(refused)[:300]}  # from here on all of them were told
     command.save(update_fields=["outcome"])
 
 
 def _look_at_nodes(command: Command, now: datetime) -> None:
-    """Done once all its nodes were seen off, or answer again; else when it is too late."""
+    """Done once all its nodes were told and seen off, or answer again; else when it is too late."""
     rows = _standbys(command)
     waits = TO_BE_BACK if command.undoes_id else TO_BE_OFF
-    pending = [row for row in rows if row.state in waits]
+    pending = "refused" not in command.outcome or any(row.state in waits for row in rows)
     if pending and command.deadline is not None and command.deadline > now:
         return
     if command.undoes_id:
@@ -170,7 +174,7 @@ def _look_at_nodes(command: Command, now: datetime) -> None:
         )
         good, wanted = reached.values("standby").distinct().count(), len(command.target["nodes"])
         outcome = {"off": good}
-    told = {**command.outcome, **outcome, "nodes": wanted}
+    told = {**{name: words for name, words in command.outcome.items() if words}, **outcome, "nodes": wanted}
     _finish(command, done=good == wanted, outcome=told, now=now)
 
 
@@ -206,6 +210,7 @@ def _look_at_battery(command: Command, now: datetime) -> None:
 
 def _finish(command: Command, *, done: bool, outcome: Mapping[str, Any], now: datetime) -> None:
     """Write down what was read back, unless the command was given up meanwhile."""
+    failpoints.reached("command.told")
     state = S.DONE if done else S.FAILED
     try:
         with transaction.atomic():

@@ -3,10 +3,11 @@ A grid event: the grid asks a site to draw so much less, from when on, and for h
 
 `preview` says exactly what would be done, what that costs and whom it touches. It is signed, and `confirm` makes those
 commands and no others; what has changed since then is too old after five minutes, and what cannot be done any more
-fails as a command, and says so.
+fails as a command, and says so. `call_off` ends it early.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,11 +17,12 @@ from django.core import signing
 from accounts.ids import RANDOM_LENGTH, random_base62
 from energy import planning
 from energy.models import Command
-from energy.ordering import Wish, order
+from energy.ordering import CannotCommand, Wish, decline, order, undo
 from energy.pausing import pausable, pause
 from energy.planning import Cut, Shed, Use
 from energy.proposing import touched
 from energy.queries.standing import MEGA, THOUSAND, Standing, standing
+from energy.states import CommandState
 from leasing.models import Lease
 from leasing.operations.standing_by import BACK
 from leasing.queries.standby import idle_nodes
@@ -29,6 +31,8 @@ from marketplace.models import Node, Site
 SALT = "energy.grid-event"
 SHOWN = timedelta(minutes=5)  # how long a preview may be confirmed
 A_MINUTE = timedelta(minutes=1)  # and to tell them
+INSTEAD = "Where miners do not obey, others sleep in their place, the least efficient first"
+WAITING = frozenset({CommandState.PROPOSED, CommandState.APPROVED})
 MOST_HOURS, MOST_AHEAD = 24, timedelta(days=2)
 
 
@@ -61,24 +65,25 @@ class Preview:
 
 def preview(*, site: Site, percent: int, hours: float, starts_at: datetime, now: datetime) -> Preview:
     """
-    What is done to draw `percent` less for so many hours from `starts_at` on, in the order of shedding.
+    What is done to draw `percent` less for so many hours from `starts_at` on, or from now on if that has passed, in the
+    order of shedding.
 
     :raises BadEvent: for a site without a contract, or figures beyond their limits
     """
     here = standing(site, now=now)
-    starts_at, ends_at = max(starts_at, now), starts_at + timedelta(hours=hours)
     if here is None:
         raise BadEvent("site", "The site has no power contract on file: add one in the admin first.")
     if not 1 <= percent <= 100:
         raise BadEvent("percent", "Choose 1 to 100 per cent.")
     if not 0 < hours <= MOST_HOURS:
         raise BadEvent("hours", f"Choose more than 0 and at most {MOST_HOURS} hours.")
-    if not now < ends_at or starts_at > now + MOST_AHEAD:
-        raise BadEvent("starts_at", "Choose a beginning within the next two days, and an end that is not over yet.")
+    if starts_at > now + MOST_AHEAD:
+        raise BadEvent("starts_at", "Choose a beginning within the next two days, or leave it empty: at once.")
+    starts_at = max(starts_at, now)
+    ends_at = starts_at + timedelta(hours=hours)
     drawn = here.sources["grid"]
     wanted = drawn * percent // 100
-    lasts = (ends_at - starts_at) / timedelta(hours=1)
-    found = planning.shed(_load(here, starts_at, ends_at), mw=wanted / MEGA, hours=lasts)
+    found = planning.shed(_load(here, starts_at, ends_at), mw=wanted / MEGA, hours=hours)
     why = f"Grid event: {percent} % less, {starts_at:%Y-%m-%d %H:%M} to {ends_at:%H:%M} UTC."
     commands = [{**wish, "why": why} for wish in _commands(here, found, starts_at, ends_at)]
     told = {
@@ -109,6 +114,23 @@ def confirm(*, token: str, actor: str, now: datetime) -> list[Command]:
     wishes = [_wish(given) for given in told["commands"]]
     made = [order(site=site, wish=wish, inputs=inputs, event=told["event"], actor=actor, now=now) for wish in wishes]
     return [row for row in made if row is not None]
+
+
+def call_off(*, event: str, actor: str, now: datetime) -> list[Command]:
+    """
+    End an event before its time: what waits is not told, and of what was told the opposite is. What somebody is
+    telling just now is undone once he has. Called off again it changes nothing.
+
+    :raises BadEvent: if there is no such event
+    """
+    rows = Command.objects.filter(event=event).exclude(event="").select_related("site", "lease").order_by("pk")
+    if not rows:
+        raise BadEvent("event", "There is no such grid event.")
+    rows.filter(ends_at__gt=now).update(ends_at=now)
+    for row in rows.all():
+        with suppress(CannotCommand):
+            (decline if row.state in WAITING else undo)(command=row, actor=actor, now=now)
+    return list(rows.all())
 
 
 def _load(here: Standing, starts_at: datetime, ends_at: datetime) -> planning.Load:
@@ -150,13 +172,15 @@ def _commands(here: Standing, found: Shed, starts_at: datetime, ends_at: datetim
 
 
 def _miners(here: Standing, cuts: Sequence[Cut]) -> dict[str, Any]:
+    """All classes of the site, those too that stay as they are: they make up for miners that do not obey."""
     pue = here.contract.mining_pue_permille
     less = {cut.name: -(-round(cut.mw * MEGA) * THOUSAND // pue) for cut in cuts}
     now = {row.kind.slug: row for row in here.classes}
-    target = {slug: max(now[slug].watts - watts, now[slug].floor_watts) for slug, watts in less.items()}
+    cut = {slug: max(now[slug].watts - watts, now[slug].floor_watts) for slug, watts in less.items()}
+    before = {slug: row.watts for slug, row in now.items()}
     return {
-        "kind": "miners", "target": target, "before": {slug: now[slug].watts for slug in target},
-        "touches": touched(here, target), "watts": round(sum(cut.mw for cut in cuts) * MEGA),
+        "kind": "miners", "target": before | cut, "before": before,
+        "touches": [*touched(here, cut), INSTEAD], "watts": round(sum(cut.mw for cut in cuts) * MEGA),
         "cost_micros": round(sum(cut.usd for cut in cuts) * MEGA),
     }  # fmt: skip
 

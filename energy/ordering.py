@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from accounts.operations import record
 from energy.models import Command, SitePolicy
@@ -142,10 +143,11 @@ def decline(*, command: Command, actor: str, now: datetime) -> Command:
     return row
 
 
+@transaction.atomic
 def undo(*, command: Command, actor: str, now: datetime) -> Command:
     """
     Tell the opposite of a command that was carried out: miners and battery go back to before, a lease or nodes
-    have power again.
+    have power again. Miners that another grid event keeps down go on when that is over.
 
     :raises CannotCommand: if it was not carried out, undoes another, or was undone
     """
@@ -154,7 +156,7 @@ def undo(*, command: Command, actor: str, now: datetime) -> Command:
     if not command.undoable:
         raise CannotCommand("Only a command that was carried out can be undone, and only once.")
     wish = Wish(
-        kind=command.kind, why=f"Undo: {command.why}"[:300], target=command.before, before=command.target,
+        kind=command.kind, why=f"Undo: {command.why}"[:300], target=_back(command, now), before=command.target,
         touches=command.touches, watts=-command.watts, lease=command.lease, due_at=now,
     )  # fmt: skip
     made = order(
@@ -163,6 +165,23 @@ def undo(*, command: Command, actor: str, now: datetime) -> Command:
     if made is None:
         raise CannotCommand("It was undone already.")
     return made
+
+
+def holding(site: Site, *, now: datetime) -> QuerySet[Command]:
+    """What grid events that have begun, and are not over, have told a site's miners."""
+    rows = Command.objects.filter(site=site, kind=Command.Kind.MINERS, due_at__lte=now, ends_at__gt=now, undone_by=None)
+    return rows.filter(state__in=[S.SENT, S.DONE, S.FAILED]).exclude(event="")
+
+
+def _back(command: Command, now: datetime) -> Mapping[str, Any]:
+    """Where an undone command leads. Another event that holds passes on to its own end what it does not allow now."""
+    target = dict(command.before)
+    if command.kind == Command.Kind.MINERS:
+        for other in holding(command.site, now=now).exclude(pk=command.pk).select_for_update(of=("self",), no_key=True):
+            other.before = {slug: max(watts, command.before.get(slug, watts)) for slug, watts in other.before.items()}
+            other.save(update_fields=["before"])
+            target = {slug: min(watts, other.target.get(slug, watts)) for slug, watts in target.items()}
+    return target
 
 
 def _create(

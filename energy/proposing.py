@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
-
 from energy import planning
 from energy.models import Command, PowerPlan
-from energy.ordering import DECIDE, Wish, propose
+from energy.ordering import DECIDE, Wish, holding, propose
 from energy.pausing import pausable, pause
 from energy.queries.standing import MEGA, THOUSAND, ClassNow, LeaseNow, Standing
 from energy.states import CommandState
@@ -107,9 +105,8 @@ def _short(here: Standing, plan: PowerPlan, now: datetime) -> Iterator[tuple[dat
 
 def _held(here: Standing, now: datetime) -> bool:
     """Whether a command is on its way, or one of a grid event holds."""
-    rows = Command.objects.filter(site=here.site, kind=Command.Kind.MINERS)
-    event = ~Q(event="") & Q(ends_at__gt=now, due_at__lte=now, undone_by=None, state__in=["done", "failed"])
-    return rows.filter(Q(state__in=HELD) | event).exists()
+    rows = Command.objects.filter(site=here.site, kind=Command.Kind.MINERS, state__in=HELD)
+    return rows.exists() or holding(here.site, now=now).exists()
 
 
 def _at_the_plug(here: Standing, plan: PowerPlan, row: ClassNow) -> int:

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.db.models import Q
 
-from accounts import clock
+from accounts import clock, failpoints
 from leasing import working
 from leasing.hosts import host_of
 from leasing.models import MaintenanceState, Standby
@@ -23,6 +23,7 @@ from marketplace.models import Site
 
 log = logging.getLogger(__name__)
 
+failpoints.register("standby.taken", "standby.acted", "standby.applied")
 AT_ONCE = 16
 GRACE = 120.0  # seconds in which its operating system may end by itself
 
@@ -39,6 +40,7 @@ def due(*, now: datetime) -> Q:
 def switch_due(*, site: Site, now: datetime) -> None:
     """Switch every node of the site that is to be switched now."""
     while rows := _take_some(site, now):
+        failpoints.reached("standby.taken")
         with ThreadPoolExecutor(len(rows)) as pool:
             list(pool.map(_switch, rows))
 
@@ -102,7 +104,10 @@ def _take_some(site: Site, now: datetime) -> list[Standby]:
 def _switch(standby: Standby) -> None:
     """In a thread of its own, with a connection of its own."""
     try:
-        apply(standby=standby, error=_acted(standby), now=clock.now())
+        error = _acted(standby)
+        failpoints.reached("standby.acted")
+        apply(standby=standby, error=error, now=clock.now())
+        failpoints.reached("standby.applied")
     finally:
         connection.close()
 

@@ -101,6 +101,20 @@ def test_an_app_uses_of_another_only_the_floors_that_are_shared() -> None:
     assert crossings == []
 
 
+def test_no_two_serializers_have_one_name() -> None:
+    """Their names are the schema's: of two with one name it would show one in the place of both."""
+    shown = [
+        (node.name, str(path))
+        for path, tree in trees().items()
+        if "serializers" in path.parts
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Shown")
+    ]
+    assert shown
+    known = dict(shown)
+    assert [f"{name}: {path}" for name, path in shown if known[name] != path] == []
+
+
 def test_every_task_takes_only_named_arguments_and_ignores_those_it_does_not_know() -> None:
     tasks = [(path, f) for path, f in functions() if any("shared_task" in ast.dump(d) for d in f.decorator_list)]
     wrong = [

@@ -15,14 +15,14 @@ from accounts.http.problems import Problem
 from billing import reconciling
 from billing.access import MAY_EXPLAIN, MAY_RECONCILE
 from billing.models import Discrepancy, Reconciliation
-from billing.serializers.reconciliation import DayShown, DiscrepancyShown, Reason
+from billing.serializers.reconciliation import DiscrepancyShown, Reason, ReconciledDayShown
 
 
 class Days(ListModelMixin, GenericAPIView[Any]):
     """The days that were compared."""
 
     queryset = Reconciliation.objects.all()
-    serializer_class = DayShown
+    serializer_class = ReconciledDayShown
     permission_classes = [OperatorAllowed]
     required: ClassVar[dict[str, str]] = {"GET": MAY_RECONCILE}
     ordering = ("-day",)

@@ -6,7 +6,7 @@ from accounts.http.serializers import StrictSerializer
 from billing.models import Discrepancy, Reconciliation
 
 
-class DayShown(serializers.ModelSerializer[Reconciliation]):
+class ReconciledDayShown(serializers.ModelSerializer[Reconciliation]):
     """A UTC day that was compared. Cents, over whole objects that moved on it."""
 
     class Meta:

@@ -1,8 +1,9 @@
-"""Sites' power, commands and grid events. For staff in the browser, as the fleet's part of the API."""
+"""Commands to sites, and grid events. For staff in the browser, as the fleet's part of the API."""
 
 from collections.abc import Callable
 from typing import Any
 
+from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,26 +12,14 @@ from accounts.access import operator_of
 from accounts.clock import now
 from accounts.http.problems import Problem, bad_field
 from energy.access import MAY_COMMAND, MAY_LOOK
-from energy.curtailing import BadEvent, confirm, preview
+from energy.curtailing import BadEvent, call_off, confirm, preview
 from energy.models import Command
 from energy.ordering import CannotCommand, approve, decline, undo
-from energy.queries.cockpit import commands_of, newest_plans
-from energy.serializers.dispatch import CommandShown, EventAsked, EventConfirmed, EventShown, PlanShown
+from energy.queries.cockpit import commands_of
+from energy.serializers.cockpit import CommandsAsked, CommandWhole
+from energy.serializers.dispatch import CommandShown, EventAsked, EventConfirmed, GridEventShown
 from leasing.api.fleet import OperatorView
 from marketplace.models import Site
-
-
-class Power(OperatorView):
-    """What each site does now."""
-
-    serializer_class = PlanShown
-    pagination_class = None
-    required = {"GET": MAY_LOOK}
-
-    @extend_schema(operation_id="operations_power", summary="Show sites' power", responses=PlanShown(many=True))
-    def get(self, request: Request) -> Response:
-        """The newest plan of each site: what was seen, what is decided and expected, and the age of every input."""
-        return Response(PlanShown(list(newest_plans().values()), many=True).data)
 
 
 class Commands(OperatorView):
@@ -41,11 +30,29 @@ class Commands(OperatorView):
     ordering = ("-id",)
     required = {"GET": MAY_LOOK}
 
-    @extend_schema(operation_id="operations_commands", summary="List commands", responses=CommandShown(many=True))
+    @extend_schema(
+        operation_id="operations_commands", summary="List commands", parameters=[CommandsAsked],
+        responses=CommandShown(many=True),
+    )  # fmt: skip
     def get(self, request: Request) -> Response:
         """Every command with its reason, inputs and outcome; newest first."""
-        page = self.paginate_queryset(self.get_queryset())
+        asked = CommandsAsked(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        page = self.paginate_queryset(commands_of(**asked.validated_data))
         return self.get_paginated_response(CommandShown(page, many=True).data)
+
+
+class OneCommand(OperatorView):
+    """One of them."""
+
+    serializer_class = CommandWhole
+    queryset = commands_of().prefetch_related("transitions")
+    required = {"GET": MAY_LOOK}
+
+    @extend_schema(operation_id="operations_command", summary="Show a command", responses=CommandWhole)
+    def get(self, request: Request, id: str) -> Response:
+        """With what happened to it, and who decided that."""
+        return Response(CommandWhole(self.get_object()).data)
 
 
 class Decide(OperatorView):
@@ -100,7 +107,7 @@ class Undo(Decide):
 class GridEvent(OperatorView):
     """The grid asks a site to draw less."""
 
-    serializer_class: type[Any] = EventShown
+    serializer_class: type[Any] = GridEventShown
     queryset = Site.objects.all()
     lookup_field = lookup_url_kwarg = "slug"
     required = {"POST": MAY_COMMAND}
@@ -109,7 +116,7 @@ class GridEvent(OperatorView):
         operation_id="operations_grid_event",
         summary="Show a grid event's plan",
         request=EventAsked,
-        responses=EventShown,
+        responses=GridEventShown,
     )
     def post(self, request: Request, slug: str) -> Response:
         """Exactly what would be done, its cost, and whom it touches. Nothing is told before it is confirmed."""
@@ -118,7 +125,7 @@ class GridEvent(OperatorView):
             found = preview(site=site, now=moment, **{"starts_at": moment, **wanted})
         except BadEvent as error:
             raise bad_field(error.field, error.message) from error
-        return Response(EventShown(found).data)
+        return Response(GridEventShown(found).data)
 
 
 class ConfirmEvent(OperatorView):
@@ -141,3 +148,26 @@ class ConfirmEvent(OperatorView):
         except BadEvent as error:
             raise bad_field("token", error.message) from error
         return Response(CommandShown(made, many=True).data)
+
+
+class CallOffEvent(OperatorView):
+    """An event is over before its time."""
+
+    serializer_class = CommandShown
+    required = {"POST": MAY_COMMAND}
+    pagination_class = None
+
+    @extend_schema(
+        operation_id="operations_grid_event_call_off", summary="Call a grid event off", request=None,
+        responses=CommandShown(many=True),
+    )  # fmt: skip
+    def post(self, request: Request, id: str) -> Response:
+        """
+        Tell the opposite of all that was told for it, and nothing more of the rest; the answer is its commands as they
+        are now. What is being told just now is undone once it was. A retry changes nothing.
+        """
+        try:
+            rows = call_off(event=id, actor=operator_of(request), now=now())
+        except BadEvent as error:
+            raise Http404 from error
+        return Response(CommandShown(rows, many=True).data)

@@ -58,6 +58,20 @@ def share(units: Iterable[Unit], *, watts: int) -> dict[int, int]:
     return shares
 
 
+def made_up(units: Iterable[Unit], *, watts_by_class: Mapping[int, int]) -> dict[int, int]:
+    """
+    The same watts in all where a class cannot come down to its own, for what does not obey: others draw less instead,
+    the least efficient first.
+    """
+    classes, found = _by_class(units), dict(watts_by_class)
+    room = {key: found[key] - sum(map(_least, members)) for key, members in classes.items() if key in found}
+    over = -sum(min(0, watts) for watts in room.values())
+    for key in sorted(room, key=lambda key: (-classes[key][0].joules_per_terahash, key)):
+        less = min(over, max(0, room[key]))
+        found[key], over = found[key] - less, over - less
+    return found
+
+
 def choose(
     units: Iterable[Unit], *, watts_by_class: Mapping[int, int], now: datetime, urgent: bool = False
 ) -> list[Order]:

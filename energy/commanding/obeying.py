@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
-from accounts import clock
+from accounts import clock, failpoints
 from accounts.operations import record
-from energy.commanding.choosing import Order, Unit, again, choose, load, share, staggered
+from energy.commanding.choosing import Order, Unit, again, choose, load, made_up, share, staggered
 from energy.commanding.judging import Asked, Heard, MinerRead, Report, judge
 from energy.commanding.keeping import keep, miners_of, unit_of, want
 from energy.commanding.sending import LIMITS, Limits, Sending, send
@@ -20,6 +20,7 @@ from marketplace.models import Site
 Meter = Callable[[Collection[int]], Mapping[int, int]]
 """Watts by miner, of those of the given ones that have a meter (a socket of a power strip) that was read just now."""
 
+failpoints.register("miners.wanted", "miners.told")
 ROUNDS = 3  # what did not sleep in one is made up for by others in the next
 
 
@@ -38,23 +39,25 @@ def obey(
 ) -> Report:
     """
     Let a site's miners draw at most the `target`, and as much of it as they can: watts of each named class (by id), or
-    of all miners together, the most efficient first; then one class makes up for what another's do not obey.
+    of all miners together, the most efficient first. Then, and where it is `urgent`, one class makes up for what
+    another's do not obey.
 
     Takes at most `within` seconds, from inside the site. What does not obey stays counted as load, and others sleep in
     its place. With `watts_per_second` power changes no faster, up or down. Safe to run twice; may overtake another.
     """
-    ends, reads = time.monotonic() + within, dict[int, MinerRead]()
+    began, reads, at = time.monotonic(), dict[int, MinerRead](), now
     miners = {miner.pk: miner for miner in _meant(site, target)}
     units = {pk: unit_of(miner) for pk, miner in miners.items()}
     for number in range(ROUNDS):
-        by_class = share(units.values(), watts=target) if isinstance(target, int) else target
-        orders = choose(units.values(), watts_by_class=by_class, now=now, urgent=urgent)
+        by_class = _by_class(units.values(), target, together=urgent)
+        orders = choose(units.values(), watts_by_class=by_class, now=at, urgent=urgent)
         orders += again(units.values(), besides=orders) if number == 0 else []
-        if not orders or (left := ends - time.monotonic()) <= 0:
+        if not orders or (left := within - (time.monotonic() - began)) <= 0:
             break
-        told = _tell(miners, orders, now, left, watts_per_second, meter, limits)
+        told = _tell(miners, orders, at, left, watts_per_second, meter, limits)
         reads |= {read.miner_id: read for read in told}
-        units |= {read.miner_id: _after(units[read.miner_id], read, now) for read in told}
+        units |= {read.miner_id: _after(units[read.miner_id], read, at) for read in told}
+        at = now + timedelta(seconds=time.monotonic() - began)
     watts = target if isinstance(target, int) else sum(target.values())
     report = Report(tuple(reads.values()), watts, load(units.values()))
     _record(site, report, actor=actor, reason=reason, at=now)
@@ -79,6 +82,13 @@ def look(
     return reads
 
 
+def _by_class(units: Collection[Unit], target: Mapping[int, int] | int, *, together: bool) -> Mapping[int, int]:
+    """What each class may draw in this round."""
+    if isinstance(target, int):
+        return share(units, watts=target)
+    return made_up(units, watts_by_class=target) if together else target
+
+
 def _meant(site: Site, target: Mapping[int, int] | int) -> QuerySet[Miner]:
     return miners_of(site) if isinstance(target, int) else miners_of(site).filter(miner_class__in=target)
 
@@ -97,7 +107,10 @@ def _tell(
         _sending(miners[order.unit.id], asleep=order.asleep, starts=starts, now=now, limits=limits)
         for starts, order in staggered(orders, watts_per_second=watts_per_second)
     ]
-    reads = _judged(sendings, send(sendings, within=within, limits=limits), meter)
+    failpoints.reached("miners.wanted")
+    heard = send(sendings, within=within, limits=limits)
+    failpoints.reached("miners.told")
+    reads = _judged(sendings, heard, meter)
     keep(reads, epochs=epochs)
     return reads
 

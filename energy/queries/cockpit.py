@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from energy.models import Command, FeedKind, PowerPlan
-from energy.queries.standing import MEGA, THOUSAND, Standing, gpu_usd_per_mwh
+from energy.queries.standing import MEGA, THOUSAND, Standing, gpu_usd_per_mwh, standing
 from energy.states import COMMAND_OPEN
 from marketplace.models import Site
 
@@ -64,6 +64,65 @@ class Worth:
     name: str
     usd_per_mwh: float | None
 
+    @property
+    def micros_per_mwh(self) -> int | None:
+        """In micro-dollars."""
+        return _micros(self.usd_per_mwh)
+
+
+@dataclass(frozen=True)
+class Carbon:
+    """What a kWh from the grid carries, grams of CO2e, and whose word that is."""
+
+    grams_per_kwh: float
+    source: str
+
+    @property
+    def milligrams_per_kwh(self) -> int:
+        """In whole numbers."""
+        return round(self.grams_per_kwh * THOUSAND)
+
+
+@dataclass(frozen=True)
+class Cockpit:
+    """All that the page and the API show of a site that has a contract. `plan` is its newest one, None before the
+    first: then there are no `stacks`."""
+
+    here: Standing
+    plan: PowerPlan | None
+    stacks: Sequence[Stack]
+    worth: Sequence[Worth]
+    carbon: Carbon
+    waiting: QuerySet[Command]
+
+    @property
+    def by_use(self) -> Sequence[Span]:
+        """Power over time."""
+        return self.stacks[0].rows if self.stacks else ()
+
+    @property
+    def by_source(self) -> Sequence[Span]:
+        """Power over time."""
+        return self.stacks[1].rows if self.stacks else ()
+
+    @property
+    def price_micros_per_mwh(self) -> int | None:
+        """Of grid energy now, all that comes on top included; None: not known."""
+        return _micros(self.here.usd_per_mwh)
+
+    @property
+    def hash_price_micros(self) -> int | None:
+        """Per PH/s and day, the last that was told; None: never told."""
+        return _micros(self.here.hash_usd)
+
+
+def cockpit(site: Site, *, now: datetime) -> Cockpit | None:
+    """The site now; None where it has no contract."""
+    here, plan = standing(site, now=now), newest_plans().get(site.pk)
+    if here is None:
+        return None
+    return Cockpit(here, plan, stacks(here, plan), worth(here, plan), carbon(here), open_commands(site))
+
 
 def sites() -> QuerySet[Site]:
     """Sites with plans, with how many proposals wait: whose wait first, then the largest."""
@@ -76,6 +135,15 @@ def newest_plans() -> dict[int, PowerPlan]:
     """Of each site, by its key."""
     rows = PowerPlan.objects.order_by("site_id", "-starts_at").distinct("site_id").select_related("site")
     return {row.site_id: row for row in rows}
+
+
+def overview() -> list[PowerPlan]:
+    """The newest plan of each site, in the order of `sites`, whose rows they carry."""
+    plans = newest_plans()
+    rows = [(site, plans[site.pk]) for site in sites() if site.pk in plans]
+    for site, plan in rows:
+        plan.site = site
+    return [plan for _, plan in rows]
 
 
 def totals(plans: Sequence[PowerPlan]) -> dict[str, int]:
@@ -99,13 +167,13 @@ def stacks(here: Standing, plan: PowerPlan | None) -> list[Stack]:
     ]
 
 
-def carbon(here: Standing) -> tuple[float, str]:
-    """Grams of CO2e per kWh from the grid, and whose word that is."""
+def carbon(here: Standing) -> Carbon:
+    """Of the hour where a feed tells it, else the zone's yearly average."""
     told = here.told(FeedKind.CARBON)
     if told is not None:
-        return told / THOUSAND, here.feeds[FeedKind.CARBON].feed.name
+        return Carbon(told / THOUSAND, here.feeds[FeedKind.CARBON].feed.name)
     zone = here.site.grid_zone
-    return float(zone.gco2_per_kwh), f"{zone.code}, yearly average"
+    return Carbon(float(zone.gco2_per_kwh), f"{zone.code}, yearly average")
 
 
 def worth(here: Standing, plan: PowerPlan | None) -> list[Worth]:
@@ -121,10 +189,11 @@ def worth(here: Standing, plan: PowerPlan | None) -> list[Worth]:
     return sorted(rows, key=lambda row: -1e9 if row.usd_per_mwh is None else row.usd_per_mwh, reverse=True)
 
 
-def commands_of(site: Site | None = None) -> QuerySet[Command]:
-    """Commands, the newest first."""
+def commands_of(site: Site | None = None, *, state: str = "") -> QuerySet[Command]:
+    """Commands, the newest first; of one site, or in one state."""
     rows = Command.objects.select_related("site", "lease", "undoes", "undone_by").order_by("-pk")
-    return rows if site is None else rows.filter(site=site)
+    rows = rows if site is None else rows.filter(site=site)
+    return rows.filter(state=state) if state else rows
 
 
 def open_commands(site: Site) -> QuerySet[Command]:
@@ -163,3 +232,7 @@ def _bar(row: Span, key: str, below: int, top: int, now: datetime) -> str:
         return ""
     y, high = HEIGHT * (1 - (below + watts) / top), HEIGHT * watts / top
     return f"M{left:.1f} {y:.1f}H{right:.1f}v{high:.1f}H{left:.1f}z"
+
+
+def _micros(usd: float | None) -> int | None:
+    return None if usd is None else round(usd * MEGA)

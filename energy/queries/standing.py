@@ -16,6 +16,7 @@ from leasing.states import LeaseState
 from marketplace.models import PlanKind, Site
 
 MEGA, THOUSAND = 1_000_000, 1000
+STORED = "stored"  # the kind of an input that is no feed's: what the battery holds
 LEDGER_FRESH = timedelta(hours=4)  # it is written two hours late
 
 
@@ -121,13 +122,13 @@ class Standing:
         rows = {row.feed.pk: row for row in (self.price, *self.feeds.values()) if row}
         shown = [_input(row) for row in rows.values()]
         age = None if self.stored_age is None else int(self.stored_age.total_seconds())
-        stored = {"name": "Energy in the battery", "value": self.stored_wh, "unit": "watt-hours, by the ledger"}
+        held = None if age is None else self.stored_wh
+        stored = {"name": "Energy in the battery", "kind": STORED, "what": "By the ledger", "value": held}
         battery: list[dict[str, object]] = (
-            [{**stored, "age_seconds": age, "stale": age is None}] if self.supply.battery else []
+            [{**stored, "unit": "watt-hours", "age_seconds": age, "stale": age is None}] if self.supply.battery else []
         )
-        missing: list[dict[str, object]] = [
-            {"name": name, "value": None, "unit": "", "age_seconds": None, "stale": True} for name in self.missing
-        ]
+        unknown = {"kind": "", "what": "", "value": None, "unit": "", "age_seconds": None, "stale": True}
+        missing: list[dict[str, object]] = [{"name": name, **unknown} for name in self.missing]
         return [*shown, *battery, *missing]
 
 
@@ -176,8 +177,8 @@ def _feeds(site: Site, now: datetime) -> dict[str, Told]:
 def _input(row: Told) -> dict[str, object]:
     age = None if row.age is None else int(row.age.total_seconds())
     return {
-        "name": row.feed.name, "feed": row.feed.public_id, "value": row.value, "unit": row.feed.get_kind_display(),
-        "age_seconds": age, "stale": row.stale,
+        "name": row.feed.name, "feed": row.feed.public_id, "kind": row.feed.kind, "what": row.feed.what,
+        "value": row.value, "unit": row.feed.get_kind_display(), "age_seconds": age, "stale": row.stale,
     }  # fmt: skip
 
 

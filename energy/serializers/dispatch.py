@@ -9,7 +9,7 @@ from energy.models import Command, PowerPlan
 from energy.states import CommandState
 
 
-class PlanShown(serializers.ModelSerializer[PowerPlan]):
+class PowerPlanShown(serializers.ModelSerializer[PowerPlan]):
     """A site's newest quarter of an hour. Watts are at the meter; ages are seconds."""
 
     id = serializers.CharField(source="public_id")
@@ -49,7 +49,7 @@ class EventAsked(StrictSerializer):
     starts_at = Moment(required=False, help_text="Left out: at once.")
 
 
-class EventShown(serializers.Serializer[Any]):
+class GridEventShown(serializers.Serializer[Any]):
     """Exactly what would be done. `token` confirms it, for five minutes."""
 
     starts_at = serializers.DateTimeField()

@@ -26,7 +26,7 @@ class HoursAsked(StrictSerializer):
         return {**super().get_fields(), "from": Moment(required=False, help_text="Hours that begin then or later.")}
 
 
-class HourShown(serializers.ModelSerializer[LeaseHour]):
+class EnergyHourShown(serializers.ModelSerializer[LeaseHour]):
     """One hour."""
 
     class Meta:
@@ -61,13 +61,13 @@ class EnergyShown(serializers.Serializer[Any]):
     lease = serializers.CharField()
     rule = serializers.CharField(help_text="How a site's energy is divided.")
     total = TotalShown()
-    hours = HourShown(many=True)
+    hours = EnergyHourShown(many=True)
 
 
 def as_csv(rows: Sequence[LeaseHour]) -> str:
     """The hours as a file, oldest first: watt-hours, micrograms, times in UTC."""
     out = StringIO()
-    writer = csv.DictWriter(out, HourShown.Meta.fields)
+    writer = csv.DictWriter(out, EnergyHourShown.Meta.fields)
     writer.writeheader()
-    writer.writerows(HourShown(rows, many=True).data)
+    writer.writerows(EnergyHourShown(rows, many=True).data)
     return out.getvalue()

@@ -3,6 +3,7 @@
 from django import template
 
 from energy.models import FeedKind
+from energy.queries.standing import STORED
 from marketplace.money import MICROS, format_micros
 
 MEGAWATT = 1_000_000
@@ -44,9 +45,10 @@ def grams_per_kwh(amount: float) -> str:
 
 @register.filter
 def told(value: int | None, kind: str) -> str:
-    """What a feed tells, in the unit that people use: 42000000 of a price -> "$42.00/MWh"."""
-    if value is None:
-        return "–"
+    """What a feed tells, in the unit that people use: 42000000 of a price -> "$42.00/MWh"; of what kind nobody wrote
+    down, as it is."""
+    if value is None or not kind:
+        return "–" if value is None else f"{value:,}"
     if kind == FeedKind.PRICE:
         return usd_per_mwh(value / MICROS)
     if kind == FeedKind.HASH_PRICE:
@@ -55,6 +57,8 @@ def told(value: int | None, kind: str) -> str:
         return f"{value / 1000:,.1f}{NBSP}g/kWh"
     if kind == FeedKind.RENEWABLE:
         return f"{value / 10:.1f}{NBSP}%"
+    if kind == STORED:
+        return f"{value / MEGAWATT:,.3f}{NBSP}MWh"
     return f"{value:,}{NBSP}W" if abs(value) < MEGAWATT else mw(value)
 
 

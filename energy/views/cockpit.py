@@ -1,6 +1,7 @@
 """The dispatcher's pages: sites' power, what it is worth, what is proposed, and the grid event."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -12,31 +13,41 @@ from accounts.clock import now
 from accounts.queries import actor_names
 from accounts.views import operator_allowed
 from energy.access import MAY_COMMAND, MAY_LOOK
-from energy.curtailing import BadEvent, confirm, preview
+from energy.curtailing import BadEvent, call_off, confirm, preview
 from energy.forms import GridEvent
 from energy.models import Command
 from energy.ordering import CannotCommand, approve, decline, undo
-from energy.queries.cockpit import carbon, commands_of, newest_plans, open_commands, sites, stacks, totals, worth
-from energy.queries.standing import standing
+from energy.queries.cockpit import cockpit, commands_of, overview, totals
 from energy.states import CommandState
 from marketplace.models import Site
 
 COMMANDS_SHOWN = 20
+
+
+def _call_off(*, command: Command, actor: str, now: datetime) -> Command:
+    """The whole event that the command belongs to."""
+    try:
+        call_off(event=command.event, actor=actor, now=now)
+    except BadEvent as error:
+        raise CannotCommand(error.message) from error
+    return command
+
+
 ACTS: Mapping[str, tuple[Callable[..., Command], str]] = {
     "approve": (approve, "Approved. A worker of the site carries it out when it is due."),
     "decline": (decline, "Declined. Nothing was told."),
     "undo": (undo, "The opposite is being told."),
+    "call_off": (_call_off, "The grid event is called off: all of it is told to go back."),
 }
 
 
 @operator_allowed(MAY_LOOK)
 def power(request: HttpRequest) -> HttpResponse:
     """Every site in a line: what it draws, what decides, what waits; and all of them together."""
-    plans = newest_plans()
-    rows = [(site, plans[site.pk]) for site in sites() if site.pk in plans]
+    rows = overview()
     context = {
         "rows": rows,
-        "total": totals([plan for _, plan in rows]),
+        "total": totals(rows),
         "sites_shown": f"{len(rows)} site{'s' if len(rows) > 1 else ''}",
         "waiting": commands_of().filter(state=CommandState.PROPOSED).count(),
         "now": now(),
@@ -48,15 +59,9 @@ def power(request: HttpRequest) -> HttpResponse:
 def power_site(request: HttpRequest, slug: str) -> HttpResponse:
     """One site: power over four days, $/MWh of each use, miners, proposals, inputs."""
     site, moment = get_object_or_404(Site, slug=slug), now()
-    here, plan = standing(site, now=moment), newest_plans().get(site.pk)
     context = {
         "site": site,
-        "here": here,
-        "plan": plan,
-        "stacks": stacks(here, plan) if here else [],
-        "worth": worth(here, plan) if here else [],
-        "carbon": carbon(here) if here else None,
-        "waiting": open_commands(site),
+        "cockpit": cockpit(site, now=moment),
         "commands": commands_of(site)[:COMMANDS_SHOWN],
         "form": GridEvent(),
         "may_command": may_operate(request.user, MAY_COMMAND),
@@ -108,6 +113,7 @@ def power_command(request: HttpRequest, id: str) -> HttpResponse:
         "proposed_by": names.get(row.proposed_by, row.proposed_by),
         "history": [(move, names.get(move.actor, move.actor)) for move in moves],
         "may_command": may_command,
+        "now": now(),
     }
     return render(request, "energy/power_command.html", context)
 
@@ -115,7 +121,7 @@ def power_command(request: HttpRequest, id: str) -> HttpResponse:
 def _decide(request: HttpRequest, row: Command) -> HttpResponse:
     act, done = ACTS.get(request.POST.get("act", ""), (None, ""))
     if act is None:
-        messages.error(request, "Choose to approve, to decline or to undo it.")
+        messages.error(request, "Choose to approve, to decline or to undo it, or to call its event off.")
         return redirect("power_command", id=row.public_id)
     try:
         made = act(command=row, actor=operator_of(request), now=now())

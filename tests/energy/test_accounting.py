@@ -120,3 +120,17 @@ def test_the_customer_sees_it_on_a_page_in_the_api_and_as_a_file(lease: Lease, a
     assert script.get(f"/api/v1{address}", {"from": "noon"}).status_code == 400
     stranger = Client()
     assert stranger.get(f"{address}/").status_code == 302
+
+
+def test_staff_sees_counted_hours_and_changes_none(lease: Lease, staff_browser: Client) -> None:
+    count_due(now=LATER)
+    rows = {"sitehour": SiteHour.objects.get().pk, "leasehour": LeaseHour.objects.get().pk}
+    for name, row in rows.items():
+        address = f"/admin/energy/{name}/"
+        for asked in ({}, {"q": lease.public_id}, {"starts_at__year": "2026"}):
+            page = staff_browser.get(address, asked)
+            assert page.status_code == 200 and f"{address}{row}/change/".encode() in page.content, asked
+        page = staff_browser.get(f"{address}{row}/change/")
+        assert page.status_code == 200 and b'name="_save"' not in page.content
+        assert staff_browser.post(f"{address}{row}/change/", {"energy_wh": "0"}).status_code == 403
+        assert [staff_browser.get(address + way).status_code for way in ("add/", f"{row}/delete/")] == [403, 403]

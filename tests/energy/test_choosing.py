@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.commanding import Order, Unit, choose, load, share, staggered
+from energy.commanding import Order, Unit, choose, load, made_up, share, staggered
 from tests.factories import HOUR, NOON
 
 MINUTE = timedelta(minutes=1)
@@ -115,3 +115,15 @@ def test_any_fleet_meets_any_target_or_cannot(
         assert after + 3450 > watts, "not one sleeps more than has to"
     shuffled = random.sample(fleet, len(fleet))
     assert choose(shuffled, watts_by_class={1: watts}, now=NOON, urgent=urgent) == orders
+
+
+def test_what_one_class_cannot_give_others_give_the_least_efficient_first() -> None:
+    stuck = unit(9, asleep=True, load_watts=3500, stubborn=True)
+    worse = [unit(number, class_id=2, joules_per_terahash=29.5) for number in (10, 11)]
+    better = [unit(number, class_id=3, joules_per_terahash=15.0) for number in (20, 21)]
+    fleet, wanted = [stuck, unit(0), *worse, *better], {1: 100, 2: 7000, 3: 7000}
+    assert made_up(fleet, watts_by_class={1: 3550, 2: 7000, 3: 7000}) == {1: 3550, 2: 7000, 3: 7000}
+    assert made_up(fleet, watts_by_class=wanted) == {1: 100, 2: 3550, 3: 7000}
+    assert made_up(fleet, watts_by_class={**wanted, 2: 3550}) == {1: 100, 2: 100, 3: 7000}
+    assert made_up(fleet, watts_by_class={**wanted, 2: 100}) == {1: 100, 2: 100, 3: 3550}
+    assert made_up([stuck], watts_by_class={1: 100}) == {1: 100}, "there is nobody else"

@@ -11,6 +11,7 @@ from energy import carrying_out
 from energy.dispatching import plan_due
 from energy.models import Command, Reading
 from marketplace.models import Site
+from tests import factories
 from tests.energy.dispatched import a_planned_site
 
 pytestmark = pytest.mark.django_db
@@ -27,14 +28,56 @@ def test_the_pages_say_what_is_drawn_what_it_is_worth_and_what_waits(staff_brows
     address = f"/operations/power/sites/{site.slug}/"
     assert "No power contract" in text(staff_browser, address)
     a_planned_site(site, usd=90, at=now() - timedelta(minutes=1))
+    factories.a_pool(nodes=1)
     plan_due(now=now())
     assert "1 proposal" in text(staff_browser, "/operations/power/")
     page = text(staff_browser, address)
     worth = ("Grid energy, now", "$90.00/MWh", "One more MWh at the site (plan)")
     for words in (*worth, "power-chart__mining", "29.50 J/TH", "macon-price", "Miners draw 0.01 MW less"):
         assert words in page
+    legend = ("House", "GPU, firm", "GPU, surplus", "GPU, idle", "Mining", "Grid", "Solar", "Battery")
+    assert [use for use in legend if f"</svg>{use}: " not in page] == [] and "GPU, idle: 0.002 MW" in page
+    inputs = page[page.index('id="inputs"') :]
+    assert "$90.00/MWh" in inputs and "$50.00/PH/day" in inputs and "000,000" not in inputs
+    command = f"/operations/power/commands/{Command.objects.get().public_id}/"
+    assert "$50.00/PH/day" in text(staff_browser, command)
     Reading.objects.all().delete()
     assert "The rule decides:" in text(staff_browser, address)
+
+
+def test_the_api_shows_what_the_pages_show(staff_browser: Client, site: Site) -> None:
+    power = "/api/v1/operations/power"
+    assert staff_browser.get(f"{power}/sites/{site.slug}").json()["code"] == "no_contract"
+    a_planned_site(site, usd=90, at=now() - timedelta(minutes=1))
+    factories.a_pool(nodes=1)
+    plan_due(now=now())
+    assert [(row["site"], row["waiting"]) for row in staff_browser.get(power).json()] == [(site.slug, 1)]
+    found = staff_browser.get(f"{power}/sites/{site.slug}").json()
+    assert found["uses"]["gpu_idle"] == 2_040 and found["sources"]["grid"] == 8 * 3500 + 2_040
+    for spans in (found["by_use"], found["by_source"]):
+        assert [span["expected"] for span in spans] == [True] * 48
+    assert found["by_use"][0]["watts"]["gpu_idle"] == 2_040
+    assert (found["price_micros_per_mwh"], found["hash_price_micros"]) == (90_000_000, 50_000_000)
+    assert found["carbon"] == {"milligrams_per_kwh": 380_000, "source": "US-SE, yearly average"}
+    worth = {row["name"]: row["micros_per_mwh"] for row in found["worth"]}
+    assert worth["Grid energy, now"] == 90_000_000 and worth["GPU, firm"] is None
+    assert worth["One more MWh at the site (plan)"] == found["plan"]["internal_micros_per_mwh"]
+    assert [(row["miner_class"], row["on"], row["off"]) for row in found["miners"]] == [("new", 4, 0), ("old", 4, 0)]
+    ages = {row["name"]: (row["value"], row["age_seconds"], row["stale"]) for row in found["inputs"]}
+    assert ages == {"macon-price": (90_000_000, 0, False), "hash-price-feed": (50_000_000, 0, False)}
+    (proposal,) = found["waiting"]
+    assert proposal["state"] == "proposed" and proposal["inputs"]["plan"] == found["plan"]["id"]
+    asked = {
+        state: staff_browser.get(f"{power}/commands?site={site.slug}&state={state}").json()
+        for state in ("proposed", "done")
+    }
+    assert (asked["proposed"]["results"], asked["done"]["results"]) == ([proposal], [])
+    assert staff_browser.get(f"{power}/commands?state=x").status_code == 400
+    whole = staff_browser.get(f"{power}/commands/{proposal['id']}").json()
+    assert [row["new"] for row in whole["transitions"]] == ["proposed"]
+    page = text(staff_browser, f"/operations/power/sites/{site.slug}/")
+    for words in ("$90.00/MWh", "$50.00/PH/day", "380 g/kWh", "US-SE, yearly average", proposal["why"]):
+        assert words in page
 
 
 def test_a_proposal_is_approved_on_its_page_and_not_again(staff_browser: Client, site: Site) -> None:
@@ -60,7 +103,11 @@ def test_a_grid_event_is_shown_before_it_is_confirmed_once(staff_browser: Client
     token = answer.context["found"].token
     assert b"1 command made." in staff_browser.post(address, {"plan": token}, follow=True).content
     assert b"It was confirmed before." in staff_browser.post(address, {"plan": token}, follow=True).content
-    assert Command.objects.count() == 1
+    command = Command.objects.get()
+    page = f"/operations/power/commands/{command.public_id}/"
+    assert "Call the whole grid event off" in text(staff_browser, page)
+    assert b"The grid event is called off" in staff_browser.post(page, {"act": "call_off"}, follow=True).content
+    assert Command.objects.get().state == "declined" and "Call the whole" not in text(staff_browser, page)
 
 
 def test_the_api_shows_confirms_calls_off_and_undoes(staff_browser: Client, site: Site) -> None:
@@ -83,3 +130,5 @@ def test_the_api_shows_confirms_calls_off_and_undoes(staff_browser: Client, site
     assert post(f"commands/{made['id']}/decline")["body"]["state"] == "declined"
     assert post(f"commands/{made['id']}/undo")["status"] == 409
     assert [row["id"] for row in staff_browser.get(f"{power}/commands").json()["results"]] == [made["id"]]
+    assert [row["id"] for row in post(f"events/{made['event']}/call-off")["body"]] == [made["id"]]
+    assert post("events/ge_none/call-off")["status"] == 404

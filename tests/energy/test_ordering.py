@@ -191,6 +191,25 @@ def test_a_grid_event_turns_down_miners_first_and_never_a_firm_lease(
     assert Lease.objects.get(pk=firm.pk).state == "active"
 
 
+def test_an_event_has_its_full_length_also_if_its_beginning_has_passed(site: Site) -> None:
+    a_planned_site(site)
+    begins = {
+        -3 * HOUR: NOON,
+        -timedelta(seconds=1): NOON,
+        0 * HOUR: NOON,
+        MINUTE: NOON + MINUTE,
+        48 * HOUR: NOON + 48 * HOUR,
+    }
+    for after, starts_at in begins.items():
+        shown = curtailing.preview(site=site, percent=25, hours=1.5, starts_at=NOON + after, now=NOON)
+        assert (shown.starts_at, shown.ends_at) == (starts_at, starts_at + 1.5 * HOUR), after
+        assert [(row["due_at"], row["ends_at"]) for row in shown.commands] == [
+            (starts_at.isoformat(), (starts_at + 1.5 * HOUR).isoformat())
+        ]
+    with pytest.raises(curtailing.BadEvent, match="within the next two days"):
+        curtailing.preview(site=site, percent=25, hours=1.5, starts_at=NOON + 48 * HOUR + MINUTE, now=NOON)
+
+
 def test_a_preview_that_is_old_or_not_ours_is_refused(site: Site) -> None:
     a_planned_site(site)
     shown = curtailing.preview(site=site, percent=25, hours=3, starts_at=NOON, now=NOON)
@@ -198,6 +217,49 @@ def test_a_preview_that_is_old_or_not_ours_is_refused(site: Site) -> None:
         curtailing.confirm(token=shown.token, actor=STAFF, now=NOON + 6 * MINUTE)
     with pytest.raises(curtailing.BadEvent, match="no plan that was shown here"):
         curtailing.confirm(token=shown.token[:-1] + "!", actor=STAFF, now=NOON)
+
+
+def test_an_event_that_is_called_off_goes_back_whatever_was_told_of_it(
+    acme: Organization, world: World, site: Site
+) -> None:
+    a_surplus_lease(acme)
+    a_planned_site(site)
+    shown = curtailing.preview(site=site, percent=100, hours=3, starts_at=NOON, now=NOON)
+    miners, surplus = curtailing.confirm(token=shown.token, actor=STAFF, now=NOON)
+    assert carrying_out.take(command=Command.objects.get(pk=miners.pk), now=NOON), "a worker is telling them"
+    carrying_out.carry_out(command=Command.objects.get(pk=surplus.pk), now=NOON)
+    for _ in range(2):
+        curtailing.call_off(event=miners.event, actor=STAFF, now=NOON + MINUTE)
+    pass_to(NOON + MINUTE)
+    assert Interruption.objects.get().state == "called_off" and state(surplus) == S.DONE
+    assert state(miners) == S.SENT and not hasattr(miners, "undone_by")
+    pass_to(NOON + carrying_out.CARRY_OUT)
+    assert Command.objects.get(undoes=miners).state == S.APPROVED, "once it is known what came of it"
+    with pytest.raises(curtailing.BadEvent, match="no such grid event"):
+        curtailing.call_off(event="", actor=STAFF, now=NOON)
+
+
+@pytest.mark.parametrize("shown_ahead", [False, True])
+def test_where_events_overlap_miners_wake_when_the_last_is_over(site: Site, *, shown_ahead: bool) -> None:
+    a_planned_site(site)
+    asleep = Miner.objects.filter(asleep=True)
+    at = NOON if shown_ahead else NOON + HOUR  # by then the first one holds
+    for starts_at, now in ((NOON, NOON), (NOON + HOUR, at)):
+        shown = curtailing.preview(site=site, percent=50, hours=2, starts_at=starts_at, now=now)
+        curtailing.confirm(token=shown.token, actor=STAFF, now=now)
+        pass_to(now)
+    for _ in range(2):
+        pass_to(NOON + HOUR)
+    down = asleep.count()
+    for _ in range(2):
+        pass_to(NOON + 2 * HOUR)
+    assert 0 < asleep.count() <= down and Command.objects.filter(undoes__isnull=False).count() == 1
+    second = Command.objects.filter(undoes=None).latest("pk")
+    here = standing(site, now=NOON + 2 * HOUR)
+    assert here and sum(row.watts for row in here.classes) <= sum(second.target.values()), "the second one still holds"
+    for _ in range(2):
+        pass_to(NOON + 3 * HOUR)
+    assert not asleep.exists()
 
 
 def test_after_an_event_that_nobody_undid_the_next_plan_proposes_to_wake_miners_again(site: Site) -> None:

@@ -110,8 +110,8 @@ def model(here: Standing) -> planning.Site:
             for row in here.classes
         ),
         battery=planning.Battery(
-            battery.watts / MEGA, battery.watt_hours / MEGA, battery.efficiency_permille / THOUSAND,
-            battery.wear_micros_per_mwh / MEGA,
+            battery.watts / MEGA, (battery.watt_hours - here.reserve_wh) / MEGA,
+            battery.efficiency_permille / THOUSAND, battery.wear_micros_per_mwh / MEGA,
         ) if battery and battery.watts else None,
         block_mw=sum(block.watts for block in blocks) / MEGA,
         notice_hours=max(notices, default=USUAL_NOTICE_HOURS) + STEP_HOURS,
@@ -211,7 +211,7 @@ def _renewable(here: Standing, steps: int) -> Floats:
 def _state(here: Standing) -> State:
     pue = here.contract.mining_pue_permille / THOUSAND / MEGA
     return State(
-        np.array([here.stored_wh / MEGA]),
+        np.array([here.free_wh / MEGA]),
         np.array([[row.watts * pue for row in here.classes]]).reshape(1, len(here.classes)),
         np.array([_peak_watts(here) / MEGA]),
     )

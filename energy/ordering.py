@@ -4,7 +4,7 @@ What a site shall be told, and who decides it: proposed by plans, approved by a 
 Everything waits with a deadline: what nobody decides in time has expired. See `carrying_out` for what follows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -62,8 +62,7 @@ def _propose(site: Site, wish: Wish, inputs: Mapping[str, Any], now: datetime) -
     made = _create(site, wish, inputs, by=ACTOR, now=now, state=S.PROPOSED, deadline=now + DECIDE)
     if not (why := needs_person(made)):
         policy = SitePolicy.objects.get(site=site)
-        made.due_at = max(made.due_at, now + timedelta(seconds=policy.least_notice_seconds))
-        _approve(made, actor="system:policy", now=now)
+        _approve(made, actor="system:policy", now=now, notice=timedelta(seconds=policy.least_notice_seconds))
     else:
         made.outcome = {"waits": why}
         made.save(update_fields=["outcome"])
@@ -100,17 +99,38 @@ def needs_person(command: Command) -> str:
     policy = SitePolicy.objects.filter(site=command.site).first()
     if policy is None or not policy.automatic:
         return "The site's policy is proposals only."
-    if command.kind != Command.Kind.MINERS:
-        return "Only miners are told without a person."
+    if command.kind not in LIMITS:
+        return "Only miners and the battery are told without a person."
+    if beyond := LIMITS[command.kind](command, policy):
+        return beyond
+    if stale := command.inputs.get("stale"):
+        return f"Too old: {', '.join(stale)}."
+    return ""
+
+
+def _beyond_for_miners(command: Command, policy: SitePolicy) -> str:
     allowed = set(policy.classes.values_list("slug", flat=True))
     if other := sorted(set(command.target) - allowed):
         return f"The site's policy does not name the miners {', '.join(other)}."
     changed = sum(abs(command.target[slug] - command.before.get(slug, 0)) for slug in command.target)
     if changed > policy.most_watts_per_step:
         return f"It changes {changed:,} W; the site's policy allows {policy.most_watts_per_step:,} W in one step."
-    if stale := command.inputs.get("stale"):
-        return f"Too old: {', '.join(stale)}."
     return ""
+
+
+def _beyond_for_battery(command: Command, policy: SitePolicy) -> str:
+    watts, leaves = command.target["watts"], command.inputs["leaves_percent"]
+    if abs(watts) > policy.most_battery_watts:
+        return f"It moves {abs(watts):,} W; the site's policy allows its battery {policy.most_battery_watts:,} W."
+    if watts > 0 and leaves < policy.battery_reserve_percent:
+        return f"It leaves {leaves} % in the battery; the site's policy keeps {policy.battery_reserve_percent} %."
+    return ""
+
+
+LIMITS: Mapping[str, Callable[[Command, SitePolicy], str]] = {
+    Command.Kind.MINERS: _beyond_for_miners,
+    Command.Kind.BATTERY: _beyond_for_battery,
+}
 
 
 @transaction.atomic
@@ -144,13 +164,16 @@ def decline(*, command: Command, actor: str, now: datetime) -> Command:
 
 def undo(*, command: Command, actor: str, now: datetime) -> Command:
     """
-    Tell the opposite of a command that was carried out: miners and battery go back to before, a lease or nodes
-    have power again.
+    Tell the opposite of a command that was carried out: miners go back to before, a battery goes by its own control, a
+    lease or nodes have power again.
 
     :raises CannotCommand: if it was not carried out, undoes another, or was undone
     """
     if hasattr(command, "undone_by"):
         raise CannotCommand("It was undone already.")
+    by_itself = command.kind == Command.Kind.BATTERY and not command.before
+    if by_itself and command.ends_at is not None and command.ends_at <= now:
+        raise CannotCommand("It is over: the battery goes by its own control again, or by a later command.")
     if not command.undoable:
         raise CannotCommand("Only a command that was carried out can be undone, and only once.")
     wish = Wish(
@@ -180,9 +203,14 @@ def _create(
     return made
 
 
-def _approve(row: Command, *, actor: str, now: datetime) -> None:
-    due_at = max(row.due_at, now)
-    row.move_to(S.APPROVED, at=now, reason="approved", actor=actor, due_at=due_at, deadline=due_at + TAKE)
+def _approve(row: Command, *, actor: str, now: datetime, notice: timedelta = timedelta(0)) -> None:
+    """A battery's quarter of an hour begins when it is told; what belongs to an event or a lease ends when it said."""
+    due_at, ends_at = max(row.due_at, now + notice), row.ends_at
+    if row.kind == Command.Kind.BATTERY and ends_at and not row.event:
+        ends_at += due_at - row.due_at
+    row.move_to(
+        S.APPROVED, at=now, reason="approved", actor=actor, due_at=due_at, ends_at=ends_at, deadline=due_at + TAKE
+    )
     tell(row, "approved", actor, now)
 
 

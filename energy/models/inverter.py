@@ -39,6 +39,7 @@ class Inverter(models.Model):
     )
 
     wanted_watts = models.BigIntegerField(null=True, blank=True, help_text="Empty: its own control.")
+    wanted_since = models.DateTimeField(null=True, blank=True)
     wanted_until = models.DateTimeField(null=True, blank=True, help_text="Then it is released.")
     epoch = models.PositiveIntegerField(default=0, help_text="Counts its commands.")
 
@@ -50,6 +51,7 @@ class Inverter(models.Model):
 
     class Meta:
         ordering = ["site"]
+        verbose_name = "battery driver"
         constraints = [
             models.CheckConstraint(
                 condition=Q(dialect__in=BatteryDialect.values) & Q(outcome__in=["", *Outcome.values]),

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from energy.api import dispatch, feeds
+from energy.api.battery import SiteBattery
 from energy.api.ledger import LeaseEnergy
 
 COMMAND = "operations/power/commands/<str:id>"
@@ -11,6 +12,7 @@ urlpatterns = [
     path("leases/<str:id>/energy", LeaseEnergy.as_view(), name="api_lease_energy"),
     path("operations/power", dispatch.Power.as_view(), name="api_operations_power"),
     path("operations/power/sites/<slug:slug>/event", dispatch.GridEvent.as_view(), name="api_operations_grid_event"),
+    path("operations/power/sites/<slug:slug>/battery", SiteBattery.as_view(), name="api_operations_battery"),
     path("operations/power/event/confirm", dispatch.ConfirmEvent.as_view(), name="api_operations_grid_event_confirm"),
     path("operations/power/feeds", feeds.Feeds.as_view(), name="api_operations_feeds"),
     path("operations/power/feeds/<str:id>/readings", feeds.Readings.as_view(), name="api_operations_feed_readings"),

@@ -15,6 +15,7 @@ from energy.curtailing import BadEvent, confirm, preview
 from energy.forms import GridEvent
 from energy.models import Command
 from energy.ordering import CannotCommand, approve, decline, undo
+from energy.queries.battery import battery_now
 from energy.queries.cockpit import carbon, commands_of, newest_plans, open_commands, sites, stacks, totals, worth
 from energy.queries.standing import standing
 from energy.states import CommandState
@@ -55,6 +56,7 @@ def power_site(request: HttpRequest, slug: str) -> HttpResponse:
         "stacks": stacks(here, plan) if here else [],
         "worth": worth(here, plan) if here else [],
         "carbon": carbon(here) if here else None,
+        "battery": battery_now(here) if here else None,
         "waiting": open_commands(site),
         "commands": commands_of(site)[:COMMANDS_SHOWN],
         "form": GridEvent(),

@@ -44,7 +44,7 @@ KINDS = {
         api_operations_feeds api_operations_feed_readings
         power_feeds power_feed power power_site power_event power_command
         api_operations_power api_operations_grid_event api_operations_grid_event_confirm
-        api_operations_commands api_operations_command_approve api_operations_command_decline
+        api_operations_battery api_operations_commands api_operations_command_approve api_operations_command_decline
         api_operations_command_undo
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
         receivables transfer_new receivable receivable_credit receivable_write_off parked_months parked_month

@@ -20,6 +20,7 @@ from marketplace.models import Site
 S = CommandState
 ACTOR = "system:energy"
 DECIDE = timedelta(minutes=15)  # a proposal stands on figures; after so long there are newer ones
+OWN_CONTROL = "The battery goes by its own control"
 TAKE = timedelta(minutes=10)  # after its time, for a worker of the site to take it
 
 
@@ -178,7 +179,7 @@ def undo(*, command: Command, actor: str, now: datetime) -> Command:
         raise CannotCommand("Only a command that was carried out can be undone, and only once.")
     wish = Wish(
         kind=command.kind, why=f"Undo: {command.why}"[:300], target=command.before, before=command.target,
-        touches=command.touches, watts=-command.watts, lease=command.lease, due_at=now,
+        touches=[OWN_CONTROL] if by_itself else command.touches, watts=-command.watts, lease=command.lease, due_at=now,
     )  # fmt: skip
     made = order(
         site=command.site, wish=wish, inputs={"undoes": command.public_id}, undoes=command, actor=actor, now=now

@@ -49,10 +49,10 @@ def propose_miners(here: Standing, plan: PowerPlan, *, now: datetime) -> list[Co
 
 
 def propose_battery(here: Standing, plan: PowerPlan, *, now: datetime) -> list[Command]:
-    """A proposal that the battery gives or takes what the plan says, for the plan's quarter of an hour; none where it
-    has no driver, nothing is worth telling, or another command holds."""
+    """A proposal that the battery gives or takes what the plan says, for a quarter of an hour; none where it has no
+    driver, nobody knows what it holds, nothing is worth telling, or another command holds."""
     battery, kind = here.supply.battery, Command.Kind.BATTERY
-    if not battery or not storing.steered(here) or held(here.site, kind, now=now):
+    if not battery or not storing.steered(here) or here.stored.age is None or held(here.site, kind, now=now):
         return []
     planned = int(plan.targets["discharging"]) - int(plan.targets["charging"])
     watts, _ = storing.bounded(here, planned)
@@ -60,8 +60,7 @@ def propose_battery(here: Standing, plan: PowerPlan, *, now: datetime) -> list[C
     if abs(watts) < least and abs(here.battery_watts) < least:
         return []
     ends_at = now + (plan.ends_at - plan.starts_at)
-    way = "gives" if watts > 0 else "takes" if watts < 0 else "rests, at"
-    why = f"The battery {way} {abs(watts) / MEGA:,.2f} MW for a quarter of an hour: {_worth(plan)}"
+    why = f"The battery {storing.does(watts)} for a quarter of an hour: {_worth(plan)}"
     inputs = {**_inputs(here, plan), "leaves_percent": storing.leaves_percent(here, watts, (ends_at - now) / HOUR)}
     wish = Wish(**storing.command(here, watts, now, ends_at), why=why, due_at=now, ends_at=ends_at)
     return propose(site=here.site, kind=kind, wishes=[wish], inputs=inputs, now=now)

@@ -62,6 +62,11 @@ def leaves_percent(here: Standing, watts: int, hours: float) -> int:
     return (here.stored.wh - _taken(battery, watts, hours)) * HUNDRED // battery.watt_hours if battery else 0
 
 
+def does(watts: int) -> str:
+    """In words."""
+    return f"{'gives' if watts > 0 else 'takes'} {abs(watts) / MEGA:,.3f} MW" if watts else "rests"
+
+
 def _giving(here: Standing) -> list[tuple[int, str]]:
     battery, inverter = here.supply.battery, here.inverter
     if battery is None:
@@ -111,10 +116,9 @@ def _taken(battery: Battery, watts: int, hours: float) -> int:
 
 def _words(here: Standing, battery: Battery, watts: int, hours: float) -> str:
     taken = _taken(battery, watts, hours)
-    does = f"gives {watts / MEGA:,.3f} MW" if watts > 0 else f"takes {-watts / MEGA:,.3f} MW" if watts else "rests"
-    left = f"{(here.stored.wh - taken) / MEGA:,.3f} MWh"
     energy = f"{abs(taken) / MEGA:,.3f} MWh {'out of' if taken > 0 else 'into'} it" if taken else "no energy moves"
     return (
-        f"The battery {does} for {hours:g} h (now {here.battery_watts / MEGA:,.3f} MW): {energy}; {left} of its "
-        f"{battery.watt_hours / MEGA:,.3f} MWh stay, {here.reserve_wh / MEGA:,.3f} MWh of them its reserve"
+        f"The battery {does(watts)} for {hours:g} h (now it {does(here.battery_watts)}): {energy}; then "
+        f"{(here.stored.wh - taken) / MEGA:,.3f} MWh of its {battery.watt_hours / MEGA:,.3f} MWh are in it, "
+        f"and its reserve is {here.reserve_wh / MEGA:,.3f} MWh"
     )

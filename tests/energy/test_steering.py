@@ -67,7 +67,10 @@ def test_a_dear_hour_is_proposed_told_once_read_back_kept_up_and_over_by_itself(
     command = proposed()
     assert (command.target, command.before, command.watts) == ({"watts": 20_000}, {}, 20_000)
     assert command.cost_micros == 8 * USD * 20_000 // 4 // 10**6, "its wear, for a quarter of an hour"
-    assert "0.005 MWh out of it; 0.015 MWh of its 0.040 MWh stay, 0.000 MWh of them its reserve" in command.touches[0]
+    assert (
+        "0.005 MWh out of it; then 0.015 MWh of its 0.040 MWh are in it, and its reserve is 0.000 MWh"
+        in command.touches[0]
+    )
     pass_to(NOON)
     assert not battery.said, "nobody approved it"
     ordering.approve(command=command, actor=STAFF, now=NOON + 2 * MINUTE)
@@ -96,6 +99,7 @@ def test_undone_it_is_free_at_once(site: Site, battery: Cells) -> None:
     opposite = ordering.undo(command=command, actor=STAFF, now=NOON + MINUTE)
     pass_to(NOON + MINUTE)
     opposite.refresh_from_db()
+    assert opposite.touches == [ordering.OWN_CONTROL]
     assert (opposite.state, battery.told_watts) == (S.DONE, None)
     assert Event.objects.filter(kind="battery.commanded").count() == 2
 
@@ -191,6 +195,25 @@ def test_a_command_that_is_refused_or_bounded_has_failed_and_says_why(site: Site
     assert Event.objects.get(kind="power_command.failed").notice
 
 
+def test_a_worker_that_dies_after_telling_leaves_a_failed_command_and_a_battery_that_is_released_in_time(
+    site: Site, battery: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    command = proposed()
+    ordering.approve(command=command, actor=STAFF, now=NOON)
+    with monkeypatch.context() as killed:
+        killed.setattr(carrying_out, "_finish", die)
+        with pytest.raises(KeyboardInterrupt):
+            pass_to(NOON)
+    pass_to(NOON + carrying_out.CARRY_OUT)
+    command.refresh_from_db()
+    assert (command.state, command.reason) == (S.FAILED, "too late")
+    look(site=site, now=NOON + STEP)
+    assert battery.said == [("set", 20_000), ("release", 0)]
+
+
 def test_a_meter_of_its_own_is_believed_before_it(site: Site, battery: Cells) -> None:
     meter = a_feed(FeedKind.DISCHARGING, site=site, age_limit_seconds=600)
     command = proposed()
@@ -234,7 +257,7 @@ def test_a_grid_event_uses_it_after_miners_before_idle_nodes_and_never_charges_i
     told_battery = event.commands[1]
     assert (told_battery["target"], told_battery["cost_micros"]) == ({"watts": 1_000}, 8 * USD * 20_000 // 10**6)
     assert event.cost_micros == sum(row["cost_micros"] for row in event.commands)
-    words = "0.020 MWh out of it; 0.000 MWh of its 0.040 MWh stay, 0.000 MWh of them its reserve; it is not charged"
+    words = "0.020 MWh out of it; then 0.000 MWh of its 0.040 MWh are in it, and its reserve is 0.000 MWh; it is not charged"
     assert words in told_battery["touches"][0]
     curtailing.confirm(token=event.token, actor=STAFF, now=NOON)
     for command in carrying_out.due(now=NOON):

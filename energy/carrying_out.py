@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from accounts.models import IllegalMove, Stale
 from accounts.operations import record
+from energy.batteries import BatteryState
 from energy.commanding import obey
 from energy.mining import sockets
 from energy.models import Battery, Command, Inverter, MinerClass, Outcome
@@ -201,11 +202,16 @@ def _tell_battery(command: Command, now: datetime) -> None:
         outcome |= {"load_watts": read.state.watts, "charge_permille": read.state.permille}
     if read.detail:
         outcome["refused"] = read.detail
-    done = read.outcome == Outcome.OBEYED and read.told == watts
+    done = read.outcome == Outcome.OBEYED and _delivers(read.state, watts)
     if done and watts is not None and has_meter(command.site):
         Command.objects.filter(pk=command.pk, state=S.SENT).update(outcome=outcome)
     else:
         _finish(command, done=done, outcome=outcome, now=now)
+
+
+def _delivers(state: BatteryState | None, watts: int | None) -> bool:
+    """Whether it gives what was wanted, not only what it may be told by now."""
+    return watts is None or (state is not None and near(state.watts, watts, most=state.most_given))
 
 
 def _ask_for_battery(command: Command, now: datetime) -> None:

@@ -135,7 +135,7 @@ def _commands(here: Standing, found: Shed, starts_at: datetime, ends_at: datetim
     if mining := [cut for cut in found.cuts if cut.use == Use.MINING]:
         yield {**_miners(here, mining), **times}
     battery = [cut for cut in found.cuts if cut.use in (Use.CHARGING, Use.BATTERY)]
-    if battery or (here.supply.battery and storing.steered(here)):  # even if it need not give: it is not to be charged
+    if battery or storing.steered(here):  # even if it need not give: it is not to be charged
         yield {**_battery(here, battery, starts_at, ends_at), **times}
     if off := {cut.name for cut in found.cuts if cut.use == Use.IDLE}:
         nodes = [node for node in _idle(here, ends_at) if node.public_id in off]

@@ -36,7 +36,7 @@ def lasting(here: Standing, hours: float) -> int:
     battery = here.supply.battery
     if battery is None:
         return 0
-    return min(battery.watts, int(here.free_wh * battery.efficiency_permille / THOUSAND / hours))
+    return min(battery.watts, int(free_wh(here) * battery.efficiency_permille / THOUSAND / hours))
 
 
 def command(here: Standing, watts: int, starts_at: datetime, ends_at: datetime) -> dict[str, Any]:
@@ -51,9 +51,15 @@ def command(here: Standing, watts: int, starts_at: datetime, ends_at: datetime) 
     }  # fmt: skip
 
 
+def free_wh(here: Standing) -> int:
+    """What it holds beyond its reserve."""
+    return max(here.stored.wh - here.kept_wh, 0)
+
+
 def steered(here: Standing) -> bool:
-    """Whether the battery is told by a driver; else staff is asked."""
-    return here.inverter is not None and here.inverter.controlled
+    """Whether there is a battery that is told by a driver; else staff is asked."""
+    battery = here.supply.battery
+    return bool(battery and battery.watts and here.inverter and here.inverter.controlled)
 
 
 def leaves_percent(here: Standing, watts: int, hours: float) -> int:
@@ -77,8 +83,8 @@ def _giving(here: Standing) -> list[tuple[int, str]]:
     ]
     if inverter and inverter.most_given is not None:
         limits.append((inverter.most_given, f"The battery says that it gives {inverter.most_given:,} W at most."))
-    if not here.free_wh:
-        limits.append((0, f"It holds {here.stored.wh:,} Wh, and its reserve is {here.reserve_wh:,} Wh."))
+    if not free_wh(here):
+        limits.append((0, f"It holds {here.stored.wh:,} Wh, and its reserve is {here.kept_wh:,} Wh."))
     return limits
 
 
@@ -120,5 +126,5 @@ def _words(here: Standing, battery: Battery, watts: int, hours: float) -> str:
     return (
         f"The battery {does(watts)} for {hours:g} h (now it {does(here.battery_watts)}): {energy}; then "
         f"{(here.stored.wh - taken) / MEGA:,.3f} MWh of its {battery.watt_hours / MEGA:,.3f} MWh are in it, "
-        f"and its reserve is {here.reserve_wh / MEGA:,.3f} MWh"
+        f"and its reserve is {here.kept_wh / MEGA:,.3f} MWh"
     )

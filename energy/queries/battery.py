@@ -39,6 +39,6 @@ def battery_now(here: Standing) -> BatteryNow | None:
     return BatteryNow(
         battery=battery, inverter=inverter, watts=here.battery_watts if known else None,
         permille=charge.value if charge else None, age=charge.age if charge else None,
-        stale=charge is None or charge.stale, stored_wh=here.stored.wh, reserve_wh=here.reserve_wh,
+        stale=charge is None or charge.stale, stored_wh=here.stored.wh, reserve_wh=here.kept_wh,
         wanted_watts=inverter.wish(here.at) if inverter else None, at=here.at,
     )  # fmt: skip

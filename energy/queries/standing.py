@@ -100,14 +100,25 @@ class Standing:
 
     @property
     def reserve_wh(self) -> int:
-        """What the battery keeps whatever is told."""
+        """What the battery keeps in any case."""
         battery = self.supply.battery
         return battery.watt_hours * battery.reserve_percent // HUNDRED if battery else 0
 
     @property
-    def free_wh(self) -> int:
-        """What it holds beyond that."""
-        return max(self.stored.wh - self.reserve_wh, 0)
+    def kept_wh(self) -> int:
+        """That, or the more that would carry all that is promised for as long as it must, should the worst happen."""
+        battery = self.supply.battery
+        if not battery:
+            return 0
+        promised = self.contract.house_watts + sum(row.watts for row in (*self.firm, *self.surplus))
+        short = min(max(promised - self.secure_watts, 0), battery.watts)
+        needed = short * battery.hold_minutes * THOUSAND // (60 * battery.efficiency_permille)
+        return max(self.reserve_wh, needed)
+
+    @property
+    def secure_watts(self) -> int:
+        """The import that stays when the site loses its largest supply, or the grid sheds load."""
+        return min(self.contract.interconnect_watts - self.contract.largest_supply_watts, self.supply.grid_watts)
 
     @property
     def usd_per_mwh(self) -> float | None:

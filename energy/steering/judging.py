@@ -30,10 +30,10 @@ def judge(row: Inverter, told: int | None, state: BatteryState, why: str, refusa
     assert row.wanted_since is not None
     by_meter = metered(row.site, since=row.wanted_since + METER_FOLLOWS, now=now)
     watts = state.watts if by_meter is None else by_meter
-    done = does(replace(state, watts=watts), told)
-    if done or refusal:
-        outcome = Outcome.OBEYED if done else Outcome.REFUSED
-        said = why if done else refusal
+    if refusal:
+        outcome, said = Outcome.REFUSED, refusal
+    elif does(replace(state, watts=watts), told):
+        outcome, said = Outcome.OBEYED, why
     else:
         outcome, by = Outcome.LIED, "gives" if by_meter is None else "gives, by its meter,"
         said = f"It took the command of {told or 0:,} W and {by} {watts:,} W."
@@ -42,7 +42,9 @@ def judge(row: Inverter, told: int | None, state: BatteryState, why: str, refusa
 
 def does(state: BatteryState, watts: int | None) -> bool:
     """Whether it says that it does it."""
-    return not state.commanded if watts is None else near(state.watts, watts, most=state.most_given)
+    if watts is None:
+        return not state.commanded
+    return state.commanded and near(state.watts, watts, most=state.most_given)
 
 
 def has_meter(site: Site) -> bool:

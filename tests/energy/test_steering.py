@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from accounts.models import Event
 from energy import carrying_out, curtailing, ordering, storing
@@ -17,7 +18,8 @@ from energy.steering import REVERT, BatteryRead, Limits, judge, look, looking, m
 from marketplace.models import Node, Site
 from marketplace.states import NodeState
 from tests import factories
-from tests.energy.conftest import STANDBY, WATTS, a_battery, a_feed, a_steered_battery, told
+from tests.batteries import running
+from tests.energy.conftest import MW, STANDBY, WATTS, a_battery, a_contract, a_feed, a_steered_battery, told
 from tests.energy.dispatched import USD, a_planned_site
 from tests.factories import HOUR, NOON
 
@@ -67,10 +69,7 @@ def test_a_dear_hour_is_proposed_told_once_read_back_kept_up_and_over_by_itself(
     command = proposed()
     assert (command.target, command.before, command.watts) == ({"watts": 20_000}, {}, 20_000)
     assert command.cost_micros == 8 * USD * 20_000 // 4 // 10**6, "its wear, for a quarter of an hour"
-    assert (
-        "0.005 MWh out of it; then 0.015 MWh of its 0.040 MWh are in it, and its reserve is 0.000 MWh"
-        in command.touches[0]
-    )
+    assert "0.005 MWh out of it; then 0.015 MWh of its 0.040 MWh are in it" in command.touches[0]
     pass_to(NOON)
     assert not battery.said, "nobody approved it"
     ordering.approve(command=command, actor=STAFF, now=NOON + 2 * MINUTE)
@@ -144,6 +143,8 @@ def test_it_gives_no_more_than_the_site_draws_and_takes_no_more_than_the_grid_br
         look(site=site, now=NOON)
         assert [storing.bounded(here(site), watts)[0] for watts in (40_000, -40_000)] == [given, taken]
     assert storing.lasting(here(site), 2) == 36_000, "down to its reserve, in two hours"
+    a_contract(site, starts_at=NOON, interconnect_watts=DRAWN, largest_supply_watts=DRAWN, house_watts=10_000)
+    assert storing.lasting(here(site), 2) == 35_000, "it keeps what would carry the house for an hour"
 
 
 def test_what_it_holds_is_a_feed_with_its_age_and_where_the_next_plan_begins(site: Site, battery: Cells) -> None:
@@ -235,6 +236,27 @@ def test_a_meter_of_its_own_is_believed_before_it(site: Site, battery: Cells) ->
     assert (command.state, command.outcome["metered_watts"]) == (S.DONE, 19_500)
 
 
+def test_a_real_one_is_steered_over_its_network_and_one_that_only_says_so_is_found_out(
+    site: Site, settings: Settings
+) -> None:
+    settings.BATTERY_NETWORKS = ["127.82.0.0/16"]
+    a_planned_site(site)
+    a_battery(site, watts=10 * MW, watt_hours=20 * MW)
+    with running(speed=200) as there:
+        Inverter.objects.create(site=site, address=there.address, port=there.port)
+        told_it: dict[str, Any] = {"site": site, "until": NOON + STEP, "actor": STAFF, "reason": "a test", "now": NOON}
+        quick = Limits(ramp=1.0, look_every=0.05)
+        assert steer(watts=-4 * MW, **told_it, limits=quick).outcome == Outcome.OBEYED
+        assert there.look()["watts"] == here(site).battery_watts == -4 * MW
+        there.behave("stubborn")
+        read = steer(watts=-2 * MW, **told_it, limits=quick)
+        assert read.outcome == Outcome.LIED and here(site).battery_watts > -2 * MW
+        there.behave("honest")
+        assert steer(watts=None, **told_it, limits=quick).outcome == Outcome.OBEYED
+        there.behave("half")
+        assert look(site=site, now=NOON, limits=SOON).outcome == Outcome.UNREACHABLE
+
+
 def test_of_two_wishes_at_once_the_later_one_is_told_last(
     site: Site, battery: Cells, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,7 +279,7 @@ def test_a_grid_event_uses_it_after_miners_before_idle_nodes_and_never_charges_i
     told_battery = event.commands[1]
     assert (told_battery["target"], told_battery["cost_micros"]) == ({"watts": 1_000}, 8 * USD * 20_000 // 10**6)
     assert event.cost_micros == sum(row["cost_micros"] for row in event.commands)
-    words = "0.020 MWh out of it; then 0.000 MWh of its 0.040 MWh are in it, and its reserve is 0.000 MWh; it is not charged"
+    words = "then 0.000 MWh of its 0.040 MWh are in it, and its reserve is 0.000 MWh; it is not charged"
     assert words in told_battery["touches"][0]
     curtailing.confirm(token=event.token, actor=STAFF, now=NOON)
     for command in carrying_out.due(now=NOON):

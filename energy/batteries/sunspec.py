@@ -24,9 +24,7 @@ BASES = (40_000, 0, 50_000)  # where the list of models may begin
 SUNS = [0x5375, 0x6E53]  # "SunS", with which it does
 END, MOST_MODELS = 0xFFFF, 64
 COMMON, MEASURED, CAPACITY, CONTROLS, STORAGE = 1, 701, 702, 704, 713
-NEEDED = {
-    COMMON: 50, MEASURED: 117, CAPACITY: 46, CONTROLS: 57, STORAGE: 9,
-}  # the models, and how many of their registers are used  # fmt: skip
+NEEDED = {COMMON: 50, MEASURED: 117, CAPACITY: 46, CONTROLS: 57, STORAGE: 9}  # how many of its registers are read
 
 ABSENT = {1: 0xFFFF, 2: 0xFFFFFFFF}  # unsigned numbers that are not there, by their registers
 ABSENT_SIGNED = {1: -0x8000, 2: -0x80000000}
@@ -34,7 +32,7 @@ MOST_SCALE = 10
 OFF, ON, PERCENT, WATTS = 0, 1, 0, 1
 FAULT = 6  # of 701's InvSt
 STORAGE_ERROR = 2  # of 713's Sta
-ENA, MOD, SET, RVRT, PCT, PCT_RVRT, ENA_RVRT, RVRT_TMS, RVRT_REM = 22, 23, 24, 26, 28, 29, 30, 31, 33  # of 704
+ENA, MOD, SET, RVRT, PCT, ENA_RVRT, RVRT_TMS, RVRT_REM = 22, 23, 24, 26, 28, 30, 31, 33  # of 704, WSet…
 SET_SCALE, PCT_SCALE = 55, 56
 HUNDRED, PERMILLE = 100, 10  # 1 % are 10 thousandths
 

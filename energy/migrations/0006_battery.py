@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('unit', models.PositiveSmallIntegerField(default=1, help_text='Which device behind that address (Modbus unit).', validators=[django.core.validators.MaxValueValidator(255)])),
                 ('controlled', models.BooleanField(default=True, help_text='Whether it may be told anything; if not, it is only read, and goes by its own control.')),
                 ('wanted_watts', models.BigIntegerField(blank=True, help_text='Empty: its own control.', null=True)),
-                ('wanted_since', models.DateTimeField(blank=True, null=True)),
+                ('wanted_since', models.DateTimeField(blank=True, help_text='When that was last said.', null=True)),
                 ('wanted_until', models.DateTimeField(blank=True, help_text='Then it is released.', null=True)),
                 ('epoch', models.PositiveIntegerField(default=0, help_text='Counts its commands.')),
                 ('outcome', models.CharField(blank=True, choices=[('obeyed', 'obeyed'), ('refused', 'refused'), ('unreachable', 'unreachable'), ('lied', 'took the command and did not do it')], help_text='Empty: never read.', max_length=12)),

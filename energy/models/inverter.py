@@ -39,7 +39,7 @@ class Inverter(models.Model):
     )
 
     wanted_watts = models.BigIntegerField(null=True, blank=True, help_text="Empty: its own control.")
-    wanted_since = models.DateTimeField(null=True, blank=True)
+    wanted_since = models.DateTimeField(null=True, blank=True, help_text="When that was last said.")
     wanted_until = models.DateTimeField(null=True, blank=True, help_text="Then it is released.")
     epoch = models.PositiveIntegerField(default=0, help_text="Counts its commands.")
 

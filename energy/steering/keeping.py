@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce
 
 from energy import operations
 from energy.batteries import BatteryState
@@ -17,16 +17,12 @@ SOURCE, LONGEST_DETAIL, SECOND = "battery", 300, timedelta(seconds=1)
 WORDS = {FeedKind.CHARGE: "charge", FeedKind.CHARGING: "what it takes", FeedKind.DISCHARGING: "what it gives"}
 
 
-@transaction.atomic
 def want(*, site: Site, watts: int | None, until: datetime, now: datetime) -> None:
     """Write down what is wanted of the battery, before it is told. What ends now is released by the next look."""
-    rows = Inverter.objects.select_for_update(no_key=True).filter(site=site)
-    epoch = F("epoch") + 1
-    if watts is None:
-        rows.filter(wanted_watts=None).update(wanted_watts=0)
-        rows.update(wanted_until=now, wanted_since=now, epoch=epoch)
-    else:
-        rows.update(wanted_watts=watts, wanted_until=until, wanted_since=now, epoch=epoch)
+    wish = Coalesce("wanted_watts", 0) if watts is None else watts
+    ends = now if watts is None else until
+    rows = Inverter.objects.filter(site=site)
+    rows.update(wanted_watts=wish, wanted_until=ends, wanted_since=now, epoch=F("epoch") + 1)
 
 
 def keep(row: Inverter, read: BatteryRead, now: datetime) -> bool:

@@ -100,7 +100,9 @@ def test_undone_it_is_free_at_once(site: Site, battery: Cells) -> None:
     opposite.refresh_from_db()
     assert opposite.touches == [ordering.OWN_CONTROL]
     assert (opposite.state, battery.told_watts) == (S.DONE, None)
-    assert Event.objects.filter(kind="battery.commanded").count() == 2
+    again = steer(site=site, watts=None, until=NOON, actor=STAFF, reason="a test", now=NOON + 2 * MINUTE)
+    assert again.outcome == Outcome.OBEYED and battery.said == [("set", 20_000), ("release", 0)], "it is free already"
+    assert Event.objects.filter(kind="battery.commanded").count() == 3
 
 
 def test_a_cheap_hour_charges_it(site: Site, battery: Cells) -> None:

@@ -121,7 +121,7 @@ def _load(here: Standing, starts_at: datetime, ends_at: datetime) -> planning.Lo
     hours, gives = (ends_at - starts_at) / timedelta(hours=1), here.sources["discharging"]
     spare = max(storing.lasting(here, hours) - gives, 0)
     return planning.Load(
-        charging_mw=here.uses["charging"] / MEGA,
+        charging_mw=here.uses["charging"] / MEGA if battery else 0.0,
         mining=tuple(planning.Running(*part) for part in running if may and part[1] > 0),
         spare_mw=spare / MEGA, spare_mwh=spare * hours / MEGA,
         wear_usd_per_mwh=battery.wear_micros_per_mwh / MEGA if battery else 0.0,

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from energy.batteries import BatteryState
-from energy.models import Feed, FeedKind, Inverter, Outcome
+from energy.models import Feed, FeedKind, Inverter, Outcome, Reading
 from energy.queries.feeds import told_at
 from energy.storing import near
 from marketplace.models import Site
@@ -62,4 +62,6 @@ def metered(site: Site, *, since: datetime, now: datetime) -> int | None:
 
 
 def _meters(site: Site) -> QuerySet[Feed]:
-    return Feed.objects.filter(site=site, kind__in=METERS, forecast=False).exclude(source=Feed.Source.BATTERY)
+    """Those that ever told anything."""
+    ours = Feed.objects.filter(site=site, kind__in=METERS, forecast=False).exclude(source=Feed.Source.BATTERY)
+    return ours.filter(Exists(Reading.objects.filter(feed=OuterRef("pk"))))

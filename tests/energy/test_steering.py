@@ -219,6 +219,7 @@ def test_a_worker_that_dies_after_telling_leaves_a_failed_command_and_a_battery_
 
 def test_a_meter_of_its_own_is_believed_before_it(site: Site, battery: Cells) -> None:
     meter = a_feed(FeedKind.DISCHARGING, site=site, age_limit_seconds=600)
+    told(meter, 0, NOON - 3 * HOUR)
     command = proposed()
     ordering.approve(command=command, actor=STAFF, now=NOON)
     pass_to(NOON)
@@ -302,7 +303,12 @@ def test_a_grid_event_uses_it_after_miners_before_idle_nodes_and_never_charges_i
 
 def test_a_site_without_a_driver_asks_its_staff_and_the_meter_confirms(site: Site) -> None:
     a_planned_site(site)
+    told(a_feed(FeedKind.CHARGING, site=site), 50_000, NOON - 3 * HOUR, hours=4)
+    event: dict[str, Any] = {"site": site, "percent": 100, "hours": 1.0, "starts_at": NOON, "now": NOON}
+    assert [row["kind"] for row in curtailing.preview(**event).commands] == ["miners"], "nothing is known of a battery"
     a_battery(site, watts=20_000, watt_hours=40_000)
+    assert [row["kind"] for row in curtailing.preview(**event).commands] == ["miners", "battery"]
+    Feed.objects.get(kind=FeedKind.CHARGING).readings.all().delete()
     wish = ordering.Wish(
         kind="battery", why="By hand.", target={"watts": 5_000}, before={"watts": 0}, due_at=NOON, ends_at=NOON + HOUR
     )

@@ -72,6 +72,7 @@ app.conf.update(
         "commands": every(5, "energy.tasks.command_sites"),
         "feeds": every(10, "energy.tasks.fetch_feeds"),
         "mining": every(60, "energy.tasks.tell_mining"),
+        "batteries": every(60, "energy.tasks.look_at_batteries"),
         "miners": every(240, "energy.tasks.look_at_miners"),
         "notices": every(10, "accounts.tasks.deliver_notices"),
         "webhooks": every(5, "accounts.tasks.deliver_webhooks"),

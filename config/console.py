@@ -80,6 +80,7 @@ UNFOLD = {
                 ("Tariffs", "request_quote", "energy_tariff"),
                 ("Sun and wind", "solar_power", "energy_generation"),
                 ("Batteries", "battery_charging_full", "energy_battery"),
+                ("Battery drivers", "settings_input_component", "energy_inverter"),
                 ("Policies", "gavel", "energy_sitepolicy"),
                 ("Feeds", "rss_feed", "energy_feed"),
                 ("Readings", "monitoring", "energy_reading"),

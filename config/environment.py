@@ -18,6 +18,7 @@ from config.embedded import postgres, valkey
 from config.part import Part
 
 ROOT = Path(__file__).resolve().parent.parent
+BATTERY = "127.82.0.1"  # the hub's: 10 MW for two hours
 MINERS = "s21:160,s19jpro:80"  # at the hub: 0.8 MW, and the older ones are worth their power at some hours only
 
 
@@ -62,7 +63,7 @@ def databases(*, port: int) -> Services:
 
 
 def everything(*, port: int) -> Services:
-    """The same, and the stand-ins for Stripe, nodes and miners where no real ones are set. Raises Trouble."""
+    """The same, and stand-ins for Stripe, nodes, miners and a battery where no real ones are set. Raises Trouble."""
     services = databases(port=port)
     env, parts, state = services.env, list(services.parts), state_dir()
     if "STRIPE_API_KEY" not in env:
@@ -71,6 +72,8 @@ def everything(*, port: int) -> Services:
         parts.append(_nodes(env, state / "nodes", ports.near(port + 101)))  # beyond all that the stand-in may take
     if env.get("GRIDLEASE_EMBEDDED") == "1" and "MINER_NETWORKS" not in env:
         parts.append(_miners(env, ports.near(port + 201)))
+    if env.get("GRIDLEASE_EMBEDDED") == "1" and "BATTERY_NETWORKS" not in env:
+        parts.append(_battery(env, ports.near(port + 301)))
     return Services(env, parts)
 
 
@@ -153,3 +156,10 @@ def _miners(env: dict[str, str], port: int) -> Part:
     env["EXAMPLE_MINERS"] = f"127.80.0.1:{port} {MINERS}"
     argv = [sys.executable, "-m", "standins.miners", "--port", str(port), "--fleet", MINERS]
     return Part(name="miners", argv=argv, env=env, cwd=str(ROOT), ready=lambda: ports.answers(port))
+
+
+def _battery(env: dict[str, str], port: int) -> Part:
+    env["BATTERY_NETWORKS"] = "127.82.0.0/16"
+    env["EXAMPLE_BATTERY"] = f"{BATTERY}:{port}"
+    argv = [sys.executable, "-m", "standins.batteries", "--host", BATTERY, "--port", str(port)]
+    return Part(name="battery", argv=argv, env=env, cwd=str(ROOT), ready=lambda: ports.answers(port, host=BATTERY))

@@ -66,8 +66,8 @@ def _rows(file: Path) -> list[str]:
     return file.read_text().splitlines()[1:] if file.exists() else []
 
 
-def answers(port: int) -> bool:
+def answers(port: int, *, host: str = HOST) -> bool:
     """Whether somebody accepts connections there."""
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex((HOST, port)) == 0
+        return probe.connect_ex((host, port)) == 0

@@ -37,7 +37,9 @@ STRIPE_TAX = env.flag("STRIPE_TAX")  # whether Stripe Tax is enabled, with the r
 ADJUSTMENT_LIMIT_CENTS = env.number("ADJUSTMENT_LIMIT_CENTS", 50_000)  # above it staff need a second person
 WATCH_EVERY = env.number("WATCH_EVERY", 15)  # seconds between two looks at a node
 MINER_NETWORKS = env.words("MINER_NETWORKS", "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7")  # commands go there
+BATTERY_NETWORKS = env.words("BATTERY_NETWORKS", "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7")  # and of these
 EXAMPLE_MINERS = env.text("EXAMPLE_MINERS", "")  # of the embedded system: the first one's address:port, models:counts
+EXAMPLE_BATTERY = env.text("EXAMPLE_BATTERY", "")  # of the embedded system: its address:port
 # Where webhooks may go although it is not the public internet, by plain http too: nowhere where customers are served.
 WEBHOOK_NETWORKS = env.words("WEBHOOK_NETWORKS", "127.0.0.0/8,::1/128" if EMBEDDED or DEBUG else "")
 FAILPOINTS = frozenset(env.failpoints("FAILPOINTS", allowed=not HTTPS))  # where tests kill the process

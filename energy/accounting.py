@@ -112,9 +112,10 @@ def _site_hour(
 
 
 def _metered(site: Site, kind: str, hour: datetime) -> int | None:
-    """Watt-hours by the site's meter of that kind; None where it told not all of the hour."""
-    meters = Feed.objects.filter(site=site, kind=kind, forecast=False).exclude(source=Feed.Source.MINERS)
-    feed = meters.first()
+    """Watt-hours by the site's meter of that kind, else by the battery; None where not all of the hour was told."""
+    told = Feed.objects.filter(site=site, kind=kind, forecast=False)
+    own = (Feed.Source.MINERS, Feed.Source.BATTERY)
+    feed = told.exclude(source__in=own).first() or told.filter(source=Feed.Source.BATTERY).first()
     watts = mean(feed, since=hour, until=hour + HOUR) if feed else None
     return None if watts is None else max(round(watts), 0)
 

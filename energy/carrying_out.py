@@ -10,16 +10,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from accounts import failpoints
 from accounts.models import IllegalMove, Stale
 from accounts.operations import record
+from energy.batteries import BatteryState
 from energy.commanding import obey
 from energy.mining import sockets
-from energy.models import Command, FeedKind, MinerClass
+from energy.models import Battery, Command, Inverter, MinerClass, Outcome
 from energy.ordering import ACTOR, CannotCommand, tell, undo
-from energy.queries.standing import standing
 from energy.states import COMMAND_FAILED_TWIN, CommandState
+from energy.steering import has_meter, metered, steer
+from energy.storing import near
 from leasing.models import Interruption, InterruptionCause, Standby, StandbyTransition
 from leasing.operations import CannotInterrupt, CannotStandBy, power_again, power_back, schedule_interruption, stand_by
 from leasing.operations.standing_by import OFF_LIMIT, ON_LIMIT
@@ -31,8 +34,7 @@ failpoints.register("command.taken", "command.told")
 S = CommandState
 CARRY_OUT = timedelta(minutes=5)
 OBEY_SECONDS = 60.0
-SEEN_PERCENT = 90  # of what a battery shall give, on its meter: then it is believed
-BY_THEMSELVES = (Command.Kind.SURPLUS, Command.Kind.IDLE)  # leasing's own clock ends them
+BY_THEMSELVES = (Command.Kind.SURPLUS, Command.Kind.IDLE)  # leasing's clock ends them; batteries have their own
 TO_BE_OFF = frozenset({StandbyState.PLANNED, StandbyState.SWITCHING_OFF})  # not yet
 TO_BE_BACK = TO_BE_OFF | {StandbyState.OFF, StandbyState.SWITCHING_ON}  # not yet
 
@@ -44,8 +46,8 @@ def due(*, now: datetime) -> list[Command]:
 
 
 def carry_out(*, command: Command, now: datetime) -> None:
-    """Take a command that is due and do what it says; nothing if somebody else has it. Miners are told by a worker
-    inside their site. No transaction is open meanwhile."""
+    """Take a command that is due and do what it says; nothing if somebody else has it. Miners and batteries are told by
+    a worker inside their site. No transaction is open meanwhile."""
     if not take(command=command, now=now):
         return
     failpoints.reached("command.taken")
@@ -55,8 +57,17 @@ def carry_out(*, command: Command, now: datetime) -> None:
         _tell_lease(command, now)
     elif command.kind == Command.Kind.IDLE:
         _tell_nodes(command, now)
+    elif at_site(command):
+        _tell_battery(command, now)
     else:
         _ask_for_battery(command, now)
+
+
+def at_site(command: Command) -> bool:
+    """Whether it takes a worker inside the site: miners, and a battery that has a driver."""
+    if command.kind == Command.Kind.BATTERY:
+        return Inverter.objects.filter(site=command.site, controlled=True).exists()
+    return command.kind == Command.Kind.MINERS
 
 
 def take(*, command: Command, now: datetime) -> bool:
@@ -80,7 +91,8 @@ def settle(*, now: datetime) -> None:
     for row in Command.objects.filter(state__in=COMMAND_FAILED_TWIN, deadline__lte=now):
         _too_late(row, now)
     over = Command.objects.filter(state__in=[S.DONE, S.FAILED], ends_at__lte=now, undone_by=None)
-    for row in over.exclude(kind__in=BY_THEMSELVES).select_related("site"):
+    by_themselves = Q(kind__in=BY_THEMSELVES) | Q(kind=Command.Kind.BATTERY, before={})
+    for row in over.exclude(by_themselves).select_related("site"):
         try:
             undo(command=row, actor=ACTOR, now=now)
         except CannotCommand:
@@ -184,9 +196,31 @@ def _standbys(command: Command) -> list[Standby]:
     return list(rows.select_related("maintenance__node").order_by("pk"))
 
 
+def _tell_battery(command: Command, now: datetime) -> None:
+    """It has to give what was wanted: less, for whatever reason, is not delivered. Where there is a meter of its own,
+    that has the last word, and is waited for."""
+    watts, until = command.target.get("watts"), command.ends_at or now + CARRY_OUT
+    read = steer(site=command.site, watts=watts, until=until, actor=ACTOR, reason=command.public_id, now=now)
+    outcome: dict[str, Any] = {"outcomes": {read.outcome.value: 1}, "target_watts": watts, "told_watts": read.told}
+    if read.state:
+        outcome |= {"load_watts": read.state.watts, "charge_permille": read.state.permille}
+    if read.detail:
+        outcome["refused"] = read.detail
+    done = read.outcome == Outcome.OBEYED and _delivers(read.state, watts)
+    if done and watts is not None and has_meter(command.site):
+        Command.objects.filter(pk=command.pk, state=S.SENT).update(outcome=outcome)
+    else:
+        _finish(command, done=done, outcome=outcome, now=now)
+
+
+def _delivers(state: BatteryState | None, watts: int | None) -> bool:
+    """Whether it gives what was wanted, not only what it may be told by now."""
+    return watts is None or (state is not None and near(state.watts, watts, most=state.most_given))
+
+
 def _ask_for_battery(command: Command, now: datetime) -> None:
-    """The house has no driver for batteries: its staff is asked, and the meter says whether it was done."""
-    watts = command.target["watts"]
+    """It has no driver: staff is asked, and the meter says whether it was done."""
+    watts = command.target.get("watts", 0)
     record(
         organization=None, kind="site.battery_wanted", subject=command.site.slug, actor=ACTOR, at=now,
         data={"command": command.public_id, "watts": watts},
@@ -199,13 +233,11 @@ def _ask_for_battery(command: Command, now: datetime) -> None:
 
 
 def _look_at_battery(command: Command, now: datetime) -> None:
-    here, wanted = standing(command.site, now=now), command.target["watts"]
-    shown = here.told(FeedKind.DISCHARGING) if here else None
-    reading = here.feeds[FeedKind.DISCHARGING].reading if here and shown is not None else None
-    if shown is None or reading is None or reading.fetched_at < command.state_since:
-        return
-    if shown * 100 >= wanted * SEEN_PERCENT if wanted else shown == 0:
-        _finish(command, done=True, outcome={"read_watts": shown}, now=now)
+    """By meters of its own; what they do not show in time has failed."""
+    shown = metered(command.site, since=command.state_since, now=now)
+    battery = Battery.objects.filter(site=command.site).in_force(now).first()
+    if shown is not None and battery and near(shown, command.target.get("watts", 0), most=battery.watts):
+        _finish(command, done=True, outcome={**command.outcome, "metered_watts": shown}, now=now)
 
 
 def _finish(command: Command, *, done: bool, outcome: Mapping[str, Any], now: datetime) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from django.core import signing
 
 from accounts.ids import RANDOM_LENGTH, random_base62
-from energy import planning
+from energy import planning, storing
 from energy.models import Command
 from energy.ordering import CannotCommand, Wish, decline, order, undo
 from energy.pausing import pausable, pause
@@ -140,12 +140,13 @@ def _load(here: Standing, starts_at: datetime, ends_at: datetime) -> planning.Lo
     running = [
         (row.kind.slug, max(row.watts - row.floor_watts, 0) * pue, row.usd_per_mwh or 0.0) for row in here.classes
     ]
-    spare = battery.watts - here.sources["discharging"] if battery else 0
-    held = here.stored_wh * battery.efficiency_permille // THOUSAND if battery else 0
+    hours, gives = (ends_at - starts_at) / timedelta(hours=1), here.sources["discharging"]
+    spare = max(storing.lasting(here, hours) - gives, 0)
     return planning.Load(
-        charging_mw=here.uses["charging"] / MEGA,
+        charging_mw=here.uses["charging"] / MEGA if battery else 0.0,
         mining=tuple(planning.Running(*part) for part in running if may and part[1] > 0),
-        spare_mw=max(spare, 0) / MEGA, spare_mwh=held / MEGA,
+        spare_mw=spare / MEGA, spare_mwh=spare * hours / MEGA,
+        wear_usd_per_mwh=battery.wear_micros_per_mwh / MEGA if battery else 0.0,
         surplus=pausable(here, starts_at, ends_at, decide=SHOWN + A_MINUTE),
         idle=tuple(planning.Running(node.public_id, _idle_watts(here, node) / MEGA) for node in _idle(here, ends_at)),
     )  # fmt: skip
@@ -155,20 +156,27 @@ def _commands(here: Standing, found: Shed, starts_at: datetime, ends_at: datetim
     times = {"due_at": starts_at.isoformat(), "ends_at": ends_at.isoformat(), "urgent": True}
     if mining := [cut for cut in found.cuts if cut.use == Use.MINING]:
         yield {**_miners(here, mining), **times}
-    charging, more = (sum(c.mw for c in found.cuts if c.use == use) for use in (Use.CHARGING, Use.BATTERY))
-    if charging or more:
-        gives = here.sources["discharging"]
-        yield {
-            "kind": "battery", "target": {"watts": gives + round(more * MEGA)}, "before": {"watts": gives},
-            "touches": [f"The battery gives {more:,.3f} MW more and is not charged"],
-            "watts": round((charging + more) * MEGA), "cost_micros": 0, **times,
-        }  # fmt: skip
+    battery = [cut for cut in found.cuts if cut.use in (Use.CHARGING, Use.BATTERY)]
+    if battery or storing.steered(here):  # even if it need not give: it is not to be charged
+        yield {**_battery(here, battery, starts_at, ends_at), **times}
     if off := {cut.name for cut in found.cuts if cut.use == Use.IDLE}:
         nodes = [node for node in _idle(here, ends_at) if node.public_id in off]
         yield {**_switch_off(here, nodes, starts_at, ends_at), **times, "due_at": here.at.isoformat()}
     rows = {row.lease.public_id: row for row in here.surplus}
     for cut in (cut for cut in found.cuts if cut.use == Use.SURPLUS):
         yield {**pause(rows[cut.name], cut, starts_at, ends_at), **times, "due_at": here.at.isoformat()}
+
+
+def _battery(here: Standing, cuts: Sequence[Cut], starts_at: datetime, ends_at: datetime) -> dict[str, Any]:
+    """It gives what it gave and what was cut with it, as long as it can, and is not charged."""
+    more = sum(cut.mw for cut in cuts if cut.use == Use.BATTERY)
+    hours = (ends_at - starts_at) / timedelta(hours=1)
+    watts = min(here.sources["discharging"] + round(more * MEGA), storing.lasting(here, hours))
+    told = storing.command(here, watts, starts_at, ends_at)
+    return {
+        **told, "touches": [f"{told['touches'][0]}; it is not charged meanwhile"],
+        "watts": round(sum(cut.mw for cut in cuts) * MEGA), "cost_micros": round(sum(cut.usd for cut in cuts) * MEGA),
+    }  # fmt: skip
 
 
 def _miners(here: Standing, cuts: Sequence[Cut]) -> dict[str, Any]:

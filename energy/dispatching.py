@@ -96,22 +96,21 @@ def model(here: Standing) -> planning.Site:
     """The site as plans see it."""
     contract, battery = here.contract, here.supply.battery
     house_and_firm = contract.house_watts + here.idle_watts + sum(row.watts for row in here.firm)
-    left = min(contract.interconnect_watts - contract.largest_supply_watts, here.supply.grid_watts)
     pue = contract.mining_pue_permille / THOUSAND / MEGA
     notices = [row.lease.terms.notice_seconds / 3600 for row in here.surplus]
     blocks = list(contract.blocks.all())
     return planning.Site(
         name=here.site.slug,
         interconnect_mw=contract.interconnect_watts / MEGA,
-        secure_mw=left / MEGA,
+        secure_mw=here.secure_watts / MEGA,
         firm_mw=house_and_firm / MEGA,
         mining=tuple(
             planning.MiningClass(row.kind.slug, row.most_watts * pue, float(row.kind.joules_per_terahash))
             for row in here.classes
         ),
         battery=planning.Battery(
-            battery.watts / MEGA, battery.watt_hours / MEGA, battery.efficiency_permille / THOUSAND,
-            battery.wear_micros_per_mwh / MEGA,
+            battery.watts / MEGA, (battery.watt_hours - here.reserve_wh) / MEGA,
+            battery.efficiency_permille / THOUSAND, battery.wear_micros_per_mwh / MEGA,
         ) if battery and battery.watts else None,
         block_mw=sum(block.watts for block in blocks) / MEGA,
         notice_hours=max(notices, default=USUAL_NOTICE_HOURS) + STEP_HOURS,
@@ -211,7 +210,7 @@ def _renewable(here: Standing, steps: int) -> Floats:
 def _state(here: Standing) -> State:
     pue = here.contract.mining_pue_permille / THOUSAND / MEGA
     return State(
-        np.array([here.stored_wh / MEGA]),
+        np.array([max(here.stored.wh - here.reserve_wh, 0) / MEGA]),
         np.array([[row.watts * pue for row in here.classes]]).reshape(1, len(here.classes)),
         np.array([_peak_watts(here) / MEGA]),
     )

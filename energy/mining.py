@@ -3,12 +3,11 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import connection
 
 from accounts import clock
 from energy import operations
 from energy.models import BY_METERS, Feed, FeedKind, Miner, PowerContract, Source
-from energy.sources import Told
 from marketplace.models import Site
 
 HOLDS = timedelta(minutes=15)  # how long a reading holds if no other follows; then nobody knows
@@ -46,21 +45,10 @@ def tell_all(*, now: datetime) -> None:
         tell(site=site, now=now)
 
 
-@transaction.atomic
 def tell(*, site: Site, now: datetime) -> None:
-    """
-    Write down what the site's miners draw at the meter: the last reading goes on if it is the same, else ends here.
-    """
-    feed = Feed.objects.select_for_update(no_key=True).get(pk=_feed(site).pk)
+    """Write down what the site's miners draw at the meter."""
     watts, source = _drawn(site, now)
-    last = feed.readings.filter(starts_at__lte=now).order_by("-starts_at").first()
-    since = now
-    if last is not None and last.ends_at >= now:
-        if (last.value, last.source) == (watts, source):
-            since = last.starts_at
-        elif last.starts_at < now:
-            feed.readings.filter(pk=last.pk).update(ends_at=now)
-    operations.tell(feed=feed, told=[Told(since, now + HOLDS, watts)], source=source, now=now)
+    operations.read(feed=_feed(site), value=watts, holds=HOLDS, source=source, now=now)
 
 
 def _feed(site: Site) -> Feed:

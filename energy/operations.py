@@ -1,15 +1,16 @@
 """What changes the figures that come from outside."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from accounts.operations import record
-from energy.models import Feed, Reading
+from energy.models import Feed, Inverter, Reading
 from energy.sources import Told
 
 LONGEST_ERROR = 300
+CONNECTION = ("dialect", "address", "port", "unit", "controlled")
 
 
 def tell(*, feed: Feed, told: Sequence[Told], source: str, now: datetime) -> int:
@@ -27,6 +28,23 @@ def tell(*, feed: Feed, told: Sequence[Told], source: str, now: datetime) -> int
         update_fields=["ends_at", "value", "source", "fetched_at"],
     )
     return len(rows)
+
+
+@transaction.atomic
+def read(*, feed: Feed, value: int, holds: timedelta, source: str, now: datetime) -> None:
+    """
+    Write down what was read of a machine just now, which holds for so long if nothing follows: the last reading goes on
+    if it is the same, else ends here.
+    """
+    Feed.objects.select_for_update(no_key=True).get(pk=feed.pk)
+    last = feed.readings.filter(starts_at__lte=now).order_by("-starts_at").first()
+    since = now
+    if last is not None and last.ends_at >= now:
+        if (last.value, last.source) == (value, source):
+            since = last.starts_at
+        elif last.starts_at < now:
+            feed.readings.filter(pk=last.pk).update(ends_at=now)
+    tell(feed=feed, told=[Told(since, now + holds, value)], source=source, now=now)
 
 
 def answered(*, feed: Feed, now: datetime) -> None:
@@ -62,3 +80,12 @@ def told_by_staff(*, feed: Feed, told: Sequence[Told], actor: str, now: datetime
     data = {"feed": feed.slug, "readings": count, "from": min(one.starts_at for one in told).isoformat()}
     record(organization=None, kind="feed.told", subject=feed.public_id, actor=actor, at=now, data=data)
     return count
+
+
+@transaction.atomic
+def connect(*, inverter: Inverter, changed: Sequence[str], actor: str, now: datetime) -> None:
+    """Write down how a site's battery is spoken to: of a known one only what `changed`: looks write to it, too."""
+    new = inverter.pk is None
+    inverter.save(update_fields=None if new else [name for name in changed if name in CONNECTION])
+    told = {name: str(getattr(inverter, name)) for name in CONNECTION}
+    record(organization=None, kind="power.inverter", subject=inverter.site.slug, actor=actor, at=now, data=told)

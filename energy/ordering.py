@@ -4,16 +4,16 @@ What a site shall be told, and who decides it: proposed by plans, approved by a 
 Everything waits with a deadline: what nobody decides in time has expired. See `carrying_out` for what follows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 
 from accounts.operations import record
 from energy.models import Command, SitePolicy
+from energy.queries.commands import holding
 from energy.states import CommandState
 from leasing.models import Lease
 from marketplace.models import Site
@@ -21,6 +21,7 @@ from marketplace.models import Site
 S = CommandState
 ACTOR = "system:energy"
 DECIDE = timedelta(minutes=15)  # a proposal stands on figures; after so long there are newer ones
+OWN_CONTROL = "The battery goes by its own control"
 TAKE = timedelta(minutes=10)  # after its time, for a worker of the site to take it
 
 
@@ -63,8 +64,7 @@ def _propose(site: Site, wish: Wish, inputs: Mapping[str, Any], now: datetime) -
     made = _create(site, wish, inputs, by=ACTOR, now=now, state=S.PROPOSED, deadline=now + DECIDE)
     if not (why := needs_person(made)):
         policy = SitePolicy.objects.get(site=site)
-        made.due_at = max(made.due_at, now + timedelta(seconds=policy.least_notice_seconds))
-        _approve(made, actor="system:policy", now=now)
+        _approve(made, actor="system:policy", now=now, notice=timedelta(seconds=policy.least_notice_seconds))
     else:
         made.outcome = {"waits": why}
         made.save(update_fields=["outcome"])
@@ -101,17 +101,38 @@ def needs_person(command: Command) -> str:
     policy = SitePolicy.objects.filter(site=command.site).first()
     if policy is None or not policy.automatic:
         return "The site's policy is proposals only."
-    if command.kind != Command.Kind.MINERS:
-        return "Only miners are told without a person."
+    if command.kind not in LIMITS:
+        return "Only miners and the battery are told without a person."
+    if beyond := LIMITS[command.kind](command, policy):
+        return beyond
+    if stale := command.inputs.get("stale"):
+        return f"Too old: {', '.join(stale)}."
+    return ""
+
+
+def _beyond_for_miners(command: Command, policy: SitePolicy) -> str:
     allowed = set(policy.classes.values_list("slug", flat=True))
     if other := sorted(set(command.target) - allowed):
         return f"The site's policy does not name the miners {', '.join(other)}."
     changed = sum(abs(command.target[slug] - command.before.get(slug, 0)) for slug in command.target)
     if changed > policy.most_watts_per_step:
         return f"It changes {changed:,} W; the site's policy allows {policy.most_watts_per_step:,} W in one step."
-    if stale := command.inputs.get("stale"):
-        return f"Too old: {', '.join(stale)}."
     return ""
+
+
+def _beyond_for_battery(command: Command, policy: SitePolicy) -> str:
+    watts, leaves = command.target["watts"], command.inputs["leaves_percent"]
+    if abs(watts) > policy.most_battery_watts:
+        return f"It moves {abs(watts):,} W; the site's policy allows its battery {policy.most_battery_watts:,} W."
+    if watts > 0 and leaves < policy.battery_reserve_percent:
+        return f"It leaves {leaves} % in the battery; the site's policy keeps {policy.battery_reserve_percent} %."
+    return ""
+
+
+LIMITS: Mapping[str, Callable[[Command, SitePolicy], str]] = {
+    Command.Kind.MINERS: _beyond_for_miners,
+    Command.Kind.BATTERY: _beyond_for_battery,
+}
 
 
 @transaction.atomic
@@ -146,18 +167,21 @@ def decline(*, command: Command, actor: str, now: datetime) -> Command:
 @transaction.atomic
 def undo(*, command: Command, actor: str, now: datetime) -> Command:
     """
-    Tell the opposite of a command that was carried out: miners and battery go back to before, a lease or nodes
-    have power again. Miners that another grid event keeps down go on when that is over.
+    Tell the opposite of a command that was carried out: miners go back to before, a battery goes by its own control, a
+    lease or nodes have power again. Miners that another grid event keeps down go on when that is over.
 
     :raises CannotCommand: if it was not carried out, undoes another, or was undone
     """
     if hasattr(command, "undone_by"):
         raise CannotCommand("It was undone already.")
+    by_itself = command.kind == Command.Kind.BATTERY and not command.before
+    if by_itself and command.ends_at is not None and command.ends_at <= now:
+        raise CannotCommand("It is over: the battery goes by its own control again, or by a later command.")
     if not command.undoable:
         raise CannotCommand("Only a command that was carried out can be undone, and only once.")
     wish = Wish(
         kind=command.kind, why=f"Undo: {command.why}"[:300], target=_back(command, now), before=command.target,
-        touches=command.touches, watts=-command.watts, lease=command.lease, due_at=now,
+        touches=[OWN_CONTROL] if by_itself else command.touches, watts=-command.watts, lease=command.lease, due_at=now,
     )  # fmt: skip
     made = order(
         site=command.site, wish=wish, inputs={"undoes": command.public_id}, undoes=command, actor=actor, now=now
@@ -167,17 +191,12 @@ def undo(*, command: Command, actor: str, now: datetime) -> Command:
     return made
 
 
-def holding(site: Site, *, now: datetime) -> QuerySet[Command]:
-    """What grid events that have begun, and are not over, have told a site's miners."""
-    rows = Command.objects.filter(site=site, kind=Command.Kind.MINERS, due_at__lte=now, ends_at__gt=now, undone_by=None)
-    return rows.filter(state__in=[S.SENT, S.DONE, S.FAILED]).exclude(event="")
-
-
 def _back(command: Command, now: datetime) -> Mapping[str, Any]:
     """Where an undone command leads. Another event that holds passes on to its own end what it does not allow now."""
     target = dict(command.before)
     if command.kind == Command.Kind.MINERS:
-        for other in holding(command.site, now=now).exclude(pk=command.pk).select_for_update(of=("self",), no_key=True):
+        others = holding(command.site, Command.Kind.MINERS, now=now).exclude(pk=command.pk)
+        for other in others.select_for_update(of=("self",), no_key=True):
             other.before = {slug: max(watts, command.before.get(slug, watts)) for slug, watts in other.before.items()}
             other.save(update_fields=["before"])
             target = {slug: min(watts, other.target.get(slug, watts)) for slug, watts in target.items()}
@@ -199,9 +218,14 @@ def _create(
     return made
 
 
-def _approve(row: Command, *, actor: str, now: datetime) -> None:
-    due_at = max(row.due_at, now)
-    row.move_to(S.APPROVED, at=now, reason="approved", actor=actor, due_at=due_at, deadline=due_at + TAKE)
+def _approve(row: Command, *, actor: str, now: datetime, notice: timedelta = timedelta(0)) -> None:
+    """A battery's quarter of an hour begins when it is told; what belongs to an event or a lease ends when it said."""
+    due_at, ends_at = max(row.due_at, now + notice), row.ends_at
+    if row.kind == Command.Kind.BATTERY and ends_at and not row.event:
+        ends_at += due_at - row.due_at
+    row.move_to(
+        S.APPROVED, at=now, reason="approved", actor=actor, due_at=due_at, ends_at=ends_at, deadline=due_at + TAKE
+    )
     tell(row, "approved", actor, now)
 
 

@@ -1,22 +1,21 @@
 """
-What a plan asks of miners and of surplus leases becomes proposals, where it differs from what they do by more than it
-is worth telling. Leases are for a person to decide on, always.
+What a plan asks of miners, of the battery and of surplus leases becomes proposals, where it differs from what they do
+by more than it is worth telling. Leases are for a person to decide on, always.
 """
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from energy import planning
+from energy import planning, storing
 from energy.models import Command, PowerPlan
-from energy.ordering import DECIDE, Wish, holding, propose
+from energy.ordering import DECIDE, Wish, propose
 from energy.pausing import pausable, pause
-from energy.queries.standing import MEGA, THOUSAND, ClassNow, LeaseNow, Standing
-from energy.states import CommandState
+from energy.queries.commands import UNDER_WAY, held
+from energy.queries.standing import HUNDRED, MEGA, THOUSAND, ClassNow, LeaseNow, Standing
 from leasing.queries.interruptions import interruptible
 
 WORTH_PERCENT = 1  # of a class' power: less is not worth a command
-HELD = {CommandState.APPROVED, CommandState.SENT}
 LOOK_AHEAD = timedelta(hours=6)  # leases: what is short later is proposed later
 MOST_PAUSED = timedelta(hours=4)  # what is short for longer is proposed again
 A_MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -26,13 +25,14 @@ def propose_all(here: Standing, plan: PowerPlan, *, now: datetime) -> list[Comma
     """Everything that follows from a plan; nothing from a rule, which knows too little."""
     if plan.basis != PowerPlan.Basis.PLAN:
         return []
-    return [*propose_miners(here, plan, now=now), *propose_pauses(here, plan, now=now)]
+    found = (propose(here, plan, now=now) for propose in (propose_miners, propose_battery, propose_pauses))
+    return [command for commands in found for command in commands]
 
 
 def propose_miners(here: Standing, plan: PowerPlan, *, now: datetime) -> list[Command]:
     """A proposal to bring miners to the plan, down or up again; none where they are there, nobody may switch them, or
     another command holds."""
-    if not here.contract.controllable or _held(here, now):
+    if not here.contract.controllable or held(here.site, Command.Kind.MINERS, now=now):
         return []
     target = {row.kind.slug: _at_the_plug(here, plan, row) for row in here.classes if _differs(here, plan, row)}
     if not target:
@@ -40,13 +40,30 @@ def propose_miners(here: Standing, plan: PowerPlan, *, now: datetime) -> list[Co
     before = {row.kind.slug: row.watts for row in here.classes if row.kind.slug in target}
     less = (sum(before.values()) - sum(target.values())) * here.contract.mining_pue_permille // THOUSAND
     way = f"{abs(less) / MEGA:,.2f} MW {'less' if less > 0 else 'more'}"
-    worth = (plan.internal_micros_per_mwh or 0) / MEGA
     wish = Wish(
         kind=Command.Kind.MINERS,
-        why=f"Miners draw {way}: a MWh is worth ${worth:,.2f} at the site now.",
+        why=f"Miners draw {way}: {_worth(plan)}",
         target=target, before=before, touches=touched(here, target), watts=less, due_at=now,
     )  # fmt: skip
     return propose(site=here.site, kind=wish.kind, wishes=[wish], inputs=_inputs(here, plan), now=now)
+
+
+def propose_battery(here: Standing, plan: PowerPlan, *, now: datetime) -> list[Command]:
+    """A proposal that the battery gives or takes what the plan says, for a quarter of an hour; none where it has no
+    driver, nobody knows what it holds, nothing is worth telling, or another command holds."""
+    battery, kind = here.supply.battery, Command.Kind.BATTERY
+    if not battery or not storing.steered(here) or here.stored.age is None or held(here.site, kind, now=now):
+        return []
+    planned = int(plan.targets["discharging"]) - int(plan.targets["charging"])
+    watts, _ = storing.bounded(here, planned)
+    least = battery.watts * storing.WORTH_PERCENT // HUNDRED
+    if abs(watts) < least and abs(here.battery_watts) < least:
+        return []
+    ends_at = now + (plan.ends_at - plan.starts_at)
+    why = f"The battery {storing.does(watts)} for a quarter of an hour: {_worth(plan)}"
+    inputs = {**_inputs(here, plan), "leaves_percent": storing.leaves_percent(here, watts, (ends_at - now) / HOUR)}
+    wish = Wish(**storing.command(here, watts, now, ends_at), why=why, due_at=now, ends_at=ends_at)
+    return propose(site=here.site, kind=kind, wishes=[wish], inputs=inputs, now=now)
 
 
 def propose_pauses(here: Standing, plan: PowerPlan, *, now: datetime) -> list[Command]:
@@ -54,7 +71,7 @@ def propose_pauses(here: Standing, plan: PowerPlan, *, now: datetime) -> list[Co
     credit first, after their notice and within their budgets."""
     kind = Command.Kind.SURPLUS
     short = list(_short(here, plan, now))
-    if not short or Command.objects.filter(site=here.site, kind=kind, state__in=HELD).exists():
+    if not short or Command.objects.filter(site=here.site, kind=kind, state__in=UNDER_WAY).exists():
         return []
     starts_at, ends_at = max(short[0][0], now), min(short[-1][0] + HOUR, short[0][0] + MOST_PAUSED)
     leases = pausable(here, starts_at, ends_at, decide=DECIDE + A_MINUTE)
@@ -74,6 +91,10 @@ def touched(here: Standing, target: dict[str, int]) -> list[str]:
         for slug, watts in target.items()
         if (row := rows.get(slug))
     ]
+
+
+def _worth(plan: PowerPlan) -> str:
+    return f"a MWh is worth ${(plan.internal_micros_per_mwh or 0) / MEGA:,.2f} at the site now."
 
 
 def _inputs(here: Standing, plan: PowerPlan) -> dict[str, object]:
@@ -101,12 +122,6 @@ def _short(here: Standing, plan: PowerPlan, now: datetime) -> Iterator[tuple[dat
             yield at, missing
         elif begun:
             return
-
-
-def _held(here: Standing, now: datetime) -> bool:
-    """Whether a command is on its way, or one of a grid event holds."""
-    rows = Command.objects.filter(site=here.site, kind=Command.Kind.MINERS, state__in=HELD)
-    return rows.exists() or holding(here.site, now=now).exists()
 
 
 def _at_the_plug(here: Standing, plan: PowerPlan, row: ClassNow) -> int:

@@ -1,5 +1,6 @@
 """The operator's power: contracts, prices, what is made and stored, figures that come from outside, and miners."""
 
+from energy.admin.battery import InverterAdmin
 from energy.admin.dispatch import SitePolicyAdmin
 from energy.admin.feeds import FeedAdmin, ReadingAdmin
 from energy.admin.ledger import LeaseHourAdmin, SiteHourAdmin
@@ -10,6 +11,7 @@ __all__ = [
     "BatteryAdmin",
     "FeedAdmin",
     "GenerationAdmin",
+    "InverterAdmin",
     "LeaseHourAdmin",
     "MinerAdmin",
     "MinerClassAdmin",

@@ -13,7 +13,7 @@ from energy.models import SitePolicy
 class SitePolicyAdmin(Recorded, ModelAdmin):  # type: ignore[misc]
     """Limits for commands that go by themselves; off at first."""
 
-    list_display = ("site", "automatic", "most_watts_per_step", "least_notice_seconds")
+    list_display = ("site", "automatic", "most_watts_per_step", "most_battery_watts", "least_notice_seconds")
     list_filter = ("automatic",)
     list_select_related = ("site",)
     autocomplete_fields = ("site",)

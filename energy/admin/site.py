@@ -76,7 +76,7 @@ class GenerationAdmin(VersionAdmin):
 class BatteryAdmin(VersionAdmin):
     """Batteries."""
 
-    list_display = ("site", "starts_at", "power", "capacity", "note")
+    list_display = ("site", "starts_at", "power", "capacity", "reserve_percent", "note")
 
     @admin.display(description="power", ordering="watts")
     def power(self, row: Battery) -> str:

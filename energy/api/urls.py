@@ -3,6 +3,7 @@
 from django.urls import path
 
 from energy.api import cockpit, dispatch, feeds
+from energy.api.battery import SiteBattery
 from energy.api.ledger import LeaseEnergy
 
 COMMAND = "operations/power/commands/<str:id>"
@@ -12,6 +13,7 @@ urlpatterns = [
     path("operations/power", cockpit.Power.as_view(), name="api_operations_power"),
     path("operations/power/sites/<slug:slug>", cockpit.PowerOfSite.as_view(), name="api_operations_power_site"),
     path("operations/power/sites/<slug:slug>/event", dispatch.GridEvent.as_view(), name="api_operations_grid_event"),
+    path("operations/power/sites/<slug:slug>/battery", SiteBattery.as_view(), name="api_operations_battery"),
     path("operations/power/event/confirm", dispatch.ConfirmEvent.as_view(), name="api_operations_grid_event_confirm"),
     path(
         "operations/power/events/<str:id>/call-off",

@@ -49,8 +49,9 @@ class Telling(forms.Form):
         given: dict[str, Any] = super().clean() or {}
         if self.errors:
             return given
-        if self.feed.source == Feed.Source.MINERS:
-            self.add_error(None, "It is read from the site's miners. Tell a meter's figures to a feed of its own.")
+        if self.feed.is_read:
+            machines = "battery" if self.feed.source == Feed.Source.BATTERY else "miners"
+            self.add_error(None, f"It is read from the site's {machines}. Tell a meter's figures to a feed of its own.")
             return given
         if given.get("file"):
             self._read(given["file"])

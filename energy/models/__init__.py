@@ -2,6 +2,7 @@
 
 from energy.models.dispatch import Command, CommandTransition, PowerPlan, SitePolicy
 from energy.models.feeds import BY_METERS, Feed, FeedKind, Reading
+from energy.models.inverter import BatteryDialect, Inverter
 from energy.models.ledger import LeaseHour, Quality, SiteHour
 from energy.models.miner import Dialect, Miner, MinerClass, Outcome, Source
 from energy.models.site import Battery, Block, Generation, PowerContract, Tariff, flat
@@ -10,6 +11,7 @@ from energy.models.versions import SiteVersion
 __all__ = [
     "BY_METERS",
     "Battery",
+    "BatteryDialect",
     "Block",
     "Command",
     "CommandTransition",
@@ -17,6 +19,7 @@ __all__ = [
     "Feed",
     "FeedKind",
     "Generation",
+    "Inverter",
     "LeaseHour",
     "Miner",
     "MinerClass",

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pgtrigger
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
 
@@ -28,6 +29,14 @@ class SitePolicy(models.Model):
     classes: Any = models.ManyToManyField(
         MinerClass, blank=True, related_name="+", help_text="The only miners that may be told by itself."
     )
+    most_battery_watts = models.PositiveBigIntegerField(
+        default=0, help_text="The most that its battery may be told by itself to give or to take, watts; 0: nothing."
+    )
+    battery_reserve_percent = models.PositiveSmallIntegerField(
+        default=30,
+        validators=[MaxValueValidator(100)],
+        help_text="What it does by itself leaves so much in the battery, of what that can hold.",
+    )
     least_notice_seconds = models.PositiveIntegerField(
         default=0, help_text="A command waits for so long, and a person may still call it off."
     )
@@ -35,6 +44,9 @@ class SitePolicy(models.Model):
     class Meta:
         ordering = ["site"]
         verbose_name_plural = "site policies"
+        constraints = [
+            models.CheckConstraint(condition=Q(battery_reserve_percent__lte=100), name="policy_reserve_is_a_share"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.site}: {'automatic within limits' if self.automatic else 'proposals only'}"
@@ -80,8 +92,8 @@ class PowerPlan(models.Model):
 class Command(Stateful):
     """
     One thing that a site is told: how much its miners may draw, what its battery gives, which nodes that nobody has are
-    off, or a pause of one surplus lease. `target` is what, `before` what to go back to; it holds until `ends_at`, and
-    then the opposite is told.
+    off, or a pause of one surplus lease. `target` is what, `before` what to go back to (without watts, a battery's own
+    control); it holds until `ends_at`, and then the opposite is told, unless what was told ends by itself.
     """
 
     TRANSITIONS = COMMAND_TRANSITIONS
@@ -99,7 +111,7 @@ class Command(Stateful):
     why = models.CharField(max_length=300)
     inputs: Any = models.JSONField(help_text="What it was decided from: the plan, or the grid event.")
     target: Any = models.JSONField(
-        help_text="Watts at the plug by class of miners, of the battery; the nodes; or of the pause."
+        help_text="Watts at the plug by class of miners, of the battery (below 0: charged); the nodes; or of the pause."
     )
     before: Any = models.JSONField(default=dict)
     touches: Any = models.JSONField(default=list, help_text="Whom and what, in words.")

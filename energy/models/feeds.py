@@ -23,6 +23,7 @@ class FeedKind(models.TextChoices):
     WIND = "wind", "wind power, watts"
     CHARGING = "charging", "into the battery, watts"
     DISCHARGING = "discharging", "out of the battery, watts"
+    CHARGE = "charge", "charge of the battery, thousandths of what it can hold"
     EXPORTED = "exported", "sold to the grid, watts"
     MINING = "mining", "drawn by miners, watts"
     SOCKET = "socket", "drawn by one miner at its plug, watts"
@@ -38,6 +39,7 @@ class Feed(models.Model):
         MANUAL = "manual", "typed in or loaded from a file by staff"
         HTTP = "http", "asked for over HTTP"
         MINERS = "miners", "read from the site's miners"
+        BATTERY = "battery", "read from the site's battery"
 
     class Form(models.TextChoices):
         JSON = "json", "JSON"
@@ -104,6 +106,11 @@ class Feed(models.Model):
     def step(self) -> timedelta:
         """How long a value holds where its end is not told."""
         return timedelta(seconds=self.step_seconds)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is read from the site's own machines, and nobody tells it anything."""
+        return self.source in {self.Source.MINERS, self.Source.BATTERY}
 
     def is_stale(self, reading: "Reading", now: datetime) -> bool:
         """Whether the time of its last value has been over for longer than its age limit."""

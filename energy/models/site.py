@@ -183,6 +183,11 @@ class Battery(SiteVersion):
         default=60,
         help_text="For so long it must carry what is sold on it as firm: until supply is back or load moved.",
     )
+    reserve_percent = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MaxValueValidator(100)],
+        help_text="Of what it can hold: this much is never told to come out, by plans, grid events or people.",
+    )
 
     class Meta(SiteVersion.Meta):
         verbose_name_plural = "batteries"
@@ -192,6 +197,7 @@ class Battery(SiteVersion):
                 condition=models.Q(efficiency_permille__gte=1, efficiency_permille__lte=1000, hold_minutes__gte=1),
                 name="battery_is_possible",
             ),
+            models.CheckConstraint(condition=models.Q(reserve_percent__lte=100), name="battery_reserve_is_a_share"),
         ]
 
     def __str__(self) -> str:

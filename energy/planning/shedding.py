@@ -47,13 +47,14 @@ class SurplusLease:
 @dataclass(frozen=True)
 class Load:
     """What runs at a site apart from firm leases and the house. The battery's `spare_mw` is what it could discharge on
-    top of what it does, and `spare_mwh` how much of that it holds beyond what it keeps for its promises. Nodes on which
-    nobody is (`idle`) are switched off whole."""
+    top of what it does, `spare_mwh` how much of that it holds beyond its reserve, and `wear_usd_per_mwh` what giving a
+    MWh costs it. Nodes on which nobody is (`idle`) are switched off whole."""
 
     charging_mw: float = 0.0
     mining: tuple[Running, ...] = ()
     spare_mw: float = 0.0
     spare_mwh: float = 0.0
+    wear_usd_per_mwh: float = 0.0
     idle: tuple[Running, ...] = ()
     surplus: tuple[SurplusLease, ...] = ()
 
@@ -108,7 +109,8 @@ def _at_once(load: Load, hours: float) -> Iterator[Cut]:
     yield Cut(Use.CHARGING, "battery", load.charging_mw, 0.0, 0.0)
     for part in sorted(load.mining, key=lambda part: part.usd_per_mwh):
         yield Cut(Use.MINING, part.name, part.mw, 0.0, part.mw * part.usd_per_mwh * hours)
-    yield Cut(Use.BATTERY, "battery", min(load.spare_mw, load.spare_mwh / hours), 0.0, 0.0)
+    given = min(load.spare_mw, load.spare_mwh / hours)
+    yield Cut(Use.BATTERY, "battery", given, 0.0, given * hours * load.wear_usd_per_mwh)
 
 
 def _pauses(leases: Sequence[SurplusLease], *, mw: float, hours: float) -> Iterator[Cut]:

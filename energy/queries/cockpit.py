@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from energy.models import Command, FeedKind, PowerPlan
+from energy.queries.battery import BatteryNow, battery_now
 from energy.queries.standing import MEGA, THOUSAND, Standing, gpu_usd_per_mwh, standing
 from energy.states import COMMAND_OPEN
 from marketplace.models import Site
@@ -93,6 +94,7 @@ class Cockpit:
     stacks: Sequence[Stack]
     worth: Sequence[Worth]
     carbon: Carbon
+    battery: BatteryNow | None
     waiting: QuerySet[Command]
 
     @property
@@ -121,7 +123,9 @@ def cockpit(site: Site, *, now: datetime) -> Cockpit | None:
     here, plan = standing(site, now=now), newest_plans().get(site.pk)
     if here is None:
         return None
-    return Cockpit(here, plan, stacks(here, plan), worth(here, plan), carbon(here), open_commands(site))
+    return Cockpit(
+        here, plan, stacks(here, plan), worth(here, plan), carbon(here), battery_now(here), open_commands(site)
+    )
 
 
 def sites() -> QuerySet[Site]:

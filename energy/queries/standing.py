@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q, Sum
 
 from energy.economics import gpu_worth, mining_worth
-from energy.models import Feed, FeedKind, MinerClass, PowerContract, SiteHour, Tariff
+from energy.models import Battery, Feed, FeedKind, Inverter, MinerClass, PowerContract, SiteHour, Tariff
 from energy.queries.feeds import Told, told_at
 from energy.queries.firm import Supply, supply
 from leasing.models import Lease
@@ -15,7 +15,7 @@ from leasing.queries.standby import idle_watts
 from leasing.states import LeaseState
 from marketplace.models import PlanKind, Site
 
-MEGA, THOUSAND = 1_000_000, 1000
+MEGA, THOUSAND, HUNDRED = 1_000_000, 1000, 100
 STORED = "stored"  # the kind of an input that is no feed's: what the battery holds
 LEDGER_FRESH = timedelta(hours=4)  # it is written two hours late
 
@@ -49,6 +49,24 @@ class LeaseNow:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """Watt-hours in a site's battery, by whose word, and how old that is; 0 and None where nobody knows."""
+
+    wh: int
+    by: str
+    age: timedelta | None
+
+    @property
+    def input(self) -> dict[str, object]:
+        """For the record."""
+        age = None if self.age is None else int(self.age.total_seconds())
+        return {
+            "name": "Energy in the battery", "kind": STORED, "what": self.by.capitalize(),
+            "value": None if age is None else self.wh, "unit": "watt-hours", "age_seconds": age, "stale": age is None,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Standing:
     """A site now. `feeds` holds what was told by kind; what nobody told is in `missing`, in words."""
 
@@ -62,8 +80,8 @@ class Standing:
     firm: Sequence[LeaseNow]
     surplus: Sequence[LeaseNow]
     idle_watts: int  # at the meter, of nodes that no running lease has and that have power
-    stored_wh: int
-    stored_age: timedelta | None
+    stored: "Stored"
+    inverter: Inverter | None
     missing: Sequence[str] = field(default=())
 
     @property
@@ -75,6 +93,33 @@ class Standing:
         """What a feed says, None where it is not known or too old: a meter of yesterday is not believed."""
         row = self.feeds.get(kind)
         return None if row is None or row.stale else row.value
+
+    @property
+    def battery_watts(self) -> int:
+        """What its battery gives, below 0 what it is charged with, as far as meters tell."""
+        return self.sources["discharging"] - self.uses["charging"]
+
+    @property
+    def reserve_wh(self) -> int:
+        """What the battery keeps in any case."""
+        battery = self.supply.battery
+        return battery.watt_hours * battery.reserve_percent // HUNDRED if battery else 0
+
+    @property
+    def kept_wh(self) -> int:
+        """That, or the more that would carry all that is promised for as long as it must, should the worst happen."""
+        battery = self.supply.battery
+        if not battery:
+            return 0
+        promised = self.contract.house_watts + sum(row.watts for row in (*self.firm, *self.surplus))
+        short = min(max(promised - self.secure_watts, 0), battery.watts)
+        needed = short * battery.hold_minutes * THOUSAND // (60 * battery.efficiency_permille)
+        return max(self.reserve_wh, needed)
+
+    @property
+    def secure_watts(self) -> int:
+        """The import that stays when the site loses its largest supply, or the grid sheds load."""
+        return min(self.contract.interconnect_watts - self.contract.largest_supply_watts, self.supply.grid_watts)
 
     @property
     def usd_per_mwh(self) -> float | None:
@@ -121,12 +166,7 @@ class Standing:
         """Every figure with its age, for the record."""
         rows = {row.feed.pk: row for row in (self.price, *self.feeds.values()) if row}
         shown = [_input(row) for row in rows.values()]
-        age = None if self.stored_age is None else int(self.stored_age.total_seconds())
-        held = None if age is None else self.stored_wh
-        stored = {"name": "Energy in the battery", "kind": STORED, "what": "By the ledger", "value": held}
-        battery: list[dict[str, object]] = (
-            [{**stored, "unit": "watt-hours", "age_seconds": age, "stale": age is None}] if self.supply.battery else []
-        )
+        battery: list[dict[str, object]] = [self.stored.input] if self.supply.battery else []
         unknown = {"kind": "", "what": "", "value": None, "unit": "", "age_seconds": None, "stale": True}
         missing: list[dict[str, object]] = [{"name": name, **unknown} for name in self.missing]
         return [*shown, *battery, *missing]
@@ -139,20 +179,18 @@ def standing(site: Site, *, now: datetime) -> Standing | None:
         return None
     tariff = Tariff.objects.filter(site=site).in_force(now).select_related("feed").first()
     price = next(iter(told_at([tariff.feed], now=now)), None) if tariff and tariff.feed else None
-    feeds = _feeds(site, now)
+    inverter = Inverter.objects.filter(site=site).first()
+    feeds = _feeds(site, inverter, now)
     hash_price = feeds.get(FeedKind.HASH_PRICE)
     usd = hash_price.value / MEGA if hash_price and hash_price.value is not None else None
     leases = list(_leases(site, found.contract))
-    hour = SiteHour.objects.filter(site=site).order_by("-starts_at").first()
-    age = now - hour.starts_at - timedelta(hours=1) if hour else None
-    known = bool(hour and age is not None and age < LEDGER_FRESH)
     return Standing(
         site=site, at=now, supply=found, tariff=tariff, price=price, feeds=feeds,
         classes=list(_classes(site, usd, found.contract)),
         firm=[row for row in leases if row.lease.offer.plan.kind != PlanKind.SURPLUS],
         surplus=[row for row in leases if row.lease.offer.plan.kind == PlanKind.SURPLUS],
         idle_watts=idle_watts(site=site) * found.contract.gpu_pue_permille // THOUSAND,
-        stored_wh=hour.battery_wh if hour and known else 0, stored_age=age if known else None,
+        stored=_stored(site, found.battery, feeds.get(FeedKind.CHARGE), now), inverter=inverter,
         missing=list(_missing(tariff, price, usd)),
     )  # fmt: skip
 
@@ -166,12 +204,29 @@ def _missing(tariff: Tariff | None, price: Told | None, hash_usd: float | None) 
         yield "no hash price was ever told"
 
 
-def _feeds(site: Site, now: datetime) -> dict[str, Told]:
-    """By kind: the site's own before its zone's, that before the world's; what was told last of equals."""
+def _stored(site: Site, battery: Battery | None, charge: Told | None, now: datetime) -> Stored:
+    """By what the battery says of its charge, if that is fresh; else by the ledger of hours; else there is nothing."""
+    if battery and charge and charge.value is not None and not charge.stale:
+        return Stored(battery.watt_hours * charge.value // THOUSAND, "by its charge", charge.age)
+    hour = SiteHour.objects.filter(site=site).order_by("-starts_at").first()
+    age = now - hour.starts_at - timedelta(hours=1) if hour else None
+    known = hour is not None and age is not None and age < LEDGER_FRESH
+    return Stored(hour.battery_wh if hour and known else 0, "by the ledger", age if known else None)
+
+
+def _feeds(site: Site, inverter: Inverter | None, now: datetime) -> dict[str, Told]:
+    """By kind: the site's own before its zone's, that before the world's; of equals what is fresh, and a meter before
+    the battery's own word."""
     ours = Q(site=site) | Q(site=None, grid_zone=site.grid_zone_id) | Q(site=None, grid_zone=None)
-    rows = told_at(Feed.objects.filter(ours, forecast=False).exclude(kind=FeedKind.PRICE).order_by("pk"), now=now)
-    rows.sort(key=lambda row: (row.feed.site_id is not None, row.feed.grid_zone_id is not None, not row.stale))
+    feeds = Feed.objects.filter(ours, forecast=False).exclude(kind=FeedKind.PRICE).order_by("pk")
+    rows = told_at(feeds if inverter else feeds.exclude(source=Feed.Source.BATTERY), now=now)
+    rows.sort(key=_rank)
     return {row.feed.kind: row for row in rows}
+
+
+def _rank(row: Told) -> tuple[bool, bool, bool, bool]:
+    feed = row.feed
+    return feed.site_id is not None, feed.grid_zone_id is not None, not row.stale, feed.source != Feed.Source.BATTERY
 
 
 def _input(row: Told) -> dict[str, object]:

@@ -20,6 +20,20 @@ def mw(watts: int | None) -> str:
 
 
 @register.filter
+def mwh(watt_hours: int) -> str:
+    """Watt-hours as megawatt-hours: 15500000 -> "15.500 MWh"."""
+    return f"{watt_hours / 1e6:,.3f}{NBSP}MWh"
+
+
+@register.filter
+def battery_mw(watts: int | None) -> str:
+    """A battery's watts, with the way they go: -2000000 -> "takes 2.000 MW"."""
+    if watts is None:
+        return "not known"
+    return f"{'gives' if watts > 0 else 'takes'}{NBSP}{mw(abs(watts))}" if watts else "rests"
+
+
+@register.filter
 def megawatts(amount: float) -> str:
     """MW of a plan."""
     return mw(round(amount * 1e6))
@@ -55,7 +69,7 @@ def told(value: int | None, kind: str) -> str:
         return f"{format_micros(value)}/PH/day"
     if kind == FeedKind.CARBON:
         return f"{value / 1000:,.1f}{NBSP}g/kWh"
-    if kind == FeedKind.RENEWABLE:
+    if kind in {FeedKind.RENEWABLE, FeedKind.CHARGE}:
         return f"{value / 10:.1f}{NBSP}%"
     if kind == STORED:
         return f"{value / MEGAWATT:,.3f}{NBSP}MWh"

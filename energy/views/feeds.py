@@ -11,7 +11,6 @@ from accounts.views import operator_allowed
 from energy import operations
 from energy.access import MAY_LOOK, MAY_TELL
 from energy.forms import Telling
-from energy.models import Feed
 from energy.queries.feeds import all_feeds, told_at, value_at
 
 READINGS_SHOWN = 48
@@ -30,7 +29,7 @@ def feed_list(request: HttpRequest) -> HttpResponse:
 def feed(request: HttpRequest, id: str) -> HttpResponse:
     """One input, its last readings, and a form to tell more."""
     found, moment = get_object_or_404(all_feeds(), public_id=id), now()
-    may_tell = may_operate(request.user, MAY_TELL) and found.source != Feed.Source.MINERS
+    may_tell = may_operate(request.user, MAY_TELL) and not found.is_read
     form = Telling(request.POST or None, request.FILES or None, feed=found)
     if request.method == "POST" and not may_tell:
         raise PermissionDenied(f"Telling a feed takes the permission {MAY_TELL}.")

@@ -43,7 +43,7 @@ KINDS = {
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
         api_operations_feeds api_operations_feed_readings
         power_feeds power_feed power power_site power_event power_command
-        api_operations_power api_operations_power_site
+        api_operations_power api_operations_power_site api_operations_battery
         api_operations_grid_event api_operations_grid_event_confirm api_operations_grid_event_call_off
         api_operations_commands api_operations_command api_operations_command_approve api_operations_command_decline
         api_operations_command_undo

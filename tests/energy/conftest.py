@@ -6,9 +6,22 @@ from typing import Any
 
 import pytest
 
+from energy.batteries.fake import BATTERIES, Cells
 from energy.commanding import Limits
 from energy.miners.fake import MACHINES, Machine
-from energy.models import Battery, Dialect, Feed, FeedKind, Generation, Miner, MinerClass, PowerContract, Reading
+from energy.models import (
+    Battery,
+    BatteryDialect,
+    Dialect,
+    Feed,
+    FeedKind,
+    Generation,
+    Inverter,
+    Miner,
+    MinerClass,
+    PowerContract,
+    Reading,
+)
 from marketplace.models import Site
 from tests import factories
 from tests.factories import NOON
@@ -23,10 +36,12 @@ WATTS, STANDBY = 3500, 50
 
 @pytest.fixture(autouse=True)
 def memory() -> Iterator[None]:
-    """Every fake miner is new."""
-    MACHINES.clear()
+    """Every fake miner and battery is new."""
+    for known in (MACHINES, BATTERIES):
+        known.clear()
     yield
-    MACHINES.clear()
+    for known in (MACHINES, BATTERIES):
+        known.clear()
 
 
 @pytest.fixture
@@ -44,8 +59,15 @@ def a_contract(site: Site, *, starts_at: datetime = LONG_AGO, **fields: Any) -> 
 
 
 def a_battery(site: Site, *, starts_at: datetime = LONG_AGO, **fields: Any) -> Battery:
-    usual = {"watts": 4 * MW, "watt_hours": 8 * MW, "efficiency_permille": 1000, "note": "tests"}
+    usual = {"watts": 4 * MW, "watt_hours": 8 * MW, "efficiency_permille": 1000, "reserve_percent": 0, "note": "tests"}
     return Battery.objects.create(site=site, starts_at=starts_at, **{**usual, **fields})
+
+
+def a_steered_battery(site: Site, *, watts: int = 20_000, hours: int = 2, **fields: Any) -> Cells:
+    """One with a driver, half full; what stands behind it."""
+    a_battery(site, watts=watts, watt_hours=watts * hours, **fields)
+    row = Inverter.objects.create(site=site, dialect=BatteryDialect.FAKE, address="10.1.0.1")
+    return BATTERIES.setdefault((row.address, row.port), Cells(most=watts))
 
 
 def some_sun(site: Site, **fields: Any) -> Generation:

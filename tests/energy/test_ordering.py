@@ -287,7 +287,7 @@ def test_leases_that_the_plan_does_not_power_are_proposed_to_a_person_the_cheape
     plan_due(now=NOON)
     (made,) = Command.objects.filter(kind="surplus")
     assert (made.lease, made.state) == (cheap, S.PROPOSED)
-    assert made.outcome == {"waits": "Only miners are told without a person."}
+    assert made.outcome == {"waits": "Only miners and the battery are told without a person."}
     begins_at = datetime.fromisoformat(made.target["begins_at"])
     assert begins_at >= NOON + ordering.DECIDE + HOUR, "whoever approves in time keeps the notice"
     ordering.approve(command=made, actor=STAFF, now=NOON + 14 * MINUTE)

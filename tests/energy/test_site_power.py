@@ -9,14 +9,14 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import Event
-from energy.models import Battery, Feed, Generation, Miner, PowerContract, Reading, Tariff
+from energy.models import Battery, Feed, Generation, Inverter, Miner, PowerContract, Reading, Tariff
 from marketplace.models import Region, Site
 from tests import factories
 from tests.energy.conftest import LONG_AGO, MW, a_battery, a_contract, a_feed, some_sun, told
 from tests.factories import NOON
 
 pytestmark = pytest.mark.django_db
-PAGES = ("powercontract", "tariff", "generation", "battery", "feed", "reading")
+PAGES = ("powercontract", "tariff", "generation", "battery", "inverter", "feed", "reading")
 
 
 def test_the_newest_that_has_begun_is_in_force_for_each_site_and_kind(site: Site) -> None:
@@ -57,7 +57,8 @@ def test_every_page_of_the_admin_opens_and_nothing_of_the_past_can_be_added(staf
         assert staff_browser.get(f"/admin/energy/{page}/").status_code == 200, page
     filled = {
         "site": site.pk, "starts_at_0": "2020-01-01", "starts_at_1": "00:00", "watts": 5 * MW, "watt_hours": 10 * MW,
-        "efficiency_permille": 940, "wear_micros_per_mwh": 0, "hold_minutes": 60, "note": "meter plate",
+        "efficiency_permille": 940, "wear_micros_per_mwh": 0, "hold_minutes": 60,
+        "reserve_percent": 10, "note": "meter plate",
     }  # fmt: skip
     refused = staff_browser.post("/admin/energy/battery/add/", filled)
     assert b"Choose a start after now" in refused.content
@@ -69,6 +70,7 @@ def test_every_page_of_the_admin_opens_and_nothing_of_the_past_can_be_added(staf
 
 def test_the_example_gives_every_site_power_once_and_says_that_it_is_one(site: Site, settings: Settings) -> None:
     settings.EMBEDDED, settings.MINER_NETWORKS = True, ["127.80.0.0/16"]
+    settings.EXAMPLE_BATTERY = "127.82.0.1:4301"
     edge = factories.a_site("naivasha")
     Site.objects.filter(pk=edge.pk).update(kind="edge", region=Region.EAST_AFRICA, power_kw=2500)
     for port in (4201, 4202):
@@ -82,4 +84,5 @@ def test_the_example_gives_every_site_power_once_and_says_that_it_is_one(site: S
     assert Feed.objects.get(slug="hash-price").readings.count() == 2
     last = Miner.objects.order_by("name").last()
     assert last and (last.site, last.name, last.address, last.port) == (site, "A-02-12", "127.80.0.32", 4202)
+    assert (Inverter.objects.get().site, Inverter.objects.get().port) == (site, 4301)
     assert (Miner.objects.count(), last.miner_class.watts) == (32, 3068)

@@ -9,13 +9,14 @@ import pytest
 from django.db import connection, models
 
 from accounts.models import Event
-from energy import carrying_out, curtailing, dispatching, ordering
+from energy import carrying_out, curtailing, dispatching, ordering, storing
 from energy.dispatching import plan_due, plan_site
-from energy.models import Command, PowerPlan, Reading
+from energy.models import Command, Inverter, PowerPlan, Reading
 from energy.queries.standing import standing
 from energy.states import CommandState as S
 from marketplace.models import Site
 from tests import factories
+from tests.energy.conftest import a_steered_battery
 from tests.energy.conftest import memory as memory
 from tests.energy.dispatched import a_planned_site
 from tests.factories import HOUR, NOON
@@ -84,6 +85,30 @@ def test_without_the_guarded_update_many_workers_have_one_command(
 def test_one_worker_of_many_has_it(proposal: Command) -> None:
     ordering.approve(command=proposal, actor=STAFF, now=NOON)
     assert sorted(map(str, takes(proposal))) == ["False"] * (AT_ONCE - 1) + ["True"]
+
+
+def steered(site: Site) -> list[tuple[str, int]]:
+    """What a battery is told when so many workers carry out the same command."""
+    a_planned_site(site)
+    battery, wish = a_steered_battery(site), storing.command
+    here = standing(site, now=NOON)
+    assert here is not None
+    told = ordering.Wish(**wish(here, 5_000, NOON, NOON + HOUR), why="a race", due_at=NOON, ends_at=NOON + HOUR)
+    ordering.order(site=site, wish=told, inputs={}, actor=STAFF, now=NOON)
+    rows = [Command.objects.get() for _ in range(AT_ONCE)]
+    together(AT_ONCE, lambda number: carrying_out.carry_out(command=rows[number], now=NOON))
+    return battery.said
+
+
+def test_without_the_guarded_update_a_battery_is_told_by_many(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as loose:
+        loose.setattr(carrying_out, "take", lambda **_: True)
+        assert steered(site).count(("set", 5_000)) >= AT_ONCE
+
+
+def test_of_many_workers_one_tells_a_battery(site: Site) -> None:
+    assert steered(site) == [("set", 5_000)]
+    assert Inverter.objects.get().epoch == 1
 
 
 def approvals(command: Command) -> list[object]:

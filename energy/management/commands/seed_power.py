@@ -23,6 +23,7 @@ from energy.models import (
     Feed,
     FeedKind,
     Generation,
+    Inverter,
     MinerClass,
     PowerContract,
     Reading,
@@ -52,7 +53,7 @@ HASH_PRICES = {datetime(2026, 1, 12, tzinfo=UTC): "39.53", datetime(2026, 1, 31,
 class Command(BaseCommand):
     """The example. Refuses to run outside the embedded system: what a real site may draw is for its operator to say."""
 
-    help = "Give the catalogue's sites example contracts, tariffs, sun, batteries, and the hub its miners."
+    help = "Give the catalogue's sites example contracts, tariffs, sun, batteries, and the hub miners and a battery."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.EMBEDDED:
@@ -65,6 +66,8 @@ class Command(BaseCommand):
                 give_power(site, now())
             if settings.EXAMPLE_MINERS:
                 give_miners(Site.objects.get(kind=Site.Kind.HUB), settings.EXAMPLE_MINERS, now())
+            if settings.EXAMPLE_BATTERY:
+                give_driver(Site.objects.get(kind=Site.Kind.HUB), settings.EXAMPLE_BATTERY)
             write_windows(now=now())
         self.stdout.write(f"Power: an example for {len(sites)} sites.")
 
@@ -131,6 +134,12 @@ def give_miners(site: Site, example: str, at: datetime) -> None:
         for place, kind in enumerate(kinds)
     ]
     take_fleet(site=site, text="\n".join(["name,class,address,port", *rows]), actor="system:seed_power", now=at)
+
+
+def give_driver(site: Site, example: str) -> None:
+    """The stand-in of the hub's battery at `address:port`; again after a restart, when the port may be another one."""
+    address, port = example.rsplit(":", 1)
+    Inverter.objects.update_or_create(site=site, defaults={"address": address, "port": int(port)})
 
 
 def _prices(site: Site, at: datetime) -> Feed:

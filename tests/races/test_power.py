@@ -33,16 +33,37 @@ def offer() -> Offer:
     return offer
 
 
+LOCK = "    PERFORM pg_advisory_xact_lock(1195787346, place::int);"
+TAKE = "FUNCTION leasing_take_power("
+# Whoever has looked goes on only when one more has looked than there is power for.
+MEETING = f"""
+    CREATE SEQUENCE have_looked;
+    CREATE OR REPLACE FUNCTION leasing_take_power(
+        wanted_offer bigint, nodes int, wanted tstzrange, but bigint
+    ) RETURNS timestamptz LANGUAGE plpgsql AS $$
+    DECLARE
+        seen timestamptz := take_unguarded(wanted_offer, nodes, wanted, but);
+    BEGIN
+        PERFORM nextval('have_looked');
+        WHILE (SELECT last_value FROM have_looked) <= {ENOUGH_FOR} LOOP
+            PERFORM pg_sleep(0.005);
+        END LOOP;
+        RETURN seen;
+    END
+    $$
+"""
+
+
 @pytest.fixture
 def no_guard() -> Iterator[None]:
     """The same function without its lock."""
     functions = Path(calendar.__file__).with_name("power.sql").read_text()
-    lock = "    PERFORM pg_advisory_xact_lock(1195787346, place::int);"
-    assert lock in functions
+    assert LOCK in functions and TAKE in functions
     with connection.cursor() as cursor:
-        cursor.execute(functions.replace(lock, "    PERFORM pg_sleep(0.01);"))  # the others' orders are as slow as ever
+        cursor.execute(functions.replace(LOCK, "").replace(TAKE, "FUNCTION take_unguarded(") + MEETING)
     yield
     with connection.cursor() as cursor:
+        cursor.execute("DROP SEQUENCE have_looked; DROP FUNCTION take_unguarded")
         cursor.execute(functions)
 
 

@@ -17,6 +17,7 @@ FAMILIES = {
     "credit_note": "Credit notes",
     "plan": "Plans: terms that will change",
     "organization": "The organization: its name, limits, tax id, standing",
+    "tax": "Tax: an address that is not found",
     "ssh_key": "SSH keys added and removed",
     "token": "API tokens made and revoked",
     "webhook_endpoint": "Webhook endpoints: added, changed, switched off",

@@ -19,7 +19,7 @@ BASE = "/api/v1/webhook-endpoints"
 GOOD = {"url": "https://hooks.example/x", "kinds": ["lease.*", "wallet.empty"]}
 # Families of events that are the operator's, and never an organization's.
 OPERATORS = {
-    "adjustment", "closing", "dispute", "enrolment", "feed", "ledger", "metered", "miners", "node", "power",
+    "adjustment", "battery", "closing", "dispute", "enrolment", "feed", "ledger", "metered", "miners", "node", "power",
     "power_command", "promise", "site",
 }  # fmt: skip
 

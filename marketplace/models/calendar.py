@@ -30,6 +30,12 @@ class NodeCalendar(models.Model):
     node = models.OneToOneField(Node, primary_key=True, on_delete=models.PROTECT, related_name="calendar")
     pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="+")
     busy = TimeMultiRangeField(default=TimestamptzMultirange)
+    longest_gap = models.GeneratedField(
+        expression=models.Func(models.F("busy"), function="longest_gap"),
+        output_field=models.DurationField(),
+        db_persist=True,
+        help_text="Between two of these periods.",
+    )
     held = DateTimeRangeField(null=True, blank=True, help_text="What a quote holds, cleaning included.")
     held_until = models.DateTimeField(null=True, blank=True, help_text="For so long nobody else can take it.")
     held_for = models.CharField(max_length=MAX_LENGTH, blank=True, help_text="The quote's public id.")

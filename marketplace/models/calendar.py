@@ -36,9 +36,14 @@ class NodeCalendar(models.Model):
         db_persist=True,
         help_text="Between two of these periods.",
     )
+    not_firm = TimeMultiRangeField(
+        default=TimestamptzMultirange,
+        help_text="The part of `busy` that takes no firm power of the site: surplus leases, and maintenance.",
+    )
     held = DateTimeRangeField(null=True, blank=True, help_text="What a quote holds, cleaning included.")
     held_until = models.DateTimeField(null=True, blank=True, help_text="For so long nobody else can take it.")
     held_for = models.CharField(max_length=MAX_LENGTH, blank=True, help_text="The quote's public id.")
+    held_firm = models.BooleanField(default=True, help_text="Whether an order of the quote takes firm power.")
 
     class Meta:
         indexes = [

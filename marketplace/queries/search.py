@@ -25,7 +25,8 @@ class OfferRow:
     nodes: int  # as many are wanted
     free: int
     more_free: bool  # than `free`, which a search counts no further
-    free_from: datetime | None  # when enough nodes are free; None if not within 60 days
+    power_short: bool  # more nodes are free, enough for the wish, but their site has sold its firm power
+    free_from: datetime | None  # when enough nodes are free, and have power; None if not within 60 days
     nodes_total: int  # in stock, free or not
 
     @property
@@ -82,6 +83,7 @@ def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[Offe
             nodes=criteria.nodes,
             free=hit.free,
             more_free=hit.more_free,
+            power_short=hit.power_short,
             free_from=start,
             nodes_total=totals[hit.pool_id],
         )

@@ -12,7 +12,7 @@ import marketplace.models.calendar
 
 QUERIES = Path(__file__).parent.parent / "queries"
 FREE, POWER = [(QUERIES / name).read_text() for name in ("free.sql", "power.sql")]
-NO_POWER = "DROP FUNCTION site_powers, site_short_of_power, site_firm_power;"
+NO_POWER = "DROP FUNCTION site_powers, site_short_of_power, site_surely_powers, site_firm_power;"
 
 
 class Migration(migrations.Migration):

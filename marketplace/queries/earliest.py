@@ -1,4 +1,4 @@
-"""The first moment at which enough nodes of a pool are free side by side: four statements at most for many pools."""
+"""The first moment at which enough nodes of a pool are free side by side: five statements at most for many pools."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ def earliest(*, searches: Sequence[Search], nodes: int, now: datetime) -> dict[i
     For each search, the first start from the wished one on at which `nodes` nodes are free for as long as wished.
 
     Those that have none within 60 days are left out. Most have one within days, so that is looked at first; for the
-    others no later than where as many nodes have nothing booked any more, unless the site's power is limited.
+    others up to where as many nodes have nothing booked any more: by then there is one, unless power is short.
     """
     found: dict[int, datetime] = {}
     for look in LOOKS:
@@ -37,12 +37,14 @@ def earliest(*, searches: Sequence[Search], nodes: int, now: datetime) -> dict[i
         by = _free_for_good(left, nodes, now)
         could = [search for search in left if search.key in by]
         found |= _starts(could, [by[search.key] for search in could], nodes, now)
+        dark = [it for it in could if it.key not in found and by[it.key] < it.window.starts_at + HORIZON]
+        found |= _starts(dark, [search.window.starts_at + HORIZON for search in dark], nodes, now)
     return found
 
 
 def _starts(searches: Sequence[Search], until: Sequence[datetime], nodes: int, now: datetime) -> dict[int, datetime]:
     """Those of the starts that are in `until`, of each search, or before."""
-    return _asked(STARTS, searches, until=until, nodes=nodes, now=now)
+    return _asked(STARTS, searches, until=until, nodes=nodes, now=now) if searches else {}
 
 
 def _free_for_good(searches: Sequence[Search], nodes: int, now: datetime) -> dict[int, datetime]:
@@ -106,14 +108,9 @@ STARTS = """
     SELECT key, min(at) FROM side_by_side WHERE nodes >= %(nodes)s AND change = 1 GROUP BY key
 """
 FREE_FOR_GOOD = """
-    SELECT key,
-           CASE WHEN firm AND EXISTS (
-                     SELECT FROM marketplace_pool AS pool
-                       JOIN marketplace_powerwindow AS win ON win.site_id = pool.site_id WHERE pool.id = wish.pool_id)
-                THEN wish.starts_at + %(horizon)s::interval
-                ELSE least(for_good.moment + step * interval '1 second', wish.starts_at + %(horizon)s::interval) END
-      FROM unnest(%(keys)s::bigint[], %(pools)s::bigint[], %(starts)s::timestamptz[], %(steps)s::int[],
-                  %(firm)s::bool[]) AS wish (key, pool_id, starts_at, step, firm)
+    SELECT key, least(for_good.moment + step * interval '1 second', wish.starts_at + %(horizon)s::interval)
+      FROM unnest(%(keys)s::bigint[], %(pools)s::bigint[], %(starts)s::timestamptz[], %(steps)s::int[])
+                   AS wish (key, pool_id, starts_at, step)
      CROSS JOIN LATERAL (
            SELECT greatest(wish.starts_at, node_free_for_good(calendar, node, %(now)s::timestamptz)) AS moment
              FROM marketplace_nodecalendar AS calendar JOIN marketplace_node AS node ON node.id = calendar.node_id

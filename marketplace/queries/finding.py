@@ -155,7 +155,8 @@ FIND = """
                         WHERE win.site_id = site.id AND win.period && wish.period)
                   THEN idle.nodes
                   ELSE site_powers(site.id, kind.power_w, idle.nodes, wish.period, '', %(now)s::timestamptz)
-                  END AS nodes) AS free
+                  END AS nodes
+           OFFSET 0) AS free  -- counted once, wherever it is asked for
      WHERE (NOT plan.private OR EXISTS (
            SELECT FROM marketplace_planaccess AS access
             WHERE access.plan_id = plan.id AND access.organization_id = %(organization)s::bigint))

@@ -62,7 +62,8 @@ def find(*, criteria: Criteria, now: datetime, sort: str = Sort.PRICE) -> list[H
 
     Free nodes are counted up to ten, or as many as are wanted; all of them only where they decide the order.
     """
-    fitting = {plan: terms for plan, terms in all_terms(at=now).items() if criteria.fits(terms, now)}
+    sold = all_terms(at=now, plan=criteria.plan)
+    fitting = {plan: terms for plan, terms in sold.items() if criteria.fits(terms, now)}
     counted = None if sort == Sort.FREE else max(criteria.nodes, COUNTED)
     hits = hits_of(criteria.asked(), criteria=criteria, plans=fitting, now=now, counted=counted, that_could_serve=True)
     return sorted((hit for hit in hits if criteria.affords(hit.micros)), key=lambda hit: _place(hit, criteria, sort))

@@ -38,8 +38,14 @@ RULES = (
         """
         SELECT 'calendar of node ' || calendar.node_id
           FROM marketplace_nodecalendar AS calendar
-         WHERE calendar.busy <> coalesce((SELECT range_agg(period) FROM leasing_claim AS live
-                                           WHERE live.node_id = calendar.node_id AND live.released_at IS NULL), '{}')
+         WHERE (calendar.busy, calendar.not_firm) <> (
+               SELECT coalesce(range_agg(live.period), '{}'),
+                      coalesce(range_agg(live.period) FILTER (WHERE plan.kind IS NULL OR plan.kind = 'surplus'), '{}')
+                 FROM leasing_claim AS live
+                 LEFT JOIN leasing_lease AS lease ON lease.id = live.lease_id
+                 LEFT JOIN marketplace_offer AS offer ON offer.id = lease.offer_id
+                 LEFT JOIN marketplace_plan AS plan ON plan.id = offer.plan_id
+                WHERE live.node_id = calendar.node_id AND live.released_at IS NULL)
         """,
     ),
     Rule(

@@ -155,6 +155,8 @@ def _hold(price: Price) -> Price:
         return replace(price, quote=keeping.hold_nodes(quote=price.quote, now=price.now))
     except keeping.CannotHold as refused:
         return replace(price, refusal=str(refused))
+    except PowerTaken as short:
+        return replace(price, refusal=f"{short} None is held.")
     except NodesTaken:
         return replace(price, refusal="Not all of the nodes are free for this period, and so none is held.")
     except (checkout.QuoteUsed, checkout.QuoteExpired):

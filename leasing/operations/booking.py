@@ -172,7 +172,7 @@ def _confirmed(lease: Lease, actor: str, now: datetime) -> Event:
 
 def _taken(lease: Lease, wanted: Window) -> NodesTaken:
     offer, nodes, now = lease.offer, lease.node_count, lease.created_at
-    if short := shortage(offer=offer, nodes=nodes, window=wanted):
+    if short := shortage(offer=offer, nodes=nodes, window=wanted, now=now):
         return PowerTaken(short)
     free = free_nodes(window=wanted, now=now).filter(pool=offer.pool_id)
     scattered = lease.same_fabric and free.count() >= nodes
@@ -181,7 +181,7 @@ def _taken(lease: Lease, wanted: Window) -> NodesTaken:
 
 def no_power(*, offer: Offer, nodes: int, window: Window, now: datetime) -> NodesTaken:
     """The refusal, with the site's limit and when more is free; as `nodes_taken` if that has changed meanwhile."""
-    short = shortage(offer=offer, nodes=nodes, window=window)
+    short = shortage(offer=offer, nodes=nodes, window=window, now=now)
     return PowerTaken(short) if short else nodes_taken(offer=offer, nodes=nodes, starts_at=window.starts_at, now=now)
 
 

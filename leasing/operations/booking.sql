@@ -1,5 +1,5 @@
 -- How nodes are taken, and how an order is written down: the one statement of leasing/operations/booking.py, installed
--- by a migration. Whoever changes this file adds a migration that installs it again, as 0013_booking does.
+-- by a migration. Whoever changes this file adds a migration that installs it again, as 0022_search does.
 --
 -- Each statement of these functions sees what was committed before it began: what a wait for a lock was for is seen
 -- by the next one. Locks are taken on calendars with node ids ascending, and let go by the end of a block that failed.
@@ -126,6 +126,22 @@ BEGIN
 END
 $$;
 
+-- Writes the calendars of locked nodes anew from their live claims.
+CREATE OR REPLACE FUNCTION leasing_write_calendars(nodes bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE marketplace_nodecalendar AS calendar
+       SET (busy, not_firm) = (
+           SELECT coalesce(range_agg(live.period), '{}'),
+                  coalesce(range_agg(live.period) FILTER (WHERE plan.kind IS NULL OR plan.kind = 'surplus'), '{}')
+             FROM leasing_claim AS live
+             LEFT JOIN leasing_lease AS lease ON lease.id = live.lease_id
+             LEFT JOIN marketplace_offer AS offer ON offer.id = lease.offer_id
+             LEFT JOIN marketplace_plan AS plan ON plan.id = offer.plan_id
+            WHERE live.node_id = calendar.node_id AND live.released_at IS NULL)
+     WHERE calendar.node_id = ANY (nodes);
+END
+$$;
+
 -- Lets go of a lease's nodes, whose calendars are locked: `busy` is what is still claimed.
 CREATE OR REPLACE FUNCTION leasing_release(
     wanted_lease bigint, nodes bigint[], moment timestamptz
@@ -133,10 +149,7 @@ CREATE OR REPLACE FUNCTION leasing_release(
 BEGIN
     UPDATE leasing_claim SET released_at = moment
      WHERE lease_id = wanted_lease AND node_id = ANY (nodes) AND released_at IS NULL;
-    UPDATE marketplace_nodecalendar AS calendar
-       SET busy = coalesce((SELECT range_agg(period) FROM leasing_claim AS live
-                             WHERE live.node_id = calendar.node_id AND live.released_at IS NULL), '{}')
-     WHERE calendar.node_id = ANY (nodes);
+    PERFORM leasing_write_calendars(nodes);
 END
 $$;
 
@@ -194,6 +207,9 @@ DECLARE
     together boolean := lease ->> 'same_fabric';
     taken tstzrange := wanted;
     enough timestamptz;
+    surplus boolean := plan.kind = 'surplus'
+        FROM marketplace_offer AS offer JOIN marketplace_plan AS plan ON plan.id = offer.plan_id
+        WHERE offer.id = (lease ->> 'offer_id')::bigint;
 BEGIN
     IF quote <> '' THEN  -- its hold may have lapsed, or a node have broken down: others will do then
         nodes := leasing_lock_nodes(pool, size, wanted, quote, moment, 'own', '', false, true);
@@ -210,7 +226,7 @@ BEGIN
     IF horizon <> wanted THEN
         taken := tstzrange(lower(wanted), leasing_reach(nodes, lower(wanted), upper(horizon), quote, moment));
     END IF;
-    enough := leasing_take_power((lease ->> 'offer_id')::bigint, size, taken, NULL);
+    enough := leasing_take_power((lease ->> 'offer_id')::bigint, size, taken, quote, moment);
     IF enough < upper(wanted) THEN
         nodes := NULL;
         RETURN;
@@ -226,7 +242,10 @@ BEGIN
       FROM jsonb_populate_recordset(NULL::leasing_leasekey, keys) AS key;
     INSERT INTO leasing_claim (node_id, lease_id, period)
     SELECT node.id, leasing_order.lease_id, taken FROM unnest(nodes) AS node (id);
-    UPDATE marketplace_nodecalendar SET busy = busy + tstzmultirange(taken) WHERE node_id = ANY (nodes);
+    UPDATE marketplace_nodecalendar
+       SET busy = busy + tstzmultirange(taken),
+           not_firm = CASE WHEN surplus THEN not_firm + tstzmultirange(taken) ELSE not_firm END
+     WHERE node_id = ANY (nodes);
     IF quote <> '' THEN
         UPDATE marketplace_nodecalendar SET held = NULL, held_until = NULL, held_for = ''
          WHERE node_id = ANY (nodes) AND held_for = quote;

@@ -14,12 +14,7 @@ from marketplace.queries import Window, is_held
 
 BLOCKING_TRIES = 5
 # A claim is released when its node is clean again, so that neither this nor `busy` grows with what is past.
-REFRESH = """
-    UPDATE marketplace_nodecalendar AS calendar
-       SET busy = coalesce((SELECT range_agg(period) FROM leasing_claim AS live
-                             WHERE live.node_id = calendar.node_id AND live.released_at IS NULL), '{}')
-     WHERE calendar.node_id = ANY(%s)
-"""
+REFRESH = "SELECT leasing_write_calendars(%s::bigint[])"
 
 
 class TooFewNodes(Exception):
@@ -110,10 +105,13 @@ def claim(*, lease: Lease | None, node_ids: Sequence[int], period: Window) -> li
     return claims
 
 
-def hold(*, node_ids: Sequence[int], period: Window, quote: str, until: datetime) -> None:
-    """Hold locked nodes for a quote, until it is ordered or the moment has come. It is written over an older hold."""
+def hold(*, node_ids: Sequence[int], period: Window, quote: str, until: datetime, firm: bool) -> None:
+    """
+    Hold locked nodes for a quote, until it is ordered or the moment has come, with or without firm power. It is written
+    over an older hold.
+    """
     held = DateTimeTZRange(period.starts_at, period.ends_at)
-    NodeCalendar.objects.filter(pk__in=node_ids).update(held=held, held_until=until, held_for=quote)
+    NodeCalendar.objects.filter(pk__in=node_ids).update(held=held, held_until=until, held_for=quote, held_firm=firm)
 
 
 def lock_held_for(quote: str) -> list[int]:
@@ -174,14 +172,16 @@ def reach_until(*, node_ids: Sequence[int], after: datetime, wanted: datetime, n
     return reach.astimezone(UTC)
 
 
-def take_power(*, offer: Offer, nodes: int, period: Window, instead_of: Lease | None = None) -> datetime:
+def take_power(*, offer: Offer, nodes: int, period: Window, now: datetime, quote: str = "") -> datetime:
     """
     How far in the period the offer's site has firm power for nodes of it, locked until the end of the transaction: the
-    end, if all along. What the lease `instead_of` has counts as free. The nodes' calendars are locked before.
+    end, if all along. What is held for the quote counts as free. The nodes' calendars are locked before.
     """
-    wanted, but = DateTimeTZRange(period.starts_at, period.ends_at), instead_of.pk if instead_of else None
+    wanted = DateTimeTZRange(period.starts_at, period.ends_at)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT leasing_take_power(%s, %s, %s::tstzrange, %s)", [offer.pk, nodes, wanted, but])
+        cursor.execute(
+            "SELECT leasing_take_power(%s, %s, %s::tstzrange, %s, %s)", [offer.pk, nodes, wanted, quote, now]
+        )
         (reach,) = cursor.fetchone()
     assert isinstance(reach, datetime)
     return reach.astimezone(UTC)
@@ -230,7 +230,7 @@ def release_claim(claim: Claim, *, now: datetime) -> None:
 
 def refresh(node_ids: Sequence[int]) -> None:
     """
-    Write each node's `busy` anew from its live claims.
+    Write each node's calendar anew from its live claims.
 
     Locks the calendars that are not locked yet: only a statement begun after the wait sees what it waited for.
     """

@@ -50,7 +50,7 @@ def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: date
     if found.free_until is not None and ends_at > found.free_until:
         raise BookedBehind(found)
     claims = serving_claims(lease)
-    _check_power(lease, ends_at)
+    _check_power(lease, ends_at, now)
     calendar.set_end(claims=claims, ends_at=ends_at + cleaning(lease.terms))
     change = LeaseChange.objects.create(
         lease=lease,
@@ -73,12 +73,12 @@ def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: date
     return change
 
 
-def _check_power(lease: Lease, ends_at: datetime) -> None:
+def _check_power(lease: Lease, ends_at: datetime, now: datetime) -> None:
     """The time that is added needs firm power as any does. Raises WindowRefused."""
     assert lease.ends_at is not None
     added = Window(lease.ends_at + cleaning(lease.terms), ends_at + cleaning(lease.terms))
-    if calendar.take_power(offer=lease.offer, nodes=lease.node_count, period=added) < added.ends_at:
-        short = shortage(offer=lease.offer, nodes=lease.node_count, window=added)
+    if calendar.take_power(offer=lease.offer, nodes=lease.node_count, period=added, now=now) < added.ends_at:
+        short = shortage(offer=lease.offer, nodes=lease.node_count, window=added, now=now)
         raise WindowRefused(Refusal(ENDS_AT, str(short) if short else "The site has no more firm power then."))
 
 

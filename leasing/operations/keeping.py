@@ -8,8 +8,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from leasing.operations import calendar
-from leasing.operations.booking import guaranteed, nodes_taken
-from marketplace.models import NodeCalendar, Offer, Pool, Terms
+from leasing.operations.booking import guaranteed, no_power, nodes_taken
+from marketplace.models import NodeCalendar, Offer, PlanKind, Pool, Terms
 from marketplace.queries import Window, free_nodes, is_held, occupied
 
 
@@ -32,6 +32,7 @@ def keep(
     An order of the quote takes exactly these, as long as it comes before `until`.
 
     :raises NodesTaken: if fewer are free for the whole period; what `instead_of` holds stays held then
+    :raises PowerTaken: if their site has not enough firm power for an order of them; the same then
     """
     # An open-ended lease begins with its order, which may come as late as `until`.
     window = Window(starts_at, occupied(terms, starts_at if ends_at else until, ends_at).ends_at)
@@ -40,7 +41,10 @@ def keep(
         found = _at_once(horizon=None if ends_at else guaranteed(terms, window.starts_at), **wish) or _in_line(**wish)
     except calendar.TooFewNodes:
         raise nodes_taken(offer=offer, nodes=nodes, starts_at=starts_at, now=now) from None
-    calendar.hold(node_ids=found, period=window, quote=quote, until=until)
+    if calendar.take_power(offer=offer, nodes=nodes, period=window, now=now) < window.ends_at:
+        raise no_power(offer=offer, nodes=nodes, window=window, now=now)
+    firm = offer.plan.kind != PlanKind.SURPLUS
+    calendar.hold(node_ids=found, period=window, quote=quote, until=until, firm=firm)
 
 
 @transaction.atomic

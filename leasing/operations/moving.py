@@ -45,7 +45,7 @@ def move(
     refusal = why_not_moved(lease, now=now)
     if refusal or lease.ends_at is None:
         raise WindowRefused(refusal) if refusal else AssertionError("a lease without an end was refused")
-    if calendar.take_power(offer=offer, nodes=len(after), period=period, instead_of=lease) < period.ends_at:
+    if calendar.take_power(offer=offer, nodes=len(after), period=period, now=now, quote=quote) < period.ends_at:
         raise no_power(offer=offer, nodes=len(after), window=period, now=now)
     calendar.claim(lease=lease, node_ids=after, period=period)
     calendar.let_go(node_ids=after, quote=quote)

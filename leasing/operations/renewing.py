@@ -39,7 +39,7 @@ def renew(*, lease: Lease, now: datetime) -> bool:
     in_use = [claim.node_id for claim in live]
     reach = calendar.reach_until(node_ids=in_use, after=behind, wanted=max(wanted, behind), now=now)
     if reach > behind:
-        reach = calendar.take_power(offer=lease.offer, nodes=len(in_use), period=Window(behind, reach))
+        reach = calendar.take_power(offer=lease.offer, nodes=len(in_use), period=Window(behind, reach), now=now)
     until = max(reach - cleaning, lease.guaranteed_until)
     grew = until > lease.guaranteed_until
     if grew:

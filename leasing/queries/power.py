@@ -2,18 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import datetime, timedelta
 
-from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-
-from leasing.models import Claim
-from marketplace.models import Offer, PowerWindow, Site
-from marketplace.queries import Window
+from marketplace.models import Offer, PlanKind, Site
+from marketplace.queries import Window, firm_power
 
 AHEAD = timedelta(days=60)
 NOT_SOON = f"No more is free within {AHEAD.days} days."
-SURPLUS = "surplus"  # the kind of plan that is promised no firm power
 
 
 @dataclass(frozen=True)
@@ -49,45 +44,26 @@ class Shortage:
         return f"{limit} {later} Choose then, fewer nodes, or another site."
 
 
-def shortage(*, offer: Offer, nodes: int, window: Window) -> Shortage | None:
-    """Why the offer's site has not enough firm power for the whole window; None if it has."""
-    if offer.plan.kind == SURPLUS:
+def shortage(*, offer: Offer, nodes: int, window: Window, now: datetime) -> Shortage | None:
+    """Why the offer's site has not enough firm power for the whole window; None if it has. One query."""
+    if offer.plan.kind == PlanKind.SURPLUS:
         return None
     site, watts = offer.pool.site, nodes * offer.pool.node_type.power_w
     length = window.ends_at - window.starts_at
-    spans = spans_of(site=site, window=Window(window.starts_at, window.ends_at + AHEAD))
+    spans = spans_of(site=site, window=Window(window.starts_at, window.ends_at + AHEAD), now=now)
     short = next((span for span in spans if span.starts_at < window.ends_at and not span.has(watts)), None)
     return Shortage(site, watts, short, _first(spans, watts, length)) if short else None
 
 
-def spans_of(*, site: Site, window: Window) -> list[Span]:
-    """The whole window, cut wherever the site's limit or what is sold changes. Two queries."""
-    limits = list(PowerWindow.objects.filter(site=site, period__overlap=_range(window)))
-    if not limits:
-        return [Span(window.starts_at, window.ends_at, None, 0)]
-    sold = _sold(site, window)
-    edges = {window.starts_at, window.ends_at}
-    edges.update(edge for period, _ in sold for edge in (period.lower, period.upper))
-    edges.update(edge for limit in limits for edge in (limit.period.lower, limit.period.upper) if edge)
-    inside = sorted(edge.astimezone(UTC) for edge in edges if window.starts_at <= edge <= window.ends_at)
-    steps: dict[datetime, int] = {}
-    for period, watts in sold:
-        start = max(period.lower, window.starts_at)
-        steps[start] = steps.get(start, 0) + watts
-        steps[period.upper] = steps.get(period.upper, 0) - watts
-    spans, load = [], 0
-    for start, end in pairwise(inside):
-        load += steps.get(start, 0)
-        limit = next((row.firm_watts for row in limits if start in row.period), None)
-        spans.append(Span(start, end, limit, load))
-    return spans
-
-
-def _sold(site: Site, window: Window) -> list[tuple[DateTimeTZRange, int]]:
-    live = Claim.objects.filter(
-        node__pool__site=site, released_at=None, lease__isnull=False, period__overlap=_range(window)
-    ).exclude(lease__offer__plan__kind=SURPLUS)
-    return list(live.values_list("period", "node__pool__node_type__power_w"))
+def spans_of(*, site: Site, window: Window, now: datetime) -> list[Span]:
+    """The whole window, cut wherever the site's limit or what is sold changes. One query."""
+    found, behind = [], window.starts_at
+    for limited in firm_power(site=site, starts_at=window.starts_at, until=window.ends_at, now=now):
+        if behind < limited.starts_at:
+            found.append(Span(behind, limited.starts_at, None, 0))
+        found.append(Span(limited.starts_at, limited.ends_at, limited.firm_watts, limited.sold_watts))
+        behind = limited.ends_at
+    return [*found, Span(behind, window.ends_at, None, 0)] if behind < window.ends_at else found
 
 
 def _first(spans: Sequence[Span], watts: int, length: timedelta) -> datetime | None:
@@ -99,7 +75,3 @@ def _first(spans: Sequence[Span], watts: int, length: timedelta) -> datetime | N
         elif span.ends_at - start >= length:
             return start
     return None
-
-
-def _range(window: Window) -> DateTimeTZRange:
-    return DateTimeTZRange(window.starts_at, window.ends_at)

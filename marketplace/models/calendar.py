@@ -30,9 +30,20 @@ class NodeCalendar(models.Model):
     node = models.OneToOneField(Node, primary_key=True, on_delete=models.PROTECT, related_name="calendar")
     pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="+")
     busy = TimeMultiRangeField(default=TimestamptzMultirange)
+    longest_gap = models.GeneratedField(
+        expression=models.Func(models.F("busy"), function="longest_gap"),
+        output_field=models.DurationField(),
+        db_persist=True,
+        help_text="Between two of these periods.",
+    )
+    not_firm = TimeMultiRangeField(
+        default=TimestamptzMultirange,
+        help_text="The part of `busy` that takes no firm power of the site: surplus leases, and maintenance.",
+    )
     held = DateTimeRangeField(null=True, blank=True, help_text="What a quote holds, cleaning included.")
     held_until = models.DateTimeField(null=True, blank=True, help_text="For so long nobody else can take it.")
     held_for = models.CharField(max_length=MAX_LENGTH, blank=True, help_text="The quote's public id.")
+    held_firm = models.BooleanField(default=True, help_text="Whether an order of the quote takes firm power.")
 
     class Meta:
         indexes = [

@@ -16,6 +16,7 @@ from marketplace.queries.calendar import Day, Hour, calendar, hours_of
 from marketplace.queries.criteria import BadPeriod, Criteria, Sort, check_period
 from marketplace.queries.earliest import Search, earliest
 from marketplace.queries.finding import Hit, stock_of
+from marketplace.queries.firm import Level, Limited, firm_power, levels
 from marketplace.queries.openings import Opening, OpeningRow, OpeningSort, opening_rows, openings, reach_of
 from marketplace.queries.power import power_of, with_power
 from marketplace.queries.search import (
@@ -43,6 +44,8 @@ __all__ = [
     "Day",
     "Hit",
     "Hour",
+    "Level",
+    "Limited",
     "OfferRow",
     "Opening",
     "OpeningRow",
@@ -62,6 +65,7 @@ __all__ = [
     "duration",
     "earliest",
     "find",
+    "firm_power",
     "first_end",
     "first_start",
     "free_nodes",
@@ -70,6 +74,7 @@ __all__ = [
     "is_held",
     "largest_fabric_group",
     "last_end",
+    "levels",
     "listed_offers",
     "occupied",
     "offer_row",

@@ -8,6 +8,7 @@ from itertools import accumulate
 from zoneinfo import ZoneInfo
 
 from marketplace.models import Offer
+from marketplace.queries.firm import Level, levels
 from marketplace.queries.windows import Window, free_gaps
 
 HOUR = timedelta(hours=1)
@@ -32,16 +33,19 @@ class Day:
 
 def calendar(*, offer: Offer, starts_on: date, days: int, zone: ZoneInfo, now: datetime) -> list[Day]:
     """
-    The days from `starts_on` on, in `zone`. One query.
+    The days from `starts_on` on, in `zone`. Two queries.
 
-    A node counts for an hour if it is free from the hour's first second to its last; what a lease needs behind that
-    (cleaning, its shortest length) is left to the search. Hours that have begun count nothing.
+    A node counts for an hour if it is free from the hour's first second to its last, and no more of them count than the
+    site has firm power for; what a lease needs behind that (cleaning, its shortest length) is left to the search. Hours
+    that have begun count nothing.
     """
     dates = [starts_on + timedelta(days=n) for n in range(days)]
     spans = {day: hours_of(day, zone) for day in dates}
     hours = [span for day in dates for span in spans[day]]
-    gaps = free_gaps(offer=offer, reach=Window(max(now, hours[0].starts_at), hours[-1].ends_at), now=now)
-    counts = iter(_counts(hours, gaps))
+    reach = Window(max(now, hours[0].starts_at), hours[-1].ends_at)
+    gaps = free_gaps(offer=offer, reach=reach, now=now)
+    left = levels(offers=[offer.pk], starts_at=reach.starts_at, until=reach.ends_at, now=now)
+    counts = iter(_powered(hours, _counts(hours, gaps), left.get(offer.pk, ())))
     return [Day(day, [Hour(span.starts_at, span.ends_at, next(counts)) for span in spans[day]]) for day in dates]
 
 
@@ -67,3 +71,12 @@ def _counts(hours: Sequence[Window], gaps: Iterable[Window]) -> list[int]:
             steps[first] += 1
             steps[behind] -= 1
     return list(accumulate(steps))[:-1]
+
+
+def _powered(hours: Sequence[Window], counts: Sequence[int], left: Iterable[Level]) -> list[int]:
+    """The counts, each no more than there is power for in the worst minute of its hour."""
+    starts, ends, found = [hour.starts_at for hour in hours], [hour.ends_at for hour in hours], list(counts)
+    for level in left:
+        for place in range(bisect_right(ends, level.starts_at), bisect_left(starts, level.ends_at)):
+            found[place] = min(found[place], level.nodes)
+    return found

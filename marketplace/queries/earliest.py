@@ -1,4 +1,4 @@
-"""The first moment at which enough nodes of a pool are free side by side: two statements at most for many pools."""
+"""The first moment at which enough nodes of a pool are free side by side: five statements at most for many pools."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from accounts.prepared import prepared
-from marketplace.models import Terms
+from marketplace.models import PlanKind, Terms
 from marketplace.queries.windows import HORIZON, Window, cleaning
 
-SOON = timedelta(days=2)
+LOOKS = (timedelta(days=2), timedelta(days=8))
 
 
 @dataclass(frozen=True)
@@ -26,40 +26,65 @@ def earliest(*, searches: Sequence[Search], nodes: int, now: datetime) -> dict[i
     """
     For each search, the first start from the wished one on at which `nodes` nodes are free for as long as wished.
 
-    Those that have none within 60 days are left out. Most have one within days, so that is looked at first.
+    Those that have none within 60 days are left out. Most have one within days, so that is looked at first; for the
+    others up to where as many nodes have nothing booked any more: by then there is one, unless power is short.
     """
     found: dict[int, datetime] = {}
-    for reach in (SOON, HORIZON):
+    for look in LOOKS:
         if left := [search for search in searches if search.key not in found]:
-            found |= _within(reach, left, nodes, now)
+            found |= _starts(left, [search.window.starts_at + look for search in left], nodes, now)
+    if left := [search for search in searches if search.key not in found]:
+        by = _free_for_good(left, nodes, now)
+        could = [search for search in left if search.key in by]
+        found |= _starts(could, [by[search.key] for search in could], nodes, now)
+        dark = [it for it in could if it.key not in found and by[it.key] < it.window.starts_at + HORIZON]
+        found |= _starts(dark, [search.window.starts_at + HORIZON for search in dark], nodes, now)
     return found
 
 
-def _within(reach: timedelta, searches: Sequence[Search], nodes: int, now: datetime) -> dict[int, datetime]:
-    given: dict[str, Any] = {
-        "now": now,
-        "reach": reach,
-        "nodes": nodes,
+def _starts(searches: Sequence[Search], until: Sequence[datetime], nodes: int, now: datetime) -> dict[int, datetime]:
+    """Those of the starts that are in `until`, of each search, or before."""
+    return _asked(STARTS, searches, until=until, nodes=nodes, now=now) if searches else {}
+
+
+def _free_for_good(searches: Sequence[Search], nodes: int, now: datetime) -> dict[int, datetime]:
+    """By when as many nodes are free for ever, if not in 60 days; nothing where a pool has not as many in stock."""
+    return _asked(FREE_FOR_GOOD, searches, horizon=HORIZON, nodes=nodes, now=now)
+
+
+def _asked(statement: str, searches: Sequence[Search], **given: Any) -> dict[int, datetime]:
+    values: dict[str, Any] = {
         "keys": [search.key for search in searches],
         "pools": [search.pool_id for search in searches],
         "starts": [search.window.starts_at for search in searches],
         "needs": [search.window.length + cleaning(search.terms) for search in searches],
         "steps": [search.terms.granularity_seconds for search in searches],
         "shifts": [search.terms.offset_seconds for search in searches],
+        "firm": [search.terms.plan.kind != PlanKind.SURPLUS for search in searches],
     }
     with prepared() as cursor:
-        cursor.execute(EARLIEST, given)
+        cursor.execute(statement, values | given)
         return dict(cursor.fetchall())
 
 
 # Every free period of a node lets a lease start from its own start (aligned to the plan's steps) up to its end less the
-# length: the answer is where enough of these first overlap.
-EARLIEST = """
-    WITH wish AS (
-        SELECT key, pool_id, starts_at, needs, step * interval '1 second' AS step, to_timestamp(shift) AS origin
-          FROM unnest(%(keys)s::bigint[], %(pools)s::bigint[], %(starts)s::timestamptz[], %(needs)s::interval[],
-                      %(steps)s::int[], %(shifts)s::int[])
-                   AS wish (key, pool_id, starts_at, needs, step, shift)
+# length: the answer is where enough of these first overlap. To take a calendar apart is what costs: that is done only
+# where the node is free from the last start that is asked about to the end of a lease from the first one on, and has a
+# time as long at all, be it before, between or behind what is booked. Nor does a lease start that would run while the
+# site has not the firm power for as many nodes.
+STARTS = """
+    WITH wish AS MATERIALIZED (
+        SELECT key, pool_id, starts_at, last, needs, step * interval '1 second' AS step, to_timestamp(shift) AS origin,
+               CASE WHEN firm AND EXISTS (SELECT FROM marketplace_powerwindow AS win WHERE win.site_id = pool.site_id)
+                    THEN site_short_of_power(
+                         pool.site_id, %(nodes)s * kind.power_w::bigint, tstzrange(starts_at, last + needs), '',
+                         %(now)s::timestamptz)
+                    ELSE '{}' END AS dark
+          FROM unnest(%(keys)s::bigint[], %(pools)s::bigint[], %(starts)s::timestamptz[], %(until)s::timestamptz[],
+                      %(needs)s::interval[], %(steps)s::int[], %(shifts)s::int[], %(firm)s::bool[])
+                   AS wish (key, pool_id, starts_at, last, needs, step, shift, firm)
+          JOIN marketplace_pool AS pool ON pool.id = wish.pool_id
+          JOIN marketplace_nodetype AS kind ON kind.id = pool.node_type_id
     ), may_start AS (
         SELECT wish.key, upper(gap) - wish.needs AS until,
                CASE WHEN step <= interval '1 second' THEN lower(gap)
@@ -68,9 +93,12 @@ EARLIEST = """
           JOIN marketplace_nodecalendar AS calendar USING (pool_id)
           JOIN marketplace_node AS node ON node.id = calendar.node_id
          CROSS JOIN LATERAL unnest(node_gaps(
-               calendar, node, tstzrange(wish.starts_at, wish.starts_at + %(reach)s::interval + wish.needs),
-               %(now)s::timestamptz)) AS gap
-         WHERE lower(gap) + wish.needs <= upper(gap)
+               calendar, node, tstzrange(wish.starts_at, wish.last + wish.needs), %(now)s::timestamptz
+               ) - wish.dark) AS gap
+         WHERE NOT calendar.busy && tstzrange(wish.last, greatest(wish.last, wish.starts_at + wish.needs))
+           AND (isempty(calendar.busy) OR lower(calendar.busy) >= wish.starts_at + wish.needs
+                OR calendar.longest_gap >= wish.needs OR upper(calendar.busy) <= wish.last)
+           AND lower(gap) + wish.needs <= upper(gap)
     ), side_by_side AS (
         SELECT key, at, change,
                sum(change) OVER (PARTITION BY key ORDER BY at, change DESC ROWS UNBOUNDED PRECEDING) AS nodes
@@ -78,4 +106,14 @@ EARLIEST = """
                 UNION ALL SELECT key, until, -1 FROM may_start WHERE since <= until) AS changes
     )
     SELECT key, min(at) FROM side_by_side WHERE nodes >= %(nodes)s AND change = 1 GROUP BY key
+"""
+FREE_FOR_GOOD = """
+    SELECT key, least(for_good.moment + step * interval '1 second', wish.starts_at + %(horizon)s::interval)
+      FROM unnest(%(keys)s::bigint[], %(pools)s::bigint[], %(starts)s::timestamptz[], %(steps)s::int[])
+                   AS wish (key, pool_id, starts_at, step)
+     CROSS JOIN LATERAL (
+           SELECT greatest(wish.starts_at, node_free_for_good(calendar, node, %(now)s::timestamptz)) AS moment
+             FROM marketplace_nodecalendar AS calendar JOIN marketplace_node AS node ON node.id = calendar.node_id
+            WHERE calendar.pool_id = wish.pool_id AND node_is_in_stock(node)
+            ORDER BY 1 OFFSET %(nodes)s::int - 1 LIMIT 1) AS for_good
 """

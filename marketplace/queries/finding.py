@@ -29,6 +29,7 @@ class Hit:
     gco2_per_kwh: int
     free: int  # nodes free for the whole window, as far as they were counted
     more_free: bool  # than were counted
+    power_short: bool  # more nodes are free, enough for the wish, but their site has not the firm power for them
     terms: Terms  # of its plan, in force
     window: Window  # as wished, and as the terms allow it
 
@@ -88,7 +89,7 @@ def hits_of(
     matches = [MATCHES[name] for name in wanted] + [COULD_SERVE] * that_could_serve
     with prepared() as cursor:
         cursor.execute(" AND ".join([FIND, *matches]) + IN_ORDER, values)
-        return [_hit(row, counted, plans, windows) for row in cursor.fetchall()]
+        return [_hit(row, counted, criteria.nodes, plans, windows) for row in cursor.fetchall()]
 
 
 def stock_of(pools: Collection[int]) -> dict[int, int]:
@@ -102,10 +103,10 @@ def _taken(terms: Terms, window: Window) -> TimestamptzRange:
     return TimestamptzRange(window.starts_at, window.ends_at + cleaning(terms))
 
 
-def _hit(row: Any, counted: int | None, plans: Mapping[int, Terms], windows: Mapping[int, Window]) -> Hit:
-    *sold, free, plan = row
+def _hit(row: Any, counted: int | None, nodes: int, plans: Mapping[int, Terms], windows: Mapping[int, Window]) -> Hit:
+    *sold, idle, free, plan = row
     more = counted is not None and free > counted
-    values: list[Any] = [*sold, free - more, more, plans[plan], windows[plan]]
+    values: list[Any] = [*sold, free - more, more, free < nodes <= idle, plans[plan], windows[plan]]
     return Hit(*values)
 
 
@@ -123,10 +124,11 @@ MATCHES = {
     "pool": "pool.id = %(pool)s",
 }
 
-# Counting stops where enough is known, so that a search costs what it finds. The organization's own rate goes first.
+# Counting stops where enough is known, so that a search costs what it finds. The organization's own rate goes first. Of
+# the nodes that are idle as many are free as their site has firm power for: an order of more would be refused.
 FIND = """
     SELECT offer.id, offer.public_id, pool.id, pool.provisioner, rate.id, rate.micros_per_node_hour, kind.gpu_count,
-           coalesce(gpu.memory_gb, 0), zone.gco2_per_kwh, free.nodes, plan.id
+           coalesce(gpu.memory_gb, 0), zone.gco2_per_kwh, idle.nodes, free.nodes, plan.id
       FROM unnest(%(plans)s::bigint[], %(periods)s::tstzrange[]) AS wish (plan_id, period)
       JOIN marketplace_plan AS plan ON plan.id = wish.plan_id
       JOIN marketplace_offer AS offer ON offer.plan_id = plan.id AND offer.listed
@@ -146,7 +148,15 @@ FIND = """
                  JOIN marketplace_node AS node ON node.id = calendar.node_id
                 WHERE calendar.pool_id = pool.id
                   AND node_is_free(calendar, node, wish.period, '', %(now)s::timestamptz)
-                LIMIT %(most)s::int) AS first) AS free
+                LIMIT %(most)s::int) AS first) AS idle
+     CROSS JOIN LATERAL (
+           SELECT CASE WHEN idle.nodes = 0 OR plan.kind = 'surplus' OR NOT EXISTS (
+                       SELECT FROM marketplace_powerwindow AS win
+                        WHERE win.site_id = site.id AND win.period && wish.period)
+                  THEN idle.nodes
+                  ELSE site_powers(site.id, kind.power_w, idle.nodes, wish.period, '', %(now)s::timestamptz)
+                  END AS nodes
+           OFFSET 0) AS free  -- counted once, wherever it is asked for
      WHERE (NOT plan.private OR EXISTS (
            SELECT FROM marketplace_planaccess AS access
             WHERE access.plan_id = plan.id AND access.organization_id = %(organization)s::bigint))

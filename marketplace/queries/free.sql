@@ -1,5 +1,5 @@
 -- What "free" means: the search, the windows, holds and orders all ask these functions. A migration installs them;
--- whoever changes this file adds one that installs it again, as 0006_search does. PostgreSQL writes each of them out
+-- whoever changes this file adds one that installs it again, as 0009_search does. PostgreSQL writes each of them out
 -- where it is called: they cost what the written-out condition costs.
 
 -- Whether a node may be booked, now or ahead: marketplace.states.IN_STOCK, and not cordoned.
@@ -34,4 +34,19 @@ CREATE OR REPLACE FUNCTION node_gaps(
                 ELSE tstzmultirange(reach * tstzrange(moment + interval '1 minute', NULL)) END
          - CASE WHEN node_is_held(calendar, '', moment) THEN calendar.busy + tstzmultirange(calendar.held)
                 ELSE calendar.busy END
+$$;
+
+-- From when on nothing more is booked of a node, nor held: NULL, if nothing is at all.
+CREATE OR REPLACE FUNCTION node_free_for_good(
+    calendar marketplace_nodecalendar, node marketplace_node, moment timestamptz
+) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT greatest(upper(calendar.busy),
+                    CASE WHEN node_is_held(calendar, '', moment) THEN upper(calendar.held) END,
+                    CASE WHEN node.state <> 'available' THEN moment + interval '1 minute' END)
+$$;
+
+-- The longest time between two periods of a calendar: who looks for a longer one need not look between them.
+CREATE OR REPLACE FUNCTION longest_gap(busy tstzmultirange) RETURNS interval LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(max(upper(gap) - lower(gap)), interval '0')
+      FROM unnest(tstzmultirange(range_merge(busy)) - busy) AS gap
 $$;

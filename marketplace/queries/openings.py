@@ -72,7 +72,7 @@ def openings(
     The first opening of every offer that matches, `length` long (longer where the terms ask for a multiple), from
     `criteria.starts_at` on and over by `until`. Offers that have none are left out, and plans without periods.
 
-    Three queries, however many offers: one for the calendars.
+    Four queries, however many offers: one for the calendars, one for their sites' power.
     """
     candidates = find(
         criteria=replace(criteria, max_micros_per_node_hour=None), now=now

@@ -25,7 +25,8 @@ class OfferRow:
     nodes: int  # as many are wanted
     free: int
     more_free: bool  # than `free`, which a search counts no further
-    free_from: datetime | None  # when enough nodes are free; None if not within 60 days
+    power_short: bool  # more nodes are free, enough for the wish, but their site has sold its firm power
+    free_from: datetime | None  # when enough nodes are free, and have power; None if not within 60 days
     nodes_total: int  # in stock, free or not
 
     @property
@@ -61,7 +62,8 @@ def find(*, criteria: Criteria, now: datetime, sort: str = Sort.PRICE) -> list[H
 
     Free nodes are counted up to ten, or as many as are wanted; all of them only where they decide the order.
     """
-    fitting = {plan: terms for plan, terms in all_terms(at=now).items() if criteria.fits(terms, now)}
+    sold = all_terms(at=now, plan=criteria.plan)
+    fitting = {plan: terms for plan, terms in sold.items() if criteria.fits(terms, now)}
     counted = None if sort == Sort.FREE else max(criteria.nodes, COUNTED)
     hits = hits_of(criteria.asked(), criteria=criteria, plans=fitting, now=now, counted=counted, that_could_serve=True)
     return sorted((hit for hit in hits if criteria.affords(hit.micros)), key=lambda hit: _place(hit, criteria, sort))
@@ -82,6 +84,7 @@ def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[Offe
             nodes=criteria.nodes,
             free=hit.free,
             more_free=hit.more_free,
+            power_short=hit.power_short,
             free_from=start,
             nodes_total=totals[hit.pool_id],
         )

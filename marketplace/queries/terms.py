@@ -30,10 +30,10 @@ def terms_of(*, plan: Plan, at: datetime) -> Terms:
     return Terms.objects.select_related("plan").filter(plan=plan, starts_at__lte=at).latest("starts_at")
 
 
-def all_terms(*, at: datetime) -> dict[int, Terms]:
-    """The terms in force of every plan, by the plan's key, in the order of the plans. One query."""
+def all_terms(*, at: datetime, plan: str | None = None) -> dict[int, Terms]:
+    """The terms in force of every plan, or of the one of a slug, by the plan's key, in the plans' order. One query."""
     with prepared() as cursor:
-        cursor.execute(IN_FORCE, {"at": at})
+        cursor.execute(IN_FORCE, {"at": at, "plan": plan})
         return {row[0]: _terms(row[1:]) for row in cursor.fetchall()}
 
 
@@ -56,6 +56,7 @@ IN_FORCE = """
      CROSS JOIN LATERAL (
            SELECT * FROM marketplace_terms WHERE plan_id = plan.id AND starts_at <= %(at)s::timestamptz
             ORDER BY starts_at DESC LIMIT 1) AS terms
+     WHERE %(plan)s::text IS NULL OR plan.slug = %(plan)s::text
      ORDER BY plan.position, plan.slug
 """.format(_columns("terms", TERMS), _columns("plan", PLAN))  # noqa: S608  our own names
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Q, QuerySet
 
 from marketplace.models import NodeCalendar, Offer, Terms
+from marketplace.queries.firm import Level, levels
 from marketplace.queries.free import node_gaps, node_is_free
 from marketplace.queries.terms import terms_of
 
@@ -68,13 +69,15 @@ def free_nodes(*, window: Window, now: datetime, quote: str = "") -> QuerySet[No
 
 def free_windows(*, offer: Offer, nodes: int, starts_at: datetime, until: datetime, now: datetime) -> list[Window]:
     """
-    The longest periods between `starts_at` and `until` in which some `nodes` nodes are free from end to end.
+    The longest periods between `starts_at` and `until` in which some `nodes` nodes are free from end to end, and their
+    site has firm power for them. Two queries beside that of the terms.
 
     Cleaning is already taken off the ends, and periods shorter than the shortest lease are left out.
     """
     terms = terms_of(plan=offer.plan, at=now)
     reach = Window(starts_at, until + cleaning(terms))
-    return _windows(terms, nodes, free_gaps(offer=offer, reach=reach, now=now))
+    left = levels(offers=[offer.pk], starts_at=reach.starts_at, until=reach.ends_at, now=now)
+    return _windows(terms, nodes, _powered(free_gaps(offer=offer, reach=reach, now=now), left.get(offer.pk, ()), nodes))
 
 
 def free_gaps(*, offer: Offer, reach: Window, now: datetime) -> list[Window]:
@@ -87,11 +90,15 @@ def windows_of(
 ) -> dict[int, list[Window]]:
     """
     The free windows of many offers, given as pool and terms by the offer's key; they may end after `until`, by the
-    difference in cleaning. One query, however many offers.
+    difference in cleaning. Two queries, however many offers.
     """
     longest = max((cleaning(terms) for _, terms in offers.values()), default=timedelta())
     gaps = _gaps({pool for pool, _ in offers.values()}, Window(starts_at, until + longest), now)
-    return {offer: _windows(terms, nodes, gaps[pool]) for offer, (pool, terms) in offers.items()}
+    left = levels(offers=offers, starts_at=starts_at, until=until + longest, now=now)
+    return {
+        offer: _windows(terms, nodes, _powered(gaps[pool], left.get(offer, ()), nodes))
+        for offer, (pool, terms) in offers.items()
+    }
 
 
 def _gaps(pools: Collection[int], reach: Window, now: datetime) -> Mapping[int, list[Window]]:
@@ -101,6 +108,22 @@ def _gaps(pools: Collection[int], reach: Window, now: datetime) -> Mapping[int, 
     for pool, free in NodeCalendar.objects.filter(pool__in=pools).values_list("pool_id", within):
         found[pool] += [Window(gap.lower, gap.upper) for gap in free]
     return {pool: sorted(found[pool]) for pool in pools}
+
+
+def _powered(gaps: Iterable[Window], left: Iterable[Level], nodes: int) -> list[Window]:
+    """The gaps, in order, without the times in which their site has not the power for so many nodes."""
+    found, short = list(gaps), [level for level in left if level.nodes < nodes]
+    for dark in short:
+        cut = [
+            part
+            for gap in found
+            for part in (
+                Window(gap.starts_at, min(gap.ends_at, dark.starts_at)),
+                Window(max(gap.starts_at, dark.ends_at), gap.ends_at),
+            )
+        ]
+        found = [part for part in cut if part.starts_at < part.ends_at]
+    return sorted(found) if short else found
 
 
 def _windows(terms: Terms, nodes: int, gaps: Iterable[Window]) -> list[Window]:

@@ -31,6 +31,7 @@ def _shown(hit: Hit, place: dict[str, Any], total: int, free_from: datetime | No
         "micros_per_gpu_hour": hit.micros // hit.gpus if hit.gpus else None,
         "free": hit.free,
         "more_free": hit.more_free,
+        "power_short": hit.power_short,
         "free_from": free_from,
         "nodes_total": total,
     }

@@ -168,8 +168,12 @@ class OfferShown(serializers.Serializer[Any]):
     more_free = serializers.BooleanField(
         help_text="True where still more are free: the offer itself, or a list in the order `free`, says how many."
     )
+    power_short = serializers.BooleanField(
+        help_text="True where as many nodes as asked are idle, but their site has sold its firm power for that time."
+    )
     free_from = serializers.DateTimeField(
-        allow_null=True, help_text="When as many nodes as asked are free; null if not within 60 days."
+        allow_null=True,
+        help_text="When as many nodes as asked are free and their site has power for them; null if not within 60 days.",
     )
     nodes_total = serializers.IntegerField(help_text="Nodes in stock, free or not.")
 

@@ -58,7 +58,7 @@ def test_an_order_beyond_the_limit_names_it_and_says_when_more_is_free(acme: Org
 def test_without_a_window_or_on_a_surplus_plan_there_is_no_limit(acme: Organization, reserved: Offer) -> None:
     book(acme, reserved, 0, 1, nodes=2)
     a_limit(reserved.pool.site, 0)
-    assert spans_of(site=reserved.pool.site, window=Window(NOON, NOON + DAY))[0].firm_watts == 0
+    assert spans_of(site=reserved.pool.site, window=Window(NOON, NOON + DAY), now=NOON)[0].firm_watts == 0
     with pytest.raises(PowerTaken):
         book(acme, reserved, 10, 1)
     type(reserved.plan).objects.update(kind="surplus")
@@ -105,14 +105,16 @@ def test_the_database_and_the_page_count_the_same(acme: Organization, reserved: 
         hold(acme, reserved, starts_at=begin + start * HOUR, ends_at=begin + (start + hours) * HOUR, nodes=nodes)
     assert Claim.objects.count() == 10
     window = Window(begin - HOUR, begin + 12 * HOUR)
-    spans = spans_of(site=site, window=window)
+    spans = spans_of(site=site, window=window, now=NOON)
     assert [span.sold_watts // KW for span in spans] == [0, 1, 3, 6, 3, 2, 2, 0, 4, 0]
     assert (spans[0].starts_at, spans[-1].ends_at) == (window.starts_at, window.ends_at)
     for nodes in range(1, 7):
         first = next((span.starts_at for span in spans if not span.has(nodes * KW)), window.ends_at)
         with connection.cursor() as cursor:
             wanted = DateTimeTZRange(window.starts_at, window.ends_at)
-            cursor.execute("SELECT leasing_power_until(%s, %s, %s::tstzrange, NULL)", [site.pk, nodes * KW, wanted])
+            cursor.execute(
+                "SELECT leasing_take_power(%s, %s, %s::tstzrange, '', %s)", [reserved.pk, nodes, wanted, NOON]
+            )
             assert cursor.fetchone() == (first,)
 
 

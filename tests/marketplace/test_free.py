@@ -11,7 +11,7 @@ from psycopg.types.multirange import TimestamptzMultirange
 from psycopg.types.range import Range
 
 from marketplace.models import Node, NodeCalendar, Offer
-from marketplace.queries import Criteria, Search, Sort, Window, all_terms, earliest, find, free_nodes
+from marketplace.queries import HORIZON, Criteria, Search, Sort, Window, all_terms, earliest, find, free_nodes
 from marketplace.queries.finding import hits_of
 from marketplace.queries.windows import free_gaps
 from marketplace.states import IN_STOCK, NodeState
@@ -23,12 +23,12 @@ CLEANING = timedelta(minutes=15)
 MINE, THEIRS = "qt_mine", "qt_theirs"
 
 
-def window(start: int, hours: int) -> Window:
-    return Window(NOON + start * HOUR, NOON + (start + hours) * HOUR)
+def window(start: int, hours: int, step: timedelta = HOUR) -> Window:
+    return Window(NOON + start * step, NOON + (start + hours) * step)
 
 
-def windows(latest: int) -> st.SearchStrategy[Window]:
-    return st.builds(window, st.integers(0, latest), st.integers(1, 9))
+def windows(latest: int, step: timedelta = HOUR) -> st.SearchStrategy[Window]:
+    return st.builds(window, st.integers(0, latest), st.integers(1, 9), st.just(step))
 
 
 @dataclass(frozen=True)
@@ -67,21 +67,24 @@ class Machine:
         )
 
 
-holds = st.builds(Hold, windows(20), st.sampled_from([MINE, THEIRS]), st.sampled_from([NOON, NOON + HOUR]))
-machines = st.builds(
-    Machine,
-    st.sampled_from([NodeState.AVAILABLE] * 4 + list(NodeState)),
-    st.sampled_from([False] * 5 + [True]),
-    st.lists(windows(24), max_size=3),
-    st.none() | holds,
-)
+def machines(step: timedelta = HOUR) -> st.SearchStrategy[Machine]:
+    until = st.sampled_from([NOON, NOON + HOUR])
+    return st.builds(
+        Machine,
+        st.sampled_from([NodeState.AVAILABLE] * 4 + list(NodeState)),
+        st.sampled_from([False] * 5 + [True]),
+        st.lists(windows(24, step), max_size=3),
+        st.none() | st.builds(Hold, windows(20, step), st.sampled_from([MINE, THEIRS]), until),
+    )
+
+
 few_examples = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )  # each writes every node anew
 
 
 @few_examples
-@given(fleet=st.lists(machines, min_size=6, max_size=6), wanted=windows(20), nodes=st.integers(1, 3))
+@given(fleet=st.lists(machines(), min_size=6, max_size=6), wanted=windows(20), nodes=st.integers(1, 3))
 def test_the_search_answers_what_is_counted_by_hand(
     fair: Fair, fleet: list[Machine], wanted: Window, nodes: int
 ) -> None:
@@ -123,27 +126,36 @@ def in_order(count: dict[Offer, int], sort: str, nodes: int) -> list[tuple[int, 
     return [(offer, free) for *_, offer, free in sorted(ranked)]
 
 
+@st.composite
+def fleets(draw: st.DrawFn) -> tuple[timedelta, list[Machine]]:
+    """Three nodes, booked for hours or for weeks: the search looks at two days first, then at eight, then behind."""
+    step = draw(st.sampled_from([HOUR, 9 * HOUR, 50 * HOUR]))
+    return step, draw(st.lists(machines(step), min_size=3, max_size=3))
+
+
 @few_examples
-@given(fleet=st.lists(machines, min_size=3, max_size=3), hours=st.integers(1, 12), nodes=st.integers(1, 3))
+@given(drawn=fleets(), steps=st.integers(1, 12), nodes=st.integers(1, 3))
 def test_the_first_start_is_the_first_minute_at_which_enough_are_free(
-    fair: Fair, fleet: list[Machine], hours: int, nodes: int
+    fair: Fair, drawn: tuple[timedelta, list[Machine]], steps: int, nodes: int
 ) -> None:
-    """Everything begins and ends on the hour; a node that is late is hoped for in a minute."""
+    """Everything begins and ends on the steps; a node that is late is hoped for in a minute."""
+    step, fleet = drawn
     for node, machine in zip(Node.objects.filter(pool=fair.green.pool).order_by("pk"), fleet, strict=True):
         machine.write(node)
-    terms = all_terms(at=NOON)[fair.green.plan_id]
+    terms, last = all_terms(at=NOON)[fair.green.plan_id], NOON + 40 * step
     found = earliest(
-        searches=[Search(7, fair.green.pool_id, terms, Window(NOON, NOON + hours * HOUR))], nodes=nodes, now=NOON
+        searches=[Search(7, fair.green.pool_id, terms, Window(NOON, NOON + steps * step))], nodes=nodes, now=NOON
     )
-    starts = [NOON, NOON + timedelta(minutes=1), *(NOON + n * HOUR for n in range(1, 40))]
-    takes = {start: Window(start, start + hours * HOUR + CLEANING) for start in starts}
-    assert found.get(7) == next(
+    starts = [NOON, NOON + timedelta(minutes=1), *(NOON + n * step for n in range(1, 40))]
+    takes = {start: Window(start, start + steps * step + CLEANING) for start in starts}
+    by_hand = next(
         (start for start in starts if sum(machine.is_free(takes[start]) for machine in fleet) >= nodes), None
     )
-    gaps = free_gaps(offer=fair.green, reach=Window(NOON, NOON + 40 * HOUR), now=NOON)
+    assert found.get(7) == (by_hand if by_hand and by_hand <= NOON + HORIZON else None)
+    gaps = free_gaps(offer=fair.green, reach=Window(NOON, last), now=NOON)
     for start in starts[1:]:
         inside = sum(gap.starts_at <= start and takes[start].ends_at <= gap.ends_at for gap in gaps)
-        if takes[start].ends_at <= NOON + 40 * HOUR:
+        if takes[start].ends_at <= last:
             assert inside == sum(machine.is_free(takes[start]) for machine in fleet)
 
 

@@ -102,8 +102,8 @@ def test_the_filters_of_offers_narrow_it(fair: Fair, green_reserved: Offer) -> N
     assert find(gpu_model="l4") == []  # on demand only: it has no periods
 
 
-def test_three_queries_however_many_offers(fair: Fair, green_reserved: Offer, django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(3):  # terms; offers; calendars
+def test_four_queries_however_many_offers(fair: Fair, green_reserved: Offer, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(4):  # terms; offers; calendars, power
         assert len(find()) == 2
 
 

@@ -81,6 +81,6 @@ def test_without_the_lock_more_firm_power_is_sold_than_there_is(offer: Offer, no
 def test_orders_of_different_nodes_at_once_never_sell_more_than_there_is(offer: Offer) -> None:
     before = deadlocks()
     assert order_all(offer) == {"Lease": ENOUGH_FOR, "PowerTaken": ORDERS - ENOUGH_FOR}
-    spans = spans_of(site=offer.pool.site, window=Window(NOON, NOON + HOUR))
+    spans = spans_of(site=offer.pool.site, window=Window(NOON, NOON + HOUR), now=NOON)
     assert all(span.has(0) for span in spans) and deadlocks() == before
     assert Organization.objects.count() == 1

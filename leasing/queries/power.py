@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+from django.contrib.postgres.fields import DateTimeRangeField
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import BigIntegerField
 
+from accounts.models import Given, Statement
 from leasing.models import Claim
 from marketplace.models import Offer, PowerWindow, Site
 from marketplace.queries import Window
@@ -62,7 +65,7 @@ def shortage(*, offer: Offer, nodes: int, window: Window) -> Shortage | None:
 
 def spans_of(*, site: Site, window: Window) -> list[Span]:
     """The whole window, cut wherever the site's limit or what is sold changes. Two queries."""
-    limits = list(PowerWindow.objects.filter(site=site, period__overlap=_range(window)))
+    limits = LIMITS.rows(site=site.pk, wanted=_range(window))
     if not limits:
         return [Span(window.starts_at, window.ends_at, None, 0)]
     sold = _sold(site, window)
@@ -81,6 +84,13 @@ def spans_of(*, site: Site, window: Window) -> list[Span]:
         limit = next((row.firm_watts for row in limits if start in row.period), None)
         spans.append(Span(start, end, limit, load))
     return spans
+
+
+LIMITS = Statement(
+    lambda: PowerWindow.objects.filter(
+        site=Given("site", BigIntegerField()), period__overlap=Given("wanted", DateTimeRangeField())
+    )
+)
 
 
 def _sold(site: Site, window: Window) -> list[tuple[DateTimeTZRange, int]]:

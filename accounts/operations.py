@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from accounts import sshkeys, tokens
 from accounts.access import ACTIONS, ROLE_ACTIONS
 from accounts.ids import fresh_id
-from accounts.models import APIToken, Event, Membership, Organization, Role, SSHKey, User
+from accounts.models import APIToken, Event, Membership, Organization, Role, SSHKey, User, insert
 from accounts.sshkeys import BadSSHKey
 
 TOKEN_LIFE = timedelta(days=90)
@@ -57,7 +57,7 @@ def record(
     event = unwritten(
         organization=organization, kind=kind, subject=subject, actor=actor, at=at, data=data, notice=notice
     )
-    event.save(force_insert=True)
+    insert(event)
     return event
 
 

@@ -1,8 +1,28 @@
 """Statements that are asked again and again: their values travel apart, and the server plans them once a connection."""
 
+from typing import Any
+
 from django.db import connection
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
+from psycopg._preparing import PrepareManager
+
+
+class _Kept(PrepareManager):
+    """
+    What is prepared on a connection, kept as the server keeps it: until the connection ends.
+
+    psycopg forgets all of it at every ROLLBACK, for programs that make and undo tables in one session. Here a rollback
+    is a refusal: whoever is told that the nodes are taken would leave the next caller every statement to plan anew,
+    which takes longer than all that an order does. Where tables change, PostgreSQL plans anew by itself.
+    """
+
+    def __init__(self, session: Any) -> None:
+        super().__init__()
+        self.prepare_threshold, self.prepared_max = session.prepare_threshold, session.prepared_max
+
+    def clear(self) -> bool:
+        return False
 
 
 def prepared() -> CursorWrapper:
@@ -13,7 +33,10 @@ def prepared() -> CursorWrapper:
     cost. The text must not change with the values, and says a type where the values leave it open.
     """
     connection.ensure_connection()
+    session: Any = connection.connection
+    if not isinstance(session._prepared, _Kept):
+        session._prepared = _Kept(session)
     cursor: CursorWrapper = connection._prepare_cursor(  # type: ignore[attr-defined]  # as connection.cursor() does
-        ServerBindingCursor(connection.connection)  # type: ignore[call-arg]
+        ServerBindingCursor(session)  # type: ignore[call-arg]
     )
     return cursor

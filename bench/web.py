@@ -28,7 +28,7 @@ class Web:
 
 @contextmanager
 def web(*, workers: int = 1) -> Iterator[Web]:
-    """The server, with so many processes of eight threads each."""
+    """The server, with so many processes, as ./run starts it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])

@@ -10,15 +10,16 @@ from django.db.models import BigIntegerField, F
 from django.db.models.functions import Greatest
 
 import leasing.operations
-from accounts.models import Given, Statement, prefetched
+from accounts.models import Given, Statement, insert, prefetched
 from accounts.operations import Words, record
+from accounts.prepared import prepared
 from billing import operations
 from billing.models import AccountKind, HandBack, Meter, MeterPrice, PostingKind
 from billing.queries.freed import Value, value_of
 from leasing.models import ChangeKind, Lease, LeaseChange
 from leasing.operations import check_shorter
 from leasing.operations.handing_back import AGREED
-from leasing.queries import OF_LEASE
+from leasing.queries import OF_LEASE, shown
 from leasing.states import LeaseState
 from marketplace.money import format_micros
 
@@ -48,15 +49,14 @@ def value(*, lease: Lease, ends_at: datetime | None = None, now: datetime) -> Va
 @transaction.atomic
 def hand_back(*, lease: Lease, actor: str, now: datetime) -> Lease:
     """
-    Give a lease back, or cancel it before its start: always accepted, and once. Returns it as it is now.
+    Give a lease back, or cancel it before its start: always accepted, and once. Returns it as it is now, with all that
+    is shown of it.
     """
     operations.lock_wallet(organization=lease.organization)
     change = leasing.operations.give_back(lease=lease, actor=actor, now=now)
     if change:
         _settle(change)
-    now_is = LEASE.first(lease=lease.pk)
-    assert now_is, "it is never removed"
-    return now_is
+    return shown(lease)
 
 
 @transaction.atomic
@@ -87,7 +87,7 @@ def _settle(change: LeaseChange) -> HandBack | None:
     prefetched(meter, prices=PRICES.rows(meter=meter.pk))
     since, until = change.new_ends_at, change.old_ends_at
     worth = value_of(lease, meter, kind=kind, since=since, until=until, at=change.at)
-    row = HandBack.objects.create(
+    row = HandBack(
         change=change,
         price_micros=worth.price_micros,
         fee_micros=worth.fee_micros,
@@ -95,6 +95,7 @@ def _settle(change: LeaseChange) -> HandBack | None:
         credited_until=since,
         closed_at=None if worth.resale_micros else change.at,
     )
+    insert(row)
     if worth.fee_micros:
         operations.post(
             organization=lease.organization,
@@ -106,12 +107,12 @@ def _settle(change: LeaseChange) -> HandBack | None:
             memo=f"{lease.name}: {WORDS[kind]}"[:200],
         )
     if kind == ChangeKind.CANCELLED:  # it never ran, so that there is nothing to charge: no sweep has to find that
-        Meter.objects.filter(pk=meter.pk).update(closed_at=change.at)
+        with prepared() as cursor:
+            cursor.execute("UPDATE billing_meter SET closed_at = %s WHERE id = %s", [change.at, meter.pk])
     _record(change, worth)
     return row
 
 
-LEASE = Statement(lambda: Lease.objects.filter(pk=OF_LEASE))
 METER = Statement(lambda: Meter.objects.filter(lease=OF_LEASE))
 PRICES = Statement(lambda: MeterPrice.objects.filter(meter=Given("meter", BigIntegerField())))
 

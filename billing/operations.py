@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import BigIntegerField, CharField, F
 
-from accounts.models import Given, Organization, Statement
+from accounts.models import Given, Organization, Statement, insert
 from accounts.operations import record
 from billing.models import (
     AccountKind,
@@ -64,15 +64,14 @@ def post(
     if sum(amounts.values()) or not all(amounts.values()) or not amounts:
         raise Unbalanced(f"{key}: {dict(amounts)}")
     lock_wallet(organization=organization)
-    known = Posting.objects.filter(key=key).first()
+    known = POSTED.first(key=key)
     if known:
         return known
     spent = 0 if kind == PostingKind.CREDIT_LAPSED else _spent(amounts)
     if spent > 0:
         lapse(organization=organization, now=at)
-    posting = Posting.objects.create(
-        organization=organization, kind=kind, key=key, at=at, lease=lease, payment=payment, memo=memo
-    )
+    posting = Posting(organization=organization, kind=kind, key=key, at=at, lease=lease, payment=payment, memo=memo)
+    insert(posting)
     Entry.objects.bulk_create(
         _entered(posting, _lock(organization, account_kind), amount) for account_kind, amount in amounts.items()
     )
@@ -204,3 +203,4 @@ ACCOUNT = Statement(
         organization=Given("organization", BigIntegerField()), kind=Given("kind", CharField())
     )
 )
+POSTED = Statement(lambda: Posting.objects.filter(key=Given("key", CharField())))

@@ -27,7 +27,7 @@ def application(env: Mapping[str, str], *, port: int, below: list[Part]) -> list
         cwd=ROOT,
         needs=("prepare", *services),
         ready=lambda: _healthy(port),
-        unimportant=("Python threads",),  # eight of them wait for the database most of the time
+        unimportant=("Python threads",),  # they wait for the database half of the time
     )
     celery = ("celery", "--app", "config.celery", "--quiet", "--skip-checks")
     return [
@@ -43,10 +43,15 @@ def application(env: Mapping[str, str], *, port: int, below: list[Part]) -> list
 
 
 def granian(port: int, *, workers: int) -> list[str]:
-    """The web server's command: so many processes of eight threads, which keep their connections to the database."""
+    """
+    The web server's command: so many processes of four threads, which keep their connections to the database.
+
+    One thread of a process computes at a time. More of them take turns more often, each with its locks held meanwhile:
+    with eight, 16 callers who want the same nodes were answered more slowly, and some after twice as long.
+    """
     argv = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
     argv += ["--host", ports.HOST, "--port", str(port), "--workers", str(workers), "--log-level", "warning"]
-    return [*argv, "--blocking-threads", "8", "--blocking-threads-idle-timeout", "600"]
+    return [*argv, "--blocking-threads", "4", "--blocking-threads-idle-timeout", "600"]
 
 
 def _healthy(port: int) -> bool:

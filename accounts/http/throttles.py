@@ -52,7 +52,7 @@ class Writes(FairUse):
 
 
 class Launches(FairUse):
-    """Orders, which cost more than other calls: nodes are prepared and wiped for each."""
+    """Orders, in place of `Writes`: they cost more than other calls, since nodes are prepared and wiped for each."""
 
     scope = "launch"
     safe = False

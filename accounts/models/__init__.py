@@ -4,7 +4,7 @@ from accounts.models.credential import APIToken, SSHKey
 from accounts.models.event import Event, Notice
 from accounts.models.idempotency import IdempotencyKey
 from accounts.models.party import Membership, Organization, Role, User, time_zones
-from accounts.models.rows import as_json, prefetched
+from accounts.models.rows import as_json, insert, prefetched
 from accounts.models.stateful import IllegalMove, Stale, Stateful, TransitionRow
 from accounts.models.statements import Given, Statement
 from accounts.models.webhook import DeliveryState, WebhookDelivery, WebhookEndpoint
@@ -29,6 +29,7 @@ __all__ = [
     "WebhookDelivery",
     "WebhookEndpoint",
     "as_json",
+    "insert",
     "prefetched",
     "time_zones",
 ]

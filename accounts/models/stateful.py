@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from datetime import datetime
-from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from django.db import models, transaction
 from django.db.models import F
-
-from accounts.prepared import prepared
 
 
 class IllegalMove(Exception):
@@ -79,29 +76,6 @@ class Stateful(models.Model):
             setattr(self, name, value)
         self.version += 1
 
-    @classmethod
-    def move_all(cls, rows: Sequence[Self], new: str, *, at: datetime, reason: str = "", actor: str = "system") -> None:
-        """
-        As `move_to` for rows that are in one state, in one statement however many they are.
-
-        :raises IllegalMove: if the table has no such move
-        :raises Stale: if one of them has moved since it was read; the caller undoes the transaction then
-        """
-        if not rows:
-            return
-        old = rows[0].state
-        if new not in cls.TRANSITIONS.get(old, frozenset()) or any(row.state != old for row in rows):
-            raise IllegalMove(rows[0], new)
-        given: dict[str, Any] = {"new": new, "old": old, "at": at, "reason": reason, "actor": actor}
-        given |= {"ids": [row.pk for row in rows], "versions": [row.version for row in rows]}
-        with prepared() as cursor:
-            cursor.execute(_move_all(cls), given)
-            if cursor.rowcount != len(rows):
-                raise Stale(rows[0])
-        for row in rows:
-            row.state, row.state_since, row.reason, row.deadline = new, at, reason, None
-            row.version += 1
-
     def begin(self, *, at: datetime, actor: str) -> None:
         """Append the first transition of a row that was just inserted."""
         self._append(seq=self.version, old="", new=self.state, at=at, reason=self.reason, actor=actor)
@@ -109,24 +83,6 @@ class Stateful(models.Model):
     def _append(self, **row: Any) -> None:
         transitions: models.Manager[Any] = getattr(self, "transitions")  # noqa: B009 - the reverse relation of each subclass
         transitions.create(**row)
-
-
-@cache
-def _move_all(model: type[Stateful]) -> str:
-    """The guarded UPDATE of many rows, with their transitions."""
-    relations = {relation.get_accessor_name(): relation.field for relation in model._meta.related_objects}
-    moves = relations["transitions"]
-    return f"""
-        WITH moved AS (
-            UPDATE {model._meta.db_table} AS row
-               SET state = %(new)s, version = row.version + 1, state_since = %(at)s, reason = %(reason)s,
-                   deadline = NULL
-              FROM unnest(%(ids)s::bigint[], %(versions)s::int[]) AS was (id, version)
-             WHERE row.id = was.id AND row.version = was.version AND row.state = %(old)s
-            RETURNING row.id, row.version)
-        INSERT INTO {moves.model._meta.db_table} ({moves.column}, seq, old, new, at, reason, actor)
-        SELECT id, version, %(old)s, %(new)s, %(at)s, %(reason)s, %(actor)s FROM moved ORDER BY id
-    """  # noqa: S608  our own words
 
 
 class TransitionRow(models.Model):

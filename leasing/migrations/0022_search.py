@@ -28,7 +28,7 @@ KNOWN = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("marketplace", "0009_search"), ("leasing", "0020_carbon")]
+    dependencies = [("marketplace", "0009_search"), ("leasing", "0021_orders")]
 
     operations = [
         migrations.RunSQL(BEFORE, BACK),

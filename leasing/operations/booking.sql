@@ -261,3 +261,37 @@ BEGIN
                event || jsonb_build_object('id', nextval('accounts_event_id_seq'))) AS filled;
 END
 $$;
+
+-- A lease whose use has not begun is called off, its calendars locked before: machines that wait are withdrawn and its
+-- nodes let go; `events` are rows as their model has them. False, and nothing is changed, if it was moved meanwhile.
+CREATE OR REPLACE FUNCTION leasing_cancel(
+    wanted_lease bigint, old_state text, old_version int, nodes bigint[], events jsonb, reason text, actor text,
+    moment timestamptz
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE leasing_lease
+       SET state = 'cancelled', version = version + 1, state_since = moment, reason = leasing_cancel.reason,
+           deadline = NULL, environment = ''
+     WHERE id = wanted_lease AND state = old_state AND version = old_version;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO leasing_transition (lease_id, seq, old, new, at, reason, actor)
+    VALUES (wanted_lease, old_version + 1, old_state, 'cancelled', moment, leasing_cancel.reason, leasing_cancel.actor);
+    WITH moved AS (
+        UPDATE leasing_machine
+           SET state = 'withdrawn', version = version + 1, state_since = moment, reason = leasing_cancel.reason,
+               deadline = NULL
+         WHERE lease_id = wanted_lease AND state = 'pending'
+        RETURNING id, version)
+    INSERT INTO leasing_machinetransition (machine_id, seq, old, new, at, reason, actor)
+    SELECT id, version, 'pending', 'withdrawn', moment, leasing_cancel.reason, leasing_cancel.actor
+      FROM moved ORDER BY id;
+    PERFORM leasing_release(wanted_lease, nodes, moment);
+    INSERT INTO accounts_event SELECT filled.*
+      FROM jsonb_array_elements(events) AS event,
+           jsonb_populate_record(NULL::accounts_event,
+               event || jsonb_build_object('id', nextval('accounts_event_id_seq'))) AS filled;
+    RETURN true;
+END
+$$;

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from accounts.models import Statement
-from accounts.operations import record
+from accounts.models import Stale, Statement, as_json
+from accounts.operations import record, unwritten
+from accounts.prepared import prepared
 from leasing.models import Claim, Lease, Machine
 from leasing.operations import calendar, outages
 from leasing.operations.interrupting import lease_over
@@ -58,14 +59,11 @@ def end_locked(*, lease: Lease, node_ids: list[int], reason: str, actor: str, no
 LOCKED = Statement(
     lambda: Lease.objects.select_for_update(of=("self",)).select_related("terms", "organization").filter(pk=OF_LEASE)
 )
-WAITING = Statement(lambda: Machine.objects.filter(lease=OF_LEASE, state=MachineState.PENDING).order_by("pk"))
+CANCEL = "SELECT leasing_cancel(%s, %s, %s, %s::bigint[], %s, %s, %s, %s)"  # in booking.sql, beside this file
 
 
 def _cancel(lease: Lease, *, node_ids: list[int], reason: str, actor: str, now: datetime) -> None:
-    lease.move_to(LeaseState.CANCELLED, at=now, reason=reason, actor=actor, environment="")
-    Machine.move_all(WAITING.rows(lease=lease.pk), MachineState.WITHDRAWN, at=now, reason=reason, actor=actor)
-    calendar.release(lease=lease, node_ids=node_ids, now=now)
-    record(
+    told = unwritten(
         organization=lease.organization,
         kind="lease.cancelled",
         subject=lease.public_id,
@@ -73,6 +71,12 @@ def _cancel(lease: Lease, *, node_ids: list[int], reason: str, actor: str, now: 
         at=now,
         data={"name": lease.name, "reason": reason},
     )
+    with prepared() as cursor:
+        cursor.execute(CANCEL, [lease.pk, lease.state, lease.version, node_ids, as_json([told]), reason, actor, now])
+        if cursor.fetchone() != (True,):
+            raise Stale(lease)
+    lease.state, lease.version, lease.state_since = LeaseState.CANCELLED, lease.version + 1, now
+    lease.reason, lease.deadline, lease.environment = reason, None, ""
 
 
 def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F
 
-from accounts.models import Statement
+from accounts.models import Statement, insert
 from accounts.operations import record
 from leasing.models import ChangeKind, Claim, Lease, LeaseChange, Machine
 from leasing.operations import calendar
@@ -120,7 +120,7 @@ SERVING_IT = Statement(
 def _write(
     lease: Lease, *, kind: ChangeKind, old: datetime, new: datetime, nodes: list[int], actor: str, now: datetime
 ) -> LeaseChange:
-    return LeaseChange.objects.create(
+    change = LeaseChange(
         lease=lease,
         kind=kind,
         at=now,
@@ -131,3 +131,5 @@ def _write(
         new_ends_at=new,
         nodes=nodes,
     )
+    insert(change)
+    return change

@@ -8,8 +8,6 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import BooleanField, DateTimeField, F, Field, Func, TextField, Value
 
-from marketplace.models import TimeMultiRangeField
-
 
 class _OfNode(Func):
     """A function of the rows of a calendar and its node, and of values."""
@@ -31,12 +29,6 @@ def node_is_free(*, starts_at: datetime, ends_at: datetime, now: datetime, quote
     """True where neither a claim nor a hold for another quote touches the period, and the node may be booked then."""
     values = _range(starts_at, ends_at), Value(quote, TextField()), Value(now, DateTimeField())
     return _OfNode("node_is_free", *values, output_field=BooleanField())
-
-
-def node_gaps(*, starts_at: datetime, ends_at: datetime, now: datetime) -> Func:
-    """Every free period within reach, as a multirange; none of a node out of stock."""
-    values = _range(starts_at, ends_at), Value(now, DateTimeField())
-    return _OfNode("node_gaps", *values, output_field=TimeMultiRangeField())
 
 
 def _range(starts_at: datetime, ends_at: datetime) -> Value:

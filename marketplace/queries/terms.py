@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Field, JSONField, Q, QuerySet
+from django.db.models import BigIntegerField, DateTimeField, Field, JSONField, Q, QuerySet
 
-from accounts.models import Organization
+from accounts.models import Given, Organization, Statement
 from accounts.prepared import prepared
 from marketplace.models import Plan, Terms
 
@@ -27,7 +27,19 @@ def terms_of(*, plan: Plan, at: datetime) -> Terms:
 
     :raises Terms.DoesNotExist: if the plan had none yet
     """
-    return Terms.objects.select_related("plan").filter(plan=plan, starts_at__lte=at).latest("starts_at")
+    found = AT.first(plan=plan.pk, at=at)
+    if found is None:
+        raise Terms.DoesNotExist
+    return found
+
+
+AT = Statement(
+    lambda: (
+        Terms.objects.select_related("plan")
+        .filter(plan=Given("plan", BigIntegerField()), starts_at__lte=Given("at", DateTimeField()))
+        .order_by("-starts_at")[:1]
+    )
+)
 
 
 def all_terms(*, at: datetime, plan: str | None = None) -> dict[int, Terms]:

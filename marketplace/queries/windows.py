@@ -1,16 +1,17 @@
 """When nodes are free, computed from the very rows that guard the booking."""
 
 from bisect import bisect_right, insort
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import Q, QuerySet
 
+from accounts.prepared import prepared
 from marketplace.models import NodeCalendar, Offer, Terms
 from marketplace.queries.firm import Level, levels
-from marketplace.queries.free import node_gaps, node_is_free
+from marketplace.queries.free import node_is_free
 from marketplace.queries.terms import terms_of
 
 HORIZON = timedelta(days=60)
@@ -103,11 +104,22 @@ def windows_of(
 
 def _gaps(pools: Collection[int], reach: Window, now: datetime) -> Mapping[int, list[Window]]:
     """Every free period of every node within `reach`, in order, by pool."""
-    within = node_gaps(starts_at=reach.starts_at, ends_at=reach.ends_at, now=now)
-    found: dict[int, list[Window]] = defaultdict(list)
-    for pool, free in NodeCalendar.objects.filter(pool__in=pools).values_list("pool_id", within):
-        found[pool] += [Window(gap.lower, gap.upper) for gap in free]
-    return {pool: sorted(found[pool]) for pool in pools}
+    found: dict[int, list[Window]] = {pool: [] for pool in pools}
+    given = {"pools": list(pools), "reach": DateTimeTZRange(reach.starts_at, reach.ends_at), "now": now}
+    with prepared() as cursor:
+        cursor.execute(GAPS, given)
+        for pool, starts_at, ends_at in cursor.fetchall():
+            found[pool].append(Window(starts_at, ends_at))
+    return found
+
+
+GAPS = """
+    SELECT calendar.pool_id, lower(gap), upper(gap)
+      FROM marketplace_nodecalendar AS calendar JOIN marketplace_node AS node ON node.id = calendar.node_id
+     CROSS JOIN LATERAL unnest(node_gaps(calendar, node, %(reach)s::tstzrange, %(now)s)) AS gap
+     WHERE calendar.pool_id = ANY (%(pools)s::bigint[])
+     ORDER BY lower(gap), upper(gap)
+"""
 
 
 def _powered(gaps: Iterable[Window], left: Iterable[Level], nodes: int) -> list[Window]:

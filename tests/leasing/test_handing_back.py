@@ -7,10 +7,11 @@ from django.db import transaction
 
 from accounts.models import Organization, Stale
 from leasing import operations, schedule
-from leasing.models import ChangeKind, Claim, Lease, LeaseChange, Machine
-from leasing.operations import NodesTaken, ShortenRefused, next_end
+from leasing.models import ChangeKind, Claim, Lease, LeaseChange
+from leasing.operations import NodesTaken, ShortenRefused, calendar, next_end
+from leasing.operations.ending import end_locked
 from leasing.provisioners.fake import World
-from leasing.states import LeaseState, MachineState
+from leasing.states import LeaseState
 from marketplace.models import NodeCalendar, Offer, PlanKind
 from tests import factories
 from tests.factories import DAY, HOUR, NOON
@@ -152,16 +153,20 @@ def test_only_the_nodes_that_serve_are_freed(acme: Organization, world: World) -
     assert before and change and change.nodes == [lease.machines.order_by("-pk")[0].node_id] != [before.node_id]
 
 
-def test_machines_move_together_each_from_the_version_that_was_read(acme: Organization) -> None:
-    machines = list(stages.scheduled(acme, NOON).machines.order_by("pk"))
-    machines[0].move_to(MachineState.WITHDRAWN, at=NOON, actor=ACTOR)
-    stale = list(Machine.objects.order_by("pk"))
-    stale[0].state, stale[0].version = MachineState.PENDING, 0
+def test_a_lease_is_called_off_only_as_it_was_read(acme: Organization) -> None:
+    lease = stages.scheduled(acme, NOON)
+    node_ids = calendar.claimed(lease)
+    stale = Lease.objects.get(pk=lease.pk)
+    stale.version -= 1
     with pytest.raises(Stale), transaction.atomic():
-        Machine.move_all(stale, MachineState.WITHDRAWN, at=NOON, actor=ACTOR)
-    assert Machine.objects.get(pk=stale[1].pk).state == MachineState.PENDING
-    Machine.move_all(stale[1:], MachineState.WITHDRAWN, at=NOON, reason="moved", actor=ACTOR)
-    fresh = Machine.objects.get(pk=stale[1].pk)
-    assert (fresh.state, fresh.version, fresh.reason) == (stale[1].state, stale[1].version, stale[1].reason)
-    last = fresh.transitions.get(seq=fresh.version)
-    assert (last.old, last.new, last.at, last.reason, last.actor) == ("pending", "withdrawn", NOON, "moved", ACTOR)
+        end_locked(lease=stale, node_ids=node_ids, reason="returned", actor=ACTOR, now=NOON)
+    assert not Claim.objects.exclude(released_at=None).exists()
+    end_locked(lease=lease, node_ids=node_ids, reason="returned", actor=ACTOR, now=NOON)
+    fresh = Lease.objects.get(pk=lease.pk)
+    assert (fresh.state, fresh.version, fresh.reason) == (lease.state, lease.version, lease.reason)
+    moves = [
+        fresh.transitions.get(seq=fresh.version),
+        *(m.transitions.get(seq=m.version) for m in fresh.machines.all()),
+    ]
+    assert {(move.at, move.reason, move.actor) for move in moves} == {(NOON, "returned", ACTOR)}
+    assert {(move.old, move.new) for move in moves} == {("scheduled", "cancelled"), ("pending", "withdrawn")}

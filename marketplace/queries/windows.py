@@ -104,6 +104,8 @@ def windows_of(
 
 def _gaps(pools: Collection[int], reach: Window, now: datetime) -> Mapping[int, list[Window]]:
     """Every free period of every node within `reach`, in order, by pool."""
+    if not pools:  # also where the reach would end before it begins
+        return {}
     found: dict[int, list[Window]] = {pool: [] for pool in pools}
     given = {"pools": list(pools), "reach": DateTimeTZRange(reach.starts_at, reach.ends_at), "now": now}
     with prepared() as cursor:

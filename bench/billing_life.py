@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from accounts.models import Organization, User
+from bench import billing_messages
 from bench.billing_standin import Standin
 from billing import (
     adjusting,
     automatic,
+    budgets,
     cards,
     charging,
     checkout,
     credit_notes,
     granting,
     handing_back,
-    inbox,
     limits,
     opening,
     paying,
@@ -41,9 +42,10 @@ from billing.paying import Decision
 from billing.payments.base import GatewayUnavailable
 from billing.queries import refundable_cents
 from billing.queries.receivables import creditable_cents, still_open
-from leasing.models import Lease, Machine, Outage, OutageCause
-from leasing.operations import BookedBehind, NodesTaken, Setup, ShortenRefused, WindowRefused
-from leasing.states import LeaseState
+from leasing import operations
+from leasing.models import Interruption, InterruptionCause, Lease, Machine, Outage, OutageCause
+from leasing.operations import BookedBehind, CannotInterrupt, NodesTaken, Setup, ShortenRefused, WindowRefused
+from leasing.states import INTERRUPTION_OPEN, InterruptionState, LeaseState
 from marketplace.models import Image, Offer
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -60,6 +62,7 @@ PATHS = ("", "/v1/checkout", "/v1/payment_intents", "/v1/refunds", "/v1/billing"
 # What the product may say to any of these steps, which then changes nothing.
 REFUSALS = (
     adjusting.AdjustmentRefused,
+    budgets.BudgetExceeded,
     cards.CardNeeded,
     charging.CardGone,
     checkout.InsufficientFunds,
@@ -68,8 +71,10 @@ REFUSALS = (
     limits.NodeLimitReached,
     limits.OrderingBlocked,
     opening.PageOver,
+    receivables.NothingOwed,
     refunds.RefundTooLarge,
     BookedBehind,
+    CannotInterrupt,
     GatewayUnavailable,
     NodesTaken,
     ShortenRefused,
@@ -87,6 +92,7 @@ class Life:
     reserved: Offer
     staff: tuple[User, User]
     mode: BillingMode = BillingMode.PREPAID
+    surplus: Offer | None = None
     serial: int = 0
     refused: str = ""  # how the last step was refused
 
@@ -244,6 +250,25 @@ class Life:
                     invoice=invoice, cents_by_line={line: 1 + n % left[line]}, reason="a note", actor=ACTOR, now=now
                 )
 
+    def write_off(self, n: int, now: datetime) -> None:
+        """Staff gives up what is open of an invoice."""
+        owing = still_open(Invoice.objects.filter(organization=self.organization))
+        if owing:
+            receivables.write_off(invoice=owing[n % len(owing)].invoice, reason="for a life", actor=ACTOR, now=now)
+
+    def budget(self, n: int, now: datetime) -> None:
+        """A cap of all it spends in a month, from $5 to $1,000: another one, or, now and then, none any more."""
+        limit = 5_000_000 * (1 + n % 200)
+        known = budgets.active(organization=self.organization)
+        if known and n % 3 == 0:
+            budgets.remove(budget=known[0], actor=ACTOR, now=now)
+        elif known:
+            budgets.change(budget=known[0], limit_micros=limit, actor=ACTOR, now=now)
+        else:
+            budgets.create(
+                organization=self.organization, actor=ACTOR, created_by=None, project="", limit_micros=limit, now=now
+            )
+
     # -- Leases --------------------------------------------------------------------------------------------------------
     def order(self, n: int, now: datetime) -> None:
         """On demand, from now on."""
@@ -260,6 +285,38 @@ class Life:
         )
         setup = Setup(f"life {self.serial}", [], Image.objects.all()[0])
         checkout.place(organization=self.organization, actor=ACTOR, created_by=None, quote=quote, setup=setup, now=now)
+
+    def order_surplus(self, n: int, now: datetime) -> None:
+        """On power that may be needed elsewhere."""
+        if self.surplus:
+            self._place(self.surplus, 1 + n % 2, None, None, now)
+
+    def interrupt(self, n: int, now: datetime) -> None:
+        """There is no power for one of them, from when its notice is over on."""
+        for lease in self._leases(LeaseState.ACTIVE):
+            if lease.terms.notice_seconds:
+                begin = now + timedelta(seconds=lease.terms.notice_seconds) + n % 7 * MINUTE
+                operations.schedule_interruption(
+                    lease=lease,
+                    begins_at=begin,
+                    ends_at=begin + (1 + n % 3) * HOUR,
+                    cause=InterruptionCause.GRID,
+                    requested_by=ACTOR,
+                    now=now,
+                )
+                return
+
+    def answer(self, n: int, now: datetime) -> None:
+        """Its tenant is ready, or asks for more time; or there is power again, or it is called off."""
+        known = Interruption.objects.filter(lease__organization=self.organization, state__in=INTERRUPTION_OPEN)
+        row = known.order_by("pk").first()
+        if row and n % 4 == 1:
+            operations.ask_for_more(interruption=row, seconds=1 + n % 900, actor=ACTOR, now=now)
+        elif row and n % 4 == 3 and row.state == InterruptionState.SCHEDULED:
+            operations.call_off(interruption=row, actor=ACTOR, now=now)
+        elif row:
+            act = operations.power_back if n % 4 else operations.ready
+            act(interruption=row, actor=ACTOR, now=now)
 
     def extend(self, n: int, now: datetime) -> None:
         """An agreed window, by some hours."""
@@ -310,10 +367,9 @@ class Life:
         self.standin.fault(PATHS[n % len(PATHS)], FAULTS[n // 7 % len(FAULTS)], 1 + n % 3)
 
     def hear(self, n: int, now: datetime) -> None:
-        """Messages of the processor's come: all of them again, the newest first or the oldest."""
+        """Messages of the processor's come, the newest first or the oldest."""
         told = self.standin.all("event")[: 20 + n % 30]
-        for facts in told if n % 2 else reversed(told):
-            inbox.keep(event=payments.gateway().read_event(facts), now=now)
+        billing_messages.deliver(told if n % 2 else told[::-1], n, now)
 
 
 RUNNING = (LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED)
@@ -323,6 +379,7 @@ STEPS: dict[str, Step] = {
     for step in (
         Life.top_up, Life.save_card, Life.charge, Life.automatic, Life.refund, Life.settle_refunds, Life.dispute,
         Life.decide, Life.gift, Life.adjust, Life.transfer, Life.credit_note, Life.order, Life.order_ahead, Life.extend,
-        Life.shorten, Life.hand_back, Life.outage, Life.outage_corrected, Life.fault, Life.hear,
+        Life.shorten, Life.hand_back, Life.outage, Life.outage_corrected, Life.fault, Life.hear, Life.write_off,
+        Life.budget, Life.order_surplus, Life.interrupt, Life.answer,
     )
 }  # fmt: skip

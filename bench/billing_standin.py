@@ -3,6 +3,7 @@ The card processor's stand-in in this process: its time is that of whoever drive
 told, and it can be emptied between two lives. The product talks to it over HTTP, as to the processor.
 """
 
+import json
 import re
 import tempfile
 import threading
@@ -18,11 +19,17 @@ from standins.stripe import disputes, due, idempotency, refunds
 from standins.stripe.app import App
 from standins.stripe.http import Request, Response, Server
 from standins.stripe.store import JSON, Store
-from standins.stripe.webhooks import Endpoint
+from standins.stripe.webhooks import Endpoint, signature
 
-KEY = "sk_test_lives"
+KEY, SECRET = "sk_test_lives", "whsec_lives"
 FIELD = re.compile(rb'<input[^>]* name="(\w+)"[^>]* value="([^"]*)"')
 OVER = ("won", "lost", "warning_closed")  # disputes in which nothing is left to decide
+
+
+def signed(event: JSON, at: datetime, *, secret: str = SECRET) -> tuple[bytes, str]:
+    """An event as it is delivered at a moment: its body, and the header with its signature."""
+    body = json.dumps(event).encode()
+    return body, signature(secret, body, int(at.timestamp()))
 
 
 class Standin:

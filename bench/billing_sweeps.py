@@ -45,6 +45,9 @@ LEASES = (
     schedule.end_due,
     schedule.give_up_overdue,
     schedule.settle_overdue,
+    schedule.interrupt_due,
+    schedule.resume_powered,
+    schedule.pause_again,
     schedule.settle_drains,
 )
 

@@ -39,10 +39,10 @@ TAKE = "FUNCTION leasing_take_power("
 MEETING = f"""
     CREATE SEQUENCE have_looked;
     CREATE OR REPLACE FUNCTION leasing_take_power(
-        wanted_offer bigint, nodes int, wanted tstzrange, but bigint
+        wanted_offer bigint, nodes int, wanted tstzrange, quote text, moment timestamptz
     ) RETURNS timestamptz LANGUAGE plpgsql AS $$
     DECLARE
-        seen timestamptz := take_unguarded(wanted_offer, nodes, wanted, but);
+        seen timestamptz := take_unguarded(wanted_offer, nodes, wanted, quote, moment);
     BEGIN
         PERFORM nextval('have_looked');
         WHILE (SELECT last_value FROM have_looked) <= {ENOUGH_FOR} LOOP

@@ -4,6 +4,7 @@ import csv
 import json
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -153,3 +154,18 @@ def test_pages_lead_from_amounts_to_the_entries_behind_them(month: list[Lease], 
     assert f"?lease={research}" in browser.get("/wallet/statement/", SPAN).content.decode()
     assert "No such movement" in browser.get("/wallet/ledger/", {"day": "2020-01-01"}).content.decode()
     assert "All movements are shown." in browser.get("/wallet/ledger/", {"day": "someday"}).content.decode()
+
+
+@pytest.mark.parametrize("by", ["lease", "project"])
+def test_what_a_statement_says_is_the_sum_of_the_movements_that_it_leads_to(
+    month: list[Lease], acme: Organization, browser: Client, by: str
+) -> None:
+    give(acme, 3, NOON - 2 * DAY)
+    page = browser.get("/wallet/statement/", {**SPAN, "by": by}).content.decode()
+    found = statement(organization=acme, by=by, **MARCH)
+    said: list[tuple[int, dict[str, Any]]] = [(found.closing_micros, {"until": MARCH["until"]})]
+    said += [(found.opening_micros, {"until": MARCH["since"]})]
+    said += [(group.net_micros, {by: group.key, **MARCH}) for group in found.groups if group.key]
+    for micros, asked in said:
+        assert f'/wallet/ledger/?{urlencode(asked).replace("&", "&amp;")}"' in page
+        assert sum(movements(organization=acme, **asked).values_list("amount_micros", flat=True)) == micros

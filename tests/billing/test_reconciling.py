@@ -1,6 +1,6 @@
 """Every day our ledger is compared with the card processor's own account, and what differs is not let go."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -43,6 +43,11 @@ def compare(after: timedelta = NEXT) -> list[Discrepancy]:
     return reconciling.reconcile(gateway=payments.gateway(), now=now() + after)
 
 
+def compared(after: timedelta = NEXT) -> date:
+    """The last UTC day that is over then."""
+    return (now() + after - DAY).date()
+
+
 def refund(organization: Organization, cents: int) -> None:
     refunds.request_refund(organization=organization, actor="", created_by=None, amount_cents=cents, now=now())
 
@@ -59,7 +64,7 @@ def test_a_day_that_agrees_says_so_and_its_fees_are_posted(stripe: StripeStandin
     assert done.fees_cents == 175  # 2.9 % of $50.00, and 30 cents
     assert balance(poor, AccountKind.FEES) == -1_750_000
     assert balance(poor, AccountKind.CLEARING) == -50_000_000 + 30_000_000 + 1_750_000
-    assert matched_until(organization=poor) == today
+    assert matched_until(organization=poor) == compared()
     owner = poor.members.first()
     assert owner and b"Our ledger is the card processor" in a_browser(owner).get("/wallet/").content
     assert_books_balance()
@@ -97,7 +102,7 @@ def test_a_dispute_and_its_fee_agree_to_the_cent(
     assert balance(poor) == left * 10_000
     assert balance(poor, AccountKind.FEES) == -16_750_000  # $1.75 of the payment, $15.00 of the dispute, won or lost
     assert balance(poor, AccountKind.CLEARING) == 16_750_000 - left * 10_000
-    assert matched_until(organization=poor) == now().date() + DAY
+    assert matched_until(organization=poor) == compared(NEXT + DAY)
     assert_books_balance()
 
 

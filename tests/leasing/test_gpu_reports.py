@@ -1,5 +1,7 @@
 """GPUs in a host's report, in the words of several drivers."""
 
+from pathlib import Path
+
 from leasing.provisioners.podman.gpus import Memory
 
 FIRST, SECOND = "GPU-1d2f0b1c", "GPU-9a8b7c6d"
@@ -20,6 +22,14 @@ def test_every_figure_is_read_in_its_unit() -> None:
     assert (first.index, first.uuid, first.utilization, first.memory_mib) == (0, FIRST, 97, 71234)
     assert (first.temperature_c, first.power_mw, first.energy_mj, first.xid) == (64, 612330, 123456789, 0)
     assert (second.ecc_uncorrected, second.energy_mj, second.xid, second.lost) == (2, None, 31, False)
+
+
+def test_a_real_h200_at_work_is_read() -> None:
+    lines = (Path(__file__).parent / "captures/h200-at-work.csv").read_text().splitlines()
+    (first,), *_, (busy,) = [Memory({}).readings([["gpu", line]]) for line in lines[:4]]
+    assert (first.utilization, first.memory_mib, first.temperature_c, first.power_mw) == (0, 0, 36, 79310)
+    assert (busy.utilization, busy.memory_mib, busy.temperature_c, busy.power_mw) == (29, 4, 43, 169320)
+    assert (busy.ecc_uncorrected, busy.lost) == (0, False)
 
 
 def test_what_the_driver_does_not_tell_is_none() -> None:

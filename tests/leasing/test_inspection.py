@@ -45,6 +45,13 @@ def test_an_a10g_tells_of_ecc_and_of_remapped_rows() -> None:
     assert (gpu.ecc, gpu.ecc_uncorrected, gpu.remap_pending, gpu.remap_failed) == (True, 0, False, False)
 
 
+def test_an_h200_of_a_virtual_machine_tells_all_that_is_asked() -> None:
+    gpu = only("h200.xml")
+    assert (gpu.name, gpu.memory_mib, gpu.driver) == ("NVIDIA H200", 143771, "580.159.04")
+    assert (gpu.ecc, gpu.ecc_uncorrected, gpu.remap_pending, gpu.remap_failed) == (True, 0, False, False)
+    assert (gpu.mig, gpu.nvlinks, gpu.lost) == (False, None, False)
+
+
 def test_a_t4_cannot_remap_rows() -> None:
     gpu = only("t4.xml")
     assert (gpu.ecc, gpu.ecc_uncorrected, gpu.remap_pending, gpu.remap_failed) == (True, 0, None, None)

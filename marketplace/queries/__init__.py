@@ -21,6 +21,7 @@ from marketplace.queries.openings import Opening, OpeningRow, OpeningSort, openi
 from marketplace.queries.power import power_of, with_power
 from marketplace.queries.search import (
     OfferRow,
+    counted_on,
     current_rate,
     find,
     listed_offers,
@@ -61,6 +62,7 @@ __all__ = [
     "calendar",
     "catalogue_size",
     "check_period",
+    "counted_on",
     "current_rate",
     "duration",
     "earliest",

@@ -11,6 +11,7 @@ from psycopg.types.range import TimestamptzRange
 from accounts.prepared import prepared
 from marketplace.models import Provisioner, Terms
 from marketplace.queries.criteria import Criteria
+from marketplace.queries.terms import MARK, Changed, check_mark
 from marketplace.queries.windows import Window, cleaning
 
 
@@ -67,15 +68,17 @@ def hits_of(
     now: datetime,
     counted: int | None = None,
     that_could_serve: bool = False,
+    mark: str | None = None,
 ) -> list[Hit]:
     """
     Offers on sale on these plans for which each of MATCHES holds that has its value in `wanted`, by plan. One query.
 
     Of the criteria it reads period, nodes and organization. Free nodes are counted up to `counted`, all where it is
-    None; `that_could_serve` leaves out offers that have fewer nodes in stock than are wanted.
+    None; `that_could_serve` leaves out offers that have fewer nodes in stock than are wanted. `mark` is that of the
+    `plans` if they were remembered.
+
+    :raises Changed: if the plans and their terms are others by now
     """
-    if not plans:
-        return []
     windows = {plan: criteria.wish(terms, now) for plan, terms in plans.items()}
     values = {
         **wanted,
@@ -87,9 +90,19 @@ def hits_of(
         "most": None if counted is None else counted + 1,  # one more tells whether there are more
     }
     matches = [MATCHES[name] for name in wanted] + [COULD_SERVE] * that_could_serve
+    rows = _found(" AND ".join([FIND, *matches]) + IN_ORDER, values, mark) if plans else []
+    if mark and not rows:
+        check_mark(mark)
+    return [_hit(row, counted, criteria.nodes, plans, windows) for row in rows]
+
+
+def _found(sql: str, values: Mapping[str, Any], mark: str | None) -> list[Any]:
     with prepared() as cursor:
-        cursor.execute(" AND ".join([FIND, *matches]) + IN_ORDER, values)
-        return [_hit(row, counted, criteria.nodes, plans, windows) for row in cursor.fetchall()]
+        cursor.execute(sql, values)
+        rows: list[Any] = cursor.fetchall()
+    if mark and rows and rows[0][0] != mark:
+        raise Changed
+    return rows
 
 
 def stock_of(pools: Collection[int]) -> dict[int, int]:
@@ -104,7 +117,7 @@ def _taken(terms: Terms, window: Window) -> TimestamptzRange:
 
 
 def _hit(row: Any, counted: int | None, nodes: int, plans: Mapping[int, Terms], windows: Mapping[int, Window]) -> Hit:
-    *sold, idle, free, plan = row
+    _, *sold, idle, free, plan = row
     more = counted is not None and free > counted
     values: list[Any] = [*sold, free - more, more, free < nodes <= idle, plans[plan], windows[plan]]
     return Hit(*values)
@@ -121,13 +134,15 @@ MATCHES = {
     "provisioner": "pool.provisioner = %(provisioner)s",
     "renewable_share": "zone.renewable_percent >= %(renewable_share)s",
     "offer": "offer.id = %(offer)s",
+    "offers": "offer.id = ANY(%(offers)s::bigint[])",
     "pool": "pool.id = %(pool)s",
 }
 
 # Counting stops where enough is known, so that a search costs what it finds. The organization's own rate goes first. Of
 # the nodes that are idle as many are free as their site has firm power for: an order of more would be refused.
-FIND = """
-    SELECT offer.id, offer.public_id, pool.id, pool.provisioner, rate.id, rate.micros_per_node_hour, kind.gpu_count,
+FIND = f"""
+    SELECT {MARK},
+           offer.id, offer.public_id, pool.id, pool.provisioner, rate.id, rate.micros_per_node_hour, kind.gpu_count,
            coalesce(gpu.memory_gb, 0), zone.gco2_per_kwh, idle.nodes, free.nodes, plan.id
       FROM unnest(%(plans)s::bigint[], %(periods)s::tstzrange[]) AS wish (plan_id, period)
       JOIN marketplace_plan AS plan ON plan.id = wish.plan_id
@@ -160,7 +175,7 @@ FIND = """
      WHERE (NOT plan.private OR EXISTS (
            SELECT FROM marketplace_planaccess AS access
             WHERE access.plan_id = plan.id AND access.organization_id = %(organization)s::bigint))
-"""
+"""  # noqa: S608  our own words
 COULD_SERVE = """(free.nodes >= %(nodes)s::int OR %(nodes)s::int <= (
            SELECT count(*) FROM (
                SELECT FROM marketplace_node AS node WHERE node.pool_id = pool.id AND node_is_in_stock(node)

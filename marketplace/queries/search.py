@@ -11,7 +11,7 @@ from marketplace.models import Offer, Pool, Rate
 from marketplace.queries.criteria import Criteria, Sort
 from marketplace.queries.earliest import Search, earliest
 from marketplace.queries.finding import Hit, hits_of, stock_of
-from marketplace.queries.terms import all_terms, plans_open_to
+from marketplace.queries.terms import Changed, Remembered, all_terms, plans_open_to, remember, remembered
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class OfferRow:
         return self.micros_per_node_hour // gpus if gpus else None
 
 
-COUNTED = 10  # free nodes of an offer in a list, if no more are wanted
+COUNTED = 10  # free nodes of an offer that is shown in a list, if no more are wanted
 ORDERS: dict[str, Callable[[Hit], int]] = {
     Sort.PRICE: lambda hit: hit.micros_per_gpu,
     Sort.NODE_PRICE: lambda hit: hit.micros,
@@ -60,17 +60,47 @@ def find(*, criteria: Criteria, now: datetime, sort: str = Sort.PRICE) -> list[H
     """
     As `search`, in any order of `Sort`, without what only a shown row needs: pass a page of it to `rows`.
 
-    Free nodes are counted up to ten, or as many as are wanted; all of them only where they decide the order.
+    Free nodes are counted up to as many as are wanted; all of them only where they decide the order. One query, as long
+    as the terms are those that this process remembers.
     """
-    sold = all_terms(at=now, plan=criteria.plan)
+    while True:
+        try:
+            hits = _find(remembered(), criteria, now, None if sort == Sort.FREE else criteria.nodes)
+        except Changed:
+            remember()
+        else:
+            return sorted(hits, key=lambda hit: _place(hit, criteria, sort))
+
+
+def _find(known: Remembered, criteria: Criteria, now: datetime, counted: int | None) -> list[Hit]:
+    sold = known.in_force(at=now, plan=criteria.plan)
     fitting = {plan: terms for plan, terms in sold.items() if criteria.fits(terms, now)}
-    counted = None if sort == Sort.FREE else max(criteria.nodes, COUNTED)
-    hits = hits_of(criteria.asked(), criteria=criteria, plans=fitting, now=now, counted=counted, that_could_serve=True)
-    return sorted((hit for hit in hits if criteria.affords(hit.micros)), key=lambda hit: _place(hit, criteria, sort))
+    hits = hits_of(
+        criteria.asked(),
+        criteria=criteria,
+        plans=fitting,
+        now=now,
+        counted=counted,
+        that_could_serve=True,
+        mark=known.mark,
+    )
+    return [hit for hit in hits if criteria.affords(hit.micros)]
+
+
+def counted_on(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[Hit]:
+    """The hits, in their order, with the free nodes of each counted up to ten at least. One query, if any has more."""
+    short = {hit.offer_id: hit for hit in hits if hit.more_free and hit.free < COUNTED}
+    if not short:
+        return list(hits)
+    plans = {hit.terms.plan_id: hit.terms for hit in short.values()}
+    found = hits_of({"offers": list(short)}, criteria=criteria, plans=plans, now=now, counted=COUNTED)
+    further = {hit.offer_id: hit for hit in found}
+    return [further.get(hit.offer_id, hit) for hit in hits]
 
 
 def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[OfferRow]:
-    """What is shown of the hits, in their order. Five queries at most, however many they are."""
+    """What is shown of the hits, in their order. Six queries at most, however many they are."""
+    hits = counted_on(hits=hits, criteria=criteria, now=now)
     offers = listed_offers(criteria.organization).in_bulk([hit.offer_id for hit in hits])
     rates = Rate.objects.in_bulk([hit.rate_id for hit in hits])
     free_from = starts(hits=hits, nodes=criteria.nodes, now=now)

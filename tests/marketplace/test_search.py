@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Organization
 from marketplace.models import Node, Offer, Pool, Rate
-from marketplace.queries import Criteria, Sort, current_rate, find, offer_row, rows, search
+from marketplace.queries import Criteria, Sort, counted_on, current_rate, find, offer_row, rows, search
+from marketplace.queries.terms import remember
 from marketplace.states import NodeState
 from tests import factories
 from tests.factories import DAY, HOUR, NOON
@@ -86,6 +87,35 @@ def test_offers_come_in_the_wanted_order(fair: Fair, sort: Sort, names: list[str
 def test_offers_with_enough_free_nodes_come_first_however_dear(fair: Fair, acme: Organization) -> None:
     hold(acme, fair.big, nodes=2)
     assert found(plan="on_demand") == [fair.small, fair.green, fair.big]
+
+
+def test_a_search_counts_what_it_must_and_a_page_up_to_ten(fair: Fair) -> None:
+    for _ in range(12):
+        factories.a_node(fair.big.pool)
+    hits = find(criteria=Criteria(nodes=2, plan=fair.big.plan.slug), now=NOON)
+    assert [(hit.free, hit.more_free) for hit in hits if hit.offer_id == fair.big.pk] == [(2, True)]
+    shown = counted_on(hits=hits, criteria=Criteria(nodes=2, plan=fair.big.plan.slug), now=NOON)
+    assert [(hit.free, hit.more_free) for hit in shown if hit.offer_id == fair.big.pk] == [(10, True)]
+
+
+def test_terms_that_are_remembered_are_never_used_once_they_are_others(fair: Fair) -> None:
+    def found() -> bool:
+        return fair.big_reserved.pk in [hit.offer_id for hit in find(criteria=week, now=NOON)]
+
+    week = Criteria(plan="reserved", starts_at=NOON + DAY, ends_at=NOON + 8 * DAY)
+    assert found()
+    factories.the_terms(fair.big_reserved.plan, starts_at=NOON - 2 * DAY, max_seconds=2 * 86400)
+    assert not found()
+    factories.the_terms(fair.big_reserved.plan, starts_at=NOON - DAY, max_seconds=9 * 86400)
+    assert found()
+
+
+def test_a_plan_that_is_renamed_is_found_by_its_new_name_only(fair: Fair) -> None:
+    reserved = fair.big_reserved.plan
+    assert find(criteria=Criteria(plan="reserved"), now=NOON)
+    type(reserved).objects.filter(pk=reserved.pk).update(slug="booked")
+    assert not find(criteria=Criteria(plan="reserved"), now=NOON)
+    assert find(criteria=Criteria(plan="booked"), now=NOON)
 
 
 def test_an_offer_off_the_list_is_not_found(fair: Fair) -> None:
@@ -179,9 +209,10 @@ def test_the_number_of_queries_does_not_grow_with_the_catalogue(fair: Fair, acme
     hold(acme, fair.big, nodes=2)
     counts = []
     for _ in range(2):
+        remember()
         with CaptureQueriesContext(connection) as queries:
             search(criteria=Criteria(), now=NOON)
         counts.append(len(queries))
         more = factories.a_pool(nodes=2, site=factories.a_site("jinja"))
         hold(acme, factories.an_offer(more), nodes=2)
-    assert counts == [7, 7]  # terms, offers with their free nodes; rows, rates, two looks for later starts, stock
+    assert counts == [7, 7]  # offers; free nodes, rows, rates, two looks for later starts, stock

@@ -83,14 +83,14 @@ def _objections(terms: Terms, window: Window | None, nodes: int, now: datetime) 
 
 
 def _end(terms: Terms, window: Window) -> Iterator[Refusal]:
-    yield from _off_the_multiples(terms, "ends_at", window.ends_at)
+    yield from _off_the_multiples(terms, "ends_at", window.ends_at, after=window.starts_at)
     yield from _length(terms, window)
 
 
 def _start(terms: Terms, starts_at: datetime, now: datetime) -> Iterator[Refusal]:
     earliest, ahead = soonest(terms, now), timedelta(seconds=terms.max_ahead_seconds)
     if not (_at_once(terms) and starts_at == earliest):
-        yield from _off_the_multiples(terms, "starts_at", starts_at)
+        yield from _off_the_multiples(terms, "starts_at", starts_at, after=earliest)
         if starts_at <= earliest:
             after = f"after {_moment(earliest)}, {_words(terms.lead_seconds)} ahead" if terms.lead_seconds else ""
             or_now = ", or leave it out to start at once" if terms.may_start_now else ""
@@ -99,12 +99,14 @@ def _start(terms: Terms, starts_at: datetime, now: datetime) -> Iterator[Refusal
         yield Refusal("starts_at", f"Choose a start before {_moment(now + ahead)}, {duration(ahead)} ahead.")
 
 
-def _off_the_multiples(terms: Terms, field: str, moment: datetime) -> Iterator[Refusal]:
+def _off_the_multiples(terms: Terms, field: str, moment: datetime, *, after: datetime) -> Iterator[Refusal]:
+    """Names the multiples beside the moment, of those that come after what it must come after."""
     later = aligned(terms, moment)
     if later != moment:
-        earlier = later - timedelta(seconds=terms.granularity_seconds)
+        beside = (later - timedelta(seconds=terms.granularity_seconds), later)
+        near = [one for one in beside if one > after] or [aligned(terms, after + timedelta(seconds=1))]
         what = f"{terms.plan.name} starts and ends on multiples of {_words(terms.granularity_seconds)}"
-        yield Refusal(field, f"{what}: choose {_moment(earlier)} or {_moment(later)}.")
+        yield Refusal(field, f"{what}: choose {' or '.join(map(_moment, near))}.")
 
 
 def _length(terms: Terms, window: Window) -> Iterator[Refusal]:

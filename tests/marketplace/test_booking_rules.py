@@ -1,6 +1,7 @@
 """May this be booked, and why not: what search proposes, the offer's page lists and a quote takes is one answer."""
 
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -81,3 +82,21 @@ def test_the_discount_is_that_of_the_last_length_that_is_reached(seconds: int | 
 @pytest.mark.parametrize(("micros", "percent", "less"), [(50, 1, 50), (49, 1, 49), (10, 5, 10), (9, 5, 9), (7, 100, 0)])
 def test_a_discounted_rate_is_rounded_half_up_once(micros: int, percent: int, less: int) -> None:
     assert discounted(micros_per_node_hour=micros, percent=percent) == less
+
+
+@given(
+    granularity_seconds=st.sampled_from([900, 3600, 10_800]),
+    offset_seconds=st.sampled_from([0, 900, 1800]),
+    may_start_now=st.booleans(),
+    lead_seconds=st.sampled_from([0, 1800, 5400]),
+    minutes=st.integers(-600, 600),
+)
+def test_a_start_that_a_refusal_names_can_be_chosen(minutes: int, **rules: Any) -> None:
+    on, wanted = terms(max_seconds=30 * 86_400, **rules), NOON + timedelta(minutes=minutes)
+    refused = why_not(on, window=Window(wanted, wanted + 12 * HOUR), now=NOON)
+    named = (
+        re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", refused.message) if refused and "multiples" in refused.message else []
+    )
+    for moment in named:
+        start = datetime.strptime(f"{moment}+00:00", "%Y-%m-%d %H:%M%z")
+        assert why_not(on, window=Window(start, start + 12 * HOUR), now=NOON) is None

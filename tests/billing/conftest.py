@@ -110,6 +110,12 @@ def reserved(db: None) -> Offer:
     return factories.an_offer(factories.a_pool(nodes=3), factories.a_plan(PlanKind.RESERVED))
 
 
+@pytest.fixture
+def single(db: None) -> Offer:
+    """One node, by the hour."""
+    return factories.an_offer(factories.a_pool(nodes=1), factories.a_plan(PlanKind.RESERVED))
+
+
 def funded(dollars: float, name: str = "Acme Robotics") -> Organization:
     organization = factories.an_organization(name)
     if dollars:

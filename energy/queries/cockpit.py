@@ -120,9 +120,10 @@ class Cockpit:
 
 def cockpit(site: Site, *, now: datetime) -> Cockpit | None:
     """The site now; None where it has no contract."""
-    here, plan = standing(site, now=now), newest_plans().get(site.pk)
+    here = standing(site, now=now)
     if here is None:
         return None
+    plan = site.power_plans.order_by("-starts_at").first()
     return Cockpit(
         here, plan, stacks(here, plan), worth(here, plan), carbon(here), battery_now(here), open_commands(site)
     )
@@ -135,15 +136,9 @@ def sites() -> QuerySet[Site]:
     return with_power.annotate(waiting=waiting).order_by("-waiting", "-power_kw", "slug")
 
 
-def newest_plans() -> dict[int, PowerPlan]:
-    """Of each site, by its key."""
-    rows = PowerPlan.objects.order_by("site_id", "-starts_at").distinct("site_id").select_related("site")
-    return {row.site_id: row for row in rows}
-
-
 def overview() -> list[PowerPlan]:
     """The newest plan of each site, in the order of `sites`, whose rows they carry."""
-    plans = newest_plans()
+    plans = {row.site_id: row for row in PowerPlan.objects.order_by("site_id", "-starts_at").distinct("site_id")}
     rows = [(site, plans[site.pk]) for site in sites() if site.pk in plans]
     for site, plan in rows:
         plan.site = site

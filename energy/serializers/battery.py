@@ -8,6 +8,7 @@ from rest_framework import serializers
 from accounts.http.serializers import StrictSerializer
 from energy.forms import BatteryDriver
 from energy.models import BatteryDialect, Inverter, Outcome
+from energy.serializers.forms import refused
 
 
 class DriverShown(serializers.ModelSerializer[Inverter]):
@@ -58,8 +59,5 @@ class DriverAsked(StrictSerializer):
         row = Inverter.objects.filter(site=site).first() or Inverter(site=site)
         form = BatteryDriver({**model_to_dict(row), **given, "site": site.pk}, instance=row)
         if not form.is_valid():
-            names = {"__all__": "non_field_errors"}
-            raise serializers.ValidationError(
-                {names.get(key, key): [str(word) for word in words] for key, words in form.errors.items()}
-            )
+            raise refused(form)
         return {"form": form}

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from accounts.http.serializers import Moment, StrictSerializer
 from energy.forms import Telling
 from energy.models import Feed, Reading
+from energy.serializers.forms import refused
 from energy.sources import LARGEST
 
 
@@ -63,9 +64,7 @@ class ReadingsAsked(StrictSerializer):
         files = {} if text is None else {"file": ContentFile(text.encode(), name="told.csv")}
         form = Telling(given, files, feed=self.context["feed"])
         if not form.is_valid():
-            names = {"file": "csv"}
-            wrong = {names.get(name, name): [str(word) for word in words] for name, words in form.errors.items()}
-            raise serializers.ValidationError(wrong)
+            raise refused(form, file="csv")
         return {"told": form.told}
 
 

@@ -5,37 +5,17 @@ GET  /_standin/miners/ADDRESS         {"asleep", "drawn", "told", "said"}: watts
 POST /_standin/behaviour              {"behaviour": "lying", "miners": [address, …]}; without miners, all
 """
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from typing import Any
 
+from standins import control
 from standins.miners.machine import Behaviour
 from standins.miners.serving import Fleet
 
 
 def serve(fleet: Fleet, port: int) -> int:
     """Answer from a thread of its own; returns the port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._reply(_read(fleet, self.path))
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
-            self._reply(_change(fleet, self.path, body))
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nothing."""
-
-        def _reply(self, found: dict[str, Any] | None) -> None:
-            self.send_response(200 if found is not None else 404)
-            self.end_headers()
-            self.wfile.write(json.dumps(found).encode())
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server.server_port
+    return control.serve(partial(_read, fleet), partial(_change, fleet), port)
 
 
 def _read(fleet: Fleet, path: str) -> dict[str, Any] | None:

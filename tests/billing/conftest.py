@@ -23,6 +23,7 @@ from marketplace.models import Offer, PlanKind
 from marketplace.money import MICROS
 from tests import factories
 from tests.accounts.cast import a_browser, a_client, a_token
+from tests.billing.monthly import MARCH, at
 from tests.factories import HOUR, NOON
 from tests.leasing.conftest import work_all
 from tests.stripe_standin import KEY, SECRET, StripeStandin
@@ -56,6 +57,13 @@ def stripe(process: StripeStandin, settings: Settings) -> Iterator[StripeStandin
     process.webhook(None)
     yield process
     process.heal()
+
+
+@pytest.fixture
+def time(stripe: StripeStandin) -> Iterator[StripeStandin]:
+    """The stand-in, which lives by the test's time: from noon of the second of March on."""
+    with at(stripe, MARCH):
+        yield stripe
 
 
 @pytest.fixture
@@ -100,6 +108,12 @@ def offer(db: None) -> Offer:
 def reserved(db: None) -> Offer:
     """The same nodes by the hour, ahead."""
     return factories.an_offer(factories.a_pool(nodes=3), factories.a_plan(PlanKind.RESERVED))
+
+
+@pytest.fixture
+def single(db: None) -> Offer:
+    """One node, by the hour."""
+    return factories.an_offer(factories.a_pool(nodes=1), factories.a_plan(PlanKind.RESERVED))
 
 
 def funded(dollars: float, name: str = "Acme Robotics") -> Organization:

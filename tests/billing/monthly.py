@@ -27,7 +27,8 @@ from marketplace.money import MICROS
 from tests.stripe_standin import KEY, StripeStandin
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-MARCH, APRIL = datetime(2026, 3, 2, 12, 0, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
+MARCH = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+APRIL, MAY = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
 _serial = count(1)
 
 

@@ -1,7 +1,6 @@
 """The processor's monthly invoices: mirrored, paid into the wallet once, and what follows when the card fails."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -24,19 +23,25 @@ from billing.queries.reconciled import compared
 from billing.tying_out import compare_month, days_due, invoices_due, tie_out
 from tests.accounts.cast import a_browser
 from tests.billing.conftest import balance, funded, money
-from tests.billing.monthly import DAY, HOUR, MARCH, MICROS, at, charge, metered_micros, monthly, processor, sweep, to
+from tests.billing.monthly import (
+    APRIL,
+    DAY,
+    HOUR,
+    MARCH,
+    MAY,
+    MICROS,
+    charge,
+    metered_micros,
+    monthly,
+    processor,
+    sweep,
+    to,
+)
 from tests.leasing.test_fleet_pages import a_member_of_staff
 from tests.stripe_standin import StripeStandin
 
 pytestmark = pytest.mark.django_db
-APRIL, MAY = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
 FAILS = "4000000000000341"  # can be saved, and is declined when it is charged
-
-
-@pytest.fixture
-def time(stripe: StripeStandin) -> Iterator[StripeStandin]:
-    with at(stripe, MARCH):
-        yield stripe
 
 
 def used(organization: Organization, micros: int, when: datetime, time: StripeStandin) -> None:

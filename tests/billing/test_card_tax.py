@@ -1,6 +1,5 @@
 """Stripe Tax on what is charged to a card by the month: where customers are, which tax that makes, and who owes it."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +21,6 @@ from tests.billing.monthly import (
     HOUR,
     MARCH,
     MICROS,
-    at,
     charge,
     metered_micros,
     monthly,
@@ -41,10 +39,10 @@ REVERSE_CHARGE = "Reverse charge: the customer accounts for the tax."
 
 
 @pytest.fixture
-def time(stripe: StripeStandin, settings: Settings) -> Iterator[StripeStandin]:
+def time(time: StripeStandin, settings: Settings) -> StripeStandin:
+    """The processor, which is asked for tax."""
     settings.STRIPE_TAX = True
-    with at(stripe, MARCH):
-        yield stripe
+    return time
 
 
 def declared(organization: Organization, when: datetime, time: StripeStandin, **fields: str) -> None:

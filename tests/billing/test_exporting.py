@@ -1,7 +1,6 @@
 """What is charged reaches the processor's meter once, whatever happens on the way, and never too late to be billed."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.db import ProgrammingError, transaction
@@ -23,11 +22,12 @@ from billing.models import (
 from marketplace.models import Offer
 from tests.billing.conftest import a_quote, funded, give, place
 from tests.billing.monthly import (
+    APRIL,
     DAY,
     HOUR,
     MARCH,
+    MAY,
     a_card,
-    at,
     charge,
     decided,
     invoices,
@@ -41,14 +41,6 @@ from tests.stripe_standin import StripeStandin
 
 pytestmark = pytest.mark.django_db
 EVENTS = "/v1/billing/meter_events"
-APRIL = datetime(2026, 4, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def time(stripe: StripeStandin) -> Iterator[StripeStandin]:
-    """The processor lives by the test's time."""
-    with at(stripe, MARCH):
-        yield stripe
 
 
 @pytest.fixture
@@ -224,7 +216,7 @@ def test_an_hour_of_a_month_that_may_be_final_goes_on_the_next_invoice(acme: Org
     sweep(to(time, APRIL + timedelta(minutes=31)))
     assert [way for _, _, way, _ in rows()] == [ExportWay.ITEM, ExportWay.ITEM]
     to(time, APRIL + 2 * HOUR)
-    to(time, datetime(2026, 5, 1, 2, tzinfo=UTC))
+    to(time, MAY + 2 * HOUR)
     may, april, _ = invoices(acme)
     assert (may.total, april.total) == (5, 0)
     assert counted(acme) == 0

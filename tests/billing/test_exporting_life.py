@@ -1,7 +1,7 @@
 """Any life of an organization that pays by the month, with faults on the way, ends in the same sums."""
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -17,12 +17,11 @@ from billing.models import (
 from billing.tying_out import tie_out
 from marketplace.models import Offer
 from tests.billing.conftest import a_quote, balance, funded, place
-from tests.billing.monthly import DAY, HOUR, MARCH, at, charge, invoices, metered_micros, monthly, sweep, to
+from tests.billing.monthly import DAY, HOUR, MARCH, MAY, at, charge, invoices, metered_micros, monthly, sweep, to
 from tests.stripe_standin import StripeStandin
 
 pytestmark = pytest.mark.django_db
 MODES = ("apply_then_500", "apply_then_close", "429", "503", "500", "close", "never_emit")
-MAY = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("seed", range(2))

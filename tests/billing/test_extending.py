@@ -2,76 +2,28 @@
 
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
 from accounts.models import Event, Organization
-from billing import budgets, checkout, extending, keeping, metering, tasks
+from billing import budgets, checkout, extending, keeping, metering
 from billing.models import Meter, MeterPrice
 from billing.queries import cost_so_far
 from leasing import schedule
 from leasing.models import Claim, Lease, LeaseChange
-from leasing.operations import BookedBehind, WindowRefused, end, extend_itself, service
+from leasing.operations import BookedBehind, WindowRefused, end, service
 from leasing.operations.maintaining import plan_maintenance
 from leasing.operations.servicing import REFRESH
 from leasing.queries.extension import reach
 from leasing.states import LeaseState
-from marketplace.models import Offer, Plan, PlanKind, Rate
+from marketplace.models import Offer, Rate
 from tests import factories
-from tests.billing.conftest import (
-    HOUR,
-    NOON,
-    SECOND,
-    a_quote,
-    assert_books_balance,
-    funded,
-    give,
-    money,
-    place,
-    running,
-)
+from tests.billing.agreed import ACTOR, END, START, active, behind, costs_from_now_on, extend, scheduled
+from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, assert_books_balance, funded, money, running
 from tests.factories import DAY
 from tests.leasing.conftest import work_all
 
 pytestmark = pytest.mark.django_db
-ACTOR = "user:us_tests"
-START, END = NOON + HOUR, NOON + 3 * HOUR
-
-
-def scheduled(organization: Organization, offer: Offer, *, nodes: int = 1, **window: datetime) -> Lease:
-    """An agreed lease from 13:00 to 15:00."""
-    return place(a_quote(organization, offer, nodes=nodes, **{"starts_at": START, "ends_at": END, **window}))
-
-
-def active(organization: Organization, offer: Offer, *, nodes: int = 1) -> Lease:
-    """In the customer's hands from 13:00 on, agreed until 15:00."""
-    lease = scheduled(organization, offer, nodes=nodes)
-    schedule.start_due(now=START)
-    work_all(offer, now=START)
-    lease.refresh_from_db()
-    return lease
-
-
-def extend(lease: Lease, ends_at: datetime, *, now: datetime = START, **ceiling: int) -> Lease:
-    extending.extend(lease=lease, ends_at=ends_at, actor=ACTOR, now=now, **ceiling)
-    lease.refresh_from_db()
-    return lease
-
-
-def costs_from_now_on(offer: Offer, micros: int, **whose: Any) -> None:
-    Rate.objects.create(offer=offer, micros_per_node_hour=micros, starts_at=NOON + SECOND, **whose)
-
-
-def behind(offer: Offer, starts_at: datetime, *, nodes: int = 1) -> Lease:
-    """Somebody else books."""
-    return scheduled(funded(1000, "Behind Ltd"), offer, nodes=nodes, starts_at=starts_at, ends_at=starts_at + HOUR)
-
-
-@pytest.fixture
-def single(db: None) -> Offer:
-    """One node, by the hour."""
-    return factories.an_offer(factories.a_pool(nodes=1), factories.a_plan(PlanKind.RESERVED))
 
 
 def test_the_same_lease_goes_on_on_the_same_machines(acme: Organization, reserved: Offer) -> None:
@@ -274,107 +226,6 @@ def test_the_sweep_ends_no_lease_that_was_extended_after_it_looked(acme: Organiz
     assert Lease.objects.get().state == LeaseState.ACTIVE
     schedule.end_due(now=END + HOUR)
     assert Lease.objects.get().state == LeaseState.RECLAIMING
-
-
-def by_itself(lease: Lease, *, step: timedelta = HOUR, most: int = 3_600_000) -> None:
-    seconds = step // SECOND
-    extend_itself(lease=lease, seconds=seconds, max_micros_per_node_hour=most, actor=ACTOR, now=NOON)
-
-
-def sweep(now: datetime) -> None:
-    for lease in extending.due(now=now):
-        extending.extend_by_itself(lease=lease, now=now)
-
-
-def test_a_lease_extends_itself_an_hour_before_each_end(acme: Organization, reserved: Offer) -> None:
-    lease = active(acme, reserved)
-    by_itself(lease)
-    sweep(END - HOUR - SECOND)
-    assert Lease.objects.get().ends_at == END
-    sweep(END - HOUR)
-    sweep(END - HOUR)
-    assert Lease.objects.get().ends_at == END + HOUR
-    sweep(END)
-    assert Lease.objects.get().ends_at == END + 2 * HOUR
-    extend_itself(lease=lease, seconds=None, max_micros_per_node_hour=None, actor=ACTOR, now=END)
-    sweep(END + HOUR)
-    assert Lease.objects.get().ends_at == END + 2 * HOUR
-
-
-def test_two_sweeps_at_once_extend_it_by_one_step(acme: Organization, reserved: Offer) -> None:
-    by_itself(active(acme, reserved))
-    first, second = extending.due(now=END - HOUR), extending.due(now=END - HOUR)
-    for found in (*first, *second):
-        extending.extend_by_itself(lease=found, now=END - HOUR)
-    assert Lease.objects.get().ends_at == END + HOUR and LeaseChange.objects.count() == 1
-
-
-def test_terms_that_ask_early_move_the_moment(acme: Organization, reserved: Offer) -> None:
-    factories.the_terms(reserved.plan, starts_at=NOON - DAY, extend_until_seconds=1800)
-    by_itself(active(acme, reserved))
-    assert extending.due(now=END - HOUR - 1801 * SECOND) == []
-    assert len(extending.due(now=END - HOUR - 1800 * SECOND)) == 1
-
-
-def test_terms_that_allow_it_late_do_too(acme: Organization, reserved: Offer) -> None:
-    factories.the_terms(reserved.plan, starts_at=NOON - DAY, extend_from_seconds=600)
-    by_itself(active(acme, reserved))
-    assert extending.due(now=END - 601 * SECOND) == []
-    sweep(END - 600 * SECOND)
-    assert Lease.objects.get().ends_at == END + HOUR
-
-
-def not_extended() -> list[str]:
-    return [event.data["why"] for event in Event.objects.filter(kind="lease.not_extended").order_by("pk")]
-
-
-def test_above_the_ceiling_it_is_not_extended_and_the_customer_hears_why_once(
-    acme: Organization, reserved: Offer
-) -> None:
-    by_itself(active(acme, reserved))
-    costs_from_now_on(reserved, 4_000_000)
-    for minute in range(3):
-        sweep(END - HOUR + minute * 60 * SECOND)
-    assert Lease.objects.get().ends_at == END
-    assert not_extended() == ["More time costs $4.000000 per node-hour now, and you take $3.600000 at most."]
-    Rate.objects.create(offer=reserved, micros_per_node_hour=3_000_000, starts_at=END - HOUR)
-    sweep(END - SECOND)  # cheap again, in time
-    assert Lease.objects.get().ends_at == END + HOUR
-
-
-def test_without_money_or_nodes_it_hears_too_and_again_for_the_next_end(single: Offer) -> None:
-    poor = funded(8)
-    lease = active(poor, single)
-    by_itself(lease)
-    sweep(END - HOUR)
-    assert not_extended() == ["$2.80 are missing in the wallet for 1 hour more."]
-    give(poor, 10)
-    sweep(END - SECOND)
-    assert Lease.objects.get().ends_at == END + HOUR
-    behind(single, END + 2 * HOUR)
-    sweep(END + SECOND)
-    sweep(END + 2 * SECOND)
-    assert "Somebody has booked" in not_extended()[1] and len(not_extended()) == 2
-
-
-@pytest.mark.parametrize(("seconds", "words"), [(1800, "multiples of 1 hour"), (61 * 86_400, "60 days at most")])
-def test_a_step_that_the_terms_do_not_know_is_refused(
-    acme: Organization, reserved: Offer, seconds: int, words: str
-) -> None:
-    lease = active(acme, reserved)
-    with pytest.raises(WindowRefused, match=words):
-        extend_itself(lease=lease, seconds=seconds, max_micros_per_node_hour=1, actor=ACTOR, now=START)
-
-
-def test_the_task_extends_what_is_due(acme: Organization) -> None:
-    at = datetime.now(tz=NOON.tzinfo).replace(minute=0, second=0, microsecond=0)
-    plan: Plan = factories.a_plan(PlanKind.RESERVED)
-    offer = factories.an_offer(factories.a_pool(nodes=1), plan)
-    begun = at - 2 * HOUR
-    lease = place(a_quote(acme, offer, now=begun, starts_at=begun + HOUR, ends_at=at + HOUR), now=begun)
-    by_itself(lease)
-    tasks.extend_leases()
-    assert Lease.objects.get().ends_at == at + 2 * HOUR
 
 
 def test_no_claim_overlaps_afterwards(acme: Organization, single: Offer) -> None:

@@ -20,9 +20,9 @@ from leasing.operations import NodesTaken, WindowRefused, end
 from leasing.states import LeaseState, MachineState
 from marketplace.models import NodeCalendar, Offer, PlanKind, Rate
 from tests import factories
+from tests.billing.agreed import END, START, active, behind, extend, scheduled
 from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, assert_books_balance, funded, money, place
 from tests.billing.test_api import post
-from tests.billing.test_extending import END, START, active, behind, extend, scheduled
 from tests.billing.test_pages import hidden, see
 from tests.factories import DAY
 from tests.leasing.conftest import work_all

@@ -1,6 +1,5 @@
 """What is changed at the processor by hand: staff hears of it, and what can be made again is."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -10,16 +9,10 @@ from billing import card_invoices, out_of_band, payments
 from billing.models import MeteredSubscription
 from billing.payments.base import Facts
 from tests.billing.conftest import funded
-from tests.billing.monthly import DAY, HOUR, MARCH, MICROS, at, charge, metered_micros, monthly, processor, sweep, to
+from tests.billing.monthly import DAY, HOUR, MARCH, MICROS, charge, metered_micros, monthly, processor, sweep, to
 from tests.stripe_standin import StripeStandin
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def time(stripe: StripeStandin) -> Iterator[StripeStandin]:
-    with at(stripe, MARCH):
-        yield stripe
 
 
 def look(now: datetime) -> None:

@@ -19,7 +19,6 @@ from tests.billing.monthly import (
     HOUR,
     MARCH,
     MICROS,
-    at,
     charge,
     metered_micros,
     monthly,
@@ -32,12 +31,6 @@ from tests.stripe_standin import StripeStandin
 
 pytestmark = pytest.mark.django_db
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def time(stripe: StripeStandin) -> Iterator[StripeStandin]:
-    with at(stripe, MARCH):
-        yield stripe
 
 
 @pytest.fixture

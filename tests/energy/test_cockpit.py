@@ -9,10 +9,12 @@ from django.test import Client
 from accounts.clock import now
 from energy import carrying_out
 from energy.dispatching import plan_due
-from energy.models import Command, Reading
+from energy.models import Command, PowerPlan, Reading
 from marketplace.models import Site
 from tests import factories
+from tests.energy.conftest import a_contract
 from tests.energy.dispatched import a_planned_site
+from tests.factories import HOUR
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +45,39 @@ def test_the_pages_say_what_is_drawn_what_it_is_worth_and_what_waits(staff_brows
     assert "$50.00/PH/day" in text(staff_browser, command)
     Reading.objects.all().delete()
     assert "The rule decides:" in text(staff_browser, address)
+
+
+@pytest.fixture
+def plans_read(monkeypatch: pytest.MonkeyPatch) -> list[PowerPlan]:
+    """The plans that were read from the database since the test emptied it."""
+    found: list[PowerPlan] = []
+    load = PowerPlan.from_db
+
+    def read(*row: Any) -> PowerPlan:
+        found.append(load(*row))
+        return found[-1]
+
+    monkeypatch.setattr(PowerPlan, "from_db", read)
+    return found
+
+
+def test_a_sites_page_reads_its_own_newest_plan_and_no_other(
+    staff_browser: Client, site: Site, plans_read: list[PowerPlan]
+) -> None:
+    moment, power = now(), "operations/power/"
+    a_planned_site(site, at=moment - HOUR)
+    a_contract(factories.a_site("augusta"))
+    for at in (moment - HOUR / 4, moment):
+        assert len(plan_due(now=at)) == 2
+    newest = PowerPlan.objects.filter(site=site).latest("starts_at")
+    for address, plans in (
+        (f"/{power}sites/{site.slug}/", [newest]),
+        (f"/api/v1/{power}sites/{site.slug}", [newest]),
+        (f"/{power}", list(PowerPlan.objects.filter(starts_at=newest.starts_at))),
+    ):
+        plans_read.clear()
+        assert staff_browser.get(address).status_code == 200
+        assert sorted(plan.pk for plan in plans_read) == sorted(plan.pk for plan in plans), address
 
 
 def test_the_api_shows_what_the_pages_show(staff_browser: Client, site: Site) -> None:

@@ -1,0 +1,74 @@
+"""Invoices: what they say is what was used, and what the wallet was charged."""
+
+from billing.invariants.rule import Rule
+from billing.queries.frozen import SHA256, energy_texts, line_texts
+
+RULES = (
+    Rule(
+        "I6",
+        "An invoice's total is the sum of its lines and its tax.",
+        """
+        SELECT 'invoice ' || invoice.number
+          FROM billing_invoice AS invoice
+         WHERE invoice.total_cents <> invoice.tax_cents + coalesce((SELECT sum(cents) FROM billing_invoiceline
+                                                                     WHERE invoice_id = invoice.id), 0)
+        """,
+    ),
+    Rule(
+        "I6b",
+        "The wallet was charged exactly an invoice's cents: by its lines, the rounding and the tax.",
+        """
+        SELECT 'invoice ' || invoice.number
+          FROM billing_invoice AS invoice
+         WHERE invoice.sha256 <> '' AND invoice.total_cents * 10000 <> (
+                   SELECT sum(micros) FROM billing_invoiceline WHERE invoice_id = invoice.id
+               ) - coalesce((SELECT sum(entry.amount_micros)
+                               FROM billing_posting AS posting
+                               JOIN billing_entry AS entry ON entry.posting_id = posting.id
+                               JOIN billing_ledgeraccount AS account ON account.id = entry.account_id
+                              WHERE posting.key IN ('rounding:' || invoice.public_id, 'tax:' || invoice.public_id)
+                                AND account.kind = 'wallet'), 0)
+        """,
+    ),
+    Rule(
+        "I6c",
+        "Nothing was used in a month behind its invoice.",
+        """
+        SELECT 'invoice ' || invoice.number || ' of lease ' || used.lease_id
+          FROM billing_invoice AS invoice
+          JOIN leasing_lease AS lease ON lease.organization_id = invoice.organization_id
+          JOIN billing_usage AS used ON used.lease_id = lease.id
+                                    AND used.from_at >= invoice.period_start::timestamp AT TIME ZONE 'UTC'
+                                    AND used.from_at < invoice.period_end::timestamp AT TIME ZONE 'UTC'
+         GROUP BY invoice.id, used.lease_id
+        HAVING sum(used.micros) <> coalesce((SELECT sum(micros) FROM billing_invoiceline AS line
+                                              WHERE line.invoice_id = invoice.id AND line.lease_id = used.lease_id
+                                                AND line.kind = 'usage'), 0)
+        """,
+    ),
+    Rule(
+        "I6d",
+        "No paper was changed since it was issued: its hash is that of its text.",
+        f"""
+        SELECT 'invoice ' || invoice.number
+          FROM billing_invoice AS invoice
+          JOIN accounts_organization AS organization ON organization.id = invoice.organization_id
+          JOIN ({line_texts("invoice_id", "billing_invoiceline")}) AS text ON text.invoice_id = invoice.id
+          LEFT JOIN ({energy_texts("invoice_id", "billing_invoiceenergy")}) AS energy ON energy.invoice_id = invoice.id
+         WHERE invoice.sha256 NOT IN ('', {SHA256})
+        """,  # noqa: S608  our own words
+    ),
+    Rule(
+        "I6e",
+        "The tax of the card processor's invoices is owed as long as they are not void.",
+        """
+        SELECT 'invoice ' || number FROM billing_cardinvoice AS invoice
+         WHERE (CASE status WHEN 'void' THEN 0 ELSE tax_cents END) * 10000 <> -coalesce((
+               SELECT sum(amount_micros) FROM billing_posting AS posting
+                 JOIN billing_entry AS entry ON entry.posting_id = posting.id
+                 JOIN billing_ledgeraccount AS account ON account.id = entry.account_id AND account.kind = 'wallet'
+                WHERE posting.key IN ('card_tax:' || invoice.public_id,
+                                      'card_tax:' || invoice.public_id || ':void')), 0)
+        """,
+    ),
+)

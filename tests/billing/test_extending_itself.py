@@ -1,0 +1,118 @@
+"""Leases that extend themselves: when, up to which price, and what their owner hears where it cannot be."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from accounts.models import Event, Organization
+from billing import extending, tasks
+from leasing.models import Lease, LeaseChange
+from leasing.operations import WindowRefused, extend_itself
+from marketplace.models import Offer, Plan, PlanKind, Rate
+from tests import factories
+from tests.billing.agreed import ACTOR, END, START, active, behind, costs_from_now_on
+from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, funded, give, place
+from tests.factories import DAY
+
+pytestmark = pytest.mark.django_db
+
+
+def by_itself(lease: Lease, *, step: timedelta = HOUR, most: int = 3_600_000) -> None:
+    seconds = step // SECOND
+    extend_itself(lease=lease, seconds=seconds, max_micros_per_node_hour=most, actor=ACTOR, now=NOON)
+
+
+def sweep(now: datetime) -> None:
+    for lease in extending.due(now=now):
+        extending.extend_by_itself(lease=lease, now=now)
+
+
+def test_a_lease_extends_itself_an_hour_before_each_end(acme: Organization, reserved: Offer) -> None:
+    lease = active(acme, reserved)
+    by_itself(lease)
+    sweep(END - HOUR - SECOND)
+    assert Lease.objects.get().ends_at == END
+    sweep(END - HOUR)
+    sweep(END - HOUR)
+    assert Lease.objects.get().ends_at == END + HOUR
+    sweep(END)
+    assert Lease.objects.get().ends_at == END + 2 * HOUR
+    extend_itself(lease=lease, seconds=None, max_micros_per_node_hour=None, actor=ACTOR, now=END)
+    sweep(END + HOUR)
+    assert Lease.objects.get().ends_at == END + 2 * HOUR
+
+
+def test_two_sweeps_at_once_extend_it_by_one_step(acme: Organization, reserved: Offer) -> None:
+    by_itself(active(acme, reserved))
+    first, second = extending.due(now=END - HOUR), extending.due(now=END - HOUR)
+    for found in (*first, *second):
+        extending.extend_by_itself(lease=found, now=END - HOUR)
+    assert Lease.objects.get().ends_at == END + HOUR and LeaseChange.objects.count() == 1
+
+
+def test_terms_that_ask_early_move_the_moment(acme: Organization, reserved: Offer) -> None:
+    factories.the_terms(reserved.plan, starts_at=NOON - DAY, extend_until_seconds=1800)
+    by_itself(active(acme, reserved))
+    assert extending.due(now=END - HOUR - 1801 * SECOND) == []
+    assert len(extending.due(now=END - HOUR - 1800 * SECOND)) == 1
+
+
+def test_terms_that_allow_it_late_do_too(acme: Organization, reserved: Offer) -> None:
+    factories.the_terms(reserved.plan, starts_at=NOON - DAY, extend_from_seconds=600)
+    by_itself(active(acme, reserved))
+    assert extending.due(now=END - 601 * SECOND) == []
+    sweep(END - 600 * SECOND)
+    assert Lease.objects.get().ends_at == END + HOUR
+
+
+def not_extended() -> list[str]:
+    return [event.data["why"] for event in Event.objects.filter(kind="lease.not_extended").order_by("pk")]
+
+
+def test_above_the_ceiling_it_is_not_extended_and_the_customer_hears_why_once(
+    acme: Organization, reserved: Offer
+) -> None:
+    by_itself(active(acme, reserved))
+    costs_from_now_on(reserved, 4_000_000)
+    for minute in range(3):
+        sweep(END - HOUR + minute * 60 * SECOND)
+    assert Lease.objects.get().ends_at == END
+    assert not_extended() == ["More time costs $4.000000 per node-hour now, and you take $3.600000 at most."]
+    Rate.objects.create(offer=reserved, micros_per_node_hour=3_000_000, starts_at=END - HOUR)
+    sweep(END - SECOND)  # cheap again, in time
+    assert Lease.objects.get().ends_at == END + HOUR
+
+
+def test_without_money_or_nodes_it_hears_too_and_again_for_the_next_end(single: Offer) -> None:
+    poor = funded(8)
+    lease = active(poor, single)
+    by_itself(lease)
+    sweep(END - HOUR)
+    assert not_extended() == ["$2.80 are missing in the wallet for 1 hour more."]
+    give(poor, 10)
+    sweep(END - SECOND)
+    assert Lease.objects.get().ends_at == END + HOUR
+    behind(single, END + 2 * HOUR)
+    sweep(END + SECOND)
+    sweep(END + 2 * SECOND)
+    assert "Somebody has booked" in not_extended()[1] and len(not_extended()) == 2
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(1800, "multiples of 1 hour"), (61 * 86_400, "60 days at most")])
+def test_a_step_that_the_terms_do_not_know_is_refused(
+    acme: Organization, reserved: Offer, seconds: int, words: str
+) -> None:
+    lease = active(acme, reserved)
+    with pytest.raises(WindowRefused, match=words):
+        extend_itself(lease=lease, seconds=seconds, max_micros_per_node_hour=1, actor=ACTOR, now=START)
+
+
+def test_the_task_extends_what_is_due(acme: Organization) -> None:
+    at = datetime.now(tz=NOON.tzinfo).replace(minute=0, second=0, microsecond=0)
+    plan: Plan = factories.a_plan(PlanKind.RESERVED)
+    offer = factories.an_offer(factories.a_pool(nodes=1), plan)
+    begun = at - 2 * HOUR
+    lease = place(a_quote(acme, offer, now=begun, starts_at=begun + HOUR, ends_at=at + HOUR), now=begun)
+    by_itself(lease)
+    tasks.extend_leases()
+    assert Lease.objects.get().ends_at == at + 2 * HOUR

@@ -49,9 +49,8 @@ PAGES = {
 # Amounts that are no sums of anything, and why. What is agreed may be a part of a sum, a price is never one.
 AGREED = {
     r"^Credit limit$": "agreed with staff",
-    r"^Used, of \$": "the credit limit again",
     r"^Limit$": "of a budget, as it was set",
-    r"^of \$": "the same",
+    r"^of \$": "the same, and the credit limit",
 }
 PRICES = {
     r"[Pp]rice per node-hour": "agreed by the order",
@@ -122,9 +121,9 @@ def world(
 
 
 def money_in(stripe: StripeStandin, acme: Organization, moment: datetime) -> None:
-    """A card pays $500.00, $20.00 of it go back, and $2.00 are a gift. From then on it pays by transfer."""
-    paid(stripe, acme, 50_000)
-    refunds.request_refund(organization=acme, actor=STAFF, created_by=None, amount_cents=2000, now=moment)
+    """A card pays $10.00, $4.00 of it go back, and $5.00 are a gift. From then on it pays by transfer, on credit."""
+    paid(stripe, acme, 1000)
+    refunds.request_refund(organization=acme, actor=STAFF, created_by=None, amount_cents=400, now=moment)
     gift: dict[str, Any] = {"reason": "welcome", "expires_at": None, "actor": STAFF, "key": "welcome"}
     granting.give(organization=acme, amount_micros=5 * MICROS, now=moment, **gift)
     on_account(acme)

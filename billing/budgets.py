@@ -50,6 +50,11 @@ class Outlook:
     reached_at: datetime | None
 
     @property
+    def rest_micros(self) -> int:
+        """What runs open-ended now will cost from now until the month's end, beside what is committed."""
+        return self.forecast_micros - self.committed_micros
+
+    @property
     def left_micros(self) -> int:
         """What further orders may commit."""
         return max(0, self.budget.limit_micros - self.committed_micros)

@@ -28,23 +28,29 @@ REACH = timedelta(minutes=5)
 # One that is being started or resumed may begin its kept hour so much later, in the next month too.
 STARTING = timedelta(hours=1)
 
-# By tag and month. From here on a lease costs the same to look at however long it ran.
-SETTLED = """
-SELECT project, month, sum(micros)::bigint
-  FROM (SELECT lease.project, used.month, used.micros
+# From here on a lease costs the same to look at however long it ran.
+_SETTLED = """
+        SELECT lease.project, used.month, used.micros, lease.id AS lease_id
           FROM billing_monthuse AS used
           JOIN billing_meter AS meter ON meter.lease_id = used.lease_id AND meter.closed_at IS NOT NULL
           JOIN leasing_lease AS lease ON lease.id = used.lease_id
          WHERE used.organization_id = %s AND used.month >= %s
          UNION ALL
-        SELECT lease.project, date_trunc('month', posting.at, 'UTC')::date, -entry.amount_micros
+        SELECT lease.project, date_trunc('month', posting.at, 'UTC')::date, -entry.amount_micros, lease.id
           FROM billing_posting AS posting
           JOIN leasing_lease AS lease ON lease.id = posting.lease_id
           JOIN billing_entry AS entry ON entry.posting_id = posting.id
           JOIN billing_ledgeraccount AS account ON account.id = entry.account_id AND account.kind = 'wallet'
-         WHERE posting.organization_id = %s AND posting.kind = 'resale_credit' AND posting.at >= %s) AS settled
- GROUP BY project, month ORDER BY project, month
+         WHERE posting.organization_id = %s AND posting.kind = 'resale_credit' AND posting.at >= %s
 """
+# By tag and month; and of one month by lease.
+SETTLED = f"""
+SELECT project, month, sum(micros)::bigint FROM ({_SETTLED}) AS settled
+ GROUP BY project, month ORDER BY project, month
+"""  # noqa: S608  our own words
+SETTLED_BY_LEASE = f"""
+SELECT lease_id, sum(micros)::bigint FROM ({_SETTLED}) AS settled WHERE month = %s GROUP BY lease_id
+"""  # noqa: S608  our own words
 
 NodeSeconds = dict[date, Counter[int]]
 """Node-seconds by month and by their price, micro-dollars per node-hour."""
@@ -96,6 +102,20 @@ def commitments(*, organization: Organization, now: datetime, since: date | None
     meters = open_meters(organization)
     settled, fees = _settled(organization, first), _fees(organization, first)
     return Commitments((*settled, *fees, *(of_meter(meter, now=now, since=first) for meter in meters)))
+
+
+def committed_by_lease(*, organization: Organization, month: date, now: datetime) -> Counter[int]:
+    """Micro-dollars committed in a month, by the keys of the leases: together what `commitments` say of it."""
+    found = Counter[int]()
+    for meter in open_meters(organization):
+        found[meter.lease_id] += of_meter(meter, now=now, since=month).by_month[month]
+    for row in FEES.rows(organization=organization.pk, since=start_of(month)):
+        found[row.change.lease_id] += _shares(row)[month]
+    with prepared() as cursor:
+        cursor.execute(SETTLED_BY_LEASE, [organization.pk, month, organization.pk, start_of(month), month])
+        for lease, micros in cursor.fetchall():
+            found[lease] += micros
+    return found
 
 
 def split(

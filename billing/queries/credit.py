@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import F, Q, QuerySet, Sum
 
 from accounts.models import Organization
-from billing.models import AccountKind, CreditGrant, LedgerAccount, Meter
+from billing.models import AccountKind, CreditGrant, CreditUse, LedgerAccount, Meter, Posting
 from billing.queries.meters import NOT_BEGUN, open_readings
 
 
@@ -23,6 +23,38 @@ def credits_left(organization: Organization) -> QuerySet[CreditGrant]:
     """Grants with something left, in the order in which they are spent: what ends first, then the oldest."""
     left = CreditGrant.objects.filter(organization=organization, remaining_micros__gt=0)
     return left.order_by(F("expires_at").asc(nulls_last=True), "id")
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was taken of a grant for a lease; `lease` is empty for what was of none. Micro-dollars."""
+
+    lease: str  # public id
+    name: str
+    micros: int
+
+
+@dataclass(frozen=True)
+class Left:
+    """What has become of a grant: what was given, less what was spent and what was taken back, is what is left."""
+
+    grant: CreditGrant
+    spent: tuple[Spent, ...]  # by lease, in the order in which they were ordered
+    lapse: Posting | None
+
+    @property
+    def lapsed_micros(self) -> int:
+        """Taken back once it had ended."""
+        return self.grant.amount_micros - self.grant.remaining_micros - sum(row.micros for row in self.spent)
+
+
+def left_of(grant: CreditGrant) -> Left:
+    """What has become of it so far."""
+    rows = CreditUse.objects.filter(grant=grant).values("posting__lease").annotate(micros=Sum("micros"))
+    columns = ("posting__lease__public_id", "posting__lease__name", "micros")
+    found = rows.order_by("posting__lease").values_list(*columns)
+    spent = tuple(Spent(lease or "", name or "", micros) for lease, name, micros in found)
+    return Left(grant, spent, Posting.objects.filter(key=f"lapse:{grant.public_id}").first())
 
 
 def ended(*, now: datetime) -> Q:

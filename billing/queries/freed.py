@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Value as Constant
+from django.db.models.functions import Concat
 
-from billing.models import HandBack, Meter
+from billing.models import HandBack, Meter, Posting
 from billing.queries.meters import active_spans
 from billing.queries.outages import Span
 from billing.queries.prices import price_of_windows, prices_of
@@ -105,5 +107,7 @@ def _within(span: Span, since: datetime, until: datetime) -> Iterator[Window]:
 
 
 def hand_backs(lease: Lease) -> QuerySet[HandBack]:
-    """What was handed back of the lease, in order."""
-    return HandBack.objects.filter(change__lease=lease).select_related("change").order_by("pk")
+    """What was handed back of the lease, in order, each with the id of its fee's `movement`."""
+    fee = Posting.objects.filter(key=Concat(Constant("hand_back:"), OuterRef("change__public_id")))
+    found = HandBack.objects.filter(change__lease=lease).annotate(movement=Subquery(fee.values("public_id")[:1]))
+    return found.select_related("change").order_by("pk")

@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 from django.db.models import BigIntegerField, F, OuterRef, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Concat
 
-from billing.models import Applied, BankTransfer, BillingMode, CreditNote, Invoice, InvoiceLine, WriteOff
+from billing.models import Applied, BankTransfer, BillingMode, CreditNote, Invoice, InvoiceLine, Posting, WriteOff
 
 
 class PaperState(StrEnum):
@@ -124,12 +124,25 @@ def _sum(rows: "QuerySet[Applied] | QuerySet[CreditNote] | QuerySet[WriteOff]", 
 
 def transfers_of(invoice: Invoice) -> QuerySet[Applied]:
     """What has paid an invoice, the newest first."""
-    return Applied.objects.filter(invoice=invoice).select_related("transfer").order_by("-at", "-id")
+    key = Concat(Value("transfer:"), OuterRef("transfer__reference"))
+    found = Applied.objects.filter(invoice=invoice).annotate(movement=_movement(key))
+    return found.select_related("transfer").order_by("-at", "-id")
 
 
 def notes_of(invoice: Invoice) -> QuerySet[CreditNote]:
     """What was credited of an invoice, the newest first."""
-    return CreditNote.objects.filter(invoice=invoice).order_by("-id")
+    key = Concat(Value("credit_note:"), OuterRef("public_id"))
+    return CreditNote.objects.filter(invoice=invoice).annotate(movement=_movement(key)).order_by("-id")
+
+
+def written_off_by(invoice: Invoice) -> Posting | None:
+    """The movement that wrote off what is no longer expected of it."""
+    return Posting.objects.filter(key=f"write_off:{invoice.public_id}").first()
+
+
+def _movement(key: Concat) -> Subquery:
+    """The public id of the movement of a fact."""
+    return Subquery(Posting.objects.filter(key=key).values("public_id")[:1])
 
 
 def papers_to_print() -> QuerySet[Invoice]:

@@ -6,9 +6,9 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.http.serializers import StrictSerializer
-from billing.models import Entry, Posting, PostingKind
+from billing.models import Entry, LineKind, Posting, PostingKind
 from billing.queries.months import month_of
-from billing.queries.statements import GROUPED_BY
+from billing.queries.statements import GROUPED_BY, WITHOUT
 from billing.serializers.money import EntryShown
 from marketplace.money import dollars
 
@@ -24,6 +24,13 @@ class LedgerFilter(StrictSerializer):
     day = serializers.DateField(required=False, help_text="Only this day, such as 2026-03-02.")
     since = serializers.DateField(required=False, help_text="From the beginning of this day on.")
     until = serializers.DateField(required=False, help_text="Up to the beginning of this day.")
+    without = serializers.ChoiceField(
+        choices=[(name, name) for name in WITHOUT], required=False, help_text="Of no lease, or of none with a tag."
+    )
+    invoice = serializers.CharField(required=False, help_text="What this invoice bills, such as iv_…: its total.")
+    line = serializers.ChoiceField(
+        choices=LineKind.choices, required=False, help_text="What an invoice has on lines of this kind."
+    )
     cursor = serializers.CharField(required=False)
     page_size = serializers.CharField(required=False)
 

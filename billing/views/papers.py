@@ -19,7 +19,10 @@ from billing.queries.receivables import (
     receivable_of,
     receivables,
     transfers_of,
+    written_off_by,
 )
+from billing.queries.statements import movements
+from billing.queries.statements import summed as summed_movements
 from billing.serializers.energy import energy_file
 from leasing.models import summed
 from leasing.queries import leases_of
@@ -57,6 +60,7 @@ def invoice(request: HttpRequest, id: str) -> HttpResponse:
         "state": owed.state(now().date()) if owed else "paid" if found.mode == BillingMode.PREPAID else "",
         "applied": transfers_of(found),
         "notes": notes_of(found),
+        "write_off": written_off_by(found),
         "energy": found.energy.all(),
         "energy_total": summed(found.energy.all()),
     }
@@ -104,4 +108,6 @@ def receipt(request: HttpRequest, id: str) -> HttpResponse:
     own = principal_of(request).organization
     found = get_object_or_404(leases_of(own).filter(meter__isnull=False), public_id=id)
     paper = receipts.receipt(lease=found, now=now())
-    return render(request, "billing/receipt.html", {"receipt": paper, "lease": found, "organization": own})
+    moved = -summed_movements(movements(organization=own, lease=id)).net_micros
+    context = {"receipt": paper, "lease": found, "organization": own, "posted": moved == paper.total_micros}
+    return render(request, "billing/receipt.html", context)

@@ -12,8 +12,9 @@ from accounts.access import principal_of
 from accounts.clock import now
 from accounts.models import Organization
 from accounts.views import allowed
-from billing.models import Posting, PostingKind
-from billing.queries.statements import GROUPED_BY, movements, statement
+from billing.models import CreditGrant, Posting, PostingKind
+from billing.queries.credit import left_of
+from billing.queries.statements import GROUPED_BY, Group, Statement, movements, statement, summed
 from billing.serializers.exports import as_csv, as_json
 from billing.serializers.statements import LedgerFilter, StatementFilter, asked_of
 
@@ -22,14 +23,16 @@ ENTRIES_PER_PAGE = 50
 
 @allowed("money:read")
 def ledger(request: HttpRequest) -> HttpResponse:
-    """Every movement, newest first; those of a lease, a project, a day or a kind."""
+    """Every movement, newest first, and their sum; those of a lease, a project, some days, a kind or an invoice."""
     own = principal_of(request).organization
     asked = {name: value for name, value in request.GET.items() if value and name != "page"}
     wanted = LedgerFilter(data=asked)
     entries = movements(organization=own, **wanted.validated_data) if wanted.is_valid() else movements(organization=own)
     context = {
+        "sums": summed(entries),
         "page": Paginator(entries, ENTRIES_PER_PAGE).get_page(request.GET.get("page")),
         "asked": asked,
+        "narrowed": [(name, asked[name]) for name in ("without", "invoice", "line") if name in asked],
         "errors": wanted.errors,
         "kinds": PostingKind.choices,
         "query": urlencode(asked),
@@ -41,10 +44,12 @@ def ledger(request: HttpRequest) -> HttpResponse:
 def movement(request: HttpRequest, id: str) -> HttpResponse:
     """One posting: what it did to every account, what is behind it, and its link in the chain."""
     mine = Posting.objects.filter(organization=principal_of(request).organization)
-    found = get_object_or_404(mine.select_related("lease", "payment", "link"), public_id=id)
+    found = get_object_or_404(mine.select_related("lease", "payment", "link", "credit_grant"), public_id=id)
+    grant: CreditGrant | None = getattr(found, "credit_grant", None)
     context = {
         "posting": found,
         "entries": found.entries.select_related("account").order_by("account__kind"),
+        "credit": left_of(grant) if grant else None,
         "hash": bytes(found.link.hash).hex(),
         "previous_hash": bytes(found.link.previous_hash).hex(),
     }
@@ -58,7 +63,8 @@ def statement_page(request: HttpRequest) -> HttpResponse:
     own = principal_of(request).organization
     context: dict[str, Any] = {"asked": wanted.initial_data, "errors": wanted.errors, "grouped_by": GROUPED_BY}
     if wanted.is_valid():
-        context["statement"] = statement(organization=own, **wanted.validated_data)
+        found = statement(organization=own, **wanted.validated_data)
+        context |= {"statement": found, "groups": [(group, _behind(found, group)) for group in found.groups]}
     return render(request, "billing/statement.html", context)
 
 
@@ -72,6 +78,12 @@ def statement_csv(request: HttpRequest) -> HttpResponse:
 def statement_json(request: HttpRequest) -> HttpResponse:
     """It and its movements as JSON."""
     return _file(request, "json", "application/json")
+
+
+def _behind(found: Statement, group: Group) -> str:
+    """What asks for the movements that a group of a statement is the sum of."""
+    own = {found.by: group.key} if group.key else {"without": found.by}
+    return urlencode({**own, "since": found.since, "until": found.until})
 
 
 def _wanted(request: HttpRequest) -> StatementFilter:

@@ -1,5 +1,7 @@
 """The wallet: what is there, money in, money out."""
 
+from collections.abc import Iterable
+
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +15,7 @@ from accounts.views import allowed
 from billing import automatic, charging, opening, payments, queries, refunds, settlement
 from billing.cards import cards_of
 from billing.forms.money import NewRefund, TopUp
-from billing.models import Payment, PaymentState, Refund, SavedCard
+from billing.models import Payment, PaymentState, Posting, PostingKind, Refund, SavedCard
 from billing.payments.base import GatewayUnavailable
 from billing.queries.metered import matched_on, mode_of, way_out
 from billing.queries.reconciled import matched_until
@@ -30,24 +32,34 @@ def wallet(request: HttpRequest) -> HttpResponse:
     paused = "They are paused when their last kept hour is used."
     under_way = Payment.objects.filter(organization=own).order_by("-id")
     returning = Refund.objects.filter(payment__organization=own).order_by("-id")
+    purse = queries.wallet(organization=own, now=moment)
     context = {
-        "wallet": queries.wallet(organization=own, now=moment),
+        "wallet": purse,
+        "owed_micros": -purse.balance_micros,
         "mode": mode_of(own),
         "nothing_left": f"{paused} {way_out(own)} and they go on by themselves.",
         "matched_on": matched_on(own),
         "refundable_cents": queries.refundable_cents(organization=own, now=moment),
         "entries": queries.ledger_entries(organization=own)[:ENTRIES_SHOWN],
         "payments": under_way[:PAYMENTS_SHOWN],
-        "refunds": returning[:PAYMENTS_SHOWN],
+        "refunds": _with_movements(returning[:PAYMENTS_SHOWN]),
         "matched_until": matched_until(organization=own) if under_way.exists() else None,
         "form": TopUp(cards=cards_of(own), initial={"amount": 100}),
         "card": cards_of(own).first(),
-        "credits": queries.credits_left(own),
+        "credits": queries.credits_left(own).select_related("posting"),
         "rules": automatic.rules_of(own),
         "charged_cents": automatic.used_cents(organization=own, now=moment),
         "may_pay": may(principal, "money:write"),
     }
     return render(request, "billing/wallet.html", context)
+
+
+def _with_movements(rows: Iterable[Refund]) -> list[tuple[Refund, str]]:
+    """Each with the id of the movement by which it left the wallet."""
+    found = list(rows)
+    keys = [f"{PostingKind.REFUND}:{row.public_id}" for row in found]
+    movements = dict(Posting.objects.filter(key__in=keys).values_list("key", "public_id"))
+    return [(row, movements[key]) for row, key in zip(found, keys, strict=True)]
 
 
 @allowed("money:write")

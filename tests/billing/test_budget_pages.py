@@ -47,7 +47,7 @@ def test_a_budget_is_set_changed_and_removed_in_the_browser(browser: Client) -> 
     assert (budget.project, budget.limit_micros) == ("vision", 100_500_000)
     assert "Project vision" in see(browser, "/budgets/")
     browser.post(f"/budgets/{budget.public_id}/", {"limit": "200"})
-    assert "$0.00 of $200.00" in see(browser, "/budgets/")
+    assert "$0.00</a> of $200.00" in see(browser, "/budgets/")
     assert "project vision" in see(browser, f"/budgets/{budget.public_id}/remove/")
     browser.post(f"/budgets/{budget.public_id}/remove/")
     see(browser, f"/budgets/{budget.public_id}/", 404)

@@ -12,8 +12,9 @@ from accounts.models import Organization
 from billing import budgets, capping, handing_back, metering, standing
 from billing.budgets import BudgetExceeded
 from billing.models import Budget, HandBack, Meter, Usage
-from billing.queries import commitments, read, readable
+from billing.queries import commitments, read, readable, wallet
 from billing.queries.months import month_of, next_month, start_of
+from billing.queries.shares import shares
 from leasing import schedule
 from leasing.models import Lease
 from leasing.operations import NodesTaken
@@ -155,3 +156,16 @@ class AnyLife(TestCase):
                 if month >= month_of(world.now):
                     assert spent[month] <= spoken.total(budget.project, month)
                     assert spoken.total(budget.project, month) <= budget.limit_micros
+            self.check_parts(world, budget.project)
+
+    def check_parts(self, world: World, tag: str) -> None:
+        """The parts of the leases are together what the pages say of the budget, and of the wallet."""
+        spoken = commitments(organization=world.acme, now=world.now)
+        said = {"committed": spoken.total(tag, month_of(world.now)), "running": spoken.burn(tag)}
+        if not tag:
+            purse = wallet(organization=world.acme, now=world.now)
+            said |= {"used": purse.accrued_micros, "kept": purse.held_micros}
+            assert said["running"] == purse.burn_micros_per_hour
+        for of, micros in said.items():
+            parts = shares(organization=world.acme, of=of, project=tag, now=world.now)
+            assert sum(part.micros for part in parts) == micros, of

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +18,7 @@ from billing.queries.statements import movements, statement
 from leasing.models import Lease
 from leasing.operations import end
 from marketplace.models import Offer
-from tests.billing.conftest import HOUR, NOON, SECOND, funded, give, running
+from tests.billing.conftest import HOUR, NOON, SECOND, funded, give, invoiced, running
 from tests.factories import DAY
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +72,11 @@ def test_it_is_grouped_by_lease_project_or_day(month: list[Lease], acme: Organiz
         ({"day": date(2026, 3, 3)}, [-300_000]),
         ({"kind": "usage"}, [-300_000, -600_000]),
         ({"kind": "usage", "since": date(2026, 3, 3)}, [-300_000]),
+        ({"without": "lease"}, [5_000_000, 100_000_000]),
+        ({"without": "project"}, [5_000_000, -300_000, 100_000_000]),
+        ({"line": "usage"}, [-300_000, -600_000]),
+        ({"line": "fee"}, []),
+        ({"invoice": "iv_of_nobody"}, []),
     ],
 )
 def test_movements_are_filtered(
@@ -165,7 +170,25 @@ def test_what_a_statement_says_is_the_sum_of_the_movements_that_it_leads_to(
     found = statement(organization=acme, by=by, **MARCH)
     said: list[tuple[int, dict[str, Any]]] = [(found.closing_micros, {"until": MARCH["until"]})]
     said += [(found.opening_micros, {"until": MARCH["since"]})]
-    said += [(group.net_micros, {by: group.key, **MARCH}) for group in found.groups if group.key]
+    said += [
+        (group.net_micros, {**({by: group.key} if group.key else {"without": by}), **MARCH}) for group in found.groups
+    ]
     for micros, asked in said:
         assert f'/wallet/ledger/?{urlencode(asked).replace("&", "&amp;")}"' in page
         assert sum(movements(organization=acme, **asked).values_list("amount_micros", flat=True)) == micros
+
+
+def test_an_invoice_bills_exactly_the_movements_of_its_total(acme: Organization, offer: Offer) -> None:
+    """Use in the last hour of March is on its invoice, though it is posted in April; April's own is not."""
+    april = datetime(2026, 4, 1, tzinfo=UTC)
+    late = april - HOUR / 2
+    lease = running(acme, offer, now=late)
+    metering.meter(lease=lease, upto=april, now=april + 120 * SECOND)
+    end(lease=lease, reason="returned", actor="user:us_tests", now=april + 605 * SECOND)
+    metering.meter(lease=lease, upto=april + HOUR, now=april + HOUR)
+    march = invoiced(acme, now=april + DAY)
+    assert march and march.total_cents == 180
+    billed = movements(organization=acme, invoice=march.public_id)
+    assert [entry.amount_micros for entry in billed] == [-1_800_000]
+    assert not movements(organization=acme, invoice=march.public_id, line="fee").exists()
+    assert not movements(organization=funded(0, "Other Ltd"), invoice=march.public_id).exists()

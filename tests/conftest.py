@@ -24,6 +24,7 @@ from config.part import Part, stop, wait_ready
 
 STATE = Path(tempfile.mkdtemp(prefix="gridlease-test-"))
 STATE.chmod(0o711)
+MAKING_THE_DATABASE = 600  # seconds, at most
 running: list[tuple[Part, subprocess.Popen[bytes]]] = []
 
 
@@ -73,8 +74,14 @@ settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 settings.WHITENOISE_AUTOREFRESH = True
 
 
-def pytest_collection_finish() -> None:
-    """What is loaded by now stays until the end: the garbage collector need not look through it again and again."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """
+    What is loaded by now stays until the end: the garbage collector need not look through it again and again.
+
+    The first test makes the database, by every migration there is: on a busy machine that alone takes two minutes.
+    """
+    for first in session.items[:1]:
+        first.add_marker(pytest.mark.timeout(MAKING_THE_DATABASE))
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

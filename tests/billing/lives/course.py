@@ -11,16 +11,24 @@ from hypothesis import event
 
 from bench import billing_books, billing_sweeps
 from bench.billing_life import ACTOR, Life
+from bench.billing_messages import AHEAD, EARLY, NEVER
 from bench.billing_standin import Standin
 from billing import budgets, capping, promising
 from billing.invariants import broken
 from billing.models import (
     BillingMode,
+    CardInvoice,
+    Dispute,
     Forgery,
     GatewayCall,
     GatewayEvent,
+    MeteredSubscription,
+    Payment,
+    Posting,
     Promise,
+    Refund,
     RuleCredit,
+    SavedCard,
     Usage,
     WriteOff,
 )
@@ -44,7 +52,7 @@ SIGNS = {
     "interrupted": ("interrupted", "credited for a short notice"),
     "capped": ("refused for a budget", "paused for a budget"),
     "forgotten": ("looked for, its key forgotten",),
-    "heard": ("message kept", "forged"),
+    "heard": ("message kept", "forged", "doubled", "reordered", "late", NEVER, EARLY, AHEAD),
     "given_up": ("written off",),
 }
 ANYBODY = ("interrupted", "capped", "forgotten", "heard")
@@ -53,6 +61,12 @@ CHAPTERS = {
     BillingMode.METERED: ANYBODY,
     BillingMode.INVOICED: (*ANYBODY, "given_up"),
 }
+
+
+def standing() -> set[str]:
+    """How all stands that the processor can change: whatever it tells of."""
+    models = (Posting, Payment, Refund, Dispute, SavedCard, CardInvoice, MeteredSubscription)
+    return {f"{model.__name__} {row}" for model in models for row in model.objects.values()}
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,7 @@ class Course:
             connection.check_constraints()
         self.end()
         assert self.differences() == []
+        assert self.unheard() == []
 
     def happen(self, step: Moment) -> None:
         if step.what == "pass":
@@ -171,9 +186,11 @@ class Course:
         billing_sweeps.send(self.now)
 
     def heard(self, number: int) -> None:
-        """Messages come, most of them true."""
+        """Messages come, most of them true: the newest first, and of some only hours later."""
+        self.do("save_card", 0)
+        self.pass_time(HOUR + MINUTE)
         self.do("save_card", number)
-        self.do("hear", number)
+        self.do("hear", 2 * number + 1)
         billing_sweeps.settle(self.now)
 
     def given_up(self, number: int) -> None:
@@ -201,7 +218,7 @@ class Course:
             "forged": Forgery.objects.exists(),
             "written off": WriteOff.objects.exists(),
         }
-        return {sign for sign, happened in seen.items() if happened}
+        return {sign for sign, happened in seen.items() if happened} | self.life.post.seen()
 
     # -- Time, and the end ---------------------------------------------------------------------------------------------
     def pass_time(self, length: timedelta) -> None:
@@ -245,6 +262,13 @@ class Course:
         }
         found += [f"{name}: {micros} micro-dollars apart" for name, micros in off.items() if micros]
         return found + self.sliced() + self.recounted()
+
+    def unheard(self) -> list[str]:
+        """What no message told of was found by looking: told of it at last, nothing changes."""
+        before = standing()
+        self.life.post.tell(self.standin.all("event"), self.now)
+        failed = [f"{event}: {error}" for event, error in billing_sweeps.settle(self.now).items()]
+        return failed + [f"{row} after the last messages" for row in standing() ^ before]
 
     def sliced(self) -> list[str]:
         """Charged in whatever slices, a lease comes to what it is charged at once in the end."""

@@ -4,6 +4,7 @@ and sweeps that come late, twice or never, all books agree in the end. LIVES=100
 What is rare when drawn by chance is a chapter of every life, at a moment that is drawn, and is counted.
 """
 
+import logging
 import os
 from collections import Counter
 from datetime import UTC, datetime
@@ -63,6 +64,8 @@ class Lives(TestCase):
         cls.standin, cls.happened = Standin(), Counter()
         keys = {"STRIPE_API_KEY": KEY, "STRIPE_WEBHOOK_SECRET": SECRET, "STRIPE_API_BASE": cls.standin.url}
         cls.enterClassContext(override_settings(**keys))
+        logging.disable(logging.INFO)  # every call to the processor is logged three times
+        cls.addClassCleanup(logging.disable, logging.NOTSET)
         cls.addClassCleanup(cls.standin.close)
 
     @classmethod

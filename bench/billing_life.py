@@ -4,11 +4,11 @@ nothing where the product rightly refuses. The product's sweeps are not steps of
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from accounts.models import Organization, User
-from bench import billing_messages
+from bench.billing_messages import Post
 from bench.billing_standin import Standin
 from billing import (
     adjusting,
@@ -95,6 +95,7 @@ class Life:
     surplus: Offer | None = None
     serial: int = 0
     refused: str = ""  # how the last step was refused
+    post: Post = field(default_factory=Post)
 
     def do(self, name: str, n: int, now: datetime) -> None:
         """One step; nothing where it is refused."""
@@ -368,8 +369,8 @@ class Life:
 
     def hear(self, n: int, now: datetime) -> None:
         """Messages of the processor's come, the newest first or the oldest."""
-        told = self.standin.all("event")[: 20 + n % 30]
-        billing_messages.deliver(told if n % 2 else told[::-1], n, now)
+        told = list(enumerate(reversed(self.standin.all("event"))))[-(20 + n % 30) :]
+        self.post.deliver(told[::-1] if n % 2 else told, n, now)
 
 
 RUNNING = (LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED)

@@ -1,9 +1,11 @@
 """
 Whole billing lives: whatever happens to an organization's money, in whatever order, with faults at the card processor
-and sweeps that come late, twice or never, all books agree in the end. LIVES=1000 tries so many in each way to pay.
+and sweeps that come late, twice or never, all books agree in the end. LIVES=1000 tries so many in each way to pay; with
+`-s` it says every ten lives how far it is.
 What is rare when drawn by chance is a chapter of every life, at a moment that is drawn, and is counted.
 """
 
+import logging
 import os
 from collections import Counter
 from datetime import UTC, datetime
@@ -63,6 +65,8 @@ class Lives(TestCase):
         cls.standin, cls.happened = Standin(), Counter()
         keys = {"STRIPE_API_KEY": KEY, "STRIPE_WEBHOOK_SECRET": SECRET, "STRIPE_API_BASE": cls.standin.url}
         cls.enterClassContext(override_settings(**keys))
+        logging.disable(logging.INFO)  # every call to the processor is logged three times
+        cls.addClassCleanup(logging.disable, logging.NOTSET)
         cls.addClassCleanup(cls.standin.close)
 
     @classmethod
@@ -93,3 +97,10 @@ class Lives(TestCase):
         course = Course(self.standin, mode, begin)
         course.run(steps)
         self.happened.update((mode, sign) for sign in {"lived", *course.signs()})
+        self.tell(mode)
+
+    def tell(self, mode: BillingMode) -> None:
+        """Every ten lives, whoever asked for many is told how far they are: with `-s` at once."""
+        lived = self.happened[mode, "lived"]
+        if "LIVES" in os.environ and lived % 10 == 0:
+            print(f"{datetime.now(UTC):%H:%M:%S} {lived} of {EXAMPLES} lives, {mode}", flush=True)  # noqa: T201 - asked for

@@ -16,7 +16,7 @@ from django.test.html import Element
 
 from accounts.clock import now
 from accounts.models import Organization
-from billing import budgets, credit_notes, granting, metering, receivables, refunds, views
+from billing import budgets, credit_notes, granting, handing_back, metering, receivables, refunds, views
 from billing.invoicing import statements
 from billing.models import Invoice
 from leasing.models import Lease
@@ -26,8 +26,9 @@ from marketplace.money import MICROS
 from tests.accounts.cast import a_browser
 from tests.billing import amounts as read
 from tests.billing.amounts import Amount
-from tests.billing.conftest import HOUR, SECOND, a_quote, funded, place, running
+from tests.billing.conftest import HOUR, SECOND, funded, running
 from tests.billing.papers import DUE, STAFF, on_account, owing
+from tests.billing.reserving import an_offer, booked
 from tests.billing.stripe_world import paid
 from tests.stripe_standin import StripeStandin
 
@@ -44,6 +45,7 @@ PAGES = {
     "invoice": "/invoices/{invoice}/",
     "receipt of a lease that is over": "/leases/{over}/receipt/",
     "receipt of one that runs": "/leases/{runs}/receipt/",
+    "receipt of one that was called off for a fee": "/leases/{called_off}/receipt/",
     "movements": "/wallet/ledger/",
 }
 # Amounts that are no sums of anything, and why. What is agreed may be a part of a sum, a price is never one.
@@ -55,6 +57,9 @@ AGREED = {
 PRICES = {
     r"[Pp]rice per node-hour": "agreed by the order",
     r"^Per node-hour$": "the same on an invoice",
+    r"^Its price$": "of time that was handed back, as it was agreed",
+    r"^Free at once$": "that price, less the fee beside it: never charged",
+    r"^Up to \$": "what may come back of the fee beside it",
     r"^Use of the day$": "the seconds beside it at the price of the lease",
     r"÷ 3600 =": "the same in the formula of a receipt",
     r"^On demand until the month’s end": "what runs, by the hour beside it, times the time that is left",
@@ -71,6 +76,7 @@ class World:
     invoice: Invoice
     over: Lease
     runs: Lease
+    called_off: Lease
 
     def see(self, address: str) -> Element:
         """The main part of a page."""
@@ -80,7 +86,7 @@ class World:
 
     def address(self, page: str) -> str:
         """Of one of PAGES."""
-        ids = {name: getattr(self, name).public_id for name in ("invoice", "over", "runs")}
+        ids = {name: getattr(self, name).public_id for name in ("invoice", "over", "runs", "called_off")}
         return PAGES[page].format(**ids)
 
 
@@ -96,10 +102,8 @@ def moment(monkeypatch: pytest.MonkeyPatch) -> datetime:
 
 
 @pytest.fixture
-def world(
-    stripe: StripeStandin, offer: Offer, reserved: Offer, moment: datetime, monkeypatch: pytest.MonkeyPatch
-) -> World:
-    """Top-up, refund, credit, an invoice with tax, note and transfer; a lease over, one that runs, one booked; caps."""
+def world(stripe: StripeStandin, offer: Offer, moment: datetime, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Top-up, refund, credit, an invoice with tax, note and transfer; leases of each kind; caps."""
     taxed = statements.MAKE_INVOICES.replace("applying.rate_ppm", "190000")  # as if some law asked for 19 %
     monkeypatch.setattr(statements, "MAKE_INVOICES", taxed)
     acme = funded(0)
@@ -110,14 +114,15 @@ def world(
     metering.meter(lease=over, upto=moment, now=moment)
     runs = running(acme, offer, now=moment - 3000 * SECOND, project="vision")
     metering.meter(lease=runs, upto=moment - 600 * SECOND, now=moment)
-    ahead = moment.replace(minute=0) + 2 * HOUR
-    place(a_quote(acme, reserved, starts_at=ahead, ends_at=ahead + 2 * HOUR, now=moment), now=moment, name="booked")
+    reserved, ahead = an_offer(nodes=2), moment.replace(minute=0) + 2 * HOUR
+    _, called_off = (booked(acme, reserved, begin=ahead, hours=2, at=moment) for _ in range(2))
+    handing_back.hand_back(lease=called_off, actor=STAFF, now=moment)
     for project, dollars in (("", 500), ("vision", 5000)):
         micros = dollars * MICROS
         budgets.create(
             organization=acme, actor=STAFF, created_by=None, project=project, limit_micros=micros, now=moment
         )
-    return World(a_browser(acme.members.get()), invoice, over, runs)
+    return World(a_browser(acme.members.get()), invoice, over, runs, called_off)
 
 
 def money_in(stripe: StripeStandin, acme: Organization, moment: datetime) -> None:

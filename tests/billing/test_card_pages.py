@@ -109,7 +109,7 @@ def test_credit_is_shown_apart(browser: Client, api: APIClient, acme: Organizati
         organization=acme, amount_micros=20 * MICROS, reason="Welcome", expires_at=end, actor="", key="k", now=now()
     )
     shown = text_of(browser, "/wallet/")
-    assert "$20.00 of credit until" in shown and "Welcome" in shown
+    assert "$20.00 of credit</a> until" in shown and "Welcome" in shown
     assert api.get("/api/v1/wallet").json()["promotional_micros"] == 120 * MICROS
     first = api.get("/api/v1/promotional-credit").json()["results"][0]
     assert (first["reason"], first["remaining_micros"]) == ("Welcome", 20 * MICROS)

@@ -64,7 +64,7 @@ FORGED: dict[str, tuple[bytes, Callable[[bytes], str | None], str]] = {
     "no header": (a_body(), lambda body: None, "no signature"),
     "v0 only": (a_body(), lambda body: signed(body, scheme="v0"), "no signature"),
     "301 s ago": (a_body(), lambda body: signed(body, at=-301), "300 s away"),
-    "in an hour": (a_body(), lambda body: signed(body, at=3600), "300 s away"),
+    "in 310 s": (a_body(), lambda body: signed(body, at=310), "300 s away"),
     "another account": (a_body(account="acct_other"), signed, "another account"),
     "the other mode": (a_body(livemode=True), signed, "other mode"),
     "too large": (b"x" * (256 * 1024 + 1), signed, "larger than"),
@@ -209,6 +209,23 @@ def test_what_no_message_ever_told_is_found_within_the_hour(stripe: StripeStandi
     poll(2 * HOUR)
     assert Posting.objects.count() == 3
     assert_books_balance()
+
+
+def test_what_a_message_signed_for_another_time_tells_of_is_found_by_looking(
+    stripe: StripeStandin, poor: Organization
+) -> None:
+    payment = opened(poor)
+    pay(stripe, payment)
+    page = {"object": "checkout.session", "id": payment.checkout_reference}
+    body = a_body(data={"object": page})
+    assert [send(body, signed(body, at=at)) for at in (-3600, 3600)] == [400, 400]
+    inbox.settle_due(gateway=payments.gateway(), now=now())
+    assert balance(poor) == 0
+    poll()
+    assert balance(poor) == 50_000_000
+    assert send(body, signed(body)) == 200
+    assert "evt_forged" not in inbox.settle_due(gateway=payments.gateway(), now=now())
+    assert balance(poor) == 50_000_000
 
 
 def test_messages_of_four_days_without_a_web_server_are_caught_up(stripe: StripeStandin, poor: Organization) -> None:

@@ -1,7 +1,7 @@
 """The course of one billing life: its moments and chapters, its end, and what its books say against each other."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ from bench import billing_books, billing_sweeps
 from bench.billing_life import ACTOR, Life
 from bench.billing_messages import AHEAD, EARLY, NEVER
 from bench.billing_standin import Standin
+from bench.billing_sweeps import Sweep
 from billing import budgets, capping, promising
 from billing.invariants import broken
 from billing.models import (
@@ -36,8 +37,8 @@ from billing.queries import read, readable
 from billing.queries.months import month_of, next_month, start_of
 from billing.queries.rebuilt import owed
 from billing.sending import KEY_LASTS, OPEN
-from leasing.models import Interruption, Transition
-from leasing.states import LeaseState
+from leasing.models import Interruption, Lease, Machine, Transition
+from leasing.states import LEASE_OVER, MACHINE_AT_REST, LeaseState
 from marketplace.models import PlanKind
 from tests import factories
 from tests.billing.conftest import HOUR
@@ -99,8 +100,16 @@ class Course:
             self.life.begin(mode, begin)
         if mode == BillingMode.METERED:
             self.life.do("save_card", 0, begin)
-            for _ in range(5):
-                self.sweep()
+            self.subscribe()
+
+    def subscribe(self) -> None:
+        """The customer, the card, the meter with its price and the subscription: each sweep makes one of them."""
+        for _ in range(5):
+            for sweep in (billing_sweeps.settle, billing_sweeps.bill, billing_sweeps.send):
+                sweep(self.now)
+            if MeteredSubscription.objects.exclude(reference=None).exists():
+                return
+        raise AssertionError("no subscription was made")
 
     def run(self, steps: list[Moment]) -> None:
         for step in steps:
@@ -224,10 +233,12 @@ class Course:
     def pass_time(self, length: timedelta) -> None:
         self.now += length
         self.standin.at(self.now)
-        billing_sweeps.leases(self.now)
+        open_ones = (Lease.objects.exclude(state__in=LEASE_OVER), Machine.objects.exclude(state__in=MACHINE_AT_REST))
+        if any(rows.exists() for rows in open_ones):  # to find nothing takes long, and whole sweeps look anyway
+            billing_sweeps.leases(self.now)
 
-    def sweep(self) -> dict[str, Exception]:
-        return {name: error for sweep in billing_sweeps.SWEEPS for name, error in sweep(self.now).items()}
+    def sweep(self, sweeps: Sequence[Sweep] = billing_sweeps.SWEEPS) -> dict[str, Exception]:
+        return {name: error for sweep in sweeps for name, error in sweep(self.now).items()}
 
     def end(self) -> None:
         """All is given back, what was uncertain gets its days, and months are closed, paid and compared."""
@@ -236,7 +247,7 @@ class Course:
         self.standin.settle_refunds()
         self.standin.decide("won")
         for _ in range(4):
-            self.sweep()
+            self.sweep(billing_sweeps.OFTEN)
             self.pass_time(27 * HOUR)
             if not GatewayCall.objects.filter(state__in=OPEN).exists():
                 break
@@ -244,7 +255,7 @@ class Course:
             self.pass_time(start_of(next_month(month_of(self.now))) + 3 * HOUR - self.now)
             self.sweep()
             self.pass_time(HOUR)
-            self.sweep()
+            self.sweep(billing_sweeps.OFTEN)
             self.life.pay_all(self.now)
         self.pass_time(DAY)
         self.sweep()

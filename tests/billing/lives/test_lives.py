@@ -1,6 +1,7 @@
 """
 Whole billing lives: whatever happens to an organization's money, in whatever order, with faults at the card processor
-and sweeps that come late, twice or never, all books agree in the end. LIVES=1000 tries so many in each way to pay.
+and sweeps that come late, twice or never, all books agree in the end. LIVES=1000 tries so many in each way to pay; with
+`-s` it says every ten lives how far it is.
 What is rare when drawn by chance is a chapter of every life, at a moment that is drawn, and is counted.
 """
 
@@ -22,7 +23,7 @@ from tests.billing.lives.course import CHAPTERS, SIGNS, Course, Moment
 
 EXAMPLES = int(os.environ.get("LIVES", "2"))
 ONE_IN = 5  # of the lives has what every life is to have; others are refused it, or have nothing for it
-pytestmark = pytest.mark.timeout(60 + 20 * EXAMPLES)
+pytestmark = pytest.mark.timeout(120 + 20 * EXAMPLES)
 # Before the ends of months, before clocks change in the United States and in Europe, and before a leap day.
 BEGINNINGS = [
     datetime(2026, 2, 27, 9, 30, tzinfo=UTC),
@@ -96,3 +97,10 @@ class Lives(TestCase):
         course = Course(self.standin, mode, begin)
         course.run(steps)
         self.happened.update((mode, sign) for sign in {"lived", *course.signs()})
+        self.tell(mode)
+
+    def tell(self, mode: BillingMode) -> None:
+        """Every ten lives, whoever asked for many is told how far they are: with `-s` at once."""
+        lived = self.happened[mode, "lived"]
+        if "LIVES" in os.environ and lived % 10 == 0:
+            print(f"{datetime.now(UTC):%H:%M:%S} {lived} of {EXAMPLES} lives, {mode}", flush=True)  # noqa: T201 - asked for

@@ -23,7 +23,7 @@ from tests.billing.lives.course import CHAPTERS, SIGNS, Course, Moment
 
 EXAMPLES = int(os.environ.get("LIVES", "2"))
 ONE_IN = 5  # of the lives has what every life is to have; others are refused it, or have nothing for it
-pytestmark = pytest.mark.timeout(60 + 20 * EXAMPLES)
+pytestmark = pytest.mark.timeout(120 + 20 * EXAMPLES)
 # Before the ends of months, before clocks change in the United States and in Europe, and before a leap day.
 BEGINNINGS = [
     datetime(2026, 2, 27, 9, 30, tzinfo=UTC),

@@ -91,7 +91,7 @@ def hits_of(
     }
     matches = [MATCHES[name] for name in wanted] + [COULD_SERVE] * that_could_serve
     rows = _found(" AND ".join([FIND, *matches]) + IN_ORDER, values, mark) if plans else []
-    if mark and not rows:
+    if mark is not None and not rows:
         check_mark(mark)
     return [_hit(row, counted, criteria.nodes, plans, windows) for row in rows]
 
@@ -100,7 +100,7 @@ def _found(sql: str, values: Mapping[str, Any], mark: str | None) -> list[Any]:
     with prepared() as cursor:
         cursor.execute(sql, values)
         rows: list[Any] = cursor.fetchall()
-    if mark and rows and rows[0][0] != mark:
+    if mark is not None and rows and rows[0][0] != mark:
         raise Changed
     return rows
 

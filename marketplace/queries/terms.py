@@ -87,7 +87,8 @@ def remember() -> Remembered:
     with prepared() as cursor:
         cursor.execute(VERSIONS)
         rows = cursor.fetchall()
-    _remembered = Remembered(rows[0][0] if rows else "", tuple(_terms(row[1:]) for row in rows))
+    found = tuple(_terms(values) for _, *values in rows if values[0] is not None)  # one row of nothing: there are none
+    _remembered = Remembered(rows[0][0], found)
     return _remembered
 
 
@@ -128,8 +129,9 @@ MARK = """(SELECT md5(concat(
            (SELECT string_agg(concat(ctid, xmin), ',' ORDER BY ctid) FROM marketplace_terms), '/',
            (SELECT string_agg(concat(ctid, xmin), ',' ORDER BY ctid) FROM marketplace_plan))))"""
 VERSIONS = f"""
-    SELECT {MARK}, {COLUMNS}
-      FROM marketplace_terms AS terms JOIN marketplace_plan AS plan ON plan.id = terms.plan_id
+    SELECT mark.value, {COLUMNS}
+      FROM (SELECT {MARK} AS value) AS mark
+      LEFT JOIN (marketplace_terms AS terms JOIN marketplace_plan AS plan ON plan.id = terms.plan_id) ON true
      ORDER BY plan.position, plan.slug, terms.starts_at DESC
 """  # noqa: S608
 

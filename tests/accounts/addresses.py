@@ -62,7 +62,7 @@ KINDS = {
         lease_keys lease_key_remove lease_on_failure lease_extend lease_auto_extend lease_move lease_file api_lease_file
         machine machine_power_cycle machine_gpu_reset machine_rebuild machine_swap machine_move
         machine_startup_log machine_console_log
-        wallet top_up refund ledger movement statement statement_csv statement_json payment payment_opening
+        wallet shares top_up refund ledger movement statement statement_csv statement_json payment payment_opening
         payment_confirm automatic cards card_new card_saving card_opening card_type card_default card_remove
         api_cards api_card api_card_default api_card_pages api_card_page api_automatic_top_up api_promotional_credit
         invoices invoice api_movement api_statements api_statements_csv

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Organization
-from marketplace.models import Node, Offer, Pool, Rate
+from marketplace.models import Node, Offer, Plan, Pool, Rate
 from marketplace.queries import Criteria, Sort, counted_on, current_rate, find, offer_row, rows, search
 from marketplace.queries.terms import remember
 from marketplace.states import NodeState
@@ -108,6 +108,13 @@ def test_terms_that_are_remembered_are_never_used_once_they_are_others(fair: Fai
     assert not found()
     factories.the_terms(fair.big_reserved.plan, starts_at=NOON - DAY, max_seconds=9 * 86400)
     assert found()
+
+
+@pytest.mark.django_db
+def test_who_searched_before_there_was_a_plan_finds_it_afterwards(db: None) -> None:
+    assert not Plan.objects.exists() and find(criteria=Criteria(), now=NOON) == []
+    sold = factories.an_offer(factories.a_pool(nodes=1))
+    assert [hit.offer_id for hit in find(criteria=Criteria(), now=NOON)] == [sold.pk]
 
 
 def test_a_plan_that_is_renamed_is_found_by_its_new_name_only(fair: Fair) -> None:

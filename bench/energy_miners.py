@@ -4,7 +4,6 @@ Thousands of miners behind real sockets: told, read back and judged, a part of t
 The stand-in plays them in a process of its own at the pace of real ones. What it really draws is asked of its meter.
 """
 
-import json
 import subprocess
 import sys
 import time
@@ -13,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Any
-from urllib.request import Request, urlopen
 
 import django
 from django.core.management import call_command
 
 from bench.table import Table, chapter
+from standins import control
 
 SITE_WATTS = 50_000_000
 BEHAVIOURS = {"refusing": 100, "silent": 100, "lying": 100}  # one in so many does so
@@ -53,10 +52,7 @@ class Standin:
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """The control's answer."""
-        data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(f"{self.control}/_standin/{path}", data=data)) as answer:
-            found: dict[str, Any] = json.loads(answer.read())
-        return found
+        return control.ask(self.control, path, body)
 
 
 def measure(table: Table, fleet: Sequence[Part]) -> None:

@@ -17,6 +17,7 @@ from django.db.models.functions import Coalesce
 from billing import operations
 from billing.models import AccountKind, Meter, PostingKind, Usage, UsageKind
 from billing.queries import Reading, price_at, prices_of, read, readable
+from billing.queries.billed import stamp
 from billing.queries.meters import LAG, OVER
 from leasing.models import Lease, Outage
 from leasing.states import LeaseState
@@ -93,7 +94,7 @@ def meter(*, lease: Lease, upto: datetime, now: datetime) -> int:
     borders = [price.since for price in prices_of(row)]
     new = list(slices(row.metered_until or first_active(reading), end or upto, borders))
     if row.metered_until and (new or reading.over):
-        _settle(row, upto=row.metered_until, key=f"correction:{lease.public_id}:{_stamp(row.metered_until)}", now=now)
+        _settle(row, upto=row.metered_until, key=f"correction:{lease.public_id}:{stamp(row.metered_until)}", now=now)
     for begin, until in new:
         _charge(row, begin, until, now=now)
     if reading.over:
@@ -125,14 +126,10 @@ def correct(*, lease: Lease, now: datetime) -> int:
     if row.closed_at is None or not known:
         return 0
     before, newest = row.charged_micros, max(known)
-    _settle(row, upto=now, key=f"outage:{lease.public_id}:{_stamp(newest)}", now=now)
+    _settle(row, upto=now, key=f"outage:{lease.public_id}:{stamp(newest)}", now=now)
     row.corrected_for = newest
     row.save(update_fields=CHANGED)
     return row.charged_micros - before
-
-
-def _stamp(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def first_active(reading: Reading) -> datetime | None:
@@ -164,7 +161,7 @@ def _charge(meter: Meter, begin: datetime, until: datetime, *, now: datetime) ->
     )
     kind = PostingKind.USAGE if used.micros > 0 else PostingKind.CORRECTION
     what = f"{used.seconds:,} s of {nodes_of(meter.nodes, meter.lease.offer.pool.node_type.name)}"
-    _post(meter, kind, used, what, key=f"usage:{meter.lease.public_id}:{_stamp(begin)}", now=now)
+    _post(meter, kind, used, what, key=f"usage:{meter.lease.public_id}:{stamp(begin)}", now=now)
     due.write(meter)
 
 

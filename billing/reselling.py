@@ -12,6 +12,7 @@ from accounts.operations import Words, record
 from billing import operations
 from billing.metering import slice_end
 from billing.models import AccountKind, HandBack, Meter, PostingKind
+from billing.queries.billed import stamp
 from billing.queries.freed import agreed_price, used_by_others
 from billing.queries.meters import LAG
 from marketplace.money import format_micros
@@ -66,7 +67,7 @@ def _post(row: HandBack, micros: int, now: datetime) -> None:
     operations.post(
         organization=lease.organization,
         kind=PostingKind.RESALE_CREDIT,
-        key=f"resale:{row.change.public_id}:{row.credited_until:%Y-%m-%dT%H:%M:%S.%fZ}",
+        key=f"resale:{row.change.public_id}:{stamp(row.credited_until)}",
         at=now,
         amounts={AccountKind.REVENUE: -micros, AccountKind.WALLET: micros},
         lease=lease,

@@ -5,10 +5,19 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.request import Request, urlopen
 
 Said = dict[str, Any]
 Read = Callable[[str], Said | None]
 Change = Callable[[str, Said], Said | None]
+
+
+def ask(control: str, path: str, body: Said | None = None) -> Said:
+    """What a stand-in whose control is at that address answers under /_standin/; with a body, to change something."""
+    data = None if body is None else json.dumps(body).encode()
+    with urlopen(Request(f"{control}/_standin/{path}", data=data)) as answer:
+        found: Said = json.loads(answer.read())
+    return found
 
 
 def serve(read: Read, change: Change, port: int) -> int:

@@ -1,6 +1,5 @@
 """Stand-ins of a site's devices as real processes: what racks of miners and batteries have in common."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+
+from standins import control
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,11 +21,8 @@ class Device:
     control: str
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """One of its controls under /_standin/; with a body, to change something (standins/control.py)."""
-        data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(f"{self.control}/_standin/{path}", data=data)) as answer:
-            found: dict[str, Any] = json.loads(answer.read())
-        return found
+        """One of its controls; with a body, to change something."""
+        return control.ask(self.control, path, body)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def billed_by(invoice: Invoice, entries: QuerySet[Entry]) -> QuerySet[Entry]:
     """
     month = bounds(invoice.period_start)
     posted = Q(posting__at__gte=month["begin"], posting__at__lt=month["end"])
-    began = Q(began__gte=_stamp(month["begin"]), began__lt=_stamp(month["end"]))
+    began = Q(began__gte=stamp(month["begin"]), began__lt=stamp(month["end"]))
     late = Q(posting__key__startswith="outage:")
     own = Q(posting__key__in=[f"{kind}:{invoice.public_id}" for kind in (PostingKind.ROUNDING, PostingKind.TAX)])
     used = Q(posting__kind__in=USE) & (~late & began | late & posted)
@@ -34,5 +34,6 @@ def billed_by(invoice: Invoice, entries: QuerySet[Entry]) -> QuerySet[Entry]:
     return dated.filter(own | used | besides)
 
 
-def _stamp(moment: datetime) -> str:
+def stamp(moment: datetime) -> str:
+    """A moment as keys of postings end with it: of one length, so that their order is that of time."""
     return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"

@@ -11,7 +11,7 @@ from psycopg.types.range import TimestamptzRange
 from accounts.prepared import prepared
 from marketplace.models import Provisioner, Terms
 from marketplace.queries.criteria import Criteria
-from marketplace.queries.terms import MARK, Changed, check_mark
+from marketplace.queries.terms import MARK, Changed, current_mark
 from marketplace.queries.windows import Window, cleaning
 
 
@@ -90,18 +90,16 @@ def hits_of(
         "most": None if counted is None else counted + 1,  # one more tells whether there are more
     }
     matches = [MATCHES[name] for name in wanted] + [COULD_SERVE] * that_could_serve
-    rows = _found(" AND ".join([FIND, *matches]) + IN_ORDER, values, mark) if plans else []
-    if mark is not None and not rows:
-        check_mark(mark)
+    rows = _found(" AND ".join([FIND, *matches]) + IN_ORDER, values) if plans else []
+    if mark is not None and mark != (rows[0][0] if rows else current_mark()):
+        raise Changed
     return [_hit(row, counted, criteria.nodes, plans, windows) for row in rows]
 
 
-def _found(sql: str, values: Mapping[str, Any], mark: str | None) -> list[Any]:
+def _found(sql: str, values: Mapping[str, Any]) -> list[Any]:
     with prepared() as cursor:
         cursor.execute(sql, values)
         rows: list[Any] = cursor.fetchall()
-    if mark is not None and rows and rows[0][0] != mark:
-        raise Changed
     return rows
 
 

@@ -78,6 +78,15 @@ def test_a_gpu_that_somebody_uses_is_not_touched() -> None:
     assert driver.wiped == {0: 0, 1: 0}
 
 
+def test_memory_that_cannot_be_taken_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(driver: Driver, size: int) -> ctypes.c_uint64:
+        raise Failed("cuMemAlloc_v2 answers 999")
+
+    monkeypatch.setattr(Pretended, "take", refuse)
+    with pytest.raises(Failed, match="GPU 0: only 0 MiB of 7 MiB could be taken"):
+        scrub(Pretended())
+
+
 def test_memory_that_keeps_what_was_in_it_is_no_proof() -> None:
     with pytest.raises(Failed, match="GPU 0: what was written is not what is read back"):
         scrub(Pretended(stuck=True))

@@ -97,7 +97,7 @@ def scrub(driver: Driver) -> str:
     """
     Overwrite the memory of every GPU.
 
-    :raises Failed: if somebody uses one, or what was read back of it is not zero
+    :raises Failed: if somebody uses one, not all of it can be taken, or what was read back of it is not zero
     """
     done, there = 0, 0
     for index in range(driver.count):
@@ -106,11 +106,14 @@ def scrub(driver: Driver) -> str:
             if total - free > DRIVERS_OWN:
                 raise Failed(f"GPU {index}: {(total - free) // MIB} MiB of it are in use")
             blocks = list(_all_of(driver))
+            taken = sum(size for _, size in blocks)
+            if total - taken > DRIVERS_OWN:
+                raise Failed(f"GPU {index}: only {taken // MIB} MiB of {total // MIB} MiB could be taken")
             for block, size in blocks:
                 driver("MemsetD8_v2", block, 0, ctypes.c_size_t(size))
             if not all(_is_zero(driver, block, size) for block, size in blocks):
                 raise Failed(f"GPU {index}: what was written is not what is read back")
-            done, there = done + sum(size for _, size in blocks), there + total
+            done, there = done + taken, there + total
     return f"{done // MIB} MiB of {there // MIB} MiB on {driver.count} GPUs overwritten and read back"
 
 

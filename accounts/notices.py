@@ -79,8 +79,8 @@ def roles_for(kind: str) -> frozenset[str]:
 def address(*, now: datetime) -> int:
     """Write down whom to tell about events that nobody was told of yet; how many rows that makes."""
     known = Notice.objects.filter(event=OuterRef("pk"))
-    events = Event.objects.filter(~Exists(known), notice__isnull=False, at__gt=now - LATEST)[:BATCH]
-    fresh = [notice for event in events for notice in _notices_for(event)]
+    untold = Event.objects.filter(~Exists(known), notice__isnull=False, at__gt=now - LATEST)
+    fresh = [notice for event in untold.order_by("at", "pk")[:BATCH] for notice in _notices_for(event)]
     Notice.objects.bulk_create(fresh, ignore_conflicts=True)
     return len(fresh)
 

@@ -38,7 +38,8 @@ def chained(acme: Organization) -> list[Posting]:
 
 
 def test_numbers_count_from_one_in_each_organization(chained: list[Posting]) -> None:
-    assert list(Link.objects.filter(posting__in=chained).values_list("number", flat=True)) == [1, 2, 3, 4]
+    links = Link.objects.filter(posting__in=chained).order_by("posting")
+    assert [link.number for link in links] == [1, 2, 3, 4]
     assert Link.objects.exclude(posting__in=chained).get().number == 1
 
 

@@ -28,7 +28,7 @@ def announce_shorter(lease: Lease) -> Terms:
 
 
 def told(organization: Organization) -> list[Event]:
-    return list(Event.objects.filter(organization=organization, kind="plan.terms_announced"))
+    return list(Event.objects.filter(organization=organization, kind="plan.terms_announced").order_by("pk"))
 
 
 def test_whoever_has_a_lease_or_a_booking_is_told_once(acme: Organization, world: World) -> None:

@@ -27,7 +27,8 @@ def a_grouped_offer(**groups: int) -> Offer:
 
 
 def groups_of(lease: Lease) -> list[str]:
-    return list(Claim.objects.filter(lease=lease, released_at=None).values_list("node__fabric_group", flat=True))
+    held = Claim.objects.filter(lease=lease, released_at=None).order_by("pk")
+    return list(held.values_list("node__fabric_group", flat=True))
 
 
 def test_the_smallest_group_that_fits_is_taken(acme: Organization) -> None:

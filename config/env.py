@@ -6,9 +6,15 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+# Nobody may hold others up for long: neither waiting for a lock nor idle inside a transaction.
+PATIENCE = "-c lock_timeout=30s -c idle_in_transaction_session_timeout=60s"
 # Each of pgtrigger's triggers asks for this setting. Where it is unset, asking is a subtransaction that fails, which
 # takes longer the more deferred triggers wait: 100,000 postings of one transaction would never end.
 NO_TRIGGER_IGNORED = "-c pgtrigger.ignore={}"
+# What is prepared (accounts.prepared, and statements in functions) is planned for all values at once. Left to itself
+# the server thinks a plan for just these values cheaper as soon as an array has one element, and plans each time anew:
+# that took a search twice as long as answering.
+PLANNED_ONCE = "-c plan_cache_mode=force_generic_plan"
 
 
 def text(name: str, default: str | None = None) -> str:
@@ -68,9 +74,8 @@ def database(name: str) -> dict[str, Any]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
-        # Nobody may hold others up for long: neither waiting for a lock nor idle inside a transaction.
         "OPTIONS": {
-            "options": f"-c lock_timeout=30s -c idle_in_transaction_session_timeout=60s {NO_TRIGGER_IGNORED}",
+            "options": f"{PATIENCE} {NO_TRIGGER_IGNORED} {PLANNED_ONCE}",
             "prepare_threshold": 1,  # of statements through accounts.prepared alone: others are never prepared
             **options,
         },

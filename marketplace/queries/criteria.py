@@ -49,10 +49,8 @@ class Criteria:
     organization: Organization | None = None  # whose private plans and rates count too
 
     def asked(self) -> dict[str, Any]:
-        """What is asked of an offer, by its name here; period, nodes, price and organization are not."""
-        fields = (
-            "plan", "gpu_model", "gpus", "gpu_memory_gb", "region", "site", "provisioner", "renewable_share",
-        )  # fmt: skip
+        """What is asked of an offer, by its name here; plan, period, nodes, price and organization are not."""
+        fields = ("gpu_model", "gpus", "gpu_memory_gb", "region", "site", "provisioner", "renewable_share")
         return {name: value for name in fields if (value := getattr(self, name)) is not None}
 
     def affords(self, micros_per_node_hour: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg.types.range import TimestamptzRange
 
 from accounts.prepared import prepared
-from marketplace.models import Provisioner, Terms
+from marketplace.models import PlanKind, Provisioner, Terms
 from marketplace.queries.criteria import Criteria
 from marketplace.queries.terms import MARK, Changed, current_mark
 from marketplace.queries.windows import Window, cleaning
@@ -26,8 +26,7 @@ class Hit:
     rate_id: int
     list_micros: int  # micro-dollars per node-hour, or the organization's own rate; no discount is taken off
     gpus: int
-    gpu_memory_gb: int  # of one GPU
-    gco2_per_kwh: int
+    fact: int  # of FACTS, what it was asked for; else 0
     free: int  # nodes free for the whole window, as far as they were counted
     more_free: bool  # than were counted
     power_short: bool  # more nodes are free, enough for the wish, but their site has not the firm power for them
@@ -68,14 +67,16 @@ def hits_of(
     now: datetime,
     counted: int | None = None,
     that_could_serve: bool = False,
+    fact: str | None = None,
     mark: str | None = None,
 ) -> list[Hit]:
     """
-    Offers on sale on these plans for which each of MATCHES holds that has its value in `wanted`, by plan. One query.
+    Offers on sale on these plans for which each of MATCHES holds that has its value in `wanted`, in the plans' order.
+    One query.
 
     Of the criteria it reads period, nodes and organization. Free nodes are counted up to `counted`, all where it is
-    None; `that_could_serve` leaves out offers that have fewer nodes in stock than are wanted. `mark` is that of the
-    `plans` if they were remembered.
+    None; `that_could_serve` leaves out offers that have fewer nodes in stock than are wanted. `fact` names one of FACTS
+    that each hit brings. `mark` is that of the `plans` if they were remembered.
 
     :raises Changed: if the plans and their terms are others by now
     """
@@ -84,16 +85,21 @@ def hits_of(
         **wanted,
         "plans": list(plans),
         "periods": [_taken(terms, windows[plan]) for plan, terms in plans.items()],
+        "firm": [terms.plan.kind != PlanKind.SURPLUS for terms in plans.values()],
+        "private": [terms.plan.private for terms in plans.values()],
         "now": now,
         "organization": criteria.organization and criteria.organization.pk,
         "nodes": criteria.nodes,
         "most": None if counted is None else counted + 1,  # one more tells whether there are more
     }
     matches = [MATCHES[name] for name in wanted] + [COULD_SERVE] * that_could_serve
-    rows = _found(" AND ".join([FIND, *matches]) + IN_ORDER, values) if plans else []
+    sql = " AND ".join([FIND.format(fact=FACTS.get(fact, "0")), *matches])
+    rows = _found(sql, values) if plans else []
     if mark is not None and mark != (rows[0][0] if rows else current_mark()):
         raise Changed
-    return [_hit(row, counted, criteria.nodes, plans, windows) for row in rows]
+    places = {plan: place for place, plan in enumerate(plans)}
+    hits = [_hit(row, counted, criteria.nodes, plans, windows) for row in rows]
+    return sorted(hits, key=lambda hit: (places[hit.terms.plan_id], hit.offer_id))
 
 
 def _found(sql: str, values: Mapping[str, Any]) -> list[Any]:
@@ -121,35 +127,43 @@ def _hit(row: Any, counted: int | None, nodes: int, plans: Mapping[int, Terms], 
     return Hit(*values)
 
 
-# What may be asked of an offer.
+# What may be asked of an offer, besides its plan and when its nodes are free.
 MATCHES = {
-    "plan": "plan.slug = %(plan)s",
-    "gpu_model": "gpu.slug = %(gpu_model)s",
+    "gpu_model": "kind.gpu_model_id = (SELECT id FROM marketplace_gpumodel WHERE slug = %(gpu_model)s)",
     "gpus": "kind.gpu_count = %(gpus)s",
-    "gpu_memory_gb": "gpu.memory_gb >= %(gpu_memory_gb)s",
-    "region": "site.region = %(region)s",
-    "site": "site.slug = %(site)s",
+    "gpu_memory_gb": "kind.gpu_model_id IN (SELECT id FROM marketplace_gpumodel WHERE memory_gb >= %(gpu_memory_gb)s)",
+    "region": "pool.site_id IN (SELECT id FROM marketplace_site WHERE region = %(region)s)",
+    "site": "pool.site_id = (SELECT id FROM marketplace_site WHERE slug = %(site)s)",
     "provisioner": "pool.provisioner = %(provisioner)s",
-    "renewable_share": "zone.renewable_percent >= %(renewable_share)s",
+    "renewable_share": """pool.site_id IN (
+           SELECT site.id FROM marketplace_site AS site
+             JOIN marketplace_gridzone AS zone ON zone.id = site.grid_zone_id
+            WHERE zone.renewable_percent >= %(renewable_share)s)""",
     "offer": "offer.id = %(offer)s",
     "offers": "offer.id = ANY(%(offers)s::bigint[])",
     "pool": "pool.id = %(pool)s",
 }
+# What an order of hits may need: the memory of all GPUs of a node in GB, grams of CO2-equivalent per kWh of its grid.
+FACTS = {
+    "memory": """coalesce((SELECT gpu.memory_gb * kind.gpu_count FROM marketplace_gpumodel AS gpu
+                            WHERE gpu.id = kind.gpu_model_id), 0)""",
+    "carbon": """(SELECT zone.gco2_per_kwh FROM marketplace_site AS site
+                    JOIN marketplace_gridzone AS zone ON zone.id = site.grid_zone_id WHERE site.id = pool.site_id)""",
+}
 
-# Counting stops where enough is known, so that a search costs what it finds. The organization's own rate goes first. Of
-# the nodes that are idle as many are free as their site has firm power for: an order of more would be refused.
+# Tables that a question does not need are not joined, and what is known of plans comes with them: half of what a search
+# cost was the way through all of them. Counting stops where enough is known, so that a search costs what it finds. The
+# organization's own rate goes first. Of the nodes that are idle as many are free as their site has firm power for: an
+# order of more would be refused.
 FIND = f"""
     SELECT {MARK},
            offer.id, offer.public_id, pool.id, pool.provisioner, rate.id, rate.micros_per_node_hour, kind.gpu_count,
-           coalesce(gpu.memory_gb, 0), zone.gco2_per_kwh, idle.nodes, free.nodes, plan.id
-      FROM unnest(%(plans)s::bigint[], %(periods)s::tstzrange[]) AS wish (plan_id, period)
-      JOIN marketplace_plan AS plan ON plan.id = wish.plan_id
-      JOIN marketplace_offer AS offer ON offer.plan_id = plan.id AND offer.listed
+           {{fact}}, idle.nodes, free.nodes, wish.plan_id
+      FROM unnest(%(plans)s::bigint[], %(periods)s::tstzrange[], %(firm)s::boolean[], %(private)s::boolean[])
+           AS wish (plan_id, period, firm, private)
+      JOIN marketplace_offer AS offer ON offer.plan_id = wish.plan_id AND offer.listed
       JOIN marketplace_pool AS pool ON pool.id = offer.pool_id
       JOIN marketplace_nodetype AS kind ON kind.id = pool.node_type_id
-      LEFT JOIN marketplace_gpumodel AS gpu ON gpu.id = kind.gpu_model_id
-      JOIN marketplace_site AS site ON site.id = pool.site_id
-      JOIN marketplace_gridzone AS zone ON zone.id = site.grid_zone_id
      CROSS JOIN LATERAL (
            SELECT id, micros_per_node_hour FROM marketplace_rate
             WHERE offer_id = offer.id AND starts_at <= %(now)s::timestamptz
@@ -163,22 +177,20 @@ FIND = f"""
                   AND node_is_free(calendar, node, wish.period, '', %(now)s::timestamptz)
                 LIMIT %(most)s::int) AS first) AS idle
      CROSS JOIN LATERAL (
-           SELECT CASE WHEN idle.nodes = 0 OR plan.kind = 'surplus' OR NOT EXISTS (
+           SELECT CASE WHEN idle.nodes = 0 OR NOT wish.firm OR NOT EXISTS (
                        SELECT FROM marketplace_powerwindow AS win
-                        WHERE win.site_id = site.id AND win.period && wish.period)
+                        WHERE win.site_id = pool.site_id AND win.period && wish.period)
                   THEN idle.nodes
-                  ELSE site_powers(site.id, kind.power_w, idle.nodes, wish.period, '', %(now)s::timestamptz)
+                  ELSE site_powers(pool.site_id, kind.power_w, idle.nodes, wish.period, '', %(now)s::timestamptz)
                   END AS nodes
            OFFSET 0) AS free  -- counted once, wherever it is asked for
-     WHERE (NOT plan.private OR EXISTS (
+     WHERE (NOT wish.private OR EXISTS (
            SELECT FROM marketplace_planaccess AS access
-            WHERE access.plan_id = plan.id AND access.organization_id = %(organization)s::bigint))
+            WHERE access.plan_id = wish.plan_id AND access.organization_id = %(organization)s::bigint))
 """  # noqa: S608  our own words
-COULD_SERVE = """(free.nodes >= %(nodes)s::int OR %(nodes)s::int <= (
-           SELECT count(*) FROM (
-               SELECT FROM marketplace_node AS node WHERE node.pool_id = pool.id AND node_is_in_stock(node)
-                LIMIT %(nodes)s::int) AS first))"""
-IN_ORDER = " ORDER BY plan.position, plan.slug"
+COULD_SERVE = """(free.nodes >= %(nodes)s::int OR EXISTS (
+           SELECT FROM marketplace_node AS node WHERE node.pool_id = pool.id AND node_is_in_stock(node)
+           OFFSET %(nodes)s::int - 1))"""
 STOCK = """
     SELECT node.pool_id, count(*) FROM marketplace_node AS node
      WHERE node.pool_id = ANY(%(pools)s::bigint[]) AND node_is_in_stock(node) GROUP BY node.pool_id

@@ -45,8 +45,8 @@ COUNTED = 10  # free nodes of an offer that is shown in a list, if no more are w
 ORDERS: dict[str, Callable[[Hit], int]] = {
     Sort.PRICE: lambda hit: hit.micros_per_gpu,
     Sort.NODE_PRICE: lambda hit: hit.micros,
-    Sort.MEMORY: lambda hit: -hit.gpus * hit.gpu_memory_gb,
-    Sort.CARBON: lambda hit: hit.gco2_per_kwh,
+    Sort.MEMORY: lambda hit: -hit.fact,
+    Sort.CARBON: lambda hit: hit.fact,
     Sort.FREE: lambda hit: -hit.free,
 }
 
@@ -65,14 +65,14 @@ def find(*, criteria: Criteria, now: datetime, sort: str = Sort.PRICE) -> list[H
     """
     while True:
         try:
-            hits = _find(remembered(), criteria, now, None if sort == Sort.FREE else criteria.nodes)
+            hits = _find(remembered(), criteria, now, sort)
         except Changed:
             remember()
         else:
             return sorted(hits, key=lambda hit: _place(hit, criteria, sort))
 
 
-def _find(known: Remembered, criteria: Criteria, now: datetime, counted: int | None) -> list[Hit]:
+def _find(known: Remembered, criteria: Criteria, now: datetime, sort: str) -> list[Hit]:
     sold = known.in_force(at=now, plan=criteria.plan)
     fitting = {plan: terms for plan, terms in sold.items() if criteria.fits(terms, now)}
     hits = hits_of(
@@ -80,8 +80,9 @@ def _find(known: Remembered, criteria: Criteria, now: datetime, counted: int | N
         criteria=criteria,
         plans=fitting,
         now=now,
-        counted=counted,
+        counted=None if sort == Sort.FREE else criteria.nodes,
         that_could_serve=True,
+        fact=sort,
         mark=known.mark,
     )
     return [hit for hit in hits if criteria.affords(hit.micros)]

@@ -9,7 +9,14 @@ from django.db import connection
 
 from bench import booking_world
 from bench.booking import CLIENTS, MANY
-from bench.booking_ordering import Answers, by_pgbench, deadlocks, overlaps, through_api
+from bench.booking_ordering import (
+    Answers,
+    by_pgbench,
+    deadlocks,
+    given_back_by_pgbench,
+    overlaps,
+    through_api,
+)
 from bench.booking_storms import four_by_hand
 from bench.booking_world import Customer, Order
 from bench.search_world import World
@@ -82,17 +89,21 @@ class Measuring:
         """Four of twenty nodes at a time, beside a statement by hand that locks them in the order of their ids."""
         control = booking_world.a_pool(self.world, nodes=20)
         _, unsorted = four_by_hand(control, clients=CLIENTS, turns=CLIENTS, in_order=False)
-        by_hand, ordered, before = [], [], deadlocks()
+        by_hand, called, ordered, before = [], [], [], deadlocks()
         for _ in range(self.rounds):
             offer = booking_world.a_pool(self.world, nodes=20)
             rate, _ = four_by_hand(offer, clients=CLIENTS, turns=self.count // CLIENTS, in_order=True)
             by_hand.append(rate)
             wishes = self._some([offer], nodes=4, within_hours=48)
+            called.append(given_back_by_pgbench(wishes, clients=CLIENTS))
             ordered.append(self._place(wishes, clients=CLIENTS, give_back=True))
         rates = [answers.answered for answers in ordered]
         self.table.add("by hand, locked in the order of ids", max(by_hand), "a second", middle=median(by_hand))
         self.table.add("by hand, locked up or down: deadlocks of so few", unsorted, "")
+        self.table.add("pgbench, the functions that do it", max(called), "a second", middle=median(called))
         self.table.add(f"POST leases for four, {CLIENTS} clients", max(rates), "a second", middle=median(rates))
+        ratios = [100 * one / other for one, other in zip(rates, called, strict=True)]
+        self.table.add("orders by those functions", max(ratios), "%", middle=median(ratios))
         ratios = [100 * one / other for one, other in zip(rates, by_hand, strict=True)]
         self.table.add("orders by those by hand", max(ratios), "%", bar=15, middle=median(ratios))
         self._unharmed(ordered, before)

@@ -33,6 +33,14 @@ SELECT made.* FROM bench_order AS given, leasing_order(given.lease, given.keys, 
        given.pool, given.wanted, given.wanted, '', given.actor) AS made
  WHERE given.number = cast(:number AS int);
 """
+AND_GIVE_BACK = r"""
+\set number :first + :client_id * :turns + :turn
+SELECT coalesce(made.lease_id, 0) AS made FROM bench_order AS given, leasing_order(given.lease, given.keys,
+       given.machines, given.events, given.pool, given.wanted, given.wanted, '', given.actor) AS made
+ WHERE given.number = cast(:number AS int) \gset
+SELECT leasing_cancel(lease.id, lease.state, lease.version, leasing_lock_claimed(lease.id), '[]', '', 'bench', now())
+  FROM leasing_lease AS lease WHERE lease.id = cast(:made AS bigint);
+"""
 TABLE = """
     CREATE TABLE IF NOT EXISTS bench_order (
         number int PRIMARY KEY, lease jsonb, keys jsonb, machines jsonb, events jsonb, pool bigint, wanted tstzrange,
@@ -125,6 +133,12 @@ def by_pgbench(orders: Sequence[Order], *, clients: int) -> tuple[float, float]:
     calls = pgbench.rate(FUNCTION, clients=clients, turns=turns, first=first)
     cpu = database_seconds() - cpu
     return calls * (Lease.objects.count() - before) / (clients * turns), 1000 * cpu / (clients * turns)
+
+
+def given_back_by_pgbench(orders: Sequence[Order], *, clients: int) -> float:
+    """Orders a second that the same functions answer, refusals too, each taken lease given back at once."""
+    first, turns = _keep_arguments(orders), len(orders) // clients
+    return pgbench.rate(AND_GIVE_BACK, clients=clients, turns=turns, first=first)
 
 
 def database_seconds() -> float:

@@ -93,7 +93,7 @@ def hits_of(
         "most": None if counted is None else counted + 1,  # one more tells whether there are more
     }
     matches = [MATCHES[name] for name in wanted] + [COULD_SERVE] * that_could_serve
-    sql = " AND ".join([FIND.format(fact=FACTS.get(fact, "0")), *matches])
+    sql = " AND ".join([FIND.format(fact=FACTS.get(fact or "", "0")), *matches])
     rows = _found(sql, values) if plans else []
     if mark is not None and mark != (rows[0][0] if rows else current_mark()):
         raise Changed

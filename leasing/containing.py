@@ -52,8 +52,8 @@ def take(*, site: Site, now: datetime) -> Machine | None:
     machine = working.take(Machine.objects.filter(due(now=now), node__pool__site=site), now=now)
     if machine is None:
         return None
-    working.every(machine).update(contain_attempts=F("contain_attempts") + 1)
-    return working.every(machine).select_related("node__pool", "lease").get()
+    working.mine(machine).update(contain_attempts=F("contain_attempts") + 1)
+    return working.mine(machine).select_related("node__pool", "lease").first()
 
 
 def switch_off(machine: Machine) -> PowerError | None:

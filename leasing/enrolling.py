@@ -98,8 +98,8 @@ def take(*, site: Site, now: datetime) -> Enrolment | None:
     mine = working.take(Enrolment.objects.filter(due(now=now), site=site), now=now)
     if mine is None:
         return None
-    whole = Enrolment.objects.select_related("node__pool", "wanted_type__gpu_model", "node_type__gpu_model")
-    return whole.get(pk=mine.pk)
+    whole = working.mine(mine).select_related("node__pool", "wanted_type__gpu_model", "node_type__gpu_model")
+    return whole.first()
 
 
 def work(*, site: Site) -> bool:

@@ -8,7 +8,7 @@ from leasing.models import Machine
 from leasing.power import Power, PowerError, power_of
 from leasing.provisioners import provisioner_for
 from leasing.provisioners.base import Host, HostUnfit, Unreachable
-from leasing.working import every, note
+from leasing.working import mine, note
 
 LOOK_EVERY = 2.0  # seconds between two looks at whether a restarted host answers
 NOBODY = "mc_nobody"  # a machine that no host has
@@ -20,7 +20,7 @@ def power_for(machine: Machine) -> Power | None:
 
     :raises PowerError: if its password or its address cannot be read
     """
-    return power_of(machine.node, ours=every(machine).filter(work_epoch=machine.work_epoch).exists)
+    return power_of(machine.node, ours=mine(machine).exists)
 
 
 def switch_on_again(machine: Machine) -> None:
@@ -38,7 +38,7 @@ def switch_on_again(machine: Machine) -> None:
     except PowerError as error:
         raise Unreachable(str(error)) from error
     # From here on its power is unknown to us: another containment begins anew.
-    every(machine).filter(work_epoch=machine.work_epoch).update(contained_at=None, contain_attempts=0)
+    mine(machine).update(contained_at=None, contain_attempts=0)
 
 
 def restart_host(machine: Machine, host: Host, deadline: datetime) -> None:

@@ -49,13 +49,13 @@ def due(*, now: datetime) -> Q:
 
 
 def take(*, site: Site, now: datetime) -> Machine | None:
-    """The longest waiting machine at the site, for this worker alone."""
+    """The longest waiting machine at the site, for this worker alone. None too where another has taken it since."""
     machine = working.take(Machine.objects.filter(due(now=now), node__pool__site=site), now=now)
     if machine is None:
         return None
     # Keys and deadline are read after this; should they change meanwhile, the version tells and the host hears again.
-    Machine.objects.filter(pk=machine.pk).update(setup_taken=machine.lease.setup_version)
-    return _whole(Machine.objects.filter(pk=machine.pk)).get()
+    working.mine(machine).update(setup_taken=machine.lease.setup_version)
+    return _whole(working.mine(machine)).filter(state__in=sorted(MACHINE_FAILED_TWIN)).first()
 
 
 def _whole(machines: QuerySet[Machine]) -> QuerySet[Machine]:
@@ -127,9 +127,7 @@ def _wipe(machine: Machine, host: Host) -> Wiped:
     provisioner.revoke(host, machine.public_id, fence_of(machine))
     failpoints.reached("machine.revoked")
     started_at = clock.now()
-    Machine.objects.filter(pk=machine.pk, work_epoch=machine.work_epoch, access_ended_at=None).update(
-        access_ended_at=started_at
-    )
+    working.mine(machine).filter(access_ended_at=None).update(access_ended_at=started_at)
     working.note(machine, "wiping and verifying")
     proof = provisioner.wipe(host, machine.public_id, fence_of(machine))
     failpoints.reached("machine.wiped")

@@ -50,7 +50,7 @@ def take(*, site: Site, now: datetime) -> Standby | None:
     mine = working.take(Standby.objects.filter(due(now=now), maintenance__node__pool__site=site), now=now)
     if mine is None:
         return None
-    return Standby.objects.select_related("maintenance__node__pool__node_type__gpu_model").get(pk=mine.pk)
+    return working.mine(mine).select_related("maintenance__node__pool__node_type__gpu_model").first()
 
 
 def act(standby: Standby) -> None:
@@ -73,7 +73,7 @@ def act(standby: Standby) -> None:
 
 def still_ours(standby: Standby) -> bool:
     """Whether nobody has taken it over, and nobody has given the node back into stock: its next tenant would be hit."""
-    mine = working.every(standby).filter(work_epoch=standby.work_epoch)
+    mine = working.mine(standby)
     wanted = Q(state=StandbyState.SWITCHING_ON) | Q(maintenance__state=MaintenanceState.UNDER_WAY)
     return mine.filter(wanted).exists()
 

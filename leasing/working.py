@@ -2,7 +2,8 @@
 Work on hosts: take a row (a short transaction), act on its host (none), apply the result if still mine (a short one).
 
 A worker that dies leaves a row whose `work_until` passes; the next one takes it with a higher epoch, looks at the host,
-and goes on. A worker that only slept writes nothing: its epoch is old, here and on the host.
+and goes on. A worker that only slept writes nothing: its epoch is old, here and on the host. It keeps the epoch that it
+took: what it reads of the row afterwards, it reads by way of `mine`.
 """
 
 import threading
@@ -46,7 +47,7 @@ def let_go(row: Worked) -> None:
 
 def note(row: Worked, step: str) -> None:
     """Tell whoever looks what is being done, if the row is still this worker's."""
-    every(row).filter(work_epoch=row.work_epoch).update(step=step)
+    mine(row).update(step=step)
 
 
 def again_later(row: Worked, *, error: Exception, now: datetime) -> int:
@@ -65,7 +66,7 @@ def renewed(row: Worked) -> Iterator[None]:
 
     def renew() -> None:
         while not done.wait(RENEW_EVERY):
-            every(row).filter(work_epoch=row.work_epoch).update(work_until=clock.now() + WORK_FOR)
+            mine(row).update(work_until=clock.now() + WORK_FOR)
         connection.close()
 
     thread = threading.Thread(target=renew, daemon=True)
@@ -75,6 +76,11 @@ def renewed(row: Worked) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+
+
+def mine(row: Row) -> QuerySet[Row]:
+    """The row, as long as no other worker has taken it; else nothing."""
+    return every(row).filter(work_epoch=row.work_epoch)
 
 
 def every(row: Row) -> QuerySet[Row]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from accounts.models import Organization, User
-from bench.billing_messages import Post
+from bench.billing_messages import Post, numbered
 from bench.billing_standin import Standin
 from billing import (
     adjusting,
@@ -369,7 +369,7 @@ class Life:
 
     def hear(self, n: int, now: datetime) -> None:
         """Messages of the processor's come, the newest first or the oldest."""
-        told = list(enumerate(reversed(self.standin.all("event"))))[-(20 + n % 30) :]
+        told = list(numbered(reversed(self.standin.all("event"))))[-(20 + n % 30) :]
         self.post.deliver(told[::-1] if n % 2 else told, n, now)
 
 

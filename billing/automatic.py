@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from accounts.models import Organization
 from accounts.operations import record
@@ -43,8 +43,8 @@ def rules_of(organization: Organization) -> AutoTopUp | None:
     return AutoTopUp.objects.select_related("organization").filter(organization=organization).first()
 
 
-def used_cents(*, organization: Organization, now: datetime) -> int:
-    """What was charged automatically in the UTC month of `now`, or is being charged."""
+def charges_of_month(*, organization: Organization, now: datetime) -> QuerySet[Payment]:
+    """What was charged automatically in the UTC month of `now`, or is being charged, newest first."""
     month = month_of(now)
     mine = Payment.objects.filter(
         organization=organization,
@@ -53,7 +53,13 @@ def used_cents(*, organization: Organization, now: datetime) -> int:
         created_at__gte=start_of(month),
         created_at__lt=start_of(next_month(month)),
     )
-    return mine.aggregate(cents=Sum("amount_cents"))["cents"] or 0
+    return mine.order_by("-id")
+
+
+def used_cents(*, organization: Organization, now: datetime) -> int:
+    """The sum of `charges_of_month`: what counts towards the ceiling."""
+    found = charges_of_month(organization=organization, now=now)
+    return found.order_by().aggregate(cents=Sum("amount_cents"))["cents"] or 0
 
 
 @transaction.atomic

@@ -109,9 +109,11 @@ def quote(
 ) -> Quote:
     """
     Price nodes of an offer and keep the price for ten minutes. On-demand leases start now and have no end. On plans
-    that allow a start at once, one that is left out is at once.
+    that allow a start at once, one that is left out is at once. Whether nodes are free is not asked: that changes by
+    the minute.
 
     :raises QuoteRefused: if the plan, the offer or the number of nodes does not allow it
+    :raises leasing.operations.PowerTaken: if the offer's site has not enough firm power for an order of it
     """
     rate = _rate(offer, organization, now)
     terms = terms_of(plan=offer.plan, at=now)
@@ -121,6 +123,16 @@ def quote(
         raise QuoteRefused(refusal.field, refusal.message)
     if same_fabric and nodes > 1 and largest_fabric_group(pool=offer.pool) < nodes:
         raise QuoteRefused("same_fabric", f"No fabric group there has {nodes} nodes. Order fewer, or leave it out.")
+    leasing.operations.check_power(
+        organization=organization,
+        offer=offer,
+        terms=terms,
+        nodes=nodes,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        instead_of=_held_there(organization, offer, now),
+        now=now,
+    )
     agreed = cost(terms=terms, rate=rate, nodes=nodes, starts_at=starts_at, ends_at=ends_at)
     return Quote.objects.create(
         organization=organization,
@@ -319,6 +331,12 @@ def _rate(offer: Offer, organization: Organization, now: datetime) -> Rate:
     except Rate.DoesNotExist:
         pass
     raise QuoteRefused("offer", "This offer is not for sale now. Search again for one that is.")
+
+
+def _held_there(organization: Organization, offer: Offer, now: datetime) -> str:
+    """The organization's quote that holds nodes of the offer, which a new one that holds them replaces; "" for none."""
+    holding = Quote.objects.filter(organization=organization, offer=offer, holds_until__gt=now)
+    return holding.values_list("public_id", flat=True).first() or ""
 
 
 def _window(

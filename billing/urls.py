@@ -50,6 +50,7 @@ urlpatterns = [
     path("wallet/", wallet.wallet, name="wallet"),
     path("wallet/top-up/", wallet.top_up, name="top_up"),
     path("wallet/automatic/", automatic.automatic, name="automatic"),
+    path("wallet/automatic/charges/", automatic.automatic_charges, name="automatic_charges"),
     path("cards/", cards.cards, name="cards"),
     path("cards/new/", cards.card_new, name="card_new"),
     path("card-pages/<str:id>/", cards.card_saving, name="card_saving"),

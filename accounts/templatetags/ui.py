@@ -115,10 +115,22 @@ def _dollars(amount: Decimal, places: int) -> str:
 @register.filter
 def micros(value: int | None) -> str:
     """Micro-dollars as dollars and cents, rounded half up: 2_490_000 -> "$2.49"."""
-    if value is None:
-        return MISSING
-    cents_up = (abs(value) * 100 + MICROS // 2) // MICROS
-    return cents(cents_up if value >= 0 else -cents_up)
+    return MISSING if value is None else cents(_whole_cents(value))
+
+
+def _whole_cents(micros: int) -> int:
+    cents_up = (abs(micros) * 100 + MICROS // 2) // MICROS
+    return cents_up if micros >= 0 else -cents_up
+
+
+@register.inclusion_tag("components/rounded.html")
+def rounded_rows(total: int, *rows: int, **less: int) -> dict[str, bool]:
+    """
+    Below a list with its sum, a word where its rows, each rounded to cents, do not come to the sum, which is rounded
+    once. Micro-dollars; those of `less` are taken off.
+    """
+    exact = [*rows, *(-micros for micros in less.values())]
+    return {"off": sum(exact) == total and sum(map(_whole_cents, exact)) != _whole_cents(total)}
 
 
 @register.filter

@@ -62,9 +62,10 @@ class Quotes(ListModelMixin, OrganizationView):
     def post(self, request: Request) -> Response:
         """Price nodes of an offer. The price is kept until `expires_at`; nothing is owed yet.
 
-        With `hold` its nodes are kept too, until `holds_until`: 409 `nodes_taken` where they are not free, and
-        `power_taken` where their site has sold its firm power. A hold that lapses unused is followed by a pause as
-        long: 409 `held_lately`, with `again_at`. Orders need no hold.
+        409 `power_taken` where their site has not enough firm power left, as the order would be answered.
+
+        With `hold` its nodes are kept too, until `holds_until`: 409 `nodes_taken` where they are not free. A hold that
+        lapses unused is followed by a pause as long: 409 `held_lately`, with `again_at`. Orders need no hold.
         """
         wanted = NewQuote(data=request.data)
         wanted.is_valid(raise_exception=True)

@@ -1,4 +1,4 @@
-"""Automatic top-up: its rules, what it has charged this month, and its switch."""
+"""Automatic top-up: its rules, its switch, and what it has charged this month."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -36,6 +36,16 @@ def automatic(request: HttpRequest) -> HttpResponse:
         "mode": mode_of(own),
     }
     return render(request, "billing/automatic.html", context)
+
+
+@allowed("money:read")
+def automatic_charges(request: HttpRequest) -> HttpResponse:
+    """What it has charged this month, charge by charge."""
+    moment = now()
+    found = list(rules.charges_of_month(organization=principal_of(request).organization, now=moment))
+    total = sum(charge.amount_cents for charge in found)
+    context = {"payments": found, "total_cents": total, "month": moment}
+    return render(request, "billing/automatic_charges.html", context)
 
 
 def _switched_on(request: HttpRequest, form: AutoTopUpRules) -> bool:

@@ -65,7 +65,9 @@ def _quote(lease: Lease, form: NewWindow, moment: datetime) -> Quote | None:
         return checkout.quote(organization=lease.organization, nodes=lease.node_count, now=moment, **wish)
     except checkout.QuoteRefused as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
-        return None
+    except PowerTaken as short:
+        form.add_error(None, str(short))
+    return None
 
 
 def _move(request: HttpRequest, lease: Lease, quote: Quote, moment: datetime) -> bool:

@@ -220,6 +220,9 @@ def _price(
     except checkout.QuoteRefused as refusal:
         wish.add_error(refusal.field if refusal.field in wish.fields else None, refusal.message)
         return None
+    except PowerTaken as short:
+        wish.add_error("nodes", str(short))
+        return None
     period = {name: value for name, value in wish.window().items() if name != "same_fabric"}
     criteria = Criteria(organization=principal.organization, **period)
     purse = wallet(organization=principal.organization, now=moment)

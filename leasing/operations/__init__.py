@@ -1,6 +1,16 @@
 """What can be done to leases. Locks have one order: node calendars ascending, the lease, its machines, their nodes."""
 
-from leasing.operations.booking import NodesTaken, PowerTaken, Setup, confirm, expire, hold, rename, tag
+from leasing.operations.booking import (
+    NodesTaken,
+    PowerTaken,
+    Setup,
+    check_power,
+    confirm,
+    expire,
+    hold,
+    rename,
+    tag,
+)
 from leasing.operations.containment import contained, not_contained
 from leasing.operations.ending import end, settle_end
 from leasing.operations.extending import BookedBehind, WindowRefused, extend, extend_itself, tell_not_extended
@@ -48,6 +58,7 @@ __all__ = [
     "ask_for_more",
     "call_off",
     "check_environment",
+    "check_power",
     "check_shorter",
     "choose_on_failure",
     "confirm",

@@ -16,10 +16,11 @@ from leasing.models import Lease, LeaseKey, Machine, OnFailure
 from leasing.operations import calendar
 from leasing.operations.setup import check_environment, sealed
 from leasing.operations.starting import start
+from leasing.queries.moving import could_move
 from leasing.queries.power import Shortage, shortage
 from leasing.states import LeaseState, MachineState
 from marketplace.models import Image, Offer, Rate, Terms
-from marketplace.queries import Window, free_nodes, free_windows, occupied, terms_of
+from marketplace.queries import Window, free_nodes, free_windows, has_power, occupied, terms_of
 
 LONGEST_SLUG = 40  # with a number behind it, well below what a host's name may have
 HOLD_FOR = timedelta(minutes=10)
@@ -177,6 +178,33 @@ def _taken(lease: Lease, wanted: Window) -> NodesTaken:
     free = free_nodes(window=wanted, now=now).filter(pool=offer.pool_id)
     scattered = lease.same_fabric and free.count() >= nodes
     return nodes_taken(offer=offer, nodes=nodes, starts_at=lease.starts_at, scattered=scattered, now=now)
+
+
+def check_power(
+    *,
+    organization: Organization,
+    offer: Offer,
+    terms: Terms,
+    nodes: int,
+    starts_at: datetime,
+    ends_at: datetime | None,
+    instead_of: str,
+    now: datetime,
+) -> None:
+    """
+    Refuse ahead what an order would be refused for. What the quote `instead_of` holds counts as free ("": none).
+    Nothing is refused for which an agreed lease of the organization has power there that it could bring along by a
+    move.
+
+    :raises PowerTaken: if the offer's site has not enough firm power
+    """
+    window = occupied(terms, starts_at, ends_at)
+    free: dict[str, Any] = {"offer": offer, "nodes": nodes, "now": now, "quote": instead_of}
+    if has_power(starts_at=window.starts_at, until=window.ends_at, **free):
+        return
+    short = shortage(window=window, **free)
+    if short and not could_move(organization=organization, site=short.site, nodes=nodes, window=window, now=now):
+        raise PowerTaken(short)
 
 
 def no_power(*, offer: Offer, nodes: int, window: Window, now: datetime) -> NodesTaken:

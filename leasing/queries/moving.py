@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import Exists, OuterRef, Q
 
+from accounts.models import Organization
 from leasing.models import Claim, Lease
 from leasing.queries.extension import LEASE
 from leasing.states import LeaseState
-from marketplace.models import NodeCalendar, Pool
+from marketplace.models import NodeCalendar, Pool, Site
 from marketplace.queries import Refusal, Window, free_nodes, is_held
 
 FREE = 100  # per cent given back
@@ -22,6 +23,14 @@ def why_not_moved(lease: Lease, *, now: datetime) -> Refusal | None:
     if lease.terms.cancel_refund_percent(ahead) < FREE:
         return Refusal(LEASE, "Its start is too near to move it: cancelling it would cost something by now.")
     return None
+
+
+def could_move(*, organization: Organization, site: Site, nodes: int, window: Window, now: datetime) -> bool:
+    """Whether the organization can move an agreed lease of as many nodes that is at the site within the window."""
+    wanted = DateTimeTZRange(window.starts_at, window.ends_at)
+    there = Claim.objects.filter(lease=OuterRef("pk"), released_at=None, period__overlap=wanted, node__pool__site=site)
+    agreed = Lease.objects.filter(Exists(there), organization=organization, node_count=nodes).select_related("terms")
+    return any(why_not_moved(lease, now=now) is None for lease in agreed.filter(state=LeaseState.SCHEDULED))
 
 
 def nodes_for(lease: Lease, *, pool: Pool, period: Window, quote: str, now: datetime) -> int:

@@ -44,21 +44,24 @@ class Shortage:
         return f"{limit} {later} Choose then, fewer nodes, or another site."
 
 
-def shortage(*, offer: Offer, nodes: int, window: Window, now: datetime) -> Shortage | None:
-    """Why the offer's site has not enough firm power for the whole window; None if it has. One query."""
+def shortage(*, offer: Offer, nodes: int, window: Window, now: datetime, quote: str = "") -> Shortage | None:
+    """
+    Why the offer's site has not enough firm power for the whole window; None if it has. What is held for the quote
+    counts as free. One query.
+    """
     if offer.plan.kind == PlanKind.SURPLUS:
         return None
     site, watts = offer.pool.site, nodes * offer.pool.node_type.power_w
     length = window.ends_at - window.starts_at
-    spans = spans_of(site=site, window=Window(window.starts_at, window.ends_at + AHEAD), now=now)
+    spans = spans_of(site=site, window=Window(window.starts_at, window.ends_at + AHEAD), now=now, quote=quote)
     short = next((span for span in spans if span.starts_at < window.ends_at and not span.has(watts)), None)
     return Shortage(site, watts, short, _first(spans, watts, length)) if short else None
 
 
-def spans_of(*, site: Site, window: Window, now: datetime) -> list[Span]:
-    """The whole window, cut wherever the site's limit or what is sold changes. One query."""
+def spans_of(*, site: Site, window: Window, now: datetime, quote: str = "") -> list[Span]:
+    """The whole window, cut wherever the site's limit or what is sold to others changes. One query."""
     found, behind = [], window.starts_at
-    for limited in firm_power(site=site, starts_at=window.starts_at, until=window.ends_at, now=now):
+    for limited in firm_power(site=site, starts_at=window.starts_at, until=window.ends_at, now=now, quote=quote):
         if behind < limited.starts_at:
             found.append(Span(behind, limited.starts_at, None, 0))
         found.append(Span(limited.starts_at, limited.ends_at, limited.firm_watts, limited.sold_watts))

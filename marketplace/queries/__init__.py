@@ -16,7 +16,7 @@ from marketplace.queries.calendar import Day, Hour, calendar, hours_of
 from marketplace.queries.criteria import BadPeriod, Criteria, Sort, check_period
 from marketplace.queries.earliest import Search, earliest
 from marketplace.queries.finding import Hit, stock_of
-from marketplace.queries.firm import Level, Limited, firm_power, levels
+from marketplace.queries.firm import Level, Limited, firm_power, has_power, levels
 from marketplace.queries.openings import Opening, OpeningRow, OpeningSort, opening_rows, openings, reach_of
 from marketplace.queries.power import power_of, with_power
 from marketplace.queries.search import (
@@ -72,6 +72,7 @@ __all__ = [
     "first_start",
     "free_nodes",
     "free_windows",
+    "has_power",
     "hours_of",
     "is_held",
     "largest_fabric_group",

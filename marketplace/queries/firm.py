@@ -9,7 +9,7 @@ from typing import Any
 from psycopg.types.range import TimestamptzRange
 
 from accounts.prepared import prepared
-from marketplace.models import Site
+from marketplace.models import Offer, PlanKind, Site
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,32 @@ class Level:
     nodes: int
 
 
-def firm_power(*, site: Site, starts_at: datetime, until: datetime, now: datetime) -> list[Limited]:
-    """The site's firm power between two moments, in order; times without a limit are left out. One query."""
+def firm_power(*, site: Site, starts_at: datetime, until: datetime, now: datetime, quote: str = "") -> list[Limited]:
+    """
+    The site's firm power between two moments, in order; times without a limit are left out, and what is held for the
+    quote counts as free. One query.
+    """
     with prepared() as cursor:
-        wanted: list[Any] = [site.pk, TimestamptzRange(starts_at, until), now]
+        wanted: list[Any] = [site.pk, TimestamptzRange(starts_at, until), quote, now]
         cursor.execute(OF_SITE, wanted)
         return [Limited(since.astimezone(UTC), end.astimezone(UTC), *watts) for since, end, *watts in cursor.fetchall()]
+
+
+def has_power(
+    *, offer: Offer, nodes: int, starts_at: datetime, until: datetime, now: datetime, quote: str = ""
+) -> bool:
+    """
+    Whether an order of so many nodes of the offer could have firm power all along; what is held for the quote counts as
+    free, and surplus needs none. One query, which costs a look into an index where the site has plenty.
+    """
+    if offer.plan.kind == PlanKind.SURPLUS:
+        return True
+    pool = offer.pool
+    wanted: list[Any] = [pool.site_id, pool.node_type.power_w, nodes, TimestamptzRange(starts_at, until), quote, now]
+    with prepared() as cursor:
+        cursor.execute(POWERS, wanted)
+        (most,) = cursor.fetchone()
+    return bool(most >= nodes)
 
 
 def levels(
@@ -59,8 +79,9 @@ def levels(
 
 OF_SITE = """
     SELECT lower(period), upper(period), firm_watts, sold_watts
-      FROM site_firm_power(%s, %s::tstzrange, '', %s::timestamptz) ORDER BY period
+      FROM site_firm_power(%s, %s::tstzrange, %s, %s::timestamptz) ORDER BY period
 """
+POWERS = "SELECT site_powers(%s, %s, %s, %s::tstzrange, %s, %s::timestamptz)"
 OF_OFFERS = """
     SELECT offer.id, lower(power.period), upper(power.period),
            greatest(0, (power.firm_watts - power.sold_watts) / greatest(kind.power_w, 1))

@@ -63,7 +63,8 @@ KINDS = {
         machine machine_power_cycle machine_gpu_reset machine_rebuild machine_swap machine_move
         machine_startup_log machine_console_log
         wallet shares top_up refund ledger movement statement statement_csv statement_json payment payment_opening
-        payment_confirm automatic cards card_new card_saving card_opening card_type card_default card_remove
+        payment_confirm automatic automatic_charges
+        cards card_new card_saving card_opening card_type card_default card_remove
         api_cards api_card api_card_default api_card_pages api_card_page api_automatic_top_up api_promotional_credit
         invoices invoice api_movement api_statements api_statements_csv
         invoices invoice invoice_details invoice_pdf credit_note_pdf api_invoice_details api_invoice_pdf

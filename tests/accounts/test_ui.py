@@ -22,6 +22,17 @@ def test_amounts_round_half_up_to_the_cent(micros: int | None, text: str) -> Non
     assert ui.micros(micros) == text
 
 
+@pytest.mark.parametrize(
+    ("values", "count"),
+    [("10000 5000 5000", 1), ("8000 4000 4000", 1), ("20000 15000 5000", 1), ("10000 10000 0", 0),
+     ("15000 5000 10000", 0), ("-10000 -5000 -5000", 1), ("95000 100000 less=5000", 1), ("90000 100000 less=10000", 0),
+     ("0 5000 less=4000", 0)],
+)  # fmt: skip
+def test_rows_say_that_they_are_rounded_only_where_they_come_to_another_cent(values: str, count: int) -> None:
+    shown = Template("{% load ui %}{% rounded_rows " + values + " %}").render(Context())
+    assert shown.count("Rows are rounded to cents; the sum is exact.") == count
+
+
 @pytest.mark.parametrize(("micros", "text"), [(37_500, "$0.0375"), (23_920_000, "$23.92"), (1, "$0.000001")])
 def test_rates_lose_no_digit(micros: int, text: str) -> None:
     assert ui.micros_exact(micros) == text

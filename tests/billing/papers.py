@@ -21,10 +21,10 @@ def on_account(organization: Organization, **more: str) -> BillingAccount:
     )
 
 
-def owing(organization: Organization, offer: Offer, *, month: date = date(2026, 3, 1)) -> Invoice:
-    """The invoice of a month in which it used 3,000 seconds at $3.60 an hour."""
+def owing(organization: Organization, offer: Offer, *, month: date = date(2026, 3, 1), nodes: int = 1) -> Invoice:
+    """The invoice of a month in which it used 3,000 seconds at $3.60 an hour, on each of some nodes."""
     begin = datetime(month.year, month.month, 20, tzinfo=UTC)
-    lease = running(organization, offer, now=begin)
+    lease = running(organization, offer, now=begin, nodes=nodes)
     end(lease=lease, reason="returned", actor=STAFF, now=begin + 3000 * SECOND)
     metering.meter(lease=lease, upto=begin, now=begin + 3000 * SECOND)
     issued = datetime(month.year, month.month + 1, 1, 0, 5, tzinfo=UTC)

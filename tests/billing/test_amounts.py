@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from importlib import import_module
 from pkgutil import iter_modules
@@ -18,7 +18,7 @@ from accounts.clock import now
 from accounts.models import Organization
 from billing import budgets, credit_notes, granting, handing_back, metering, receivables, refunds, views
 from billing.invoicing import statements
-from billing.models import Invoice
+from billing.models import Invoice, Payment, PaymentState
 from leasing.models import Lease
 from leasing.operations import end
 from marketplace.models import Offer
@@ -26,10 +26,12 @@ from marketplace.money import MICROS
 from tests.accounts.cast import a_browser
 from tests.billing import amounts as read
 from tests.billing.amounts import Amount
+from tests.billing.cards_world import charge, charged, saved, switched_on
 from tests.billing.conftest import HOUR, SECOND, funded, running
 from tests.billing.papers import DUE, STAFF, on_account, owing
 from tests.billing.reserving import an_offer, booked
 from tests.billing.stripe_world import paid
+from tests.factories import DAY
 from tests.stripe_standin import StripeStandin
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +44,9 @@ PAGES = {
     "statement by lease": f"{MARCH}lease",
     "statement by project": f"{MARCH}project",
     "statement by day": f"{MARCH}day",
+    "automatic top-up": "/wallet/automatic/",
+    "automatic top-ups of this month": "/wallet/automatic/charges/",
+    "invoices": "/invoices/",
     "invoice": "/invoices/{invoice}/",
     "receipt of a lease that is over": "/leases/{over}/receipt/",
     "receipt of one that runs": "/leases/{runs}/receipt/",
@@ -53,6 +58,7 @@ AGREED = {
     r"^Credit limit$": "agreed with staff",
     r"^Limit$": "of a budget, as it was set",
     r"^of \$": "the same, and the credit limit",
+    r"^\$[\d.,]+ whenever less than": "the rules of automatic top-up, as they were set",
 }
 PRICES = {
     r"[Pp]rice per node-hour": "agreed by the order",
@@ -103,12 +109,13 @@ def moment(monkeypatch: pytest.MonkeyPatch) -> datetime:
 
 @pytest.fixture
 def world(stripe: StripeStandin, offer: Offer, moment: datetime, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Top-up, refund, credit, an invoice with tax, note and transfer; leases of each kind; caps."""
+    """Top-ups, refund, credit, two invoices with tax, note and transfer; leases of each kind; caps."""
     taxed = statements.MAKE_INVOICES.replace("applying.rate_ppm", "190000")  # as if some law asked for 19 %
     monkeypatch.setattr(statements, "MAKE_INVOICES", taxed)
     acme = funded(0)
     money_in(stripe, acme, moment)
     invoice = settled_in_part(acme, owing(acme, offer))
+    owing(acme, offer, month=date(2026, 4, 1), nodes=2)  # another one, of another total
     over = running(acme, offer, now=moment - 3 * HOUR)
     end(lease=over, reason="returned", actor=STAFF, now=moment - 2 * HOUR)
     metering.meter(lease=over, upto=moment, now=moment)
@@ -126,12 +133,19 @@ def world(stripe: StripeStandin, offer: Offer, moment: datetime, monkeypatch: py
 
 
 def money_in(stripe: StripeStandin, acme: Organization, moment: datetime) -> None:
-    """A card pays $10.00, $4.00 of it go back, and $5.00 are a gift. From then on it pays by transfer, on credit."""
+    """
+    A card pays $10.00, $4.00 of it go back, and $5.00 are a gift. From then on it pays by transfer, on credit; yet it
+    tops up by itself, once paid and once under way.
+    """
     paid(stripe, acme, 1000)
     refunds.request_refund(organization=acme, actor=STAFF, created_by=None, amount_cents=400, now=moment)
     gift: dict[str, Any] = {"reason": "welcome", "expires_at": None, "actor": STAFF, "key": "welcome"}
     granting.give(organization=acme, amount_micros=5 * MICROS, now=moment, **gift)
     on_account(acme)
+    card = saved(stripe, acme)
+    switched_on(acme)
+    charged(acme, card, by_itself=True, now=moment)
+    charge(acme, card, 6000, by_itself=True, now=moment)
 
 
 def settled_in_part(acme: Organization, invoice: Invoice) -> Invoice:
@@ -151,6 +165,17 @@ def test_every_amount_leads_to_what_it_is_the_sum_of(world: World, page: str) ->
     found = list(read.amounts(main))
     assert found, "no amount at all would be no proof"
     assert [f"{one.label}: {why}" for one in found if (why := missing(world, address, main, one))] == []
+
+
+def test_of_this_month_are_the_automatic_top_ups_that_are_paid_or_under_way(world: World, moment: datetime) -> None:
+    def shown() -> list[int]:
+        return [int(one.dollars) for one in read.amounts(world.see(PAGES["automatic top-ups of this month"]))]
+
+    assert shown() == [110, 60, 50]
+    Payment.objects.filter(amount_cents=6000).update(state=PaymentState.FAILED)
+    assert shown() == [50, 50]
+    Payment.objects.filter(automatic=True).update(created_at=moment - 31 * DAY)
+    assert shown() == []
 
 
 def missing(world: World, address: str, main: Element, amount: Amount) -> str:

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.http.throttles import Reads
-from marketplace.queries import Criteria, find, rows
+from marketplace.queries import Criteria, Sort, find, rows
 from marketplace.queries.terms import remember
 from marketplace.serializers import OfferShown, listing
 from tests.factories import HOUR, NOON
@@ -62,6 +62,20 @@ def test_the_list_comes_in_pages_that_name_the_next(fair: Fair) -> None:
     assert [row["micros_per_node_hour"] for row in first["results"] + last["results"]] == [
         500_000, 3_000_000, 3_600_000, 4_000_000,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("sort", Sort.values)
+def test_a_ceiling_leaves_full_pages_in_the_wanted_order_and_counts_only_what_is_below_it(
+    fair: Fair, sort: str
+) -> None:
+    everything = get("offers", sort=sort).json()["results"]
+    below = [row["id"] for row in everything if row["micros_per_node_hour"] <= 3_600_000]
+    pages = [get("offers", sort=sort, max_micros_per_node_hour=3_600_000, page_size=2).json()]
+    while pages[-1]["next"]:
+        pages.append(APIClient().get(pages[-1]["next"]).json())
+    assert [len(page["results"]) for page in pages] == [2, 1], "one is dearer"
+    assert {page["count"] for page in pages} == {3}
+    assert [row["id"] for page in pages for row in page["results"]] == below
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,21 @@ def test_the_list_has_pages_of_24_that_keep_the_filters(fair: Fair) -> None:
     assert shown("/?gpus=8&page=99") == shown(onwards)  # beyond the last page is the last page
 
 
+def test_a_ceiling_on_the_price_leaves_full_pages(fair: Fair) -> None:
+    for number in range(30):
+        pool = factories.a_pool(nodes=1, site=factories.a_site(f"site-{number}"))
+        factories.an_offer(pool, micros=3_000_000 if number % 2 else 5_000_000)
+    for sort in ("price", "free"):
+        address = f"/?gpus=8&max_price=4.99&sort={sort}"
+        assert len(shown(address)) == 16 and not links(address, "/?gpus=8&page=2"), "15 there, and one in Macon"
+        wider = f"/?gpus=8&max_price=5&sort={sort}"
+        (onwards,) = (link for link in links(wider, "/?") if "page=2" in link)
+        assert (len(shown(wider)), len(shown(onwards))) == (24, 7)
+        assert "max_price=5" in onwards
+    dear = Offer.objects.filter(rates__micros_per_node_hour=5_000_000).values_list("public_id", flat=True)
+    assert not {*shown("/?gpus=8&max_price=4.99")} & {*dear}
+
+
 def test_a_live_search_has_an_address_worth_sending_to_a_colleague(fair: Fair) -> None:
     answer = Client(headers={"HX-Request": "true"}).get("/?plan=on_demand&gpu_model=l4&nodes=&sort=price&region=")
     assert answer.headers["HX-Push-Url"] == "/?gpu_model=l4"

@@ -195,8 +195,9 @@ class Course:
         billing_sweeps.send(self.now)
 
     def heard(self, number: int) -> None:
-        """Messages come, most of them true: the newest first, and of some only hours later."""
-        self.do("save_card", 0)
+        """Messages come, most of them true: the newest first, and of some only hours later. There is one of each fate."""
+        for card in range(3):  # each is told of by two messages that matter
+            self.do("save_card", card)
         self.pass_time(HOUR + MINUTE)
         self.do("save_card", number)
         self.do("hear", 2 * number + 1)

@@ -54,6 +54,7 @@ STAFF: dict[str, str] = {
     "payment": "billing.view_gatewayevent",
     "dispute": "billing.view_dispute",
     "adjustment": "billing.approve_adjustment",
+    "tax": "billing.view_taxprofile",
 }
 LATEST = timedelta(days=3)  # older news is not news: after a long outage nobody gets a flood
 CLAIM = timedelta(minutes=5)

@@ -6,13 +6,12 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.operations import record
-from billing import operations
+from billing import calculating, operations
 from billing.models import AccountKind, CreditNote, CreditNoteLine, Invoice, InvoiceCounter, PostingKind
 from billing.queries.receivables import creditable_cents
 from marketplace.money import MICROS_PER_CENT, format_cents
 
 SERIES = "GC"  # a series of its own, without gaps
-PPM = 1_000_000
 
 
 class BadCredit(Exception):
@@ -44,6 +43,7 @@ def credit(*, invoice: Invoice, cents_by_line: Mapping[int, int], reason: str, a
         CreditNoteLine(credit_note=note, line_id=line, cents=cents) for line, cents in sorted(cents_by_line.items())
     )
     _post(note)
+    calculating.take_back(note=note, now=now)
     _tell(note)
     return note
 
@@ -60,10 +60,13 @@ def _check(invoice: Invoice, cents_by_line: Mapping[int, int]) -> None:
 
 
 def _tax(invoice: Invoice, net: int) -> int:
-    """What tax the notes so far and this one take back together, less what they have: so all of it, and never more."""
+    """What the notes so far and this one take back of the invoice's tax together, less what they have; never more."""
     notes = CreditNote.objects.filter(invoice=invoice)
-    taxed, before = sum(note.tax_cents for note in notes), sum(note.net_cents for note in notes)
-    return (2 * (before + net) * invoice.tax_rate_ppm + PPM) // (2 * PPM) - taxed
+    taxed, credited = sum(note.tax_cents for note in notes), sum(note.net_cents for note in notes) + net
+    if not invoice.tax_cents:
+        return 0
+    whole = invoice.net_cents
+    return min(invoice.tax_cents, (2 * credited * invoice.tax_cents + whole) // (2 * whole)) - taxed
 
 
 def _number(now: datetime) -> str:

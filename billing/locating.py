@@ -50,7 +50,7 @@ def located() -> QuerySet[TaxProfile]:
 def tell(*, profile: TaxProfile, now: datetime) -> None:
     """Have the processor told, once for each version."""
     account = BillingAccount.objects.get(organization=profile.organization_id)
-    call = customers.moved(customer=str(account.customer_reference), name=profile.legal_name, address=_address(profile))
+    call = customers.moved(customer=str(account.customer_reference), name=profile.legal_name, address=address(profile))
     operations.ask(
         organization=profile.organization, kind=CallKind.ADDRESS, subject=profile.public_id, call=call, now=now
     )
@@ -64,7 +64,7 @@ def told(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
 def not_found(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) -> None:
     """The processor does not find the address, and keeps the one before."""
     profile = TaxProfile.objects.select_related("organization").get(public_id=call.subject)
-    _lost(profile, refusal.message, now)
+    lost(profile=profile, why=refusal.message, now=now)
 
 
 def find(gateway: Gateway, call: GatewayCall) -> Facts | None:
@@ -86,12 +86,12 @@ def lose(*, organization: Organization, why: str, now: datetime) -> None:
     found = located().filter(organization=organization).select_related("organization").order_by("-version")
     profile = found.first()
     if profile:
-        _lost(profile, why, now)
+        lost(profile=profile, why=why, now=now)
         found.update(address_state=AddressState.UNLOCATED)  # those before it are not there any more
 
 
-def _lost(profile: TaxProfile, why: str, now: datetime) -> None:
-    """Told once, to both who can do something about it."""
+def lost(*, profile: TaxProfile, why: str, now: datetime) -> None:
+    """An address is not found. Told once, to both who can do something about it."""
     mine = TaxProfile.objects.filter(pk=profile.pk).exclude(address_state=AddressState.UNLOCATED)
     if not mine.update(address_state=AddressState.UNLOCATED):
         return
@@ -126,8 +126,8 @@ def _lost(profile: TaxProfile, why: str, now: datetime) -> None:
     )
 
 
-def _address(profile: TaxProfile) -> dict[str, str]:
-    """As the processor takes it, in place of the one before."""
+def address(profile: TaxProfile) -> dict[str, str]:
+    """Where somebody is, as the processor takes it."""
     whole = {
         "line1": profile.line1,
         "line2": profile.line2,

@@ -4,7 +4,7 @@ The only ways that money moves: `post`, in our ledger, and `ask`, at the card pr
 Each posting balances, is keyed by its fact, and locks the wallet. Each call to the processor is a row first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -131,14 +131,22 @@ def ask(*, organization: Organization, kind: CallKind, subject: str, call: Call,
     Write down a call to the card processor, in the transaction that wants it; `billing.sending` makes it. Once for each
     kind and `subject`: a known one is returned as it is.
     """
-    row = GatewayCall(
-        organization=organization, kind=kind, subject=subject, path=call.path, created_at=now, next_attempt_at=now
-    )
-    row.method, row.body = call.method, dict(call.body)
+    ask_all([outgoing(organization_id=organization.pk, kind=kind, subject=subject, call=call, now=now)])
+    return GatewayCall.objects.get(kind=kind, subject=subject)
+
+
+def ask_all(rows: Iterable[GatewayCall]) -> None:
+    """The same for many at once, each from `outgoing`."""
+    GatewayCall.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def outgoing(*, organization_id: int, kind: CallKind, subject: str, call: Call, now: datetime) -> GatewayCall:
+    """A call as it will be written down, with its mark."""
+    row = GatewayCall(organization_id=organization_id, kind=kind, subject=subject, created_at=now, next_attempt_at=now)
+    row.method, row.path, row.body = call.method, call.path, dict(call.body)
     if call.marked:
         row.body["metadata"] = {**call.body.get("metadata", {}), "call_id": row.public_id}
-    GatewayCall.objects.bulk_create([row], ignore_conflicts=True)
-    return GatewayCall.objects.get(kind=kind, subject=subject)
+    return row
 
 
 def account_of(organization: Organization) -> BillingAccount:

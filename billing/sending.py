@@ -21,6 +21,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from accounts.operations import record
 from billing import (
+    calculating,
     cards,
     charging,
     customers,
@@ -95,6 +96,14 @@ def untaxed(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) -> Non
         alarm(call=call, refusal=refusal, now=now)
 
 
+def uncalculated(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) -> None:
+    """Where nobody knows whose law it is, there is no tax; all else is asked again on another day."""
+    if refusal.code == UNLOCATED:
+        calculating.not_located(call=call, refusal=refusal, now=now)
+    else:
+        alarm(call=call, refusal=refusal, now=now)
+
+
 @dataclass(frozen=True)
 class Rules:
     """What follows from calls of a kind."""
@@ -116,6 +125,9 @@ RULES: Mapping[CallKind, Rules] = {
     CallKind.TAX_ID: Rules(apply=taxing.taken, refused=taxing.not_taken, find=taxing.find),
     CallKind.TAX_ID_OFF: Rules(apply=taxing.off, refused=taxing.not_off, find=taxing.find_off),
     CallKind.ADDRESS: Rules(apply=locating.told, refused=locating.not_found, find=locating.find),
+    CallKind.TAX_CALCULATION: Rules(apply=calculating.answered, refused=uncalculated, find=calculating.ask_anew),
+    CallKind.TAX_RECORD: Rules(apply=calculating.recorded, find=calculating.find),
+    CallKind.TAX_REVERSAL: Rules(apply=calculating.taken_back, find=calculating.find),
     CallKind.BILLED_CARD: Rules(apply=metered.card_told, find=metered.find_card),
     CallKind.METER: Rules(apply=metered.made, find=metered.find),
     CallKind.METERED_PRICE: Rules(apply=metered.made, find=metered.find),

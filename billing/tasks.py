@@ -11,6 +11,7 @@ from accounts import clock
 from accounts.models import IllegalMove, Organization, Stale
 from billing import (
     adjusting,
+    calculating,
     capping,
     card_invoices,
     cards,
@@ -193,11 +194,12 @@ def fill_standing_orders(**_: object) -> None:
 
 @shared_task
 def close_invoices(**_: object) -> None:
-    """Issue the invoices of past months, so many at a time that no wallet is locked for long."""
+    """Issue the invoices of past months, so many at a time that no wallet is locked for long; ask again for taxes."""
     for period in invoicing.past_months(now=clock.now()):
         due = invoicing.due(period=period, now=clock.now())
         for start in range(0, len(due), CLOSED_AT_ONCE):
             _close(period, due[start : start + CLOSED_AT_ONCE])
+    for_each(calculating.refused(now=clock.now()), lambda row: calculating.ask(calculation=row, now=clock.now()))
 
 
 @shared_task

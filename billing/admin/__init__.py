@@ -10,7 +10,7 @@ from billing.admin.metered import (
     TieOutAdmin,
 )
 from billing.admin.orders import BudgetAdmin, StandingOrderAdmin
-from billing.admin.papers import BankTransferAdmin, CreditNoteAdmin, InvoiceAdmin, ParkedMonthAdmin
+from billing.admin.papers import BankTransferAdmin, CreditNoteAdmin, InvoiceAdmin, ParkedMonthAdmin, TaxCalculationAdmin
 from billing.admin.payments import (
     BillingAccountAdmin,
     DisputeAdmin,
@@ -57,6 +57,7 @@ __all__ = [
     "SavedCardAdmin",
     "StandingAdmin",
     "StandingOrderAdmin",
+    "TaxCalculationAdmin",
     "TaxProfileAdmin",
     "TieOutAdmin",
     "UsageAdmin",

@@ -5,7 +5,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.admin import Readable
 from billing.admin.columns import dollars
-from billing.models import BankTransfer, CreditNote, Invoice, InvoiceLine, ParkedMonth
+from billing.models import BankTransfer, CreditNote, Invoice, InvoiceLine, ParkedMonth, TaxCalculation
 
 
 class InvoiceLineInline(Readable, TabularInline):  # type: ignore[misc]
@@ -63,3 +63,21 @@ class ParkedMonthAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_filter = ["period_start"]
     search_fields = ["organization__name"]
     list_select_related = ["organization"]
+
+
+@admin.register(TaxCalculation)
+class TaxCalculationAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """What the card processor was asked of the tax on months, and what it said."""
+
+    list_display = [
+        "organization",
+        "period_start",
+        dollars("net_cents", "net", cents=True),
+        dollars("tax_cents", "tax", cents=True),
+        "answered_at",
+        "invoice",
+        "recorded_at",
+    ]
+    list_filter = ["period_start"]
+    search_fields = ["organization__name", "invoice__number", "reference", "transaction"]
+    list_select_related = ["organization", "invoice"]

@@ -20,6 +20,7 @@ from billing.queries import refundable_cents, wallet
 from billing.queries.energy import energy_in
 from billing.queries.metered import matched_on, mode_of
 from billing.queries.months import month_of, next_month
+from billing.queries.taxes import tax_at
 from billing.serializers import (
     CardInvoiceShown,
     InvoiceShown,
@@ -96,6 +97,7 @@ class InvoicePreview(OrganizationView):
             "period_start": month,
             "period_end": next_month(month),
             "total_cents": sum(line.cents for line in lines),
+            "tax": tax_at(organization=self.principal.organization, end=moment).rule,
             "lines": lines,
             "energy": energy_in(self.principal.organization, month),
         }

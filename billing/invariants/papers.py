@@ -71,4 +71,16 @@ RULES = (
                                       'card_tax:' || invoice.public_id || ':void')), 0)
         """,
     ),
+    Rule(
+        "I6f",
+        "An invoice whose tax the card processor worked out has that tax, on that amount.",
+        """
+        SELECT 'invoice ' || invoice.number
+          FROM billing_taxcalculation AS calculation
+          JOIN billing_invoice AS invoice ON invoice.id = calculation.invoice_id
+         WHERE (invoice.organization_id, invoice.period_start, invoice.total_cents - invoice.tax_cents,
+                invoice.tax_cents)
+            <> (calculation.organization_id, calculation.period_start, calculation.net_cents, calculation.tax_cents)
+        """,
+    ),
 )

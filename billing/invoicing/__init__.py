@@ -1,5 +1,6 @@
 """Monthly invoices: closed for all organizations at once, guarded, numbered without gaps; and shown beforehand."""
 
+from billing.invoicing.asking import question
 from billing.invoicing.closing import ClockBehind, Closed, PeriodNotReady, close, due, past_months
 from billing.invoicing.parking import AlreadyReleased, release
 from billing.invoicing.preview import preview
@@ -13,5 +14,6 @@ __all__ = [
     "due",
     "past_months",
     "preview",
+    "question",
     "release",
 ]

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.operations import record_all
-from billing.invoicing import parking, statements
+from billing.invoicing import asking, parking, statements
 from billing.models import InvoiceCounter
 from billing.queries.lines import bounds
 from billing.queries.meters import LAG
@@ -78,7 +78,7 @@ def close(*, period: date, now: datetime, organizations: Collection[int] | None 
     given = _given(period, now, chosen)
     _execute(statements.FIND_LINES, given)
     _execute("ANALYZE closing_line", {})
-    parked = parking.park(given)
+    parked = parking.park(given) + asking.wait(given)
     _execute(statements.FIND_ENERGY, given)
     issued = _issue(given)
     return Closed(issued, parked)
@@ -90,6 +90,7 @@ def _issue(given: dict[str, Any]) -> int:
     _execute(statements.MAKE_INVOICES, {**given, "last": before})
     _execute("ANALYZE closing_invoice", {})
     issued = _execute(statements.WRITE_INVOICES, given)
+    asking.record(given)
     for statement in (
         statements.WRITE_LINES,
         statements.WRITE_ENERGY,

@@ -22,10 +22,15 @@ class AlreadyReleased(Exception):
 
 
 def park(given: dict[str, Any]) -> int:
-    """Park what looks wrong of a close that is under way, and leave its lines out; how many organizations."""
+    """Park what looks wrong of a close that is under way; how many organizations."""
     limits = {"times": TIMES_THE_LARGEST, "least_cents": BUT_AT_LEAST_CENTS}
+    return put(statements.PARK, {**given, **limits})
+
+
+def put(statement: str, given: dict[str, Any]) -> int:
+    """Park what a statement finds, leave its lines out of the close and tell staff; how many organizations."""
     with connection.cursor() as cursor:
-        cursor.execute(statements.PARK, {**given, **limits})
+        cursor.execute(statement, given)
         parked = [key for (key,) in cursor.fetchall()]
         cursor.execute(statements.LEAVE_OUT, {"parked": parked})
     if parked:

@@ -6,10 +6,11 @@ are changes how long they take and nothing else. The temporary tables go with th
 from accounts.ids import fresh_id
 from billing.queries.frozen import SHA256, energy_texts, line_texts
 from billing.queries.lines import BESIDES, IN_ORDER, LINES, half_away
-from billing.queries.taxes import TAXES
+from billing.queries.taxes import CALCULATED, FITS, NOTHING_OWED, TAXES, UNANSWERED
 from leasing.models import SUMMED
 
 MONTHS_BACK = 3
+PPM = 1_000_000
 
 
 def _dollars(cents: str) -> str:
@@ -94,15 +95,43 @@ PARK = f"""
         HAVING sum(line.cents) > greatest(%(times)s * largest.cents, %(least_cents)s)
     )
     INSERT INTO billing_parkedmonth (public_id, organization_id, period_start, reason, parked_at, released_by,
-                                     release_reason)
+                                     release_reason, lacks_tax)
     SELECT DISTINCT ON (wrong.organization_id) {fresh_id("mp")}, wrong.organization_id, %(month)s,
-           wrong.reason, %(now)s, '', ''
+           wrong.reason, %(now)s, '', '', FALSE
       FROM wrong
      ORDER BY wrong.organization_id, place, reason
         ON CONFLICT (organization_id, period_start) DO NOTHING
     RETURNING organization_id
 """  # noqa: S608  our own words
 LEAVE_OUT = "DELETE FROM closing_line WHERE organization_id = ANY(%(parked)s::bigint[])"
+
+# Whose tax the card processor works out for us, and has not for what the month is now; and since when it was asked
+# (NULL: not yet). Whoever was released for want of it goes on without.
+UNCALCULATED = f"""
+    SELECT total.organization_id, applying.profile_id, applying.verified_tax_id, total.net_cents,
+           calculation.asked_at
+      FROM (SELECT organization_id, sum(cents)::bigint AS net_cents
+              FROM closing_line GROUP BY organization_id HAVING sum(cents) > 0) AS total
+      JOIN ({TAXES}) AS applying ON applying.organization_id = total.organization_id
+                                AND applying.place = {CALCULATED}
+      LEFT JOIN billing_taxcalculation AS calculation ON {FITS}
+     WHERE calculation.answered_at IS NULL
+       AND NOT EXISTS (SELECT FROM billing_parkedmonth AS parked
+                        WHERE parked.organization_id = total.organization_id AND parked.period_start = %(month)s
+                          AND parked.lacks_tax AND parked.released_at IS NOT NULL)
+     ORDER BY total.organization_id
+"""  # noqa: S608  our own words
+# A month that was released for another reason is parked once more.
+PARK_UNTAXED = f"""
+    INSERT INTO billing_parkedmonth AS parked (public_id, organization_id, period_start, reason, parked_at,
+                                               released_by, release_reason, lacks_tax)
+    SELECT {fresh_id("mp")}, organization_id, %(month)s, %(reason)s, %(now)s, '', '', TRUE
+      FROM unnest(%(late)s::bigint[]) AS organization_id
+        ON CONFLICT (organization_id, period_start) DO UPDATE
+       SET reason = excluded.reason, parked_at = excluded.parked_at, released_at = NULL, released_by = '',
+           release_reason = '', lacks_tax = TRUE
+    RETURNING organization_id
+"""  # noqa: S608  our own words
 
 # What leases used in the month, and what became known of an earlier one behind its invoice.
 FIND_ENERGY = f"""
@@ -138,8 +167,8 @@ MAKE_INVOICES = f"""
            organization.id AS organization_id,
            %(series)s || '-' || lpad(serial.n::text, greatest(6, length(serial.n::text)), '0') AS number,
            %(month)s::date AS period_start, %(end)s::date AS period_end, %(now)s::timestamptz AS issued_at,
-           total.net_cents + tax.cents AS total_cents, tax.cents AS tax_cents, applying.rate_ppm AS tax_rate_ppm,
-           applying.note AS tax_note, coalesce(account.mode, 'prepaid') AS mode,
+           total.net_cents + tax.cents AS total_cents, tax.cents AS tax_cents, tax.rate_ppm AS tax_rate_ppm,
+           tax.note AS tax_note, calculation.id AS calculation_id, coalesce(account.mode, 'prepaid') AS mode,
            CASE account.mode WHEN 'invoiced' THEN (%(now)s AT TIME ZONE 'UTC')::date + %(days)s END AS due_on,
            coalesce(account.purchase_order, '') AS purchase_order, %(seller)s AS seller,
            %(seller_tax_id)s AS seller_tax_id,
@@ -151,8 +180,15 @@ MAKE_INVOICES = f"""
       CROSS JOIN LATERAL (SELECT total.n) AS serial
       JOIN accounts_organization AS organization ON organization.id = total.organization_id
       JOIN ({TAXES}) AS applying ON applying.organization_id = organization.id
+      LEFT JOIN billing_taxcalculation AS calculation ON {FITS}
+            AND applying.place = {CALCULATED} AND calculation.answered_at IS NOT NULL
       CROSS JOIN LATERAL (
-           SELECT {half_away("total.net_cents * applying.rate_ppm", 1_000_000)} AS cents) AS tax
+           SELECT coalesce(calculation.tax_cents, {half_away("total.net_cents * applying.rate_ppm", PPM)}) AS cents,
+                  coalesce((2 * {PPM} * calculation.tax_cents + total.net_cents) / (2 * total.net_cents),
+                           applying.rate_ppm)::bigint AS rate_ppm,
+                  CASE WHEN calculation.id IS NOT NULL THEN calculation.note
+                       WHEN applying.place <> {CALCULATED} THEN applying.note
+                       WHEN total.net_cents > 0 THEN '{UNANSWERED}' ELSE '{NOTHING_OWED}' END AS note) AS tax
       LEFT JOIN billing_billingaccount AS account ON account.organization_id = organization.id
 """  # noqa: S608  our own words
 WRITE_INVOICES = f"""
@@ -169,6 +205,13 @@ WRITE_INVOICES = f"""
              ON energy.organization_id = organization.id
      ORDER BY invoice.id
 """  # noqa: S608  our own words
+WRITE_CALCULATIONS = """
+    UPDATE billing_taxcalculation AS calculation
+       SET invoice_id = invoice.id
+      FROM closing_invoice AS invoice
+     WHERE calculation.id = invoice.calculation_id
+    RETURNING calculation.public_id, calculation.organization_id, calculation.reference, invoice.number
+"""
 WRITE_LINES = f"""
     INSERT INTO billing_invoiceline (invoice_id, lease_id, kind, description, seconds, nodes, outage_node_seconds,
                                      micros_per_node_hour, micros, cents)

@@ -31,7 +31,7 @@ from billing.models.reconciliation import Discrepancy, Movement, Reconciliation
 from billing.models.recount import Difference, Recount
 from billing.models.standing import Level, Standing
 from billing.models.standing_order import Mode, StandingOrder, StandingOrderState
-from billing.models.tax import AddressState, TaxIdKind, TaxIdState, TaxProfile
+from billing.models.tax import AddressState, TaxCalculation, TaxIdKind, TaxIdState, TaxProfile
 from billing.models.usage import Meter, MeterPrice, MonthUse, Usage, UsageKind
 
 __all__ = [
@@ -108,6 +108,7 @@ __all__ = [
     "Standing",
     "StandingOrder",
     "StandingOrderState",
+    "TaxCalculation",
     "TaxIdKind",
     "TaxIdState",
     "TaxProfile",

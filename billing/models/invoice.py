@@ -156,6 +156,9 @@ class ParkedMonth(models.Model):
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="parked_months")
     period_start = models.DateField()
     reason = models.CharField(max_length=300)
+    lacks_tax = models.BooleanField(
+        default=False, help_text="It waits for the card processor's tax: released, it is closed without, if need be."
+    )
     parked_at = models.DateTimeField()
     released_at = models.DateTimeField(null=True, blank=True)
     released_by = models.CharField(max_length=64, blank=True)

@@ -1,6 +1,6 @@
 """The provider's invoices of subscriptions, in our words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -115,7 +115,11 @@ def _tax_note(facts: Facts) -> str:
     """Why there is no tax, or none in part; nothing where it is simply there, or nobody was asked."""
     if facts["automatic_tax"].get("disabled_reason") == "finalization_requires_location_inputs":
         return UNTAXED
-    reasons = [each["taxability_reason"] for each in facts["total_taxes"] or []]
+    return untaxed(each["taxability_reason"] for each in facts["total_taxes"] or [])
+
+
+def untaxed(reasons: Iterable[str]) -> str:
+    """What of the provider's reasons is one for no tax, in words."""
     return " ".join(dict.fromkeys(TAX_NOTES[reason] for reason in reasons if reason in TAX_NOTES))
 
 

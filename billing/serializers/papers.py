@@ -12,6 +12,7 @@ from billing.serializers.energy import InvoiceEnergyShown, MonthEnergyShown
 from billing.serializers.handing_back import HandBackShown
 from billing.serializers.promises import RuleCreditShown
 from billing.serializers.receivables import OwedShown
+from billing.serializers.tax import TaxShown
 from leasing.serializers.interruptions import InterruptionShown
 
 
@@ -179,6 +180,7 @@ class PreviewShown(serializers.Serializer[Any]):
 
     period_start = serializers.DateField()
     period_end = serializers.DateField()
-    total_cents = serializers.IntegerField()
+    total_cents = serializers.IntegerField(help_text="Net: what tax there is comes on top.")
+    tax = TaxShown()
     lines = InvoiceLineShown(many=True)
     energy = MonthEnergyShown(many=True)

@@ -11,7 +11,7 @@ from billing.models import TaxIdKind, TaxProfile
 class TaxShown(serializers.Serializer[Any]):
     """How invoices are taxed. Prices are net; top-ups are never taxed, use is."""
 
-    treatment = serializers.ChoiceField(choices=["none", "reverse_charge", "processor"])
+    treatment = serializers.ChoiceField(choices=["none", "reverse_charge", "processor", "calculated"])
     words = serializers.CharField(help_text="As they stand on the invoice.")
     law = serializers.CharField(source="source", help_text="What it follows from.")
 

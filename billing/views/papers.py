@@ -23,6 +23,7 @@ from billing.queries.receivables import (
 )
 from billing.queries.statements import movements
 from billing.queries.statements import summed as summed_movements
+from billing.queries.taxes import tax_at
 from billing.serializers.energy import energy_file
 from leasing.models import summed
 from leasing.queries import leases_of
@@ -42,6 +43,7 @@ def invoices(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "total_cents": sum(line.cents for line in lines),
         "month": month_of(moment),
+        "tax": tax_at(organization=own, end=moment).rule,
         "energy": (energy := energy_in(own, month_of(moment))),
         "energy_total": summed(energy),
     }

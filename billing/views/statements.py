@@ -15,6 +15,7 @@ from accounts.views import allowed
 from billing.models import CreditGrant, Posting, PostingKind
 from billing.queries.credit import left_of
 from billing.queries.statements import GROUPED_BY, Group, Statement, movements, statement, summed
+from billing.queries.taxes import tax_at
 from billing.serializers.exports import as_csv, as_json
 from billing.serializers.statements import LedgerFilter, StatementFilter, asked_of
 
@@ -62,6 +63,7 @@ def statement_page(request: HttpRequest) -> HttpResponse:
     wanted = _wanted(request)
     own = principal_of(request).organization
     context: dict[str, Any] = {"asked": wanted.initial_data, "errors": wanted.errors, "grouped_by": GROUPED_BY}
+    context["tax"] = tax_at(organization=own, end=now()).rule
     if wanted.is_valid():
         found = statement(organization=own, **wanted.validated_data)
         context |= {"statement": found, "groups": [(group, _behind(found, group)) for group in found.groups]}

@@ -19,6 +19,7 @@ from billing.models import Payment, PaymentState, Posting, PostingKind, Refund, 
 from billing.payments.base import GatewayUnavailable
 from billing.queries.metered import matched_on, mode_of, way_out
 from billing.queries.reconciled import matched_until
+from billing.queries.taxes import tax_at
 from billing.tasks import send_calls
 
 ENTRIES_SHOWN, PAYMENTS_SHOWN = 8, 5
@@ -50,6 +51,7 @@ def wallet(request: HttpRequest) -> HttpResponse:
         "rules": automatic.rules_of(own),
         "charged_cents": automatic.used_cents(organization=own, now=moment),
         "may_pay": may(principal, "money:write"),
+        "tax": tax_at(organization=own, end=moment).rule,
     }
     return render(request, "billing/wallet.html", context)
 

@@ -2,6 +2,7 @@
 
 from standins.stripe import (
     balance,
+    calculations,
     charges,
     checkout,
     credit_notes,
@@ -19,6 +20,7 @@ from standins.stripe import (
     setups,
     subscriptions,
     tax_ids,
+    tax_transactions,
     test_clocks,
     usage,
     webhook_endpoints,
@@ -27,12 +29,14 @@ from standins.stripe.lists import Handler, listing, retrieve
 from standins.stripe.routes import Route
 
 
+def _read(kind: str, path: str, module: str, name: str) -> Route:
+    return Route("GET", path + "/{id}", f"{module}_retrieve_params.{name}RetrieveParams", retrieve(kind))
+
+
 def _reads(kind: str, path: str, module: str, name: str) -> list[Route]:
     """Retrieve and list of one kind."""
-    return [
-        Route("GET", path, f"{module}_list_params.{name}ListParams", listing(kind, path)),
-        Route("GET", path + "/{id}", f"{module}_retrieve_params.{name}RetrieveParams", retrieve(kind)),
-    ]
+    listed = Route("GET", path, f"{module}_list_params.{name}ListParams", listing(kind, path))
+    return [listed, _read(kind, path, module, name)]
 
 
 def _writes(path: str, module: str, name: str, verbs: dict[str, tuple[Handler, str]]) -> list[Route]:
@@ -345,6 +349,28 @@ ROUTES = [
         credit_notes.list_lines,
     ),
     *_reads("tax_rate", "/v1/tax_rates", "_tax_rate", "TaxRate"),
+    Route(
+        "POST",
+        "/v1/tax/calculations",
+        "tax._calculation_create_params.CalculationCreateParams",
+        calculations.create,
+        "currency customer_details line_items",
+    ),
+    *[
+        Route(
+            "POST",
+            f"/v1/tax/transactions/{verb}",
+            f"tax._transaction_{verb}_params.Transaction{verb.title().replace('_', '')}Params",
+            act,
+            takes + " metadata reference",
+        )
+        for verb, act, takes in (
+            ("create_from_calculation", tax_transactions.record, "calculation"),
+            ("create_reversal", tax_transactions.reverse, "flat_amount mode original_transaction"),
+        )
+    ],
+    _read("tax.calculation", "/v1/tax/calculations", "tax._calculation", "Calculation"),
+    _read("tax.transaction", "/v1/tax/transactions", "tax._transaction", "Transaction"),
     *_reads("test_helpers.test_clock", _CLOCKS, "test_helpers._test_clock", "TestClock"),
     *_writes(
         _CLOCKS,

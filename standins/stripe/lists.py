@@ -119,6 +119,8 @@ _INCLUDABLE = {
     ("customer", "tax_ids"): ("tax_id", "customer", "/v1/customers/{id}/tax_ids"),
     ("invoice", "payments"): ("invoice_payment", "invoice", "/v1/invoice_payments?invoice={id}"),
 }
+# The same, of what was remembered about the object.
+_RECALLED = {("tax.calculation", "line_items"), ("tax.calculation_line_item", "tax_breakdown")}
 
 
 def expand(world: World, item: JSON, paths: list[str]) -> JSON:
@@ -140,6 +142,8 @@ def _expand(world: World, item: Any, steps: list[str], path: str) -> None:
         item[first] = {"object": "list", "data": found[:10], "has_more": len(found) > 10, "url": url.format(**item)}
     if isinstance(item, dict) and (item.get("object"), first) == ("customer", "tax"):
         item[first] = tax.of_customer(item)
+    if isinstance(item, dict) and (item.get("object"), first) in _RECALLED:
+        item[first] = world.recall(item["id"])[first]
     if not isinstance(item, dict) or first not in item:
         raise ApiError(400, f"This property cannot be expanded ({path}).", param="expand")
     if isinstance(item[first], str):

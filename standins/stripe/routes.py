@@ -32,7 +32,7 @@ class Route:
     def resource(self) -> str:
         """What a restricted key is given rights on: `customer`, `checkout_session`, `billing_meter_event`, …"""
         names = self.path.removeprefix("/v1/").removeprefix("/v2/core/").partition("/{")[0].split("/")
-        return "_".join(name.removesuffix("s") for name in names)
+        return "_".join(name.removesuffix("s") for name in names if not name.startswith("create_"))
 
     @cached_property
     def taken(self) -> frozenset[str]:

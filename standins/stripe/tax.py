@@ -1,6 +1,7 @@
 """Tax on a net amount, by where the customer is: a small table, reverse charge, exemptions. Not advice to anybody."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -28,6 +29,15 @@ _COUNTRIES = {
 }
 # States that tax hosting and where the seller is registered; in all others nothing is collected.
 _STATES = {"NY": ("Sales Tax", "sales_tax", "8.875"), "WA": ("Sales Tax", "sales_tax", "10.35")}
+# Who imposes what of a state's percent: (name, level, percent).
+_PARTS = {
+    "NY": (
+        ("New York", "state", "4"),
+        ("New York City", "city", "4.5"),
+        ("Metropolitan Commuter Transportation District", "district", "0.375"),
+    ),
+    "WA": (("Washington", "state", "6.5"), ("Seattle", "city", "3.85")),
+}
 # Where a country is not precise enough: the shape of its postal codes, https://docs.stripe.com/tax/customer-locations
 _PRECISE = {"US": r"(?!00000)\d{5}(-\d{4})?", "CA": r"[A-Z]\d[A-Z] ?\d[A-Z]\d"}
 _BUSINESS_IDS = ("eu_vat", "gb_vat", "au_abn", "ch_vat")
@@ -47,16 +57,22 @@ class Rule:
 
 def rule_for(world: World, customer: JSON) -> Rule:
     """The rule for this customer. Raises ApiError 400 when nobody knows where they are."""
-    expect_location(customer["address"], "automatic_tax")
-    country, state = customer["address"]["country"], customer["address"].get("state")
-    if customer["tax_exempt"] == "exempt":
+    business = _is_business(world, customer)
+    return rule_at(customer["address"], "automatic_tax", exempt=customer["tax_exempt"], business=business)
+
+
+def rule_at(address: JSON | None, param: str, *, exempt: str, business: bool) -> Rule:
+    """The rule for whoever is at this address. Raises ApiError 400, for `param`, when nobody knows where that is."""
+    expect_location(address, param)
+    country, state = (address or {})["country"], (address or {}).get("state")
+    if exempt == "exempt":
         return Rule(Decimal(0), "customer_exempt", country=country)
     name, kind, percent = (
         _STATES.get(str(state), ("", "", "")) if country == "US" else _COUNTRIES.get(country, ("", "", ""))
     )
     if not percent:
         return Rule(Decimal(0), "not_collecting", country=country)
-    if customer["tax_exempt"] == "reverse" or (country != "US" and _is_business(world, customer)):
+    if exempt == "reverse" or (country != "US" and business):
         return Rule(Decimal(0), "reverse_charge", name, kind, country)
     return Rule(Decimal(percent), "standard_rated", name, kind, country, state if country == "US" else None)
 
@@ -92,13 +108,53 @@ def of_customer(customer: JSON) -> JSON:
 def _is_business(world: World, customer: JSON) -> bool:
     """A number that the register does not know makes nobody a business."""
     found = world.store.newest("tax_id", customer=customer["id"])
-    return any(item["type"] in _BUSINESS_IDS and item["verification"]["status"] != "unverified" for item in found)
+    return is_business(item["type"] for item in found if item["verification"]["status"] != "unverified")
+
+
+def is_business(types: Iterable[str]) -> bool:
+    """Whether one of these kinds of tax ids is a business's."""
+    return any(kind in _BUSINESS_IDS for kind in types)
+
+
+def amount_on(rule: Rule, net: int) -> int:
+    """The tax on so many cents; half a cent is rounded up."""
+    return _rounded(net * rule.percent / 100)
+
+
+def _rounded(cents: Decimal) -> int:
+    return int(cents.quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def parts_of(rule: Rule, net: int) -> list[JSON]:
+    """The same by who imposes it, as a line of a calculation shows it: together exactly `amount_on`."""
+    whole = (rule.state or rule.country, "state" if rule.state else "country", str(rule.percent))
+    parts, before, found = _PARTS.get(rule.state or "", (whole,)), Decimal(0), list[JSON]()
+    for name, level, percent in parts:
+        after = before + Decimal(percent)
+        details = {"display_name": rule.name, "percentage_decimal": percent, "tax_type": rule.kind}
+        found.append(
+            {
+                "amount": _rounded(net * after / 100) - _rounded(net * before / 100),
+                "jurisdiction": {
+                    "country": rule.country,
+                    "display_name": name,
+                    "level": level,
+                    "state": rule.state,
+                },
+                "sourcing": "destination",
+                "tax_rate_details": details if rule.percent else None,
+                "taxability_reason": rule.reason,
+                "taxable_amount": net if rule.percent else 0,
+            }
+        )
+        before = after
+    return found
 
 
 def on(world: World, rule: Rule, net: int) -> JSON:
     """The tax on so many cents, as a line of an invoice shows it; half a cent is rounded up."""
     return {
-        "amount": int((net * rule.percent / 100).quantize(Decimal(1), ROUND_HALF_UP)),
+        "amount": amount_on(rule, net),
         "tax_behavior": "exclusive",
         "tax_rate_details": {"tax_rate": _rate(world, rule)["id"]},
         "taxability_reason": rule.reason,

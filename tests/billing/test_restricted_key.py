@@ -7,15 +7,30 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from accounts.clock import now
-from billing import card_invoices, cards, customers, exporting, payments, polling, reconciling, refunds, sending, taxing
+from accounts.models import Organization
+from billing import (
+    card_invoices,
+    cards,
+    credit_notes,
+    customers,
+    exporting,
+    payments,
+    polling,
+    reconciling,
+    refunds,
+    sending,
+    taxing,
+)
 from billing.models import CardInvoice, Discrepancy, Export, GatewayCall, Movement, PaymentState, Refund, RefundState
 from billing.payments.base import GatewayUnavailable
 from billing.tying_out import tie_out
+from marketplace.models import Offer
 from tests import factories
 from tests.billing.cards_world import charged, saved
 from tests.billing.conftest import SECOND
 from tests.billing.monthly import APRIL, HOUR, MARCH, MICROS, at, charge, monthly, sweep, to
 from tests.billing.stripe_world import paid
+from tests.billing.taxed import invoiced, used
 from tests.billing.test_taxing import BERLIN
 from tests.factories import DAY
 from tests.stripe_standin import StripeStandin
@@ -27,7 +42,7 @@ PERMISSIONS = dict(re.findall(r"^\| [^|]+ \| `(\w+)` \| (read|write) \|", GUIDE.
 
 
 def test_a_life_of_money_needs_no_other_permissions(stripe: StripeStandin, settings: Settings) -> None:
-    assert len(PERMISSIONS) == 18
+    assert len(PERMISSIONS) == 20
     stripe.restricted_key(KEY, **PERMISSIONS)
     settings.STRIPE_API_KEY = KEY
     gateway, organization = payments.gateway(), factories.an_organization()
@@ -64,6 +79,24 @@ def test_months_need_no_other_permissions_either(stripe: StripeStandin, settings
         assert card_invoices.look(gateway=payments.gateway(), now=to(stripe, APRIL + 2 * HOUR)) == {}
         assert [row.paid_cents for row in CardInvoice.objects.all()] == [200, 0]  # and of the day it began
         assert tie_out(gateway=payments.gateway(), now=APRIL + 2 * HOUR) == {}
+
+
+def test_nor_does_tax_on_our_own_invoices(
+    stripe: StripeStandin, settings: Settings, acme: Organization, offer: Offer
+) -> None:
+    stripe.restricted_key(KEY, **PERMISSIONS)
+    settings.STRIPE_API_KEY, settings.STRIPE_TAX = KEY, True
+    with at(stripe, MARCH):
+        used(acme, offer)
+        note = credit_notes.credit(
+            invoice=(invoice := invoiced(stripe)),
+            cents_by_line={invoice.lines.get().pk: 100},
+            reason="tests",
+            actor="",
+            now=APRIL + 2 * HOUR,
+        )
+        assert sending.send_due(gateway=payments.gateway(), now=APRIL + 2 * HOUR) == {}
+        assert GatewayCall.objects.get(kind="tax_reversal", subject=note.public_id).state == "done"
 
 
 def test_without_one_of_them_nothing_is_taken_for_refused(stripe: StripeStandin, settings: Settings) -> None:

@@ -84,8 +84,9 @@ def test_what_cannot_be_is_refused_beside_its_field(
         ("US", False, {}, "verified", "reverse_charge"),
         ("US", True, {}, "verified", "reverse_charge"),
         ("US", False, {}, "pending", "none"),
-        ("US", True, {}, "unverified", "none"),  # on a wallet nothing is invoiced by the processor
-        ("DE", True, {}, "verified", "none"),  # at home nothing is reversed
+        ("US", True, {}, "unverified", "calculated"),
+        ("DE", True, {}, "verified", "calculated"),  # at home nothing is reversed
+        ("DE", False, {}, "verified", "none"),
         ("US", False, {"country": "GR", "tax_id": "EL123456789"}, "verified", "reverse_charge"),
         (
             "US",
@@ -102,7 +103,7 @@ def test_what_cannot_be_is_refused_beside_its_field(
             "reverse_charge",
         ),
         ("US", False, {"country": "US", "tax_id_kind": "us_ein", "tax_id": "12-3456789"}, "unavailable", "none"),
-        ("US", True, {"country": "US", "tax_id_kind": "us_ein", "tax_id": "12-3456789"}, "unavailable", "none"),
+        ("US", True, {"country": "US", "tax_id_kind": "us_ein", "tax_id": "12-3456789"}, "unavailable", "calculated"),
     ],
 )
 def test_the_table_of_rules(
@@ -119,7 +120,7 @@ def test_the_table_of_rules(
     tax = tax_at(organization=acme, end=NOON + DAY).rule
     assert (tax.treatment, bool(tax.words and tax.source)) == (treatment, True)
     BillingAccount.objects.filter(organization=acme).update(mode="metered")
-    by_card = "processor" if stripe_tax and treatment == "none" else treatment
+    by_card = "processor" if treatment == "calculated" else treatment
     assert tax_at(organization=acme, end=NOON + DAY).rule.treatment == by_card
 
 

@@ -21,7 +21,13 @@ from stripe.v2.core import Event
 from standins.stripe.shapes import FIXTURES, GONE_KEYS, MORE_KEYS
 
 # Keys that are there only when asked for by `expand`.
-_INCLUDED = {"customer": {"tax", "tax_ids"}, "invoice": {"payments"}, "checkout.session": {"line_items"}}
+_INCLUDED = {
+    "customer": {"tax", "tax_ids"},
+    "invoice": {"payments"},
+    "checkout.session": {"line_items"},
+    "tax.calculation": {"line_items"},
+    "tax.calculation_line_item": {"tax_breakdown"},
+}
 _ERROR_KEYS = {"payment_intent", "setup_intent", "payment_method", "charge", "decline_code", "param", "code", "type"}
 
 

@@ -103,3 +103,89 @@ def test_a_checkout_adds_tax(standin: StripeStandin, client: stripe.StripeClient
     assert (session.amount_subtotal, session.amount_total) == (10_000, 11_900)
     assert session.url is not None and "$19.00 of tax" in standin.open(session.url).text
     assert standin.pay(session.url).status == 303
+
+
+NEW_YORK: Any = {"country": "US", "state": "NY", "postal_code": "10001"}
+
+
+def calculated(client: stripe.StripeClient, cents: int = 2_000, **details: Any) -> stripe.tax.Calculation:
+    who = {"address": NEW_YORK, "address_source": "billing", **details}
+    line = {"amount": cents, "reference": "March 2026", "tax_behavior": "exclusive"}
+    wanted: Any = {"currency": "usd", "customer_details": who, "line_items": [line]}
+    return client.v1.tax.calculations.create(wanted | {"expand": ["line_items.data.tax_breakdown"]})
+
+
+@pytest.mark.parametrize(
+    ("details", "cents", "reason"),
+    [
+        ({}, 178, "standard_rated"),
+        ({"address": {"country": "DE"}}, 380, "standard_rated"),
+        ({"address": {"country": "DE"}, "tax_ids": [{"type": "eu_vat", "value": "DE1"}]}, 0, "reverse_charge"),
+        ({"taxability_override": "customer_exempt"}, 0, "customer_exempt"),
+        ({"address": {"country": "KE"}}, 0, "not_collecting"),
+    ],
+)
+def test_a_calculation_says_the_same_as_an_invoice_would(
+    client: stripe.StripeClient, details: Any, cents: int, reason: str
+) -> None:
+    made = calculated(client, **details)
+    assert (made.tax_amount_exclusive, made.amount_total) == (cents, 2_000 + cents)
+    assert [(each.amount, each.taxability_reason) for each in made.tax_breakdown] == [(cents, reason)]
+    assert made.id is not None and made.line_items is not None
+    parts = made.line_items.data[0].tax_breakdown or []
+    assert sum(part.amount for part in parts) == cents
+    assert "line_items" not in client.v1.tax.calculations.retrieve(made.id)
+
+
+def test_its_lines_say_who_imposes_what(client: stripe.StripeClient) -> None:
+    made = calculated(client).line_items
+    assert made is not None
+    parts = made.data[0].tax_breakdown or []
+    assert [(part.jurisdiction.display_name, part.amount) for part in parts] == [
+        ("New York", 80),
+        ("New York City", 90),
+        ("Metropolitan Commuter Transportation District", 8),
+    ]
+    assert [part.tax_rate_details and part.tax_rate_details.percentage_decimal for part in parts] == [
+        "4",
+        "4.5",
+        "0.375",
+    ]
+
+
+def test_no_tax_is_calculated_for_nowhere_nor_for_less_than_nothing(client: stripe.StripeClient) -> None:
+    with fails(stripe.InvalidRequestError, "customer_tax_location_invalid"):
+        calculated(client, address={"country": "US"})
+    with fails(stripe.InvalidRequestError, "parameter_invalid_integer"):
+        calculated(client, -1)
+
+
+def test_a_transaction_is_recorded_once_and_reversed_piece_by_piece(client: stripe.StripeClient) -> None:
+    wanted: Any = {"calculation": calculated(client).id, "reference": "GL-1"}
+    made = client.v1.tax.transactions.create_from_calculation(wanted)
+    with fails(stripe.InvalidRequestError, "resource_already_exists"):
+        client.v1.tax.transactions.create_from_calculation(wanted)
+    assert client.v1.tax.transactions.retrieve(made.id).reference == "GL-1"
+    backs = []
+    parts: Any = ({"flat_amount": -1_000}, {"flat_amount": -178}, {"mode": "full"})
+    for number, params in enumerate(parts):
+        again: Any = {"original_transaction": made.id, "reference": f"GC-{number}", "mode": "partial", **params}
+        back = client.v1.tax.transactions.create_reversal(again)
+        assert back.line_items is not None and back.type == "reversal"
+        backs.append((back.line_items.data[0].amount, back.line_items.data[0].amount_tax))
+    assert backs == [(-918, -82), (-164, -14), (-918, -82)]
+    assert [sum(each) for each in zip(*backs, strict=True)] == [-2_000, -178]
+    more: Any = {"original_transaction": made.id, "reference": "x"}
+    refused: Any = ({"flat_amount": -1, "mode": "partial"}, {"mode": "partial"}, {"mode": "full"})
+    for params in refused:
+        with pytest.raises(stripe.InvalidRequestError):
+            client.v1.tax.transactions.create_reversal(more | params)
+
+
+def test_a_calculation_ends_after_ninety_days(standin: StripeStandin, client: stripe.StripeClient) -> None:
+    made = calculated(client)
+    assert made.expires_at is not None
+    standin.clock(made.expires_at)
+    with pytest.raises(stripe.InvalidRequestError, match="expired"):
+        client.v1.tax.transactions.create_from_calculation({"calculation": str(made.id), "reference": "GL-late"})
+    standin.clock(None)

@@ -195,7 +195,7 @@ class Course:
         billing_sweeps.send(self.now)
 
     def heard(self, number: int) -> None:
-        """Messages come, most of them true: the newest first, and of some only hours later. There is one of each fate."""
+        """Messages come, most of them true: the newest first, and of some only hours later. Each fate is met."""
         for card in range(3):  # each is told of by two messages that matter
             self.do("save_card", card)
         self.pass_time(HOUR + MINUTE)

@@ -166,7 +166,7 @@ def _used(whose: str, row: EnergySum) -> list[Flowable]:
 
 
 def _sums(net: int, tax: int, gross: int, invoice: Invoice) -> Flowable:
-    sums = [("Net", net, NUMBER), (f"Tax, {invoice.tax_percent} %", tax, NUMBER), ("Total", gross, SUM)]
+    sums = [("Net", net, NUMBER), (invoice.tax_words, tax, NUMBER), ("Total", gross, SUM)]
     rows = [[paper.cell(words, look) for words in ("", name, format_cents(cents))] for name, cents, look in sums]
     parts = [paper.table(rows, (0.5, 0.3, 0.2))]
     if invoice.tax_note:

@@ -79,6 +79,11 @@ class Invoice(models.Model):
         """The rate as people write it: "8.875"."""
         return f"{self.tax_rate_ppm / 10_000:.4f}".rstrip("0").rstrip(".")
 
+    @property
+    def tax_words(self) -> str:
+        """What the tax is called: "Tax, 19 %". Where the card processor worked it out, the note has the rates."""
+        return "Tax" if hasattr(self, "tax_calculation") else f"Tax, {self.tax_percent} %"
+
 
 class LineKind(models.TextChoices):
     """What a line is for, in the order in which a lease's lines are shown."""

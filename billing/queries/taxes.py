@@ -72,13 +72,13 @@ RULES: Final = (
     Rule(
         "processor",
         "Tax stands on the invoice of the card processor.",
-        "Stripe Tax",
+        "Stripe Tax, by your address and tax id",
         f"%(stripe_tax)s AND (account.mode = 'metered' OR {_TOLD})",
     ),
     Rule(
         "calculated",
         "Tax comes on top: it is worked out when the month is over.",
-        "Stripe Tax",
+        "Stripe Tax, by your address and tax id",
         "%(stripe_tax)s",
     ),
     Rule(

@@ -62,7 +62,7 @@ class Measuring:
         self.table.add("CPU for one in the database", min(answers.database_ms for answers in placed), "ms")
         self.table.add("CPU for a call by pgbench in the database", min(cpu for _, cpu in called), "ms")
         ratios = [100 * one / other for one, other in zip(rates, alone, strict=True)]
-        self.table.add("orders by pgbench's", max(ratios), "%", bar=20, middle=median(ratios))
+        self.table.middle("orders by pgbench's", ratios, "%", bar=20)
 
     def storm(self) -> None:
         """Everybody wants the same ten nodes, once each thread of the server has its connection and its statements."""
@@ -80,9 +80,9 @@ class Measuring:
         note = f"{won} got theirs, {sum(a.statuses[409] for a in wild)} were told that they are taken"
         self.table.add("orders for the same ten nodes", max(rates), "a second", middle=median(rates), note=note)
         ratios = [100 * one / other.placed for one, other in zip(rates, calm, strict=True)]
-        self.table.add("by those for any nodes", max(ratios), "%", bar=50, middle=median(ratios))
+        self.table.middle("by those for any nodes", ratios, "%", bar=50)
         longest = [answers.longest_ms for answers in wild]
-        self.table.add("the longest answer", min(longest), "ms", bar=200, most=True, middle=median(longest))
+        self.table.middle("the longest answer", longest, "ms", bar=200, most=True)
         self._unharmed(wild, before)
 
     def four_nodes(self) -> None:
@@ -103,9 +103,9 @@ class Measuring:
         self.table.add("pgbench, the functions that do it", max(called), "a second", middle=median(called))
         self.table.add(f"POST leases for four, {CLIENTS} clients", max(rates), "a second", middle=median(rates))
         ratios = [100 * one / other for one, other in zip(rates, called, strict=True)]
-        self.table.add("orders by those functions", max(ratios), "%", middle=median(ratios))
+        self.table.middle("orders by those functions", ratios, "%")
         ratios = [100 * one / other for one, other in zip(rates, by_hand, strict=True)]
-        self.table.add("orders by those by hand", max(ratios), "%", bar=15, middle=median(ratios))
+        self.table.middle("orders by those by hand", ratios, "%", bar=15)
         self._unharmed(ordered, before)
 
     def _unharmed(self, answers: list[Answers], deadlocks_before: int) -> None:

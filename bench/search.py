@@ -17,7 +17,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--live", type=int, default=10, help="leases of each node now and ahead")
     parser.add_argument("--over", type=int, default=90, help="leases of each node that are over")
     parser.add_argument("--questions", type=int, default=150, help="in a round")
-    parser.add_argument("--rounds", type=int, default=5, help="of each measurement; the best one counts")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="of each measurement: of times the best counts, of ratios the middle"
+    )
     parser.add_argument("--quick", action="store_true", help="small and fast: whether it works, not how well")
     given = parser.parse_args(arguments)
     if given.quick:

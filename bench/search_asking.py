@@ -113,9 +113,7 @@ def in_process(table: Table, asked: Sequence[Question], *, rounds: int) -> float
     )
     table.add("the whole search, p95", min(searched), "ms", middle=median(searched))
     ratios = [one / other for one, other in zip(stated, by_hand, strict=True)]
-    table.add(
-        "the search's statements by the one by hand", min(ratios), "times", bar=1.2, most=True, middle=median(ratios)
-    )
+    table.middle("the search's statements by the one by hand", ratios, "times", bar=1.2, most=True)
     cpu = [_page_cpu() for _ in range(rounds)]
     table.add("CPU of a page of 50 offers, search and all", min(cpu), "ms", bar=6, most=True, middle=median(cpu))
     return min(stated)

@@ -42,11 +42,9 @@ def over_http(table: Table, asked: Sequence[Question], *, rounds: int) -> None:
             )
             table.add(f"the statement by hand, p95, {words}", min(by_hand), "ms", middle=median(by_hand))
             ratios = [one / other for one, other in zip(api, alone, strict=True)]
-            table.add(
-                f"GET offers by its statements, {words}", min(ratios), "times", bar=2, most=True, middle=median(ratios)
-            )
+            table.middle(f"GET offers by its statements, {words}", ratios, "times", bar=2, most=True)
             least = [one / other for one, other in zip(api, by_hand, strict=True)]
-            table.add(f"GET offers by the statement by hand, {words}", min(least), "times", middle=median(least))
+            table.middle(f"GET offers by the statement by hand, {words}", least, "times")
 
 
 Statement = tuple[str, dict[str, Any]]

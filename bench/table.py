@@ -1,7 +1,7 @@
 """What was measured, beside what it has to be; and how busy the machine was meanwhile."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
@@ -52,6 +52,14 @@ class Table:
         self.lines.append(Line(name, figure, unit, middle, bar if self.judging else None, most, note))
         print(self.lines[-1], flush=True)
         self.listen()
+
+    def middle(
+        self, name: str, figures: Sequence[float], unit: str, *, bar: float | None = None, most: bool = False
+    ) -> None:
+        """Of several figures the middle, which its bar judges: the best of them says as much of what disturbed the
+        other half of a ratio."""
+        span = f"from {_number(min(figures))} to {_number(max(figures))}"
+        self.add(name, median(figures), unit, bar=bar, most=most, note=span)
 
     def listen(self) -> None:
         """Time a loop that does nothing but count: it takes longer when others use the cores."""

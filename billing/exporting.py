@@ -106,7 +106,7 @@ def _write(
     owed = subscription.carry_micros + micros
     subscription.carry_micros, value = min(0, owed), max(0, owed)
     assert subscription.started_at is not None
-    at = max(hour, _next_minute(subscription.started_at))
+    at = max(hour, next_minute(subscription.started_at))
     way = ExportWay.NOTHING if value == 0 else ExportWay.EVENT if still_billed(at, now) else ExportWay.ITEM
     return _tell(
         Export(
@@ -220,10 +220,17 @@ def find(gateway: Gateway, call: GatewayCall) -> Facts | None:
 
 def told_micros(organization: Organization, *, since: datetime, until: datetime) -> int:
     """What the meter has of an organization by our rows, between two moments of events."""
-    rows = Export.objects.filter(
-        organization=organization, way=ExportWay.EVENT, state=ExportState.COUNTED, at__gte=since, at__lt=until
-    )
-    return rows.aggregate(micros=Sum("value_micros"))["micros"] or 0
+    counted = _events(organization, since, until).filter(state=ExportState.COUNTED)
+    return counted.aggregate(micros=Sum("value_micros"))["micros"] or 0
+
+
+def on_its_way(organization: Organization, *, since: datetime, until: datetime) -> bool:
+    """Whether some event between two moments is still being sent: the meter may have it by now, later or never."""
+    return _events(organization, since, until).filter(state=ExportState.PENDING).exists()
+
+
+def _events(organization: Organization, since: datetime, until: datetime) -> QuerySet[Export]:
+    return Export.objects.filter(organization=organization, way=ExportWay.EVENT, at__gte=since, at__lt=until)
 
 
 def _row(call: GatewayCall) -> QuerySet[Export]:
@@ -256,6 +263,7 @@ def hour_of(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def _next_minute(moment: datetime) -> datetime:
+def next_minute(moment: datetime) -> datetime:
+    """The first whole minute that does not begin before a moment."""
     floor = moment.astimezone(UTC).replace(second=0, microsecond=0)
     return floor if floor == moment else floor + meters.MINUTE

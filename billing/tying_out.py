@@ -77,9 +77,9 @@ def tie_out(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
 
 
 def days_due(subscription: MeteredSubscription, *, now: datetime) -> list[date]:
-    """Days that are over and were not found to agree, from its start on, the oldest first."""
+    """Days that are over and were not found to agree, from its start to its end, the oldest first."""
     assert subscription.started_at is not None
-    last = (now - SETTLED).astimezone(UTC).date()
+    last = min(now - SETTLED, subscription.ends_at or now).astimezone(UTC).date()
     first = max(subscription.started_at.astimezone(UTC).date(), last - DAYS_BACK * DAY)
     agreed = TieOut.objects.filter(
         organization=subscription.organization, span=TieOut.Span.DAY, differs_since=None, day__gte=first
@@ -171,8 +171,13 @@ def _value(organization: Organization, line: StatedLine) -> int:
 
 
 def _posted(subscription: MeteredSubscription, since: datetime, until: datetime) -> int:
-    """What the wallet lost between two moments by all but payments of invoices, since it is billed by the month."""
+    """
+    What the wallet lost between two moments by all but payments of invoices, while it was billed by the month: after
+    what was told last, an organization that left pays in another way.
+    """
+    left = Q(posting__link__number__lte=subscription.exported_number) if subscription.ends_at else Q()
     moved = Entry.objects.filter(
+        left,
         account__organization=subscription.organization,
         account__kind=AccountKind.WALLET,
         posting__at__gte=since,

@@ -8,8 +8,9 @@ themselves, and what a bank takes back of a payment. What is
 less than nothing is never sent: Stripe bills a month that sums to less than nothing as nothing, and the rest would be
 lost. It is carried, and taken off what comes next.
 
-A meter counts for the month of an event's time. An hour of a month that may be final, and what the meter has refused,
-is put on the next invoice as an item instead.
+Use is told as the hour in which it was, although it is posted behind it (`billing.queries.told`). A meter counts for
+the month of an event's time. An hour of a month that may be final, and what the meter has refused, is put on the next
+invoice as an item instead.
 """
 
 from collections import defaultdict
@@ -38,9 +39,9 @@ from billing.models import (
 from billing.payments import meters
 from billing.payments.base import Call, Facts, Gateway, GatewayRefused, GatewayUnavailable
 from billing.queries.months import month_of, next_month, start_of
+from billing.queries.told import HOUR, hour_of, hour_told
 from marketplace.money import format_micros
 
-HOUR = timedelta(hours=1)
 # Stripe makes an invoice final an hour after its month. What is written later than this might come too late for it.
 GRACE = timedelta(minutes=30)
 CERTAIN = timedelta(hours=26)  # by then an event that was sent with a key is counted, or never was
@@ -68,7 +69,7 @@ def export(*, organization: Organization, now: datetime) -> list[Export]:
     subscription = MeteredSubscription.objects.select_for_update().get(organization=organization)
     if subscription.reference is None or subscription.started_at is None:
         return []
-    charges, last = _charges(subscription, before=hour_of(now))
+    charges, last = _charges(subscription, before=_over(now))
     written = [
         _write(subscription, hour, lease, micros, now)
         for (hour, lease), micros in sorted(charges.items(), key=lambda item: (item[0][0], item[0][1] or 0))
@@ -77,6 +78,14 @@ def export(*, organization: Organization, now: datetime) -> list[Export]:
     subscription.exported_number = last
     subscription.save(update_fields=["exported_number", "carry_micros"])
     return written
+
+
+def _over(now: datetime) -> datetime:
+    """
+    Hours before it are told. In the first minutes of a month that is all there is: use of the last hour is posted in
+    them, and must not wait for an hour in front of it in the chain, or its invoice is final.
+    """
+    return now if now < start_of(month_of(now)) + GRACE else hour_of(now)
 
 
 def _charges(
@@ -89,14 +98,15 @@ def _charges(
         posting__link__number__gt=subscription.exported_number,
     ).order_by("posting__link__number")
     charges, last = defaultdict[tuple[datetime, int | None], int](int), subscription.exported_number
-    for number, at, lease, kind, moved in found.values_list(
-        "posting__link__number", "posting__at", "posting__lease", "posting__kind", "amount_micros"
+    for number, at, key, lease, kind, moved in found.values_list(
+        "posting__link__number", "posting__at", "posting__key", "posting__lease", "posting__kind", "amount_micros"
     ):
-        if at >= before:
+        hour = hour_told(at=at, key=key)
+        if hour >= before:
             break
         last = number
         if kind not in UNTOLD:
-            charges[hour_of(at), lease] -= moved
+            charges[hour, lease] -= moved
     return charges, last
 
 
@@ -256,11 +266,6 @@ def _alarm(lost: Export, refusal: GatewayRefused, now: datetime) -> None:
             "path": f"/admin/billing/export/{lost.pk}/change/",
         },
     )
-
-
-def hour_of(moment: datetime) -> datetime:
-    """The first moment of its UTC hour."""
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def next_minute(moment: datetime) -> datetime:

@@ -30,6 +30,7 @@ from billing.payments import card_invoices, meters
 from billing.payments.base import Gateway
 from billing.payments.card_invoices import StatedLine
 from billing.queries.months import start_of
+from billing.queries.told import HOUR, hour_of, told_within
 from marketplace.money import MICROS_PER_CENT, format_micros
 
 DAY = timedelta(days=1)
@@ -125,7 +126,7 @@ def compare_month(*, invoice: CardInvoice, gateway: Gateway, now: datetime) -> T
     what it took and dropped again is told in another way (`billing.retelling`), and would be billed twice.
     """
     lines = card_invoices.lines(gateway, reference=invoice.reference)
-    organization, begins = invoice.organization, exporting.hour_of(invoice.period_start)
+    organization, begins = invoice.organization, hour_of(invoice.period_start)
     since, until = exporting.next_minute(invoice.period_start), exporting.next_minute(invoice.period_end)
     billed = sum(line.micros for line in lines if not line.export)
     counted = _counted(organization, since, until, gateway)
@@ -156,7 +157,7 @@ def _counted(organization: Organization, since: datetime, until: datetime, gatew
 def _bill_late(invoice: CardInvoice, late: int, now: datetime) -> None:
     """Each amount once: less what was put on another invoice before. One that was refused there, staff have by hand."""
     organization, end = invoice.organization, invoice.period_end
-    more = late - _sum(organization, "value_micros", way=ExportWay.MISSED, hour=end - exporting.HOUR)
+    more = late - _sum(organization, "value_micros", way=ExportWay.MISSED, hour=end - HOUR)
     if more > 0:
         exporting.missed(organization=organization, month_end=end, micros=more, now=now)
 
@@ -172,19 +173,17 @@ def _value(organization: Organization, line: StatedLine) -> int:
 
 def _posted(subscription: MeteredSubscription, since: datetime, until: datetime) -> int:
     """
-    What the wallet lost between two moments by all but payments of invoices, while it was billed by the month: after
-    what was told last, an organization that left pays in another way.
+    What the wallet lost in the hours between two moments by all but payments of invoices, while it was billed by the
+    month: after what was told last, an organization that left pays in another way.
     """
     left = Q(posting__link__number__lte=subscription.exported_number) if subscription.ends_at else Q()
     moved = Entry.objects.filter(
         left,
         account__organization=subscription.organization,
         account__kind=AccountKind.WALLET,
-        posting__at__gte=since,
-        posting__at__lt=until,
         posting__link__number__gt=subscription.begun_number,
     ).exclude(posting__kind__in=exporting.UNTOLD)
-    return -(moved.aggregate(micros=Sum("amount_micros"))["micros"] or 0)
+    return -(told_within(moved, since=since, until=until).aggregate(micros=Sum("amount_micros"))["micros"] or 0)
 
 
 def _sum(organization: Organization, field: str, **within: datetime | str) -> int:

@@ -3,7 +3,9 @@ The processor's monthly invoices: asked for, mirrored, and what was paid on them
 
 The processor tries a card that fails again by its own schedule; the customer is told at each try. After SUSPEND_AFTER
 the account is suspended: without its credit nothing new can be ordered, and what runs on it follows the ladder. It goes
-on by itself once the invoice is paid.
+on by itself once the invoice is paid or void. One that was given up, by the processor after its last try or by staff,
+is a bad debt in the books but owed all the same (https://docs.stripe.com/api/invoices/mark_uncollectible): it suspends
+until it is paid, or until staff who let it go make it void.
 """
 
 from collections.abc import Mapping
@@ -93,6 +95,8 @@ def merge(*, facts: Facts, now: datetime) -> None:
         _record(row, "invoice.card_failed", now, _failed_words(row))
     elif fresh:
         _record(row, "invoice.card_issued", now)
+    if row.status in FINAL:  # paid or void: one that is written off is still owed, and can still be paid
+        _lift(row.organization, now)
 
 
 def _copy(row: CardInvoice, seen: Stated, now: datetime) -> None:
@@ -144,7 +148,6 @@ def _paid(row: CardInvoice, now: datetime) -> None:
         _record(row, "invoice.card_paid", now, words)
     if micros and not by_card:
         _tell_staff(row, now)
-    _lift(row.organization, now)
 
 
 def _tell_staff(row: CardInvoice, now: datetime) -> None:
@@ -205,7 +208,8 @@ def _lift(organization: Organization, now: datetime) -> None:
             at=now,
             notice={
                 "title": f"{organization.name} has its credit again",
-                "text": "Your invoices are paid. Orders are taken again, and paused leases go on by themselves.",
+                "text": "None of your invoices is unpaid any more. Orders are taken again, and paused leases go on by "
+                "themselves.",
                 "path": "/wallet/",
             },
         )

@@ -8,8 +8,9 @@ themselves, and what a bank takes back of a payment. What is
 less than nothing is never sent: Stripe bills a month that sums to less than nothing as nothing, and the rest would be
 lost. It is carried, and taken off what comes next.
 
-A meter counts for the month of an event's time. An hour of a month that may be final, and what the meter has refused,
-is put on the next invoice as an item instead.
+Use is told as the hour in which it was, although it is posted behind it (`billing.queries.told`). A meter counts for
+the month of an event's time. An hour of a month that may be final, and what the meter has refused, is put on the next
+invoice as an item instead.
 """
 
 from collections import defaultdict
@@ -38,9 +39,9 @@ from billing.models import (
 from billing.payments import meters
 from billing.payments.base import Call, Facts, Gateway, GatewayRefused, GatewayUnavailable
 from billing.queries.months import month_of, next_month, start_of
+from billing.queries.told import HOUR, hour_of, hour_told
 from marketplace.money import format_micros
 
-HOUR = timedelta(hours=1)
 # Stripe makes an invoice final an hour after its month. What is written later than this might come too late for it.
 GRACE = timedelta(minutes=30)
 CERTAIN = timedelta(hours=26)  # by then an event that was sent with a key is counted, or never was
@@ -68,7 +69,7 @@ def export(*, organization: Organization, now: datetime) -> list[Export]:
     subscription = MeteredSubscription.objects.select_for_update().get(organization=organization)
     if subscription.reference is None or subscription.started_at is None:
         return []
-    charges, last = _charges(subscription, before=hour_of(now))
+    charges, last = _charges(subscription, before=_over(now))
     written = [
         _write(subscription, hour, lease, micros, now)
         for (hour, lease), micros in sorted(charges.items(), key=lambda item: (item[0][0], item[0][1] or 0))
@@ -77,6 +78,14 @@ def export(*, organization: Organization, now: datetime) -> list[Export]:
     subscription.exported_number = last
     subscription.save(update_fields=["exported_number", "carry_micros"])
     return written
+
+
+def _over(now: datetime) -> datetime:
+    """
+    Hours before it are told. In the first minutes of a month that is all there is: use of the last hour is posted in
+    them, and must not wait for an hour in front of it in the chain, or its invoice is final.
+    """
+    return now if now < start_of(month_of(now)) + GRACE else hour_of(now)
 
 
 def _charges(
@@ -89,14 +98,15 @@ def _charges(
         posting__link__number__gt=subscription.exported_number,
     ).order_by("posting__link__number")
     charges, last = defaultdict[tuple[datetime, int | None], int](int), subscription.exported_number
-    for number, at, lease, kind, moved in found.values_list(
-        "posting__link__number", "posting__at", "posting__lease", "posting__kind", "amount_micros"
+    for number, at, key, lease, kind, moved in found.values_list(
+        "posting__link__number", "posting__at", "posting__key", "posting__lease", "posting__kind", "amount_micros"
     ):
-        if at >= before:
+        hour = hour_told(at=at, key=key)
+        if hour >= before:
             break
         last = number
         if kind not in UNTOLD:
-            charges[hour_of(at), lease] -= moved
+            charges[hour, lease] -= moved
     return charges, last
 
 
@@ -106,7 +116,7 @@ def _write(
     owed = subscription.carry_micros + micros
     subscription.carry_micros, value = min(0, owed), max(0, owed)
     assert subscription.started_at is not None
-    at = max(hour, _next_minute(subscription.started_at))
+    at = max(hour, next_minute(subscription.started_at))
     way = ExportWay.NOTHING if value == 0 else ExportWay.EVENT if still_billed(at, now) else ExportWay.ITEM
     return _tell(
         Export(
@@ -220,10 +230,17 @@ def find(gateway: Gateway, call: GatewayCall) -> Facts | None:
 
 def told_micros(organization: Organization, *, since: datetime, until: datetime) -> int:
     """What the meter has of an organization by our rows, between two moments of events."""
-    rows = Export.objects.filter(
-        organization=organization, way=ExportWay.EVENT, state=ExportState.COUNTED, at__gte=since, at__lt=until
-    )
-    return rows.aggregate(micros=Sum("value_micros"))["micros"] or 0
+    counted = _events(organization, since, until).filter(state=ExportState.COUNTED)
+    return counted.aggregate(micros=Sum("value_micros"))["micros"] or 0
+
+
+def on_its_way(organization: Organization, *, since: datetime, until: datetime) -> bool:
+    """Whether some event between two moments is still being sent: the meter may have it by now, later or never."""
+    return _events(organization, since, until).filter(state=ExportState.PENDING).exists()
+
+
+def _events(organization: Organization, since: datetime, until: datetime) -> QuerySet[Export]:
+    return Export.objects.filter(organization=organization, way=ExportWay.EVENT, at__gte=since, at__lt=until)
 
 
 def _row(call: GatewayCall) -> QuerySet[Export]:
@@ -251,11 +268,7 @@ def _alarm(lost: Export, refusal: GatewayRefused, now: datetime) -> None:
     )
 
 
-def hour_of(moment: datetime) -> datetime:
-    """The first moment of its UTC hour."""
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-
-
-def _next_minute(moment: datetime) -> datetime:
+def next_minute(moment: datetime) -> datetime:
+    """The first whole minute that does not begin before a moment."""
     floor = moment.astimezone(UTC).replace(second=0, microsecond=0)
     return floor if floor == moment else floor + meters.MINUTE

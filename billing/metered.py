@@ -36,15 +36,20 @@ def begin(*, organization: Organization, now: datetime) -> MeteredSubscription:
     """
     From now on the processor is told what the organization is charged. Money that it has is taken off first. Under the
     wallet's lock; the subscription itself is made by `prepare`.
+
+    One whose subscription has not ended yet goes on where it was, and what moved its wallet meanwhile is told as if it
+    had never left: so what it still owes for that month is not taken for spent money, and the month has one sum.
     """
     subscription, _ = MeteredSubscription.objects.select_for_update().get_or_create(organization=organization)
-    last = Link.objects.filter(organization=organization).order_by("-number").values_list("number", flat=True).first()
-    subscription.begun_number = subscription.exported_number = last or 0
-    subscription.carry_micros = -max(0, wallet_balance(organization))
-    if subscription.ends_at and subscription.ends_at <= now:
-        subscription.reference = subscription.started_at = None
-    elif subscription.ends_at:
+    if subscription.ends_at and subscription.ends_at > now:
         _ask_end(subscription, ends=False, now=now)
+    else:
+        links = Link.objects.filter(organization=organization).order_by("-number")
+        last = links.values_list("number", flat=True).first()
+        subscription.begun_number = subscription.exported_number = last or 0
+        subscription.carry_micros = -max(0, wallet_balance(organization))
+        if subscription.ends_at:
+            subscription.reference = subscription.started_at = None
     subscription.ends_at = None
     subscription.save()
     return subscription

@@ -71,9 +71,9 @@ class ExportState(models.TextChoices):
 
 class Export(models.Model):
     """
-    What one lease (or none) was charged in one hour of postings, as the processor is told it, once. `micros` is the
-    postings' sum, `value_micros` what is told, `carry_micros` what was still to be taken off behind it. Later postings
-    of the same hour make another row with the next `revision`.
+    What one lease (or none) was charged for one hour, as the processor is told it, once: the hour of its use, else of
+    the postings (`billing.queries.told`). `micros` is the postings' sum, `value_micros` what is told, `carry_micros`
+    what was still to be taken off behind it. Later postings of the same hour make another row with the next `revision`.
     """
 
     identifier = models.CharField(max_length=80, unique=True, help_text="lease:hour:revision, at the processor too.")

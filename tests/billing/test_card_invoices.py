@@ -131,6 +131,24 @@ def test_a_card_that_fails_is_told_at_each_try_and_ends_the_credit_until_it_is_p
     assert Event.objects.filter(kind="invoice.credit_back").exists()
 
 
+def test_a_void_invoice_gives_the_credit_back_and_one_that_is_written_off_does_not(time: StripeStandin) -> None:
+    acme = monthly(funded(0), MARCH, card=FAILS).organization
+    used(acme, 20 * MICROS, MARCH, time)
+    to(time, APRIL + 2 * HOUR)
+    look(APRIL + 2 * HOUR)
+    late, invoice = APRIL + 8 * DAY, latest(acme).reference
+    card_invoices.suspend(organization=acme, now=late)
+    processor().v1.invoices.mark_uncollectible(invoice)
+    look(late)
+    assert latest(acme).status == "uncollectible" and suspending.suspension(acme)
+    processor().v1.invoices.void_invoice(invoice)
+    look(late + HOUR)
+    assert (latest(acme).status, suspending.suspension(acme)) == ("void", None)
+    assert card_invoices.suspend_due(now=late + HOUR) == []
+    (event,) = Event.objects.filter(kind="invoice.credit_back")
+    assert event.notice and "unpaid" in event.notice["text"]
+
+
 def test_an_invoice_marked_as_paid_by_transfer_is_counted_once(time: StripeStandin) -> None:
     acme = monthly(funded(0), MARCH, card=FAILS).organization
     used(acme, 20 * MICROS, MARCH, time)
@@ -211,7 +229,7 @@ def test_an_invoice_of_another_amount_differs(time: StripeStandin) -> None:
     invoice = latest(acme)
     invoice.subtotal_cents += 2  # one line: a cent is rounding, two are not
     row = compare_month(invoice=invoice, gateway=payments.gateway(), now=APRIL + 3 * HOUR)
-    assert row.differs_since and row.counted_micros - row.told_micros == 20_000
+    assert row and row.differs_since and row.counted_micros - row.told_micros == 20_000
 
 
 def test_our_own_months_and_strangers_invoices_are_not_read(time: StripeStandin) -> None:

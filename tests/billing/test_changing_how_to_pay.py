@@ -1,0 +1,60 @@
+"""From paying by the month to paying before, and back: the books agree on both sides of the change."""
+
+import pytest
+
+from accounts.models import Organization
+from billing import card_invoices, operations, payments
+from billing.models import AccountKind, CardInvoice, MeteredSubscription, PostingKind, TieOut
+from billing.tying_out import days_due, tie_out
+from tests.billing.conftest import balance, funded, give
+from tests.billing.monthly import APRIL, DAY, HOUR, MARCH, MICROS, charge, decided, metered_micros, monthly, sweep, to
+from tests.stripe_standin import StripeStandin
+
+pytestmark = pytest.mark.django_db
+CHANGED = MARCH + 3 * HOUR
+
+
+@pytest.fixture
+def acme(time: StripeStandin) -> Organization:
+    """It was charged $5.00 by the month and given $5.00, then it came to pay before, and topped up $50.00."""
+    organization = monthly(funded(0), MARCH).organization
+    charge(organization, 5 * MICROS, MARCH)
+    sweep(to(time, MARCH + HOUR))
+    give(organization, 5, MARCH + HOUR)
+    sweep(to(time, CHANGED))
+    decided(organization, CHANGED, mode="prepaid")
+    amounts = {AccountKind.CLEARING: -50 * MICROS, AccountKind.WALLET: 50 * MICROS}
+    operations.post(
+        organization=organization, kind=PostingKind.TOP_UP, key="tests:top-up", at=CHANGED + HOUR, amounts=amounts
+    )
+    charge(organization, 7 * MICROS, CHANGED + 2 * HOUR)
+    return organization
+
+
+def differing() -> list[str]:
+    """What does not tie out, by span and day."""
+    return [f"{row.span} {row.day}" for row in TieOut.objects.exclude(differs_since=None).order_by("pk")]
+
+
+def test_what_is_paid_before_is_not_compared_with_the_meter(acme: Organization, time: StripeStandin) -> None:
+    charge(acme, 8 * MICROS, MARCH + 2 * DAY)
+    sweep(to(time, MARCH + 2 * DAY))
+    assert tie_out(gateway=payments.gateway(), now=MARCH + 4 * DAY) == {}
+    assert differing() == []
+    assert card_invoices.look(gateway=payments.gateway(), now=to(time, APRIL + 2 * HOUR)) == {}
+    assert tie_out(gateway=payments.gateway(), now=APRIL + 2 * HOUR) == {}
+    assert differing() == [] and TieOut.objects.filter(span="month").count() == 1
+    assert CardInvoice.objects.latest("period_end").total_cents == 500  # of the time before, to the card
+    assert balance(acme) == (-5 + 5 + 50 - 7 - 8 + 5) * MICROS
+    assert days_due(MeteredSubscription.objects.get(), now=APRIL + 9 * DAY) == []  # it has ended with its month
+
+
+def test_coming_back_within_the_month_goes_on_where_it_was(acme: Organization, time: StripeStandin) -> None:
+    decided(acme, MARCH + 2 * DAY)
+    charge(acme, 60 * MICROS, MARCH + 2 * DAY)
+    sweep(to(time, MARCH + 3 * DAY))
+    assert metered_micros(acme, MARCH, APRIL) == (5 + 7 + 60 - 5 - 50) * MICROS  # less its own money, all of it
+    assert card_invoices.look(gateway=payments.gateway(), now=to(time, APRIL + 2 * HOUR)) == {}
+    assert tie_out(gateway=payments.gateway(), now=APRIL + 2 * HOUR) == {}
+    assert differing() == []
+    assert (CardInvoice.objects.latest("period_end").paid_cents, balance(acme)) == (1700, 0)

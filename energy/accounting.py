@@ -10,6 +10,7 @@ from django.db import transaction
 from energy.allocation import Energy, allocate
 from energy.models import BY_METERS, Battery, Feed, FeedKind, Generation, LeaseHour, PowerContract, Quality, SiteHour
 from energy.queries.feeds import mean, within
+from energy.working import for_each
 from leasing.models import LeaseEnergy
 from leasing.operations.energy import add_energy
 from leasing.queries.energy import Drawn, drawn_in
@@ -40,9 +41,14 @@ class Mix:
 
 def count_due(*, now: datetime) -> None:
     """Count every hour that is over for two hours and not counted yet. Safe to run twice, late, or never."""
-    for site in Site.objects.filter(pk__in=PowerContract.objects.values("site")).select_related("grid_zone"):
-        for hour in due(site, now=now):
-            count(site=site, hour=hour, now=now)
+    sites = Site.objects.filter(pk__in=PowerContract.objects.values("site")).select_related("grid_zone")
+    for_each(sites, lambda site: _count_site(site, now))
+
+
+def _count_site(site: Site, now: datetime) -> None:
+    """Hour by hour: one that fails holds up those after it, which begin with what it left in the battery."""
+    for hour in due(site, now=now):
+        count(site=site, hour=hour, now=now)
 
 
 def due(site: Site, *, now: datetime) -> list[datetime]:

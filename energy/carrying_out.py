@@ -5,12 +5,14 @@ Nothing is told twice: whoever carries a command out takes it first, by a guarde
 dies, leaves a command that is expired or failed, not open.
 """
 
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db import DatabaseError, transaction
+from django.db.models import QuerySet
 
 from accounts import failpoints
 from accounts.models import IllegalMove, Stale
@@ -19,12 +21,14 @@ from energy.batteries import BatteryState
 from energy.commanding import obey
 from energy.mining import sockets
 from energy.models import Battery, Command, Inverter, MinerClass, Outcome
-from energy.ordering import ACTOR, CannotCommand, tell, undo
-from energy.states import COMMAND_FAILED_TWIN, CommandState
+from energy.ordering import ACTOR, CannotCommand, allowed, tell, undo
+from energy.states import COMMAND_FAILED_TWIN, ENDED, CommandState
 from energy.steering import has_meter, metered, steer
 from energy.storing import near
+from energy.working import for_each
 from leasing.models import Interruption, InterruptionCause, Standby, StandbyTransition
 from leasing.operations import CannotInterrupt, CannotStandBy, power_again, power_back, schedule_interruption, stand_by
+from leasing.operations.maintaining import WindowTaken
 from leasing.operations.standing_by import OFF_LIMIT, ON_LIMIT
 from leasing.states import StandbyState
 from marketplace.models import Node
@@ -34,7 +38,6 @@ failpoints.register("command.taken", "command.told")
 S = CommandState
 CARRY_OUT = timedelta(minutes=5)
 OBEY_SECONDS = 60.0
-BY_THEMSELVES = (Command.Kind.SURPLUS, Command.Kind.IDLE)  # leasing's clock ends them; batteries have their own
 TO_BE_OFF = frozenset({StandbyState.PLANNED, StandbyState.SWITCHING_OFF})  # not yet
 TO_BE_BACK = TO_BE_OFF | {StandbyState.OFF, StandbyState.SWITCHING_ON}  # not yet
 
@@ -46,11 +49,13 @@ def due(*, now: datetime) -> list[Command]:
 
 
 def carry_out(*, command: Command, now: datetime) -> None:
-    """Take a command that is due and do what it says; nothing if somebody else has it. Miners and batteries are told by
-    a worker inside their site. No transaction is open meanwhile."""
+    """Take a command that is due and do what it says; nothing if somebody else has it, or its time as the holder is
+    over by then. Miners and batteries are told by a worker inside their site. No transaction is open meanwhile."""
     if not take(command=command, now=now):
         return
     failpoints.reached("command.taken")
+    if not _ours(command):
+        return
     if command.kind == Command.Kind.MINERS:
         _tell_miners(command, now)
     elif command.kind == Command.Kind.SURPLUS:
@@ -84,19 +89,23 @@ def take(*, command: Command, now: datetime) -> bool:
 def settle(*, now: datetime) -> None:
     """What deadlines bring, what meters show, and what is over. Safe to run twice, late, or never."""
     sent = Command.objects.filter(state=S.SENT).select_related("site", "undoes")
-    for row in sent.filter(kind=Command.Kind.BATTERY):
-        _look_at_battery(row, now)
-    for row in sent.filter(kind=Command.Kind.IDLE):
-        _look_at_nodes(row, now)
-    for row in Command.objects.filter(state__in=COMMAND_FAILED_TWIN, deadline__lte=now):
-        _too_late(row, now)
-    over = Command.objects.filter(state__in=[S.DONE, S.FAILED], ends_at__lte=now, undone_by=None)
-    by_themselves = Q(kind__in=BY_THEMSELVES) | Q(kind=Command.Kind.BATTERY, before={})
-    for row in over.exclude(by_themselves).select_related("site"):
-        try:
-            undo(command=row, actor=ACTOR, now=now)
-        except CannotCommand:
-            continue
+    for_each(sent.filter(kind=Command.Kind.BATTERY), lambda row: _look_at_battery(row, now))
+    for_each(sent.filter(kind=Command.Kind.IDLE), lambda row: _look_at_nodes(row, now))
+    late = Command.objects.filter(state__in=COMMAND_FAILED_TWIN, deadline__lte=now).select_related("site")
+    for_each(late, lambda row: _too_late(row, now))
+    for_each(over(now=now), lambda row: _undo(row, now))
+
+
+def over(*, now: datetime) -> QuerySet[Command]:
+    """What was told until now and has something to go back to: leasing's clock ends pauses and idle nodes, and a
+    battery with a driver ends by itself."""
+    ended = Command.objects.filter(state__in=ENDED, undoes=None, ends_at__lte=now).exclude(before={})
+    return ended.filter(undone_by=None).select_related("site")
+
+
+def _undo(row: Command, now: datetime) -> None:
+    with suppress(CannotCommand):
+        undo(command=row, actor=ACTOR, now=now)
 
 
 def _until(command: Command, now: datetime) -> datetime:
@@ -110,37 +119,48 @@ def _until(command: Command, now: datetime) -> datetime:
 
 def _tell_miners(command: Command, now: datetime) -> None:
     classes = {row.slug: row.pk for row in MinerClass.objects.filter(slug__in=command.target)}
-    target = {classes[slug]: watts for slug, watts in command.target.items() if slug in classes}
+    began, may = time.monotonic(), allowed(command, now=now)
+
+    def still() -> bool:
+        if not _ours(command):
+            return False
+        at = now + timedelta(seconds=time.monotonic() - began)
+        return command.urgent or allowed(command, now=at) == may  # what is urgent wakes nobody
+
+    target = {classes[slug]: watts for slug, watts in may.items() if slug in classes}
     report = obey(
         site=command.site, target=target, actor=ACTOR, reason=command.public_id, now=now, within=OBEY_SECONDS,
-        urgent=command.urgent, meter=sockets,
+        urgent=command.urgent, meter=sockets, still=still,
     )  # fmt: skip
     wanted = sum(target.values())
     told = {"target_watts": wanted, "load_watts": report.load_watts, "outcomes": report.counts}
     less = sum(command.before.values()) > wanted
-    _finish(command, done=not less or report.load_watts <= wanted, outcome=told, now=now)
+    _finish(command, done=still() and (not less or report.load_watts <= wanted), outcome=told, now=now)
 
 
 def _tell_lease(command: Command, now: datetime) -> None:
-    assert command.lease is not None
-    row = _interruption(command)
+    """Announced, or called off, only together with the command's end: one that was given up announces nothing."""
     try:
-        if command.undoes_id:
-            if row is not None:
-                power_back(interruption=row, actor=ACTOR, now=now)
-        elif row is None:
-            row = schedule_interruption(
-                lease=command.lease,
-                begins_at=datetime.fromisoformat(command.target["begins_at"]),
-                ends_at=datetime.fromisoformat(command.target["ends_at"]),
-                cause=InterruptionCause.GRID if command.event else InterruptionCause.SHORT,
-                requested_by=_name(command),
-                now=now,
-            )
-    except (CannotInterrupt, IllegalMove, Stale, IntegrityError) as error:
+        with transaction.atomic():
+            row = _announced(command, now)
+            _end(command, S.DONE, {"interruption": row.public_id if row else ""}, now)
+    except (CannotInterrupt, IllegalMove, Stale, DatabaseError) as error:
         _finish(command, done=False, outcome={"refused": str(error)[:300]}, now=now)
-    else:
-        _finish(command, done=True, outcome={"interruption": row.public_id if row else ""}, now=now)
+
+
+def _announced(command: Command, now: datetime) -> Interruption | None:
+    row = _interruption(command)
+    if command.undoes_id:
+        return power_back(interruption=row, actor=ACTOR, now=now) if row else None
+    assert command.lease is not None
+    return row or schedule_interruption(
+        lease=command.lease,
+        begins_at=datetime.fromisoformat(command.target["begins_at"]),
+        ends_at=datetime.fromisoformat(command.target["ends_at"]),
+        cause=InterruptionCause.GRID if command.event else InterruptionCause.SHORT,
+        requested_by=_name(command),
+        now=now,
+    )
 
 
 def _interruption(command: Command) -> Interruption | None:
@@ -156,18 +176,22 @@ def _tell_nodes(command: Command, now: datetime) -> None:
     """Keep its nodes free, for their site's worker to switch off; or let them have power again."""
     refused = []
     if command.undoes_id:
-        for row in _standbys(command):
-            power_again(standby=row, actor=ACTOR, now=now)
+        for_each(_standbys(command), lambda row: power_again(standby=row, actor=ACTOR, now=now))
     else:
         begins_at, ends_at = (datetime.fromisoformat(command.target[name]) for name in ("begins_at", "ends_at"))
         for node in Node.objects.filter(public_id__in=command.target["nodes"]).order_by("pk"):
             try:
-                stand_by(node=node, begins_at=begins_at, ends_at=ends_at, requested_by=_name(command), now=now)
-            except (CannotStandBy, BadPeriod) as error:
+                with transaction.atomic():
+                    stand_by(node=node, begins_at=begins_at, ends_at=ends_at, requested_by=_name(command), now=now)
+                    if not _ours(command):
+                        raise Stale(command)
+            except CannotStandBy as error:
                 refused.append(str(error))
+            except (BadPeriod, WindowTaken, IllegalMove, Stale, DatabaseError) as error:
+                refused.append(f"{node.name}: {error}")
     failpoints.reached("command.told")
-    command.outcome = {"refused": "; ".join(refused)[:300]}  # from here on all of them were told
-    command.save(update_fields=["outcome"])
+    outcome = {"refused": "; ".join(refused)[:300]}  # from here on all of them were told
+    Command.objects.filter(pk=command.pk, state=S.SENT, version=command.version).update(outcome=outcome)
 
 
 def _look_at_nodes(command: Command, now: datetime) -> None:
@@ -242,25 +266,27 @@ def _look_at_battery(command: Command, now: datetime) -> None:
 
 def _finish(command: Command, *, done: bool, outcome: Mapping[str, Any], now: datetime) -> None:
     """Write down what was read back, unless the command was given up meanwhile."""
+    with suppress(IllegalMove, Stale):
+        _end(command, S.DONE if done else S.FAILED, outcome, now)
+
+
+@transaction.atomic
+def _end(command: Command, state: S, outcome: Mapping[str, Any], now: datetime) -> None:
+    """Raises IllegalMove or Stale if the command was given up meanwhile."""
     failpoints.reached("command.told")
-    state = S.DONE if done else S.FAILED
-    try:
-        with transaction.atomic():
-            command.move_to(
-                state, at=now, reason="read back" if done else "not seen", actor=ACTOR, outcome=dict(outcome)
-            )
-            tell(command, state, ACTOR, now)
-    except (IllegalMove, Stale):
-        return
+    reason = "read back" if state == S.DONE else "not seen"
+    command.move_to(state, at=now, reason=reason, actor=ACTOR, outcome=dict(outcome))
+    tell(command, state, ACTOR, now)
+
+
+def _ours(command: Command) -> bool:
+    """Whether it is still as we took it: nobody has given it up."""
+    return Command.objects.filter(pk=command.pk, state=S.SENT, version=command.version).exists()
 
 
 @transaction.atomic
 def _too_late(row: Command, now: datetime) -> None:
     twin = COMMAND_FAILED_TWIN[row.state]
-    if row.state == S.SENT and row.kind == Command.Kind.SURPLUS and not row.undoes_id and _interruption(row):
-        twin = S.DONE  # its worker died between announcing it and saying so
-    try:
-        row.move_to(twin, at=now, reason="too late", actor=ACTOR)
-    except Stale:
-        return
-    tell(row, twin, ACTOR, now)
+    row.move_to(twin, at=now, reason="too late", actor=ACTOR)
+    untaken = bool(row.event) and twin == S.EXPIRED
+    tell(row, twin, ACTOR, now, alarm=untaken)

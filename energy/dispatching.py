@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -89,7 +89,15 @@ def decide(here: Standing, *, before: PowerPlan | None = None) -> Made:
         return Made(Decision(planning.by_rule(fleet, ahead, state, seen=blind), reason=why), 0, None)
     watts, at = _budget(here, rolling, state, before)
     rolling.budget_mw = np.array([watts / MEGA])
-    return Made(rolling.decide(ahead, state, seen=seen), watts, at)
+    found = rolling.decide(ahead, state, seen=seen)
+    return Made(found if found.plan else _within_limits(found, fleet, ahead, state), watts, at)
+
+
+def _within_limits(found: Decision, fleet: planning.Fleet, ahead: Outlook, state: State) -> Decision:
+    """The rule knows prices alone: what the supply does not reach is cut in the usual order."""
+    _, done = planning.execute(fleet, ahead, 0, found.targets, state)
+    targets = Targets(done.mining_mw, found.targets.surplus_mw, done.charge_mw, done.discharge_mw)
+    return replace(found, targets=targets)
 
 
 def model(here: Standing) -> planning.Site:
@@ -124,8 +132,7 @@ def outlook(here: Standing, *, steps: int) -> Outlook:
     price = prices(here, steps=steps)[None]
     surplus = sum(lease.watts for lease in here.surplus) / MEGA
     promised = np.arange(steps) * STEP_HOURS < model(here).notice_hours
-    told = here.told(FeedKind.GRID_AVAILABLE)
-    share = 1.0 if told is None else min(1.0, told / max(contract.interconnect_watts, 1))
+    share = here.import_watts / max(contract.interconnect_watts, 1)
     return Outlook(
         hours=np.full(steps, STEP_HOURS), price=price, resale=_resale(here, price), grid=share * row,
         renewable_mw=_renewable(here, steps)[None],

@@ -1,5 +1,6 @@
 """Feeds that are asked for over HTTP: which are due, and one at a time asked, with no transaction open meanwhile."""
 
+import logging
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -9,6 +10,7 @@ from energy import operations
 from energy.models import Feed
 from energy.sources import BadSource, get, parse
 
+log = logging.getLogger(__name__)
 SOURCE = "http"
 LONGEST_PAUSE = timedelta(hours=1)  # between tries of a feed that fails
 
@@ -46,8 +48,11 @@ def fetch(*, feed: Feed, now: datetime) -> None:
         told = parse(body, form=feed.form, mapping=feed.mapping, step=feed.step)
         if not told:
             raise BadSource("The answer has no rows.")
+        operations.tell(feed=feed, told=told, source=SOURCE, now=now)
     except BadSource as error:
         operations.failed(feed=feed, error=str(error), now=now)
-        return
-    operations.tell(feed=feed, told=told, source=SOURCE, now=now)
-    operations.answered(feed=feed, now=now)
+    except Exception as error:
+        log.exception("%s", feed)
+        operations.failed(feed=feed, error=f"The answer cannot be used ({type(error).__name__}).", now=now)
+    else:
+        operations.answered(feed=feed, now=now)

@@ -7,6 +7,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from energy.models import Battery, Generation, PowerContract
 from energy.queries.firm import Power, power, supply
+from energy.working import for_each
 from marketplace.models import PowerWindow, Site
 from marketplace.operations import set_power
 
@@ -17,8 +18,8 @@ HOURS_OF_A_DAY = 24
 
 def write_windows(*, now: datetime) -> None:
     """The power of every site that has, or had, a contract. Safe to run twice, late, or never."""
-    for site in Site.objects.filter(pk__in=PowerContract.objects.values("site")):
-        set_power(site=site, windows=windows(site, now=now), now=now)
+    sites = Site.objects.filter(pk__in=PowerContract.objects.values("site"))
+    for_each(sites, lambda site: set_power(site=site, windows=windows(site, now=now), now=now))
 
 
 def windows(site: Site, *, now: datetime) -> list[PowerWindow]:

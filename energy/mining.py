@@ -7,11 +7,11 @@ from django.db import connection
 
 from accounts import clock
 from energy import operations
-from energy.models import BY_METERS, Feed, FeedKind, Miner, PowerContract, Source
+from energy.models import BY_METERS, BY_SILENCE, FRESH, Feed, FeedKind, Miner, PowerContract, Source
+from energy.working import for_each
 from marketplace.models import Site
 
 HOLDS = timedelta(minutes=15)  # how long a reading holds if no other follows; then nobody knows
-FRESH = timedelta(minutes=15)  # a miner that was not read for longer counts in full: silence is full power
 SECOND = timedelta(seconds=1)
 BY_MINERS = "miners"
 USUAL_PUE, THOUSAND = 1040, 1000
@@ -41,8 +41,7 @@ def sockets(miners: Collection[int]) -> Mapping[int, int]:
 
 def tell_all(*, now: datetime) -> None:
     """What the miners of every site draw now. Safe to run twice, late, or never: then those hours are missing."""
-    for site in Site.objects.filter(miners__isnull=False).distinct():
-        tell(site=site, now=now)
+    for_each(Site.objects.filter(miners__isnull=False).distinct(), lambda site: tell(site=site, now=now))
 
 
 def tell(*, site: Site, now: datetime) -> None:
@@ -68,13 +67,14 @@ def _feed(site: Site) -> Feed:
 
 
 def _drawn(site: Site, now: datetime) -> tuple[int, str]:
-    """Watts at the site's meter, and whether meters said so of every miner."""
+    """Watts at the site's meter, and whose word that is: meters' if all have one; nobody's if one was not read."""
     rows = Miner.objects.filter(site=site).values_list("load_watts", "load_source", "read_at", "miner_class__watts")
-    watts, metered = 0, True
+    watts, metered, read = 0, True, True
     for load, source, read_at, nameplate in rows.iterator():
         fresh = read_at is not None and now - read_at <= FRESH
         watts += load if fresh else max(load, nameplate)
-        metered &= fresh and source == Source.METER
+        metered &= source == Source.METER
+        read &= fresh
     contract = PowerContract.objects.filter(site=site).in_force(now).first()
     pue = contract.mining_pue_permille if contract else USUAL_PUE
-    return watts * pue // THOUSAND, BY_METERS if metered else BY_MINERS
+    return watts * pue // THOUSAND, BY_SILENCE if not read else BY_METERS if metered else BY_MINERS

@@ -5,12 +5,15 @@ Everything waits with a deadline: what nobody decides in time has expired. See `
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
+from accounts.models import Stale
 from accounts.operations import record
 from energy.models import Command, SitePolicy
 from energy.queries.commands import holding
@@ -54,10 +57,16 @@ def propose(
     Put commands of one kind before a person; what was proposed of it before, and not decided, is replaced. Where the
     site's policy allows it, one is approved at once and waits for the policy's notice.
     """
-    Site.objects.select_for_update(no_key=True).get(pk=site.pk)
-    for older in Command.objects.filter(site=site, kind=kind, state=S.PROPOSED):
-        older.move_to(S.EXPIRED, at=now, reason="newer", actor=ACTOR)
+    _replace(Command.objects.filter(site=site, kind=kind), site, now)
     return [_propose(site, wish, inputs, now) for wish in wishes]
+
+
+def _replace(rows: QuerySet[Command], site: Site, now: datetime) -> None:
+    """What of these waits for a person is replaced by what comes now."""
+    Site.objects.select_for_update(no_key=True).get(pk=site.pk)
+    for older in rows.filter(state=S.PROPOSED):
+        with suppress(Stale):  # just decided
+            older.move_to(S.EXPIRED, at=now, reason="newer", actor=ACTOR)
 
 
 def _propose(site: Site, wish: Wish, inputs: Mapping[str, Any], now: datetime) -> Command:
@@ -76,7 +85,9 @@ def order(
     *, site: Site, wish: Wish, inputs: Mapping[str, Any], event: str = "", undoes: Command | None = None, actor: str,
     now: datetime,
 ) -> Command | None:  # fmt: skip
-    """A command that a person has decided on; None if it was made before, for the same event or to undo the same."""
+    """A command that a person has decided on, in place of what waits of its kind; None if it was made before, for the
+    same event or to undo the same."""
+    _replace(Command.objects.filter(site=site, kind=wish.kind, lease=wish.lease), site, now)
     try:
         with transaction.atomic():
             made = _create(
@@ -191,16 +202,36 @@ def undo(*, command: Command, actor: str, now: datetime) -> Command:
     return made
 
 
+@transaction.atomic
+def allowed(command: Command, *, now: datetime) -> Mapping[str, Any]:
+    """What miners may be told for a command at this moment: an event may have begun since it was made."""
+    if command.undoes is not None:
+        return _back(command.undoes, now)
+    return _within(command.target, _events(command, now))
+
+
 def _back(command: Command, now: datetime) -> Mapping[str, Any]:
     """Where an undone command leads. Another event that holds passes on to its own end what it does not allow now."""
-    target = dict(command.before)
-    if command.kind == Command.Kind.MINERS:
-        others = holding(command.site, Command.Kind.MINERS, now=now).exclude(pk=command.pk)
-        for other in others.select_for_update(of=("self",), no_key=True):
-            other.before = {slug: max(watts, command.before.get(slug, watts)) for slug, watts in other.before.items()}
+    if command.kind != Command.Kind.MINERS:
+        return dict(command.before)
+    others = _events(command, now)
+    for other in others:
+        back = {slug: max(watts, command.before.get(slug, watts)) for slug, watts in other.before.items()}
+        if back != other.before:
+            other.before = back
             other.save(update_fields=["before"])
-            target = {slug: min(watts, other.target.get(slug, watts)) for slug, watts in target.items()}
-    return target
+    return _within(command.before, others)
+
+
+def _events(command: Command, now: datetime) -> list[Command]:
+    """Others that hold, for the same miners."""
+    others = holding(command.site, Command.Kind.MINERS, now=now).exclude(pk=command.pk)
+    return list(others.select_for_update(of=("self",), no_key=True).order_by("pk"))
+
+
+def _within(target: Mapping[str, Any], events: Sequence[Command]) -> Mapping[str, Any]:
+    """As much of it as all of them allow."""
+    return {slug: min([watts, *(row.target.get(slug, watts) for row in events)]) for slug, watts in target.items()}
 
 
 def _create(
@@ -238,9 +269,9 @@ def _lock(command: Command) -> Command:
     return Command.objects.select_for_update(of=("self",)).select_related("site", "lease").get(pk=command.pk)
 
 
-def tell(row: Command, what: str, actor: str, now: datetime) -> None:
-    """What happened to a command, to the log; a failure also to staff."""
-    failed = what == S.FAILED
+def tell(row: Command, what: str, actor: str, now: datetime, *, alarm: bool = False) -> None:
+    """What happened to a command, to the log; a failure, and what else is an `alarm`, also to staff."""
+    failed = alarm or what == S.FAILED
     record(
         organization=None, kind=f"power_command.{what}", subject=row.public_id, actor=actor, at=now,
         data={"site": row.site.slug, "kind": row.kind, "why": row.why, "target": row.target, "outcome": row.outcome},

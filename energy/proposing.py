@@ -22,11 +22,13 @@ A_MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 def propose_all(here: Standing, plan: PowerPlan, *, now: datetime) -> list[Command]:
-    """Everything that follows from a plan; nothing from a rule, which knows too little."""
-    if plan.basis != PowerPlan.Basis.PLAN:
+    """Everything that follows from a plan. From a rule, which looks no step ahead, follows what miners do, and nothing
+    where a figure is missing or too old."""
+    by_rule = plan.basis == PowerPlan.Basis.RULE
+    if by_rule and (here.missing or here.stale):
         return []
-    found = (propose(here, plan, now=now) for propose in (propose_miners, propose_battery, propose_pauses))
-    return [command for commands in found for command in commands]
+    kinds = (propose_miners,) if by_rule else (propose_miners, propose_battery, propose_pauses)
+    return [command for propose in kinds for command in propose(here, plan, now=now)]
 
 
 def propose_miners(here: Standing, plan: PowerPlan, *, now: datetime) -> list[Command]:
@@ -94,6 +96,8 @@ def touched(here: Standing, target: dict[str, int]) -> list[str]:
 
 
 def _worth(plan: PowerPlan) -> str:
+    if plan.basis == PowerPlan.Basis.RULE:
+        return f"the rule decides, by what a MWh costs now ({plan.why})."
     return f"a MWh is worth ${(plan.internal_micros_per_mwh or 0) / MEGA:,.2f} at the site now."
 
 

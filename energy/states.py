@@ -28,3 +28,4 @@ COMMAND_TRANSITIONS: Mapping[str, frozenset[str]] = {
 # Where a state leads by itself once its deadline has passed.
 COMMAND_FAILED_TWIN: Mapping[str, str] = {S.PROPOSED: S.EXPIRED, S.APPROVED: S.EXPIRED, S.SENT: S.FAILED}
 COMMAND_OPEN = frozenset(COMMAND_FAILED_TWIN)
+ENDED = (S.DONE, S.FAILED)  # told: what was is undone once it is over

@@ -89,10 +89,9 @@ def _giving(here: Standing) -> list[tuple[int, str]]:
 
 
 def _taking(here: Standing) -> list[tuple[int, str]]:
-    battery, inverter, told = here.supply.battery, here.inverter, here.told(FeedKind.GRID_AVAILABLE)
+    battery, inverter, there = here.supply.battery, here.inverter, here.import_watts
     if battery is None:
         return [(0, "The site has no battery on file.")]
-    there = here.contract.interconnect_watts if told is None else min(here.contract.interconnect_watts, told)
     limits = [
         (battery.watts, f"The battery takes {battery.watts:,} W at most."),
         (there - _without(here), f"The grid connection brings {there:,} W, and the site draws the rest."),

@@ -7,6 +7,7 @@ from celery import shared_task
 from accounts import clock
 from energy import accounting, carrying_out, commanding, dispatching, feeding, firming, mining, steering
 from energy.models import Command
+from energy.working import for_each
 from marketplace.models import Site
 
 log = logging.getLogger(__name__)
@@ -43,14 +44,16 @@ def plan_sites(**_: object) -> None:
 @shared_task
 def command_sites(**_: object) -> None:
     """Have carried out what is due: miners and batteries by workers inside their site, the rest here."""
-    now = clock.now()
-    for command in carrying_out.due(now=now):
-        if carrying_out.at_site(command):
-            sent = {"command": command.public_id}
-            carry_out_at_site.apply_async(kwargs=sent, queue=command.site.queue, expires=TAKE_SECONDS)
-        else:
-            carrying_out.carry_out(command=command, now=now)
-    carrying_out.settle(now=now)
+    for_each(carrying_out.due(now=clock.now()), _have_carried_out)
+    carrying_out.settle(now=clock.now())
+
+
+def _have_carried_out(command: Command) -> None:
+    if carrying_out.at_site(command):
+        sent = {"command": command.public_id}
+        carry_out_at_site.apply_async(kwargs=sent, queue=command.site.queue, expires=TAKE_SECONDS)
+    else:
+        carrying_out.carry_out(command=command, now=clock.now())
 
 
 @shared_task

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """One miner as it is counted. `load_watts` is what it draws as far as anybody knows; one that did not do as wanted,
-    or that may not be told anything, is `stubborn`: it stays load, and is asked last."""
+    or that may not be told anything, is `stubborn`: it stays load, and is asked last. One that nobody has looked at
+    lately is `unseen`."""
 
     id: int
     class_id: int
@@ -26,6 +27,7 @@ class Unit:
     load_watts: int
     stubborn: bool = False
     controlled: bool = True
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,8 @@ def choose(
     """
     The changes after which each named class draws at most its watts, and as much of them as whole miners can.
 
-    Who was woken sleeps no sooner than `minimum_on` later, unless it is `urgent`. The least efficient sleep first, the
-    most efficient wake first; within a class the longest unchanged.
+    Who was woken sleeps no sooner than `minimum_on` later, unless it is `urgent`; then nobody wakes. The least
+    efficient sleep first, the most efficient wake first; within a class the longest unchanged.
     """
     orders: list[Order] = []
     for key, members in _by_class(units).items():
@@ -89,10 +91,10 @@ def choose(
 
 
 def again(units: Iterable[Unit], *, besides: Iterable[Order]) -> list[Order]:
-    """Orders for those that were told to sleep and did not, unless something else is asked of them now."""
+    """Orders for those that were told to sleep and did not, for all we know, unless something else is asked of them."""
     asked = {order.unit.id for order in besides}
-    late = [unit for unit in units if unit.stubborn and unit.controlled and unit.asleep and unit.id not in asked]
-    return sorted((Order(unit, asleep=True) for unit in late), key=_rank)
+    late = [unit for unit in units if unit.asleep and (unit.stubborn or unit.unseen) and unit.controlled]
+    return sorted((Order(unit, asleep=True) for unit in late if unit.id not in asked), key=_rank)
 
 
 def staggered(orders: Iterable[Order], *, watts_per_second: int | None) -> Iterator[tuple[float, Order]]:
@@ -112,7 +114,7 @@ def _of_class(members: list[Unit], *, watts: int, now: datetime, urgent: bool) -
         if drawn > watts and not unit.asleep and (urgent or unit.since + unit.minimum_on <= now):
             orders.append(Order(unit, asleep=True))
             drawn -= max(0, unit.load_watts - unit.standby_watts)
-    if orders:
+    if orders or urgent:
         return orders
     # Who does not obey is not woken either, though it would cost nothing: it would have to be told to sleep again next.
     for unit in (unit for unit in waiting if unit.asleep and not unit.stubborn):

@@ -11,14 +11,18 @@ from accounts import clock, failpoints
 from accounts.operations import record
 from energy.commanding.choosing import Order, Unit, again, choose, load, made_up, share, staggered
 from energy.commanding.judging import Asked, Heard, MinerRead, Report, judge
-from energy.commanding.keeping import keep, miners_of, unit_of, want
-from energy.commanding.sending import LIMITS, Limits, Sending, send
+from energy.commanding.keeping import keep, leave, miners_of, overtaken, unit_of, want
+from energy.commanding.sending import LIMITS, OVERTAKEN, Limits, Sending, send
 from energy.miners import Driver, MinerRefused, driver_of
-from energy.models import Miner, Outcome
+from energy.models import Command, Miner, Outcome
+from energy.queries.commands import holding
 from marketplace.models import Site
 
 Meter = Callable[[Collection[int]], Mapping[int, int]]
 """Watts by miner, of those of the given ones that have a meter (a socket of a power strip) that was read just now."""
+
+Still = Callable[[], bool]
+"""Whether a command is still to be carried out as it is."""
 
 failpoints.register("miners.wanted", "miners.told")
 ROUNDS = 3  # what did not sleep in one is made up for by others in the next
@@ -35,6 +39,7 @@ def obey(
     urgent: bool = False,
     watts_per_second: int | None = None,
     meter: Meter | None = None,
+    still: Still = lambda: True,
     limits: Limits = LIMITS,
 ) -> Report:
     """
@@ -43,18 +48,21 @@ def obey(
     another's do not obey.
 
     Takes at most `within` seconds, from inside the site. What does not obey stays counted as load, and others sleep in
-    its place. With `watts_per_second` power changes no faster, up or down. Safe to run twice; may overtake another.
+    its place. With `watts_per_second` power changes no faster, up or down. Safe to run twice; may overtake another:
+    whoever is overtaken, or whose command is not `still` to be carried out, tells nobody anything more.
     """
     began, reads, at = time.monotonic(), dict[int, MinerRead](), now
     miners = {miner.pk: miner for miner in _meant(site, target)}
-    units = {pk: unit_of(miner) for pk, miner in miners.items()}
+    units = {pk: unit_of(miner, now=now) for pk, miner in miners.items()}
+    epochs = {pk: miner.epoch for pk, miner in miners.items()}
     for number in range(ROUNDS):
         by_class = _by_class(units.values(), target, together=urgent)
         orders = choose(units.values(), watts_by_class=by_class, now=at, urgent=urgent)
         orders += again(units.values(), besides=orders) if number == 0 else []
-        if not orders or (left := within - (time.monotonic() - began)) <= 0:
+        left = within - (time.monotonic() - began)
+        if not orders or left <= 0 or not still():
             break
-        told = _tell(miners, orders, at, left, watts_per_second, meter, limits)
+        told = _tell(miners, orders, epochs, at, left, watts_per_second, meter, still, limits)
         reads |= {read.miner_id: read for read in told}
         units |= {read.miner_id: _after(units[read.miner_id], read, at) for read in told}
         at = now + timedelta(seconds=time.monotonic() - began)
@@ -67,8 +75,9 @@ def obey(
 def look(
     *, site: Site, now: datetime, within: float = 60.0, meter: Meter | None = None, limits: Limits = LIMITS
 ) -> list[MinerRead]:
-    """Read every miner of a site once, from inside it, and write down what each has to be counted with."""
-    miners = {miner.pk: miner for miner in miners_of(site)}
+    """Read every miner of a site once, from inside it, and write down what each has to be counted with. While a grid
+    event holds, those that are awake and shall sleep are told so again, once."""
+    began, miners = time.monotonic(), {miner.pk: miner for miner in miners_of(site)}
     sendings = [_sending(miner, asleep=miner.asleep, tell=False, now=now, limits=limits) for miner in miners.values()]
     heard = send(sendings, within=within, limits=limits)
     # Who refused and is still awake has not become a liar by being looked at.
@@ -77,9 +86,16 @@ def look(
         replace(words, refusal=words.refusal or refusals.get(sending.asked.miner_id, ""))
         for sending, words in zip(sendings, heard, strict=True)
     ]
-    reads = _judged(sendings, heard, meter)
-    keep(reads, epochs={pk: miner.epoch for pk, miner in miners.items()})
-    return reads
+    epochs = {pk: miner.epoch for pk, miner in miners.items()}
+    reads = {read.miner_id: read for read in _judged(sendings, heard, meter)}
+    keep(reads.values(), epochs=epochs)
+    strayed = [miners[pk] for pk, read in reads.items() if read.asleep and read.outcome == Outcome.LIED]
+    left = within - (time.monotonic() - began)
+    if left > 0 and holding(site, Command.Kind.MINERS, now=now).exists():
+        orders = [Order(unit_of(miner, now=now), asleep=True) for miner in strayed if miner.controlled]
+        again = _tell(miners, orders, epochs, now, left, None, meter, lambda: True, limits) if orders else []
+        reads |= {read.miner_id: read for read in again}
+    return list(reads.values())
 
 
 def _by_class(units: Collection[Unit], target: Mapping[int, int] | int, *, together: bool) -> Mapping[int, int]:
@@ -96,22 +112,31 @@ def _meant(site: Site, target: Mapping[int, int] | int) -> QuerySet[Miner]:
 def _tell(
     miners: Mapping[int, Miner],
     orders: Sequence[Order],
+    epochs: dict[int, int],
     now: datetime,
     within: float,
     watts_per_second: int | None,
     meter: Meter | None,
+    still: Still,
     limits: Limits,
 ) -> list[MinerRead]:
-    epochs = want(orders, now=now)
+    """Tell those of which nobody wanted anything since their `epochs`, which go on, and read them back."""
+    wanted = want(orders, epochs=epochs, now=now)
+    epochs |= wanted
     sendings = [
         _sending(miners[order.unit.id], asleep=order.asleep, starts=starts, now=now, limits=limits)
         for starts, order in staggered(orders, watts_per_second=watts_per_second)
+        if order.unit.id in wanted
     ]
     failpoints.reached("miners.wanted")
-    heard = send(sendings, within=within, limits=limits)
+    heard = send(
+        sendings, within=within, limits=limits, overtaken=lambda: overtaken(wanted) if still() else wanted.keys()
+    )
     failpoints.reached("miners.told")
     reads = _judged(sendings, heard, meter)
-    keep(reads, epochs=epochs)
+    untold = {read.miner_id for read in reads if read.detail == OVERTAKEN}
+    leave((order for order in orders if order.unit.id in untold), epochs=wanted)
+    keep((read for read in reads if read.miner_id not in untold), epochs=wanted)
     return reads
 
 
@@ -151,7 +176,7 @@ def _after(unit: Unit, read: MinerRead, now: datetime) -> Unit:
     """The unit for the next round."""
     since = unit.since if unit.asleep == read.asleep else now
     stubborn = read.outcome != Outcome.OBEYED
-    return replace(unit, asleep=read.asleep, since=since, load_watts=read.load_watts, stubborn=stubborn)
+    return replace(unit, asleep=read.asleep, since=since, load_watts=read.load_watts, stubborn=stubborn, unseen=False)
 
 
 def _record(site: Site, report: Report, *, actor: str, reason: str, at: datetime) -> None:

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from accounts.ids import PublicIdField
 from accounts.models import Stateful, TransitionRow
 from energy.models.miner import MinerClass
-from energy.states import COMMAND_OPEN, COMMAND_TRANSITIONS, CommandState
+from energy.states import COMMAND_OPEN, COMMAND_TRANSITIONS, ENDED, CommandState
 from leasing.models import Lease
 from marketplace.models import Site
 
@@ -131,6 +131,11 @@ class Command(Stateful):
         ordering = ["-state_since", "-pk"]
         indexes = [
             models.Index(fields=["deadline"], name="command_due", condition=Q(state__in=sorted(COMMAND_OPEN))),
+            models.Index(  # those that something leads back from: events, and few of them
+                fields=["ends_at"],
+                name="command_over",
+                condition=Q(state__in=ENDED, undoes=None, ends_at__isnull=False) & ~Q(before={}),
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=CommandState.values), name="command_state_is_known"),

@@ -30,6 +30,7 @@ class FeedKind(models.TextChoices):
 
 
 BY_METERS = "meters"  # the source of a reading of miners of which each has a meter
+BY_SILENCE = "silence"  # and of one of miners that nobody has read lately, which count in full: no news
 
 
 class Feed(models.Model):
@@ -113,8 +114,8 @@ class Feed(models.Model):
         return self.source in {self.Source.MINERS, self.Source.BATTERY}
 
     def is_stale(self, reading: "Reading", now: datetime) -> bool:
-        """Whether the time of its last value has been over for longer than its age limit."""
-        return now - reading.ends_at > timedelta(seconds=self.age_limit_seconds)
+        """Whether the time of its last value has been over for longer than its age limit, or it is no news."""
+        return reading.source == BY_SILENCE or now - reading.ends_at > timedelta(seconds=self.age_limit_seconds)
 
 
 class Reading(models.Model):

@@ -1,11 +1,13 @@
 """Mining machines: what they are, where they answer, what is wanted of them and what was last read."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import models
 
 from energy.models.feeds import Feed, FeedKind
 from marketplace.models import Site
+
+FRESH = timedelta(minutes=15)  # a miner that nobody has read for longer counts in full: silence is full power
 
 
 class Dialect(models.TextChoices):
@@ -123,3 +125,7 @@ class Miner(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether nobody has looked at it for too long, or ever."""
+        return self.read_at is None or now - self.read_at > FRESH

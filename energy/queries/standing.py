@@ -4,10 +4,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Case, Count, F, Min, Q, Sum, When
+from django.db.models.functions import Greatest
 
 from energy.economics import gpu_worth, mining_worth
-from energy.models import Battery, Feed, FeedKind, Inverter, MinerClass, PowerContract, SiteHour, Tariff
+from energy.models import (
+    FRESH,
+    Battery,
+    Feed,
+    FeedKind,
+    Inverter,
+    Miner,
+    MinerClass,
+    PowerContract,
+    SiteHour,
+    Tariff,
+)
 from energy.queries.feeds import Told, told_at
 from energy.queries.firm import Supply, supply
 from leasing.models import Lease
@@ -17,12 +29,14 @@ from marketplace.models import PlanKind, Site
 
 MEGA, THOUSAND, HUNDRED = 1_000_000, 1000, 100
 STORED = "stored"  # the kind of an input that is no feed's: what the battery holds
+MINERS = "Miners, as read"
 LEDGER_FRESH = timedelta(hours=4)  # it is written two hours late
 
 
 @dataclass(frozen=True)
 class ClassNow:
-    """Miners of one class at a site. Watts are at the plug, $ at the meter; None where no hash price is known."""
+    """Miners of one class at a site. Watts are at the plug, $ at the meter; None where no hash price is known. Who was
+    not read lately counts in full, and as `stubborn` if it is to sleep."""
 
     kind: MinerClass
     on: int
@@ -67,6 +81,27 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class Looked:
+    """How long ago the miner was looked at that was not for longest; None: one never was."""
+
+    age: timedelta | None
+
+    @property
+    def stale(self) -> bool:
+        """Then it counts in full."""
+        return self.age is None or self.age > FRESH
+
+    @property
+    def input(self) -> dict[str, object]:
+        """For the record."""
+        age = None if self.age is None else int(self.age.total_seconds())
+        return {
+            "name": MINERS, "kind": "", "what": "The oldest reading; who was not read for 15 minutes counts in full",
+            "value": None, "unit": "", "age_seconds": age, "stale": self.stale,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Standing:
     """A site now. `feeds` holds what was told by kind; what nobody told is in `missing`, in words."""
 
@@ -82,6 +117,7 @@ class Standing:
     idle_watts: int  # at the meter, of nodes that no running lease has and that have power
     stored: "Stored"
     inverter: Inverter | None
+    looked: Looked | None  # at its miners; None without any
     missing: Sequence[str] = field(default=())
 
     @property
@@ -122,6 +158,16 @@ class Standing:
         return min(self.contract.interconnect_watts - self.contract.largest_supply_watts, self.supply.grid_watts)
 
     @property
+    def import_watts(self) -> int:
+        """What the grid brings now, as far as is told: all of the connection where no feed tells of it. News too old
+        are believed as far as they are bad: no more than was told last, nor than the contract counts on."""
+        row, most = self.feeds.get(FeedKind.GRID_AVAILABLE), self.contract.interconnect_watts
+        if row is None:
+            return most
+        sure = [self.supply.grid_watts] if row.stale else []
+        return max(min([most, *sure, *([] if row.value is None else [row.value])]), 0)
+
+    @property
     def usd_per_mwh(self) -> float | None:
         """What a MWh costs at the meter, all that comes on top included; None where that is not known."""
         if self.tariff is None or (self.tariff.feed and (self.price is None or self.price.value is None)):
@@ -159,17 +205,19 @@ class Standing:
     def stale(self) -> list[str]:
         """Names of what is too old."""
         rows = [row for row in (self.price, *self.feeds.values()) if row]
-        return sorted({row.feed.name for row in rows if row.stale})
+        miners = {MINERS} if self.looked and self.looked.stale else set()
+        return sorted({row.feed.name for row in rows if row.stale} | miners)
 
     @property
     def inputs(self) -> list[dict[str, object]]:
         """Every figure with its age, for the record."""
         rows = {row.feed.pk: row for row in (self.price, *self.feeds.values()) if row}
         shown = [_input(row) for row in rows.values()]
+        miners = [self.looked.input] if self.looked else []
         battery: list[dict[str, object]] = [self.stored.input] if self.supply.battery else []
         unknown = {"kind": "", "what": "", "value": None, "unit": "", "age_seconds": None, "stale": True}
         missing: list[dict[str, object]] = [{"name": name, **unknown} for name in self.missing]
-        return [*shown, *battery, *missing]
+        return [*shown, *miners, *battery, *missing]
 
 
 def standing(site: Site, *, now: datetime) -> Standing | None:
@@ -186,7 +234,7 @@ def standing(site: Site, *, now: datetime) -> Standing | None:
     leases = list(_leases(site, found.contract))
     return Standing(
         site=site, at=now, supply=found, tariff=tariff, price=price, feeds=feeds,
-        classes=list(_classes(site, usd, found.contract)),
+        classes=list(_classes(site, usd, found.contract, now)), looked=_looked(site, now),
         firm=[row for row in leases if row.lease.offer.plan.kind != PlanKind.SURPLUS],
         surplus=[row for row in leases if row.lease.offer.plan.kind == PlanKind.SURPLUS],
         idle_watts=idle_watts(site=site) * found.contract.gpu_pue_permille // THOUSAND,
@@ -219,6 +267,7 @@ def _feeds(site: Site, inverter: Inverter | None, now: datetime) -> dict[str, To
     the battery's own word."""
     ours = Q(site=site) | Q(site=None, grid_zone=site.grid_zone_id) | Q(site=None, grid_zone=None)
     feeds = Feed.objects.filter(ours, forecast=False).exclude(kind=FeedKind.PRICE).order_by("pk")
+    feeds = feeds.exclude(source=Feed.Source.MINERS)  # miners are read themselves: see `_looked`
     rows = told_at(feeds if inverter else feeds.exclude(source=Feed.Source.BATTERY), now=now)
     rows.sort(key=_rank)
     return {row.feed.kind: row for row in rows}
@@ -237,14 +286,25 @@ def _input(row: Told) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _classes(site: Site, hash_usd: float | None, contract: PowerContract) -> Iterator[ClassNow]:
-    stubborn = ~Q(miners__outcome__in=["", "obeyed"]) | Q(miners__controlled=False)
+def _looked(site: Site, now: datetime) -> Looked | None:
+    found = Miner.objects.filter(site=site).aggregate(
+        count=Count("pk"), unread=Count("pk", Q(read_at=None)), oldest=Min("read_at")
+    )
+    if not found["count"]:
+        return None
+    return Looked(None if found["unread"] else max(now - found["oldest"], timedelta(0)))
+
+
+def _classes(site: Site, hash_usd: float | None, contract: PowerContract, now: datetime) -> Iterator[ClassNow]:
+    unseen = Q(miners__read_at=None) | Q(miners__read_at__lt=now - FRESH)
+    stubborn = ~Q(miners__outcome__in=["", "obeyed"]) | Q(miners__controlled=False) | unseen & Q(miners__asleep=True)
+    load = Case(When(unseen, then=Greatest("miners__load_watts", "watts")), default=F("miners__load_watts"))
     rows = MinerClass.objects.filter(miners__site=site).annotate(
         on=Count("miners", Q(miners__asleep=False)),
         off=Count("miners", Q(miners__asleep=True)),
         stuck=Count("miners", stubborn),
-        load=Sum("miners__load_watts"),
-        stuck_load=Sum("miners__load_watts", filter=stubborn, default=0),
+        load=Sum(load),
+        stuck_load=Sum(load, filter=stubborn, default=0),
     )
     for row in rows:
         obeying = row.on + row.off - row.stuck

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, Overflow
 from io import StringIO
 from typing import Any
 
@@ -44,7 +44,7 @@ def parse(body: str | bytes, *, form: str, mapping: Mapping[str, str], step: tim
         raise BadSource("This is not a text in UTF-8.") from error
     except csv.Error as error:
         raise BadSource(f"This is not CSV: {error}.") from error
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of a number with thousands of digits, too
         raise BadSource(f"This is not JSON: {error}.") from error
 
 
@@ -64,6 +64,8 @@ def _told(rows: Iterable[Any], mapping: Mapping[str, str], step: timedelta) -> l
             found.append(_one(row, mapping, step))
         except BadSource as error:
             raise BadSource(f"Row {number}, {error}") from error
+        except OverflowError as error:
+            raise BadSource(f"Row {number}, at: no such time: use the years 1 to 9999.") from error
     return found
 
 
@@ -91,7 +93,7 @@ def _moment(raw: Any, what: str) -> datetime:
     """A moment as ISO 8601 with its zone, or as seconds since 1970."""
     try:
         if isinstance(raw, int | Decimal):
-            return datetime.fromtimestamp(int(raw), UTC)
+            return datetime.fromtimestamp(int(float(raw)), UTC)  # of 1e99999999 an int would take for ever
         moment = datetime.fromisoformat(str(raw))
     except (ValueError, OverflowError, OSError):
         raise BadSource(f"{what}: {raw!r} is not a time such as 2026-03-02T12:00:00Z.") from None
@@ -105,6 +107,8 @@ def _value(raw: Any, scale: Any) -> int:
         value = (Decimal(str(raw)) * Decimal(str(scale))).to_integral_value(ROUND_HALF_EVEN)
     except InvalidOperation:
         raise BadSource(f"value: {raw!r} is not a number.") from None
+    except Overflow:
+        raise BadSource(f"value: {raw!r} is too large.") from None
     if not value.is_finite() or abs(value) > LARGEST:
         raise BadSource(f"value: {raw!r} is too large, or no number.")
     return int(value)

@@ -10,6 +10,7 @@ from accounts.clock import now
 from energy import carrying_out
 from energy.dispatching import plan_due
 from energy.models import Command, PowerPlan, Reading
+from energy.queries.standing import MINERS
 from marketplace.models import Site
 from tests import factories
 from tests.energy.conftest import a_contract
@@ -99,7 +100,9 @@ def test_the_api_shows_what_the_pages_show(staff_browser: Client, site: Site) ->
     assert worth["One more MWh at the site (plan)"] == found["plan"]["internal_micros_per_mwh"]
     assert [(row["miner_class"], row["on"], row["off"]) for row in found["miners"]] == [("new", 4, 0), ("old", 4, 0)]
     ages = {row["name"]: (row["value"], row["age_seconds"], row["stale"]) for row in found["inputs"]}
-    assert ages == {"macon-price": (90_000_000, 0, False), "hash-price-feed": (50_000_000, 0, False)}
+    assert ages == {
+        "macon-price": (90_000_000, 0, False), "hash-price-feed": (50_000_000, 0, False), MINERS: (None, 0, False),
+    }  # fmt: skip
     (proposal,) = found["waiting"]
     assert proposal["state"] == "proposed" and proposal["inputs"]["plan"] == found["plan"]["id"]
     asked = {

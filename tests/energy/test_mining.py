@@ -40,7 +40,7 @@ def test_what_miners_draw_is_written_down_from_change_to_change(site: Site, kind
     mining.tell(site=site, now=NOON + 10 * MINUTE)
     assert readings() == [(0, 10, 7700, "miners"), (10, 25, 220, "meters")]
     mining.tell(site=site, now=NOON + 60 * MINUTE)
-    assert readings()[-1] == (60, 75, 7700, "miners"), "nobody has looked: silence is full power"
+    assert readings()[-1] == (60, 75, 7700, "silence"), "nobody has looked: silence is full power"
     count(site=site, hour=NOON, now=NOON + 3 * HOUR)
     row = SiteHour.objects.get()
     assert (row.mining_wh, row.mining_quality) == (0, "missing"), "from 12:25 to 13:00 nobody knows"

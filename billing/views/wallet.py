@@ -31,7 +31,7 @@ def wallet(request: HttpRequest) -> HttpResponse:
     principal = principal_of(request)
     own, moment = principal.organization, now()
     paused = "They are paused when their last kept hour is used."
-    under_way = Payment.objects.filter(organization=own).order_by("-id")
+    under_way = Payment.objects.filter(organization=own).prefetch_related("disputes").order_by("-id")
     returning = Refund.objects.filter(payment__organization=own).order_by("-id")
     purse = queries.wallet(organization=own, now=moment)
     surplus = list(filter(standing.is_surplus, purse.readings))

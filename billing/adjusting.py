@@ -1,9 +1,11 @@
 """
-Adjustments by staff. A small one is posted at once. One that is larger than the limit, or that makes what one person
-gave or took within a day so large, waits for a second person, seven days at most; only then money moves.
+Adjustments by staff, and their gifts, credit notes and write-offs (`billing.by_hand`). A small one is done at once. One
+that is larger than the limit, or that makes what one person gave or took within a day so large, waits for a second
+person, seven days at most; only then money moves.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -12,8 +14,18 @@ from django.db.models.functions import Abs
 
 from accounts.models import Organization, User
 from accounts.operations import Words, record
-from billing import operations
-from billing.models import AccountKind, Adjustment, AdjustmentState, InvoiceLine, Posting, PostingKind
+from billing import credit_notes, granting, operations, receivables
+from billing.models import (
+    AccountKind,
+    Adjustment,
+    AdjustmentKind,
+    AdjustmentState,
+    Entry,
+    Invoice,
+    InvoiceLine,
+    Posting,
+    PostingKind,
+)
 from leasing.models import Lease
 from marketplace.money import MICROS, MICROS_PER_CENT, format_micros
 
@@ -45,6 +57,13 @@ class SamePerson(Exception):
         super().__init__("You asked for it yourself. Somebody else of the staff has to decide.")
 
 
+class Outdated(Exception):
+    """It cannot be done any more as it was asked for."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"It cannot be done any more as it was asked for. {why} Refuse it and ask again.")
+
+
 @transaction.atomic
 def ask(
     *,
@@ -64,25 +83,19 @@ def ask(
     """
     operations.lock_wallet(organization=organization)
     _check(organization, amount_micros, words, reason, lease)
-    second = (
-        abs(amount_micros) + _moved_today(organization, by, now) > settings.ADJUSTMENT_LIMIT_CENTS * MICROS_PER_CENT
-    )
-    row = Adjustment(
-        organization=organization,
-        lease=lease,
-        amount_micros=amount_micros,
-        words=words,
-        reason=reason,
-        needs_second=second,
-        state=AdjustmentState.WAITING,
-        asked_by=by,
-        asked_at=now,
-        expires_at=now + WAITS,
-    )
-    if not second:
-        row.state, row.decided_at, row.posting = AdjustmentState.POSTED, now, _post(row, now)
+    row = Adjustment(organization=organization, lease=lease, amount_micros=amount_micros, words=words, reason=reason)
+    return submit(row, by=by, now=now)
+
+
+def submit(row: Adjustment, *, by: User, now: datetime) -> Adjustment:
+    """Do what was checked, or let it wait for a second person: by what it moves and moved. Under the wallet's lock."""
+    moved = abs(row.amount_micros) + _moved_today(row.organization, by, now)
+    row.needs_second = moved > settings.ADJUSTMENT_LIMIT_CENTS * MICROS_PER_CENT
+    row.state, row.asked_by, row.asked_at, row.expires_at = AdjustmentState.WAITING, by, now, now + WAITS
+    if not row.needs_second:
+        row.state, row.decided_at, row.posting = AdjustmentState.POSTED, now, _do(row, now)
     row.save()
-    _record(row, "asked" if second else "posted", by, now)
+    _record(row, "asked" if row.needs_second else "posted", by, now)
     return row
 
 
@@ -122,11 +135,17 @@ def approve(*, adjustment: Adjustment, by: User, now: datetime) -> Adjustment:
 
     :raises SamePerson: for one's own
     :raises NotWaiting: if it was decided or has run out
+    :raises Outdated: if what it is about has changed so that it cannot be done, or would move another amount
     """
     row = _waiting(adjustment, now)
     if row.asked_by_id == by.pk:
         raise SamePerson
-    row.posting = _post(row, now)
+    try:
+        row.posting = _do(row, now)
+    except (granting.BadGrant, credit_notes.BadCredit, receivables.NothingOwed) as bad:
+        raise Outdated(str(bad)) from bad
+    if not _moves(row.posting, row.amount_micros):
+        raise Outdated("It would move another amount by now.")
     return _decide(row, AdjustmentState.POSTED, by, now)
 
 
@@ -188,7 +207,7 @@ def _moved_today(organization: Organization, by: User, now: datetime) -> int:
 def _waiting(adjustment: Adjustment, now: datetime) -> Adjustment:
     """The row under lock. Raises NotWaiting."""
     operations.lock_wallet(organization=adjustment.organization)
-    locked = Adjustment.objects.select_for_update(of=("self",)).select_related("organization", "lease")
+    locked = Adjustment.objects.select_for_update(of=("self",)).select_related("organization", "lease", "asked_by")
     row = locked.get(pk=adjustment.pk)
     if row.state != AdjustmentState.WAITING or row.expires_at <= now:
         raise NotWaiting(row)
@@ -200,6 +219,34 @@ def _decide(row: Adjustment, state: AdjustmentState, by: User | None, now: datet
     row.save(update_fields=["state", "decided_by", "decided_at", "posting"])
     _record(row, state, by, now)
     return row
+
+
+def _do(row: Adjustment, now: datetime) -> Posting:
+    """In the name of whoever asked."""
+    if row.kind == AdjustmentKind.ADJUSTMENT:
+        return _post(row, now)
+    who: dict[str, Any] = {"reason": row.reason, "actor": f"user:{row.asked_by.public_id}", "now": now}
+    if row.kind == AdjustmentKind.GIFT:
+        ends = row.wanted["expires_at"]
+        return granting.give(
+            organization=row.organization,
+            amount_micros=row.amount_micros,
+            expires_at=datetime.fromisoformat(ends) if ends else None,
+            key=row.wanted["key"],
+            **who,
+        ).posting
+    invoice = Invoice.objects.select_related("organization").get(public_id=row.wanted["invoice"])
+    if row.kind == AdjustmentKind.CREDIT_NOTE:
+        lines = {int(line): cents for line, cents in row.wanted["lines"].items()}
+        note = credit_notes.credit(invoice=invoice, cents_by_line=lines, **who)
+        return Posting.objects.get(key=f"credit_note:{note.public_id}")
+    receivables.write_off(invoice=invoice, **who)
+    return Posting.objects.get(key=f"write_off:{invoice.public_id}")
+
+
+def _moves(posting: Posting, micros: int) -> bool:
+    """Whether the wallet got exactly that."""
+    return Entry.objects.filter(posting=posting, account__kind=AccountKind.WALLET, amount_micros=micros).exists()
 
 
 def _post(row: Adjustment, now: datetime) -> Posting:
@@ -217,11 +264,16 @@ def _post(row: Adjustment, now: datetime) -> Posting:
 
 
 def _record(row: Adjustment, word: str, by: User | None, now: datetime) -> None:
-    """The operator's event says who and why; the customer hears of money that moved, in the public words."""
+    """The operator's event says who and why; the customer hears of what moved, of other kinds elsewhere."""
     actor, amount = f"user:{by.public_id}" if by else "system:billing", format_micros(row.amount_micros)
-    data = {"organization": row.organization.public_id, "amount_micros": row.amount_micros, "reason": row.reason}
+    data = {
+        "organization": row.organization.public_id,
+        "kind": row.kind,
+        "amount_micros": row.amount_micros,
+        "reason": row.reason,
+    }
     asked: Words = {
-        "title": f"An adjustment of {amount} for {row.organization} waits for a second person",
+        "title": f"{row.get_kind_display().capitalize()} of {amount} for {row.organization} waits for a second person",
         "text": f"{row.reason} Decide by {row.expires_at:%Y-%m-%d %H:%M} UTC.",
         "path": "/operations/adjustments/",
     }
@@ -234,7 +286,7 @@ def _record(row: Adjustment, word: str, by: User | None, now: datetime) -> None:
         data=data,
         notice=asked if word == "asked" else None,
     )
-    if row.posting:
+    if row.posting and row.kind == AdjustmentKind.ADJUSTMENT:
         what = "credited to" if row.amount_micros > 0 else "taken from"
         record(
             organization=row.organization,

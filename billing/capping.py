@@ -17,7 +17,7 @@ from accounts.models import Organization
 from accounts.operations import record
 from billing import budgets, operations, overrun, standing
 from billing.models import PERCENTS, Budget, BudgetAlert, Meter
-from billing.queries import Commitment, Commitments, commitments, open_readings, wallet
+from billing.queries import Commitment, Commitments, Reading, commitments, open_readings, wallet
 from billing.queries.commitments import REACH
 from billing.queries.months import month_of
 from leasing.models import Lease
@@ -86,20 +86,14 @@ def _pause_one(found: Commitment, organization: Organization, now: datetime) -> 
 
 
 def _resume(organization: Organization, now: datetime) -> None:
-    """Paused longest, resumed first; each takes its next hour out of wallet and budgets, as an order does."""
+    """As after a top-up."""
     purse = wallet(organization=organization, now=now)
-    waiting = [r for r in purse.readings if r.meter.lease.reason == BUDGET_REACHED and not r.over]
-    available = purse.available_micros
-    for reading in sorted(waiting, key=lambda r: r.meter.lease.state_since):
-        lease = reading.meter.lease
-        if lease.state != LeaseState.PAUSED:
-            continue
-        if reading.held_micros == 0:
-            if available < reading.micros_per_hour or not standing.fits(reading, now):
-                continue
-            available -= reading.micros_per_hour
-            standing.hold_an_hour(reading, now)
-        leasing.operations.resume(lease=lease, actor=ACTOR, now=now)  # again, until its machines can
+    standing.resume(filter(_is_paused, purse.readings), purse=purse, now=now)
+
+
+def _is_paused(reading: Reading) -> bool:
+    lease = reading.meter.lease
+    return lease.state == LeaseState.PAUSED and lease.reason == BUDGET_REACHED and not reading.over
 
 
 def _tell(budget: Budget, spoken: Commitments, now: datetime, *, reached: bool) -> None:

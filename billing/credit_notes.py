@@ -1,4 +1,7 @@
-"""Credit notes: staff take back a part of an invoice, on a paper of its own. The invoice stays as it was issued."""
+"""
+Credit notes: staff take back a part of an invoice, on a paper of its own. The invoice stays as it was issued. Staff
+ask by `billing.by_hand`, where a large one needs a second person.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -26,9 +29,7 @@ def credit(*, invoice: Invoice, cents_by_line: Mapping[int, int], reason: str, a
     :raises BadCredit: if it is nothing, or more than is left of a line
     """
     operations.lock_wallet(organization=invoice.organization)
-    _check(invoice, cents_by_line)
-    net = sum(cents_by_line.values())
-    tax = _tax(invoice, net)
+    net, tax = amounts(invoice=invoice, cents_by_line=cents_by_line)
     note = CreditNote.objects.create(
         organization=invoice.organization,
         invoice=invoice,
@@ -46,6 +47,17 @@ def credit(*, invoice: Invoice, cents_by_line: Mapping[int, int], reason: str, a
     calculating.take_back(note=note, now=now)
     _tell(note)
     return note
+
+
+def amounts(*, invoice: Invoice, cents_by_line: Mapping[int, int]) -> tuple[int, int]:
+    """
+    The net cents of such a note and the tax on them.
+
+    :raises BadCredit: as `credit`
+    """
+    _check(invoice, cents_by_line)
+    net = sum(cents_by_line.values())
+    return net, _tax(invoice, net)
 
 
 def _check(invoice: Invoice, cents_by_line: Mapping[int, int]) -> None:

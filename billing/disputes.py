@@ -13,6 +13,7 @@ from accounts.models import Organization
 from accounts.operations import Words, hold_ordering, record
 from billing import operations, suspending
 from billing.models import AccountKind, CardInvoice, Dispute, DisputeState, FraudWarning, Payment, PostingKind
+from billing.models.dispute import TAKEN
 from billing.payments import disputes as told
 from billing.payments.base import Facts
 from billing.payments.disputes import DisputeFacts, WarningFacts
@@ -23,7 +24,6 @@ Charged = Payment | CardInvoice
 ACTOR = "system:billing"
 BY_DISPUTE = "disputed payment"  # how the reason of a suspension begins that a dispute has brought
 ORDER = list(DisputeState)
-TAKEN = frozenset({DisputeState.OPEN, DisputeState.ANSWERED, DisputeState.LOST})  # the bank has the money: suspends
 CLOSED = frozenset({DisputeState.PREVENTED, DisputeState.ASKED_CLOSED, DisputeState.WON, DisputeState.LOST})
 LASTS = timedelta(days=180)  # from when a bank opens a dispute to its last word; most are over within 75 days
 

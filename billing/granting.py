@@ -1,4 +1,7 @@
-"""Promotional credit: given by staff with a reason, and taken back once it has ended."""
+"""
+Promotional credit: given with a reason, and taken back once it has ended. Staff give it by `billing.by_hand`, where a
+large gift needs a second person.
+"""
 
 from datetime import datetime, timedelta
 
@@ -40,15 +43,9 @@ def give(
 
     :raises BadGrant: without a reason, over $10,000.00, or with an end that is past or years away
     """
-    if not reason.strip():
-        raise BadGrant("reason", "Say why: the customer reads it, and so does whoever checks the books.")
-    if not 0 < amount_micros <= MOST_MICROS:
-        raise BadGrant("amount_micros", f"Give more than nothing and at most {format_micros(MOST_MICROS)}.")
-    if expires_at is not None and not now < expires_at <= now + LONGEST:
-        raise BadGrant("expires_at", "It has to end later than now and within three years. Leave it out for ever.")
+    check(amount_micros=amount_micros, reason=reason, expires_at=expires_at, now=now)
     operations.lock_wallet(organization=organization)
-    known = CreditGrant.objects.filter(posting__key=f"credit:{key}", organization=organization).first()
-    if known:
+    if known := given(organization=organization, key=key):
         return known
     posting = operations.grant(
         organization=organization,
@@ -62,6 +59,25 @@ def give(
     made = CreditGrant.objects.select_related("organization").get(posting=posting)
     _tell(made, actor, now)
     return made
+
+
+def given(*, organization: Organization, key: str) -> CreditGrant | None:
+    """What was given by this key."""
+    return CreditGrant.objects.filter(posting__key=f"credit:{key}", organization=organization).first()
+
+
+def check(*, amount_micros: int, reason: str, expires_at: datetime | None, now: datetime) -> None:
+    """
+    Whether credit can be given like that.
+
+    :raises BadGrant: as `give`
+    """
+    if not reason.strip():
+        raise BadGrant("reason", "Say why: the customer reads it, and so does whoever checks the books.")
+    if not 0 < amount_micros <= MOST_MICROS:
+        raise BadGrant("amount_micros", f"Give more than nothing and at most {format_micros(MOST_MICROS)}.")
+    if expires_at is not None and not now < expires_at <= now + LONGEST:
+        raise BadGrant("expires_at", "It has to end later than now and within three years. Leave it out for ever.")
 
 
 def due(*, now: datetime) -> list[Organization]:

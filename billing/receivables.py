@@ -100,15 +100,14 @@ def record_transfer(
 @transaction.atomic
 def write_off(*, invoice: Invoice, reason: str, actor: str, now: datetime) -> WriteOff:
     """
-    Give up what is still open of an invoice, for a reason that staff give.
+    Give up what is still open of an invoice, for a reason that staff give by `billing.by_hand`, where much needs a
+    second person.
 
     :raises NothingOwed: if nothing is open
     """
     operations.lock_wallet(organization=invoice.organization)
-    owed = receivable_of(invoice)
-    if owed is None or not owed.open_cents:
-        raise NothingOwed(f"Nothing is open of invoice {invoice}.")
-    gone = WriteOff.objects.create(invoice=invoice, cents=owed.open_cents, reason=reason, at=now, actor=actor)
+    cents = open_cents(invoice=invoice)
+    gone = WriteOff.objects.create(invoice=invoice, cents=cents, reason=reason, at=now, actor=actor)
     operations.post(
         organization=invoice.organization,
         kind=PostingKind.WRITE_OFF,
@@ -127,6 +126,18 @@ def write_off(*, invoice: Invoice, reason: str, actor: str, now: datetime) -> Wr
     )
     _suspend_or_release(invoice.organization, now)
     return gone
+
+
+def open_cents(*, invoice: Invoice) -> int:
+    """
+    What can be written off of an invoice.
+
+    :raises NothingOwed: if nothing is open
+    """
+    owed = receivable_of(invoice)
+    if owed is None or not owed.open_cents:
+        raise NothingOwed(f"Nothing is open of invoice {invoice}.")
+    return owed.open_cents
 
 
 def at_stake() -> QuerySet[Organization]:

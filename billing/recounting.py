@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, Exists, F, OuterRef, Window
+from django.db.models.functions import RowNumber
 
 from accounts.models import Organization
 from accounts.operations import record
-from billing.models import Difference, Recount
+from billing.models import Difference, Meter, Recount
 from billing.queries.months import month_of, previous_month
 from billing.queries.rebuilt import Owed, owed
 from leasing.models import Lease
@@ -24,9 +25,10 @@ ACTOR = "system:billing"
 
 def due() -> list[Organization]:
     """Whose turn it is: those that were counted the longest ago, so many that all have theirs twice a day."""
-    metered = Organization.objects.filter(leases__meter__isnull=False).distinct()
-    turns = -(-metered.count() * EVERY // ROUND)
-    return list(metered.order_by(F("recount__at").asc(nulls_first=True), "pk")[:turns])
+    metered = Organization.objects.filter(Exists(Meter.objects.filter(organization=OuterRef("pk"))))
+    oldest = [F("recount__at").asc(nulls_first=True), F("pk").asc()]
+    placed = metered.annotate(place=Window(RowNumber(), order_by=oldest), metered=Window(Count("pk")))
+    return list(placed.filter(metered__gt=(F("place") - 1) * (ROUND // EVERY)).order_by("place"))
 
 
 @transaction.atomic

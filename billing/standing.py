@@ -1,11 +1,13 @@
 """
 The ladder of a wallet that runs dry: told at a week, told at a day, told at an hour, paused at nothing, resumed after a
 top-up. From a day on it tops up by itself, where that is on (`billing.topping_up`); from an hour on no new on-demand
-lease is taken (`billing.checkout`).
+lease is taken (`billing.checkout`), and surplus leases stop, so that what is left carries the others longer.
 
-Only on-demand leases stand on it. A lease with money of its own left in its hold is never paused.
+Only leases without an end stand on it. One with money of its own left in its hold is never paused. A surplus lease that
+stops here is not interrupted: power is there, so no notice is due, nothing of its budget is used and nothing credited.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -18,7 +20,7 @@ from billing import budgets, operations
 from billing.models import BillingMode, Level, Meter, Standing
 from billing.queries import Reading, Wallet, split, wallet
 from billing.queries.metered import LATER, mode_of
-from leasing.models import Lease
+from billing.queries.wallet import lasts
 from leasing.states import LeaseState
 from marketplace.models import PlanKind
 from marketplace.money import SECONDS_PER_HOUR, format_micros
@@ -26,7 +28,8 @@ from marketplace.money import SECONDS_PER_HOUR, format_micros
 OUT_OF_FUNDS = "out_of_funds"
 ACTOR = "system:billing"
 RUNGS = list(Level)
-STOPS = (PlanKind.SURPLUS, PlanKind.ON_DEMAND, PlanKind.RESERVED)  # kinds of plans, what stops first before all
+HOUR = timedelta(hours=1)
+ENOUGH_SECONDS = 2 * SECONDS_PER_HOUR  # to resume surplus: its next hour, and then the one at which it would stop again
 RUNG_HOURS = ((Level.LOW_1H, 1), (Level.LOW_24H, 24), (Level.LOW_7D, 7 * 24))  # less than so many hours
 WORDS = {
     Level.LOW_7D: "Less than 7 days of money left",
@@ -48,52 +51,79 @@ def enforce(*, organization: Organization, now: datetime) -> Level:
     """Tell, pause and resume as the wallet at `now` demands. Returns the rung the organization stands on."""
     operations.lock_wallet(organization=organization)
     before = wallet(organization=organization, now=now)
+    level = _tell(organization, before, now)
     _pause_unpaid(organization, before, now)
-    _resume_paid(organization, before, now)
-    return _tell(organization, before, now)
+    resume(filter(is_paused, before.readings), purse=before, now=now)
+    return level
 
 
 def level_of(purse: Wallet) -> Level:
     """The rung for what is left: hours of the leases that run, or nothing for those that were paused."""
     if purse.seconds_left is None:
-        return Level.EMPTY if any(map(_is_paused, purse.readings)) else Level.FINE
+        paused = list(filter(is_paused, purse.readings))
+        early = purse.available_micros > 0 and all(map(is_surplus, paused))
+        return (Level.LOW_1H if early else Level.EMPTY) if paused else Level.FINE
     if purse.seconds_left <= 0:
         return Level.EMPTY
     hours = purse.seconds_left / SECONDS_PER_HOUR
     return next((level for level, least in RUNG_HOURS if hours < least), Level.FINE)
 
 
+def is_surplus(reading: Reading) -> bool:
+    """Whether it stops first."""
+    return reading.meter.lease.offer.plan.kind == PlanKind.SURPLUS
+
+
+def is_paused(reading: Reading) -> bool:
+    """Whether it is paused for want of money."""
+    lease = reading.meter.lease
+    return lease.state == LeaseState.PAUSED and lease.reason == OUT_OF_FUNDS
+
+
 def _pause_unpaid(organization: Organization, purse: Wallet, now: datetime) -> None:
-    if purse.available_micros > 0:
-        return
+    """At nothing whatever draws on the wallet, and surplus leases from an hour on."""
+    nothing = purse.available_micros <= 0
+    soon = purse.seconds_left is not None and purse.seconds_left < SECONDS_PER_HOUR
     until = now + timedelta(hours=organization.data_retention_hours)
     pays_later = mode_of(organization) != BillingMode.PREPAID
-    for reading in sorted(purse.readings, key=lambda reading: STOPS.index(reading.meter.lease.offer.plan.kind)):
-        if reading.runs_on_credit and reading.held_micros == 0:
+    for reading in purse.readings:
+        if reading.runs_on_credit and reading.held_micros == 0 and (nothing or (soon and is_surplus(reading))):
+            words = _words(reading, until, pays_later=pays_later)
             lease = reading.meter.lease
-            words = _credit_used(lease, until) if pays_later else None
             leasing.operations.pause(lease=lease, reason=OUT_OF_FUNDS, until=until, actor=ACTOR, now=now, notice=words)
 
 
-def _credit_used(lease: Lease, until: datetime) -> Words:
-    """Who pays later has no wallet to fill."""
+def _words(reading: Reading, until: datetime, *, pays_later: bool) -> Words | None:
+    """Of surplus leases, and of who has no wallet to fill; `leasing` has those for an empty wallet."""
+    surplus, what = is_surplus(reading), "credit" if pays_later else "money"
+    if not (surplus or pays_later):
+        return None
+    why = f"Less than an hour of {what} is left and surplus leases stop first" if surplus else "Your credit is used"
+    enough = ", for two hours of what then runs," if surplus else ""
     return {
-        "title": f"{lease.name} is paused",
-        "text": "Your credit is used, so access is off and nothing is charged. Your data, keys and address are kept "
-        f"until {until:%Y-%m-%d %H:%M} UTC. {LATER} before then and the lease goes on by itself.",
-        "path": "/invoices/",
+        "title": f"{reading.meter.lease.name} is paused",
+        "text": f"{why}, so access is off and nothing is charged. Your data, keys and address are kept until "
+        f"{until:%Y-%m-%d %H:%M} UTC. {LATER if pays_later else 'Top up'} before then{enough} and the lease goes on "
+        "by itself.",
+        "path": "/invoices/" if pays_later else "/wallet/",
     }
 
 
-def _resume_paid(organization: Organization, purse: Wallet, now: datetime) -> None:
-    """Paused longest, resumed first; each takes its next hour out of what is available, as an order does."""
-    available = purse.available_micros
-    for reading in sorted(filter(_is_paused, purse.readings), key=lambda r: r.meter.lease.state_since):
+def resume(waiting: Iterable[Reading], *, purse: Wallet, now: datetime) -> None:
+    """
+    Resume what the wallet can pay, surplus last, paused longest first: each takes its next hour out of wallet and
+    budgets, as an order does. Surplus waits until what is available lasts for two hours with it: it would come and go.
+    """
+    available, burn = purse.available_micros, purse.burn_micros_per_hour
+    for reading in sorted(waiting, key=lambda r: (is_surplus(r), r.meter.lease.state_since)):
+        more = reading.micros_per_hour
         if reading.held_micros == 0:
-            if available < reading.micros_per_hour or not fits(reading, now):
+            left = lasts(available, burn + more, purse.readings, now) if is_surplus(reading) else None
+            if available < more or (left is not None and left < ENOUGH_SECONDS) or not fits(reading, now):
                 continue
-            available -= reading.micros_per_hour
+            available -= more
             hold_an_hour(reading, now)
+        burn += more
         leasing.operations.resume(lease=reading.meter.lease, actor=ACTOR, now=now)  # again, until its machines can
 
 
@@ -121,18 +151,14 @@ def hold_an_hour(reading: Reading, now: datetime) -> None:
     )
 
 
-def _is_paused(reading: Reading) -> bool:
-    lease = reading.meter.lease
-    return lease.state == LeaseState.PAUSED and lease.reason == OUT_OF_FUNDS
-
-
 def _tell(organization: Organization, purse: Wallet, now: datetime) -> Level:
-    """Each rung once on the way down; the way up is silent."""
+    """Each rung once on the way down; the way up is silent, and so is what leaves only surplus that stopped before."""
     level = level_of(purse)
     standing, _ = Standing.objects.get_or_create(organization=organization, defaults={"since": now})
     if level == standing.level:
         return level
-    if RUNGS.index(level) > RUNGS.index(Level(standing.level)):
+    news = purse.seconds_left is not None or level == Level.EMPTY
+    if news and RUNGS.index(level) > RUNGS.index(Level(standing.level)):
         _record(organization, level, purse, now)
     standing.level, standing.since = level, now
     standing.save()
@@ -159,17 +185,38 @@ def _record(organization: Organization, level: Level, purse: Wallet, now: dateti
 
 def _what_comes(organization: Organization, level: Level, purse: Wallet, now: datetime) -> str:
     """When leases pause and when their data is wiped, as it looks now; and the way out."""
-    pause = now + timedelta(seconds=purse.seconds_left or 0)
-    wipe = pause + timedelta(hours=organization.data_retention_hours)
     pay, way_out = "top up", "Top up, or switch automatic top-up on,"
     if mode_of(organization) != BillingMode.PREPAID:
         pay, way_out = "pay an open invoice", LATER
-    if level == Level.EMPTY:
-        paused = "On-demand leases are paused: access is off and nothing is charged."
-    else:
-        paused = f"About {pause:%Y-%m-%d %H:%M} UTC on-demand leases are paused: access is off, nothing is charged."
     refused = f" Until you {pay}, no new on-demand lease is taken." if level in (Level.LOW_1H, Level.EMPTY) else ""
-    return (
-        f"{paused} Their data is kept until {wipe:%Y-%m-%d %H:%M} UTC, then wiped. Reserved leases are paid and go on."
-        f"{refused} {way_out} and everything goes on by itself."
-    )
+    kept = timedelta(hours=organization.data_retention_hours)
+    stops = _empty(purse, now + kept) if level == Level.EMPTY else _stops(level, purse, kept, now)
+    return f"{stops} Reserved leases are paid and go on.{refused} {way_out} and everything goes on by itself."
+
+
+def _empty(purse: Wallet, wipe: datetime) -> str:
+    stopped = [r for r in purse.readings if r.runs_on_credit] or filter(is_paused, purse.readings)
+    kinds = " and ".join(sorted({"surplus" if is_surplus(r) else "on-demand" for r in stopped})) or "on-demand"
+    return f"{kinds.capitalize()} leases are paused: access is off and nothing is charged. {_wiped(wipe)}"
+
+
+def _stops(level: Level, purse: Wallet, kept: timedelta, now: datetime) -> str:
+    """Surplus first, an hour before the end as it looks now; what goes on makes more than an hour of that hour."""
+    surplus = sum(r.micros_per_hour for r in purse.readings if r.runs_on_credit and is_surplus(r))
+    others, left = purse.burn_micros_per_hour - surplus, timedelta(seconds=purse.seconds_left or 0)
+    early = max(timedelta(), left - HOUR) if surplus else left
+    said = []
+    if surplus:
+        when = f"About {now + early:%Y-%m-%d %H:%M} UTC surplus leases stop first"
+        if level == Level.LOW_1H:
+            when = "Surplus leases stop now, or when the hour that is kept aside for them is used"
+        said.append(f"{when}: access is off, nothing is charged. {_wiped(now + early + kept)}")
+    if others or not surplus:
+        pause = now + early + ((left - early) * purse.burn_micros_per_hour / others if surplus else timedelta())
+        when = f"About {pause:%Y-%m-%d %H:%M} UTC on-demand leases are paused"
+        said.append(f"{when}: access is off, nothing is charged. {_wiped(pause + kept)}")
+    return " ".join(said)
+
+
+def _wiped(at: datetime) -> str:
+    return f"Their data is kept until {at:%Y-%m-%d %H:%M} UTC, then wiped."

@@ -39,7 +39,7 @@ class AdjustmentView(GenericAPIView[Any]):
         """
         The adjustment as it is after `act`.
 
-        :raises Problem: 409 where there is nothing to decide any more; 403 for one's own
+        :raises Problem: 409 where there is nothing to decide any more, or it cannot be done; 403 for one's own
         """
         try:
             act(adjustment=self.get_object(), by=staff_of(self.request), now=now())
@@ -47,6 +47,8 @@ class AdjustmentView(GenericAPIView[Any]):
             raise Problem(409, "not_waiting", "Nothing to decide", str(refused)) from refused
         except adjusting.SamePerson as refused:
             raise Problem(403, "same_person", "A second person has to decide", str(refused)) from refused
+        except adjusting.Outdated as refused:
+            raise Problem(409, "outdated", "It cannot be done any more", str(refused)) from refused
         return Response(AdjustmentShown(self.get_object()).data)
 
 
@@ -90,7 +92,10 @@ class Approve(AdjustmentView):
         responses=AdjustmentShown,
     )
     def post(self, request: Request, id: str) -> Response:
-        """Post it. 403 `same_person` for one's own; 409 `not_waiting` once it was decided or has run out."""
+        """
+        Post it. 403 `same_person` for one's own; 409 `not_waiting` once it was decided or has run out, `outdated` where
+        what it is about has changed.
+        """
         return self.decided(adjusting.approve)
 
 

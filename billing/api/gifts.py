@@ -7,12 +7,13 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import operator_of
+from accounts.access import staff_of
 from accounts.clock import now
 from accounts.http.permissions import OperatorAllowed
 from accounts.http.problems import bad_field
-from billing import granting
-from billing.models import CreditGrant
+from billing import by_hand, granting
+from billing.models import Adjustment, CreditGrant
+from billing.serializers.adjustments import AdjustmentShown
 from billing.serializers.cards import CreditGrantShown, NewCreditGrant
 
 
@@ -28,14 +29,19 @@ class GiveCredit(GenericAPIView[Any]):
         operation_id="operations_promotional_credit_give",
         summary="Give credit",
         request=NewCreditGrant,
-        responses={201: CreditGrantShown},
+        responses={201: CreditGrantShown, 202: AdjustmentShown},
     )
     def post(self, request: Request) -> Response:
-        """Once for each `key` of yours: the same key again gives nothing and shows what it gave."""
+        """
+        Once for each `key` of yours: the same key again gives nothing and shows what it gave. Above a limit it waits
+        for a second person: 202, and the adjustment that somebody else has to approve.
+        """
         wanted = NewCreditGrant(data=request.data)
         wanted.is_valid(raise_exception=True)
         try:
-            grant = granting.give(actor=operator_of(request), now=now(), **wanted.validated_data)
+            made = by_hand.give(by=staff_of(request), now=now(), **wanted.validated_data)
         except granting.BadGrant as bad:
             raise bad_field(bad.field, str(bad)) from bad
-        return Response(CreditGrantShown(grant).data, status=201)
+        if isinstance(made, Adjustment):
+            return Response(AdjustmentShown(made).data, status=202)
+        return Response(CreditGrantShown(made).data, status=201)

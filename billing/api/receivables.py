@@ -8,14 +8,15 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import operator_of
+from accounts.access import operator_of, staff_of
 from accounts.clock import now
 from accounts.http.permissions import OperatorAllowed
 from accounts.http.problems import Problem, bad_field
-from billing import credit_notes, invoicing, receivables
+from billing import by_hand, credit_notes, invoicing, receivables
 from billing.access import MAY_CREDIT, MAY_LOOK, MAY_RECORD, MAY_RELEASE, MAY_WRITE_OFF
-from billing.models import Invoice, ParkedMonth
+from billing.models import Adjustment, Invoice, ParkedMonth
 from billing.queries.receivables import still_open
+from billing.serializers.adjustments import AdjustmentShown
 from billing.serializers.papers import CreditNoteShown
 from billing.serializers.receivables import (
     NewCredit,
@@ -82,9 +83,16 @@ class Credits(StaffView):
     serializer_class = NewCredit
     required = {"POST": MAY_CREDIT}
 
-    @extend_schema(operation_id="operations_credit", summary="Issue a credit note", responses={201: CreditNoteShown})
+    @extend_schema(
+        operation_id="operations_credit",
+        summary="Issue a credit note",
+        responses={201: CreditNoteShown, 202: AdjustmentShown},
+    )
     def post(self, request: Request, id: str) -> Response:
-        """Take back a part of an invoice's lines, which are numbered from 1 as they are shown."""
+        """
+        Take back a part of an invoice's lines, which are numbered from 1 as they are shown. Above a limit it waits for
+        a second person: 202, and the adjustment that somebody else has to approve.
+        """
         invoice = self.get_object()
         wanted = NewCredit(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -92,12 +100,12 @@ class Credits(StaffView):
         asked = {numbered.get(one["line"], 0): one["cents"] for one in wanted.validated_data["lines"]}
         reason = wanted.validated_data["reason"]
         try:
-            note = credit_notes.credit(
-                invoice=invoice, cents_by_line=asked, reason=reason, actor=operator_of(request), now=now()
-            )
+            made = by_hand.credit(invoice=invoice, cents_by_line=asked, reason=reason, by=staff_of(request), now=now())
         except credit_notes.BadCredit as refused:
             raise bad_field("lines", str(refused)) from refused
-        return Response(CreditNoteShown(note).data, status=201)
+        if isinstance(made, Adjustment):
+            return Response(AdjustmentShown(made).data, status=202)
+        return Response(CreditNoteShown(made).data, status=201)
 
 
 class WriteOffs(StaffView):
@@ -106,18 +114,25 @@ class WriteOffs(StaffView):
     serializer_class = WhyNot
     required = {"POST": MAY_WRITE_OFF}
 
-    @extend_schema(operation_id="operations_write_off", summary="Write an invoice off", responses={201: WriteOffShown})
+    @extend_schema(
+        operation_id="operations_write_off",
+        summary="Write an invoice off",
+        responses={201: WriteOffShown, 202: AdjustmentShown},
+    )
     def post(self, request: Request, id: str) -> Response:
-        """What is open of it. 409 `nothing_owed` where nothing is."""
+        """
+        What is open of it. 409 `nothing_owed` where nothing is. Above a limit it waits for a second person: 202, and
+        the adjustment that somebody else has to approve.
+        """
         invoice, wanted = self.get_object(), WhyNot(data=request.data)
         wanted.is_valid(raise_exception=True)
         try:
-            gone = receivables.write_off(
-                invoice=invoice, actor=operator_of(request), now=now(), **wanted.validated_data
-            )
+            made = by_hand.write_off(invoice=invoice, by=staff_of(request), now=now(), **wanted.validated_data)
         except receivables.NothingOwed as refused:
             raise Problem(409, "nothing_owed", "Nothing is owed", str(refused)) from refused
-        return Response(WriteOffShown(gone).data, status=201)
+        if isinstance(made, Adjustment):
+            return Response(AdjustmentShown(made).data, status=202)
+        return Response(WriteOffShown(made).data, status=201)
 
 
 class ParkedMonths(StaffView):

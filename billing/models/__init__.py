@@ -1,7 +1,7 @@
 """Everything `billing` keeps: prices promised, seconds used, money moved."""
 
 from billing.models.account import TRUST, BillingAccount, BillingMode, TrustLevel
-from billing.models.adjustment import Adjustment, AdjustmentState
+from billing.models.adjustment import Adjustment, AdjustmentKind, AdjustmentState
 from billing.models.automatic import AutoTopUp
 from billing.models.budget import PERCENTS, Budget, BudgetAlert
 from billing.models.card import CardPage, CardPageState, SavedCard
@@ -43,6 +43,7 @@ __all__ = [
     "AccountKind",
     "AddressState",
     "Adjustment",
+    "AdjustmentKind",
     "AdjustmentState",
     "Applied",
     "AutoTopUp",

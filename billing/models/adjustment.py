@@ -1,4 +1,7 @@
-"""Money that staff move by hand: a credit or a debit, with a reason, and above a limit with a second person's word."""
+"""
+Money that staff move by hand: a credit or a debit, a gift, a credit note, a write-off; with a reason, and above a limit
+with a second person's word.
+"""
 
 import pgtrigger
 from django.conf import settings
@@ -20,14 +23,27 @@ class AdjustmentState(models.TextChoices):
     EXPIRED = "expired", "not decided in time"
 
 
+class AdjustmentKind(models.TextChoices):
+    """What it does to the books."""
+
+    ADJUSTMENT = "adjustment", "adjustment"
+    GIFT = "gift", "promotional credit"
+    CREDIT_NOTE = "credit_note", "credit note"
+    WRITE_OFF = "write_off", "write-off"
+
+
 class Adjustment(models.Model):
     """
     One credit (more than nothing) or debit (less) to an organization's wallet. `words` are for the customer, `reason`
-    for staff. One of a lease is a line of the month's invoice too. Nothing of it changes but its state, once.
+    for staff; of a gift, a credit note and a write-off the customer reads the reason too. One of a lease is a line of
+    the month's invoice. `wanted` says the rest: of a gift its `key` and when it `expires_at`, of the others the
+    `invoice`, of a credit note net cents by its `lines`. Nothing of it changes but its state, once.
     """
 
     public_id = PublicIdField(prefix="ad")
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="adjustments")
+    kind = models.CharField(max_length=12, choices=AdjustmentKind, default=AdjustmentKind.ADJUSTMENT)
+    wanted = models.JSONField(default=dict, blank=True)
     lease = models.ForeignKey("leasing.Lease", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     invoice_line = models.ForeignKey(
         InvoiceLine, on_delete=models.PROTECT, null=True, blank=True, related_name="+", help_text="That it corrects."
@@ -51,6 +67,7 @@ class Adjustment(models.Model):
         indexes = [models.Index(fields=["expires_at"], name="adjustment_waiting", condition=Q(state="waiting"))]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=AdjustmentState.values), name="adjustment_state_is_known"),
+            models.CheckConstraint(condition=Q(kind__in=AdjustmentKind.values), name="adjustment_kind_is_known"),
             models.CheckConstraint(condition=~Q(amount_micros=0), name="adjustment_moves_money"),
             models.CheckConstraint(condition=~Q(reason="") & ~Q(words=""), name="adjustment_has_a_reason"),
             models.CheckConstraint(
@@ -80,8 +97,8 @@ class Adjustment(models.Model):
                 name="adjustment_stays_as_asked",
                 operation=pgtrigger.Update,
                 condition=pgtrigger.AnyChange(
-                    "organization", "lease", "invoice_line", "amount_micros", "words", "reason", "needs_second",
-                    "asked_by", "asked_at",
+                    "organization", "kind", "wanted", "lease", "invoice_line", "amount_micros", "words", "reason",
+                    "needs_second", "asked_by", "asked_at",
                 ),
             ),
         ]  # fmt: skip

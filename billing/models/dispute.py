@@ -22,6 +22,9 @@ class DisputeState(models.TextChoices):
     LOST = "lost", "lost"
 
 
+TAKEN = frozenset({DisputeState.OPEN, DisputeState.ANSWERED, DisputeState.LOST})  # the bank has the money
+
+
 class OfACharge(models.Model):
     """Something about one charge of a card: of a top-up, or of a month that is paid by card."""
 
@@ -71,6 +74,11 @@ class Dispute(OfACharge):
 
     def __str__(self) -> str:
         return self.public_id
+
+    @property
+    def took(self) -> bool:
+        """Whether the bank has the money."""
+        return self.state in TAKEN
 
 
 class FraudWarning(OfACharge):

@@ -87,6 +87,11 @@ class Payment(models.Model):
     def __str__(self) -> str:
         return self.public_id
 
+    @property
+    def taken_back(self) -> bool:
+        """Whether the bank has its money again, for a dispute that is open or lost."""
+        return any(dispute.took for dispute in self.disputes.all())
+
 
 class Refund(models.Model):
     """Money going back to the card of one payment. The call that sends it is written with it."""

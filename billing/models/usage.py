@@ -68,6 +68,7 @@ class Meter(models.Model):
                 condition=models.Q(closed_at=None),
                 include=["lease", "hold_micros"],  # the wallet asks for no more of leases that have not begun
             ),
+            models.Index(fields=["organization", "closed_at"], name="meter_of_organization"),
             models.Index(fields=["lease"], name="meter_unpromised", condition=models.Q(promises_seen_at=None)),
             models.Index(
                 fields=["promises_due_at"],

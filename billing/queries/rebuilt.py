@@ -37,15 +37,22 @@ def _seconds(ranges: str) -> str:
 
 
 STATEMENT = f"""
-WITH lease AS (
+WITH candidate AS (  -- found without what was over before the month
+    SELECT lease_id FROM billing_meter WHERE organization_id = %(organization)s AND closed_at IS NULL
+     UNION
+    SELECT lease_id FROM billing_meter WHERE organization_id = %(organization)s AND closed_at >= %(since)s
+     UNION
+    SELECT lease_id FROM billing_monthuse WHERE organization_id = %(organization)s AND month = %(month)s
+),
+lease AS (
     SELECT lease.id, lease.node_count AS nodes, lease.starts_at, lease.ends_at, lease.state,
            meter.id AS meter_id, meter.micros_per_node_hour, meter.metered_until, meter.closed_at, meter.corrected_for,
            CASE WHEN meter.closed_at IS NULL THEN coalesce(meter.metered_until, '-infinity') ELSE 'infinity'
             END AS reached
-      FROM leasing_lease AS lease
+      FROM candidate
+      JOIN leasing_lease AS lease ON lease.id = candidate.lease_id
       JOIN billing_meter AS meter ON meter.lease_id = lease.id
-     WHERE lease.organization_id = %(organization)s
-       AND (EXISTS (SELECT FROM leasing_claim
+     WHERE (EXISTS (SELECT FROM leasing_claim
                      WHERE lease_id = lease.id AND period && tstzrange(%(since)s, %(until)s))
             OR EXISTS (SELECT FROM billing_usage
                         WHERE lease_id = lease.id AND from_at >= %(since)s AND from_at < %(until)s))
@@ -132,8 +139,11 @@ SELECT lease.id, coalesce(owed.micros, 0)::bigint,
 
 
 def owed(*, organization: Organization, month: date) -> list[Owed]:
-    """Every lease of the organization that had nodes, or was charged, in the UTC month that begins on `month`."""
-    span = {"since": start_of(month), "until": start_of(next_month(month))}
+    """
+    Every lease of the organization that was charged in the UTC month that begins on `month`, or had nodes in it and was
+    not over before.
+    """
+    span = {"month": month, "since": start_of(month), "until": start_of(next_month(month))}
     with connection.cursor() as cursor:
         cursor.execute(STATEMENT, {"organization": organization.pk, **span})
         return [Owed(*row) for row in cursor.fetchall()]

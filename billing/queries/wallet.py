@@ -82,13 +82,16 @@ def wallet(*, organization: Organization, now: datetime) -> Wallet:
     running = [r for r in readings if r.runs_on_credit]
     burn = sum(r.micros_per_hour for r in running)
     for_running = balance + sums.credit_micros - accrued - held + sum(r.held_micros for r in running)
-    left = _seconds_left(for_running, burn, readings, now)
+    left = lasts(for_running, burn, readings, now)
     promotional = max(0, sums.granted_micros - lapsed - accrued)
     return Wallet(balance, accrued, held, burn, left, readings, promotional, sums.credit_micros)
 
 
-def _seconds_left(micros: int, burn: int, readings: Iterable[Reading], now: datetime) -> int | None:
-    """How long the money lasts. A lease that extends itself burns as one on demand does, from its agreed end on."""
+def lasts(micros: int, burn: int, readings: Iterable[Reading], now: datetime) -> int | None:
+    """
+    For how many seconds money lasts at so much an hour; None: nothing uses it. A lease that extends itself burns as one
+    on demand does, from its agreed end on.
+    """
     renewing = sorted(
         (max(lease.ends_at, now), reading.micros_per_hour)
         for reading in readings

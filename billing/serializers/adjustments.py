@@ -8,7 +8,7 @@ from billing.models import Adjustment
 
 
 class AdjustmentShown(serializers.ModelSerializer[Adjustment]):
-    """A credit or a debit by staff."""
+    """A credit or a debit by staff: an adjustment, a gift, a credit note or a write-off."""
 
     id = serializers.CharField(source="public_id", help_text="Such as ad_…")
     organization = serializers.CharField(source="organization.public_id")
@@ -21,8 +21,8 @@ class AdjustmentShown(serializers.ModelSerializer[Adjustment]):
     class Meta:
         model = Adjustment
         fields = [
-            "id", "organization", "lease", "invoice_line", "amount_micros", "words", "reason", "needs_second", "state",
-            "asked_by", "asked_at", "expires_at", "decided_by", "decided_at", "posting",
+            "id", "kind", "organization", "wanted", "lease", "invoice_line", "amount_micros", "words", "reason",
+            "needs_second", "state", "asked_by", "asked_at", "expires_at", "decided_by", "decided_at", "posting",
         ]  # fmt: skip
         read_only_fields = fields
 

@@ -16,7 +16,8 @@ from billing.queries.adjustments import adjustments, waiting
 
 SHOWN = 50
 ANSWERS = {"approve": adjusting.approve, "refuse": adjusting.refuse}
-SAID = {AdjustmentState.POSTED: "It is posted.", AdjustmentState.WAITING: "It waits for a second person now."}
+WAITS = "It waits for a second person now."
+SAID = {AdjustmentState.POSTED: "It is posted.", AdjustmentState.WAITING: WAITS}
 
 
 @operator_allowed(MAY_SEE_ADJUSTMENTS)
@@ -62,8 +63,8 @@ def adjustment(request: HttpRequest, id: str) -> HttpResponse:
 def _answered(request: HttpRequest, found: Adjustment, answer: str) -> HttpResponse:
     try:
         row = ANSWERS[answer](adjustment=found, by=staff_of(request), now=now())
-    except (adjusting.NotWaiting, adjusting.SamePerson) as refused:
+    except (adjusting.NotWaiting, adjusting.SamePerson, adjusting.Outdated) as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, f"The adjustment of {row.organization} is {row.get_state_display()}.")
+        messages.success(request, f"The {row.get_kind_display()} of {row.organization} is {row.get_state_display()}.")
     return redirect("adjustments")

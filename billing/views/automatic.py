@@ -42,7 +42,8 @@ def automatic(request: HttpRequest) -> HttpResponse:
 def automatic_charges(request: HttpRequest) -> HttpResponse:
     """What it has charged this month, charge by charge."""
     moment = now()
-    found = list(rules.charges_of_month(organization=principal_of(request).organization, now=moment))
+    charges = rules.charges_of_month(organization=principal_of(request).organization, now=moment)
+    found = list(charges.prefetch_related("disputes"))
     total = sum(charge.amount_cents for charge in found)
     context = {"payments": found, "total_cents": total, "month": moment}
     return render(request, "billing/automatic_charges.html", context)

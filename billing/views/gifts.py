@@ -1,17 +1,19 @@
 """Staff's page of promotional credit: what was given lately, and giving some."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from accounts.access import operator_of
+from accounts.access import staff_of
 from accounts.clock import now
 from accounts.ids import random_base62
 from accounts.queries import actor_names
 from accounts.views import operator_allowed
-from billing import granting
+from billing import by_hand, granting
 from billing.forms.money import NewCredit
-from billing.models import CreditGrant
+from billing.models import Adjustment, CreditGrant
+from billing.views.adjustments import WAITS
 
 SHOWN = 50
 
@@ -25,14 +27,17 @@ def gifts(request: HttpRequest) -> HttpResponse:
     grants = list(CreditGrant.objects.select_related("organization").order_by("-id")[:SHOWN])
     names = actor_names(grant.given_by for grant in grants)
     rows = [(grant, names.get(grant.given_by, grant.given_by)) for grant in grants]
-    return render(request, "billing/gifts.html", {"form": form, "rows": rows})
+    return render(
+        request, "billing/gifts.html", {"form": form, "rows": rows, "limit_cents": settings.ADJUSTMENT_LIMIT_CENTS}
+    )
 
 
 def _given(request: HttpRequest, form: NewCredit) -> bool:
     try:
-        grant = granting.give(actor=operator_of(request), now=now(), **form.wanted())
+        made = by_hand.give(by=staff_of(request), now=now(), **form.wanted())
     except granting.BadGrant as bad:
         form.refuse(bad.field, str(bad))
         return False
-    messages.success(request, f"The credit is in the wallet of {grant.organization}.")
+    where = WAITS if isinstance(made, Adjustment) else f"The credit is in the wallet of {made.organization}."
+    messages.success(request, where)
     return True

@@ -1,17 +1,19 @@
 """Staff's pages of what customers owe: by age, one invoice with what happened to it, and months that look wrong."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from accounts.access import may_operate, operator_of
+from accounts.access import may_operate, operator_of, staff_of
 from accounts.clock import now
 from accounts.views import operator_allowed
-from billing import credit_notes, invoicing, receivables
+from billing import by_hand, credit_notes, invoicing, receivables
 from billing.access import MAY_CREDIT, MAY_LOOK, MAY_RECORD, MAY_RELEASE, MAY_WRITE_OFF
 from billing.forms.papers import Credit, Reason, Transfer
-from billing.models import Invoice, ParkedMonth
+from billing.models import Adjustment, Invoice, ParkedMonth
 from billing.queries.receivables import aging, notes_of, receivable_of, still_open, transfers_of
+from billing.views.adjustments import WAITS
 
 
 @operator_allowed(MAY_LOOK)
@@ -69,19 +71,20 @@ def credit(request: HttpRequest, id: str) -> HttpResponse:
     form = Credit(request.POST or None, invoice=invoice)
     if form.is_valid():
         try:
-            note = credit_notes.credit(
+            made = by_hand.credit(
                 invoice=invoice,
                 cents_by_line=form.cents_by_line(),
                 reason=form.cleaned_data["reason"],
-                actor=operator_of(request),
+                by=staff_of(request),
                 now=now(),
             )
         except credit_notes.BadCredit as refused:
             form.add_error(None, str(refused))
         else:
-            messages.success(request, f"Credit note {note} is issued.")
+            messages.success(request, WAITS if isinstance(made, Adjustment) else f"Credit note {made} is issued.")
             return redirect("receivable", id=id)
-    return render(request, "billing/credit.html", {"form": form, "invoice": invoice})
+    context = {"form": form, "invoice": invoice, "limit_cents": settings.ADJUSTMENT_LIMIT_CENTS}
+    return render(request, "billing/credit.html", context)
 
 
 @operator_allowed(MAY_WRITE_OFF)
@@ -91,15 +94,18 @@ def write_off(request: HttpRequest, id: str) -> HttpResponse:
     form = Reason(request.POST or None)
     if form.is_valid():
         try:
-            receivables.write_off(
-                invoice=invoice, reason=form.cleaned_data["reason"], actor=operator_of(request), now=now()
+            made = by_hand.write_off(
+                invoice=invoice, reason=form.cleaned_data["reason"], by=staff_of(request), now=now()
             )
         except receivables.NothingOwed as refused:
             messages.error(request, str(refused))
         else:
-            messages.success(request, f"What was open of {invoice} is written off.")
+            done = f"What was open of {invoice} is written off."
+            messages.success(request, WAITS if isinstance(made, Adjustment) else done)
         return redirect("receivable", id=id)
-    return render(request, "billing/write_off.html", {"form": form, "invoice": invoice, "owed": receivable_of(invoice)})
+    context = {"form": form, "invoice": invoice, "owed": receivable_of(invoice)}
+    context["limit_cents"] = settings.ADJUSTMENT_LIMIT_CENTS
+    return render(request, "billing/write_off.html", context)
 
 
 @operator_allowed(MAY_RELEASE)

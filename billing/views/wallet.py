@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from accounts.access import may, principal_of
 from accounts.clock import now
 from accounts.views import allowed
-from billing import automatic, charging, opening, payments, queries, refunds, settlement
+from billing import automatic, charging, opening, payments, queries, refunds, settlement, standing
 from billing.cards import cards_of
 from billing.forms.money import NewRefund, TopUp
 from billing.models import Payment, PaymentState, Posting, PostingKind, Refund, SavedCard
@@ -31,11 +31,14 @@ def wallet(request: HttpRequest) -> HttpResponse:
     principal = principal_of(request)
     own, moment = principal.organization, now()
     paused = "They are paused when their last kept hour is used."
-    under_way = Payment.objects.filter(organization=own).order_by("-id")
+    under_way = Payment.objects.filter(organization=own).prefetch_related("disputes").order_by("-id")
     returning = Refund.objects.filter(payment__organization=own).order_by("-id")
     purse = queries.wallet(organization=own, now=moment)
+    surplus = list(filter(standing.is_surplus, purse.readings))
     context = {
         "wallet": purse,
+        "surplus_runs": any(reading.runs_on_credit for reading in surplus),
+        "surplus_stopped": any(map(standing.is_paused, surplus)),
         "owed_micros": -purse.balance_micros,
         "mode": mode_of(own),
         "nothing_left": f"{paused} {way_out(own)} and they go on by themselves.",

@@ -19,7 +19,7 @@ WORDS = {
     "period_over": "Its period is over.",
     "guarantee_over": "Its guaranteed time is over and the nodes are booked by somebody else.",
     "node_failed": "Its node did not come back after the pause.",
-    "out_of_funds": "The wallet stayed empty; the data was kept for the promised time and is now being wiped.",
+    "out_of_funds": "Too little money was left; the data was kept for the promised time and is now being wiped.",
     "budget_reached": "Its budget was not raised; the data was kept for the promised time and is now being wiped.",
     "power": "It could not be resumed within a day after its interruption was to be over.",
 }

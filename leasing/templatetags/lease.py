@@ -35,7 +35,7 @@ REASONS = {
     "returned": "Given back.",
     "period_over": "Its period was over.",
     "guarantee_over": "Its guaranteed time was over, and somebody else had booked the nodes.",
-    "out_of_funds": "The wallet was empty.",
+    "out_of_funds": "Too little money was left.",
     "budget_reached": "A budget was reached.",
     "power": "Paused for want of power, as announced.",
     "node_failed": "A node could not be resumed in time.",

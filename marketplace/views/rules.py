@@ -3,12 +3,17 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from marketplace.models import Terms
+from marketplace.models import PlanKind, Terms
 from marketplace.queries import MOST_NODES
 from marketplace.templatetags.places import NBSP, length
 
 Rules = list[tuple[str, str]]
 DAY = 86_400
+# Only a lease without an end can run out of money.
+SHORT = {
+    PlanKind.SURPLUS: "paused first, when less than an hour of it is left; not an interruption, and not credited",
+    PlanKind.ON_DEMAND: "paused when nothing is left; surplus leases stop before",
+}
 
 
 def rules(terms: Terms) -> Rules:
@@ -62,7 +67,7 @@ def _obligations(terms: Terms) -> Iterator[tuple[str, str]]:
         yield "Guaranteed", f"{length(terms.guarantee_seconds)} ahead, renewed while nobody booked behind you"
     else:
         yield "Extended", _extensions(terms)
-    yield from pauses(terms) or [("Pauses", "never by the operator")]
+    yield from pauses(terms) or [("Pauses", "never by the operator"), *_short(terms)]
 
 
 def _extensions(terms: Terms) -> str:
@@ -83,7 +88,13 @@ def pauses(terms: Terms) -> Rules:
         ("Pauses", f"{length(terms.notice_seconds)} after a notice{more}; {most}"),
         ("While paused", "free; node, data, address and keys are kept, and it goes on by itself"),
         ("Notice that was short", "credited by rule, also what is left of it when you are ready early"),
+        *_short(terms),
     ]
+
+
+def _short(terms: Terms) -> Rules:
+    words = SHORT.get(PlanKind(terms.plan.kind))
+    return [("When money runs short", words)] if words else []
 
 
 def _costs(terms: Terms) -> Iterator[tuple[str, str]]:

@@ -1,9 +1,13 @@
 """Usage is counted a second time by one statement; what differs is found, told and listed."""
 
+import json
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -13,8 +17,8 @@ from accounts.notices import staff_for
 from billing import metering, recounting
 from billing.invariants import broken
 from billing.models import Difference, MonthUse, Recount, Usage
-from billing.queries.months import month_of
-from billing.queries.rebuilt import owed
+from billing.queries.months import month_of, start_of
+from billing.queries.rebuilt import STATEMENT, owed
 from leasing.models import Lease
 from leasing.operations import end
 from marketplace.models import Offer
@@ -109,6 +113,55 @@ def test_those_who_were_counted_the_longest_ago_are_next(over: Lease, acme: Orga
     recounting.recount(organization=other, now=NOON + SECOND)
     assert recounting.due() == [acme]
     assert Recount.objects.count() == 2
+
+
+def test_what_was_over_before_the_month_is_not_read_to_count_it(over: Lease, acme: Organization) -> None:
+    """A hundred times the history, and the same rows are looked at."""
+    with connection.cursor() as cursor:
+        for way in ("seqscan", "hashjoin", "mergejoin"):  # tables so small are read whole, and large ones are not
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+    before = looked_at(acme)
+    history(over, leases=100)
+    assert looked_at(acme) == before
+
+
+def history(model: Lease, *, leases: int) -> None:
+    """Leases like it that were over a year ago."""
+    past = {"starts_at": "2025-03-02", "ends_at": "2025-03-03", "guaranteed_until": "2025-03-03"}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH made AS (
+                INSERT INTO leasing_lease
+                SELECT filled.* FROM generate_series(1, %s) AS n, leasing_lease AS model,
+                       jsonb_populate_record(model, %s::jsonb || jsonb_build_object(
+                           'id', nextval('leasing_lease_id_seq'), 'public_id', 'ls_past' || n)) AS filled
+                 WHERE model.id = %s
+                RETURNING id)
+            INSERT INTO billing_meter
+            SELECT filled.* FROM made, billing_meter AS model, jsonb_populate_record(model, jsonb_build_object(
+                       'id', nextval('billing_meter_id_seq'), 'lease_id', made.id, 'closed_at', '2025-03-03')) AS filled
+             WHERE model.lease_id = %s
+            """,
+            [leases, json.dumps(past), model.pk, model.pk],
+        )
+        cursor.execute("ANALYZE leasing_lease, billing_meter")
+
+
+def looked_at(organization: Organization) -> int:
+    """How many rows of leases and meters it takes to count March."""
+    span = {"month": MARCH, "since": start_of(MARCH), "until": start_of(APRIL)}
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {STATEMENT}", {"organization": organization.pk, **span})
+        plan = cursor.fetchone()[0]
+    return sum(_rows(json.loads(plan) if isinstance(plan, str) else plan))
+
+
+def _rows(plan: Any) -> Iterator[int]:
+    for part in plan if isinstance(plan, list) else [*plan.get("Plans", []), plan.get("Plan", {})]:
+        yield from _rows(part) if part else ()
+    if isinstance(plan, dict) and plan.get("Relation Name") in {"leasing_lease", "billing_meter"}:
+        yield int((plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"])
 
 
 def test_an_agreed_end_is_counted_the_same(acme: Organization, reserved: Offer) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from config import ports
 from tests.waiting import until
@@ -22,6 +23,7 @@ from tests.waiting import until
 ROOT = Path(__file__).resolve().parents[2]
 OWN = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"}
 OWN |= {"BASE_URL", "ALLOWED_HOSTS", "SECRET_KEY", "STATE_DIR"}
+PASSWORD = "correct horse battery staple"
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
@@ -41,6 +43,12 @@ class Product:
     def newest_mail(self, recipient: str) -> str:
         """The last mail that the system has sent to an address; waits for the first."""
         return until(lambda: self._newest(recipient), what=f"a mail to {recipient}")
+
+    def manage(self, *command: str) -> str:
+        """What `./run manage …` prints."""
+        env = {name: value for name, value in os.environ.items() if name not in OWN} | {"STATE_DIR": str(self.state)}
+        argv = [sys.executable, "-m", "config.cli", "manage", *command]
+        return subprocess.run(argv, cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout
 
     def _newest(self, recipient: str) -> str:
         mails = sorted((self.state / "mail").glob("*"), key=lambda path: path.stat().st_mtime)
@@ -99,6 +107,24 @@ def page(browser: Browser, product: Product) -> Iterator[Page]:
     yield window
     context.close()
     assert troubles == []
+
+
+def sign_up(page: Page, product: Product, *, company: str, mail: str) -> None:
+    """A new company with an owner, as its first person makes it: the code is in the mail."""
+    page.goto("/")
+    page.get_by_role("link", name="Sign up").first.click()
+    page.get_by_label("Company").fill(company)
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label(re.compile("e-?mail", re.IGNORECASE)).fill(mail)
+    page.get_by_label("Password").first.fill(PASSWORD)
+    page.locator("main").get_by_role("button", name=re.compile("sign up|create", re.IGNORECASE)).first.click()
+    code = page.get_by_label("Code")
+    expect(code).to_be_visible()
+    found = re.search(r"^\s*([A-Z0-9]{4}-[A-Z0-9]{4})\s*$", product.newest_mail(mail), re.MULTILINE)
+    assert found, product.newest_mail(mail)
+    code.fill(found[1])
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text(company).first).to_be_visible()
 
 
 def _ours(message: ConsoleMessage, product: Product) -> list[str]:

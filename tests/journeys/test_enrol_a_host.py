@@ -1,10 +1,8 @@
 """From a machine in a rack to a lease on it: staff enrols a real host from the page, and a customer logs in to it."""
 
-import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_
 from playwright.sync_api import Browser, Page, expect
 
 from standins.nodes.podman_host import FACTS, PodmanHost, podman_host, why_not
-from tests.journeys.conftest import OWN, ROOT, Product
+from tests.journeys.conftest import Product
 
 PASSWORD = "rack 7, unit 12"
 IMAGE = "Brought along"
@@ -41,7 +39,7 @@ def host(product: Product, tmp_path: Path) -> Iterator[PodmanHost]:
 
 @pytest.mark.timeout(400)
 def test_staff_enrols_a_real_host_and_a_customer_leases_it(page: Page, product: Product, host: PodmanHost) -> None:
-    _manage(product, "shell", "-c", READY % {"image": host.image, "image_digest": host.image_digest})
+    product.manage("shell", "-c", READY % {"image": host.image, "image_digest": host.image_digest})
     _staff_logs_in(page, product)
     _fails_with_a_wrong_password(page, host)
     _enrol(page, host, name="macon-real-1", password=PASSWORD)
@@ -51,13 +49,7 @@ def test_staff_enrols_a_real_host_and_a_customer_leases_it(page: Page, product: 
     browser = page.context.browser
     assert browser is not None
     _customer_leases(browser, product, offer)
-    _manage(product, "retire_node", "--name", "macon-real-1")
-
-
-def _manage(product: Product, *command: str) -> None:
-    env = {name: value for name, value in os.environ.items() if name not in OWN} | {"STATE_DIR": str(product.state)}
-    argv = [sys.executable, "-m", "config.cli", "manage", *command]
-    subprocess.run(argv, cwd=ROOT, env=env, check=True, capture_output=True)
+    product.manage("retire_node", "--name", "macon-real-1")
 
 
 def _log_in(page: Page, email: str, password: str) -> None:

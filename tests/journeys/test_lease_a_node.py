@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.conftest import Product
-
-PASSWORD = "correct horse battery staple"
-MAIL = "ada@engines.example.com"
+from tests.journeys.conftest import Product, sign_up
 
 
 @pytest.fixture
@@ -23,30 +20,13 @@ def key(tmp_path: Path) -> Path:
 
 
 def test_a_company_leases_a_node_from_sign_up_to_receipt(page: Page, product: Product, key: Path) -> None:
-    _sign_up(page, product)
+    sign_up(page, product, company="Analytical Engines", mail="ada@engines.example.com")
     _add_key(page, key)
     _top_up(page)
     _order(page)
     _log_in(page, key)
     _return(page)
     _read_receipt(page)
-
-
-def _sign_up(page: Page, product: Product) -> None:
-    page.goto("/")
-    page.get_by_role("link", name="Sign up").first.click()
-    page.get_by_label("Company").fill("Analytical Engines")
-    page.get_by_label("Your name").fill("Ada")
-    page.get_by_label(re.compile("e-?mail", re.IGNORECASE)).fill(MAIL)
-    page.get_by_label("Password").first.fill(PASSWORD)
-    page.locator("main").get_by_role("button", name=re.compile("sign up|create", re.IGNORECASE)).first.click()
-    code = page.get_by_label("Code")
-    expect(code).to_be_visible()
-    found = re.search(r"^\s*([A-Z0-9]{4}-[A-Z0-9]{4})\s*$", product.newest_mail(MAIL), re.MULTILINE)
-    assert found, product.newest_mail(MAIL)
-    code.fill(found[1])
-    page.get_by_role("button", name="Confirm").click()
-    expect(page.get_by_text("Analytical Engines").first).to_be_visible()
 
 
 def _add_key(page: Page, key: Path) -> None:

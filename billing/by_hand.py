@@ -1,0 +1,103 @@
+"""
+What staff give away besides adjustments: promotional credit, credit notes and write-offs. They count to the same limit
+as adjustments, and above it wait for the same second person (`billing.adjusting`), so that no mixture gets around it.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import Organization, User
+from billing import adjusting, credit_notes, granting, operations, receivables
+from billing.models import Adjustment, AdjustmentKind, CreditGrant, CreditNote, Invoice, WriteOff
+from marketplace.money import MICROS_PER_CENT
+
+
+@transaction.atomic
+def give(
+    *,
+    organization: Organization,
+    amount_micros: int,
+    reason: str,
+    expires_at: datetime | None,
+    key: str,
+    by: User,
+    now: datetime,
+) -> CreditGrant | Adjustment:
+    """
+    As `granting.give`; or what waits for a second person. The same key again changes nothing, whatever became of it.
+
+    :raises granting.BadGrant: see there
+    """
+    operations.lock_wallet(organization=organization)
+    if known := granting.given(organization=organization, key=key) or _asked(organization, key):
+        return known
+    granting.check(amount_micros=amount_micros, reason=reason, expires_at=expires_at, now=now)
+    row = adjusting.submit(
+        Adjustment(
+            organization=organization,
+            kind=AdjustmentKind.GIFT,
+            amount_micros=amount_micros,
+            words="Promotional credit",
+            reason=reason.strip(),
+            wanted={"key": key, "expires_at": expires_at.isoformat() if expires_at else None},
+        ),
+        by=by,
+        now=now,
+    )
+    return granting.given(organization=organization, key=key) or row
+
+
+@transaction.atomic
+def credit(
+    *, invoice: Invoice, cents_by_line: Mapping[int, int], reason: str, by: User, now: datetime
+) -> CreditNote | Adjustment:
+    """
+    As `credit_notes.credit`; or what waits for a second person.
+
+    :raises credit_notes.BadCredit: see there
+    """
+    operations.lock_wallet(organization=invoice.organization)
+    cents = sum(credit_notes.amounts(invoice=invoice, cents_by_line=cents_by_line))
+    lines = {str(line): net for line, net in cents_by_line.items()}
+    row = _submit(AdjustmentKind.CREDIT_NOTE, invoice, cents, reason, {"lines": lines}, by, now)
+    return row if row.posting is None else CreditNote.objects.filter(invoice=invoice).latest("pk")
+
+
+@transaction.atomic
+def write_off(*, invoice: Invoice, reason: str, by: User, now: datetime) -> WriteOff | Adjustment:
+    """
+    As `receivables.write_off`; or what waits for a second person.
+
+    :raises receivables.NothingOwed: see there
+    """
+    operations.lock_wallet(organization=invoice.organization)
+    cents = receivables.open_cents(invoice=invoice)
+    row = _submit(AdjustmentKind.WRITE_OFF, invoice, cents, reason, {}, by, now)
+    return row if row.posting is None else WriteOff.objects.get(invoice=invoice)
+
+
+def _submit(
+    kind: AdjustmentKind,
+    invoice: Invoice,
+    cents: int,
+    reason: str,
+    wanted: Mapping[str, object],
+    by: User,
+    now: datetime,
+) -> Adjustment:
+    row = Adjustment(
+        organization=invoice.organization,
+        kind=kind,
+        amount_micros=cents * MICROS_PER_CENT,
+        words=f"{kind.label.capitalize()} for {invoice.number}",
+        reason=reason,
+        wanted={"invoice": invoice.public_id, **wanted},
+    )
+    return adjusting.submit(row, by=by, now=now)
+
+
+def _asked(organization: Organization, key: str) -> Adjustment | None:
+    asked = Adjustment.objects.filter(organization=organization, kind=AdjustmentKind.GIFT, wanted__key=key)
+    return asked.order_by("pk").last()

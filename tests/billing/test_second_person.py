@@ -1,0 +1,193 @@
+"""Gifts, credit notes and write-offs by staff: above the limit of adjustments they wait for a second person too."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, transaction
+from pytest_django.fixtures import Settings
+
+from accounts.models import Event, Organization, User
+from billing import adjusting, by_hand, invariants
+from billing.adjusting import Outdated, SamePerson
+from billing.models import Adjustment, CreditGrant, CreditNote, Invoice, WriteOff
+from marketplace.models import Offer
+from marketplace.money import MICROS
+from tests.accounts.cast import a_browser
+from tests.billing.conftest import assert_books_balance, balance
+from tests.billing.papers import DUE, on_account, owing
+from tests.billing.test_adjusting import ask, staff
+from tests.factories import DAY
+from tests.leasing.test_fleet_pages import text
+
+pytestmark = pytest.mark.django_db
+Made = CreditGrant | CreditNote | WriteOff | Adjustment
+CLERK = ("add_creditgrant", "add_creditnote", "add_writeoff", "view_invoice", "add_adjustment", "view_adjustment")
+
+
+@pytest.fixture
+def pat(db: None) -> User:
+    return staff("pat", *CLERK)
+
+
+@pytest.fixture
+def kim(db: None) -> User:
+    return staff("kim", "view_adjustment", "approve_adjustment")
+
+
+@pytest.fixture
+def invoice(acme: Organization, offer: Offer, settings: Settings) -> Invoice:
+    """Acme owes $3.00 on one line; above $2.00 two people are needed."""
+    settings.ADJUSTMENT_LIMIT_CENTS = 200
+    on_account(acme)
+    return owing(acme, offer)
+
+
+def gift(invoice: Invoice, by: User, cents: int, *, now: datetime = DUE, key: str = "k", **more: Any) -> Made:
+    wanted = {"reason": "slow disk", "expires_at": None, **more}
+    micros = cents * MICROS // 100
+    return by_hand.give(organization=invoice.organization, amount_micros=micros, by=by, key=key, now=now, **wanted)
+
+
+def note(invoice: Invoice, by: User, cents: int, *, now: datetime = DUE) -> Made:
+    line = invoice.lines.get().pk
+    return by_hand.credit(invoice=invoice, cents_by_line={line: cents}, reason="slow disk", by=by, now=now)
+
+
+def write_off(invoice: Invoice, by: User, cents: int = 300, *, now: datetime = DUE) -> Made:
+    return by_hand.write_off(invoice=invoice, reason="slow disk", by=by, now=now)
+
+
+def made() -> list[int]:
+    gifts = CreditGrant.objects.exclude(reason="gift")  # but the one that it began with
+    return [gifts.count(), CreditNote.objects.count(), WriteOff.objects.count()]
+
+
+def waits(made: Made) -> Adjustment:
+    assert isinstance(made, Adjustment) and made.state == "waiting"
+    return made
+
+
+@pytest.mark.parametrize(
+    ("act", "number", "words"),
+    [(gift, 0, "Promotional credit"), (note, 1, "Credit note"), (write_off, 2, "Write-off")],
+    ids=["gift", "credit note", "write-off"],
+)
+def test_a_large_one_moves_money_only_with_a_second_persons_word(
+    invoice: Invoice, pat: User, kim: User, act: Callable[..., Made], number: int, words: str
+) -> None:
+    acme = invoice.organization
+    before = balance(acme)
+    row = waits(act(invoice, pat, 300))
+    assert (made(), balance(acme)) == ([0, 0, 0], before)
+    asked = Event.objects.get(kind="adjustment.asked")
+    assert asked.organization is None and f"{words} of $3.00 for Acme Robotics waits" in asked.words
+    with pytest.raises(SamePerson):
+        adjusting.approve(adjustment=row, by=pat, now=DUE)
+    done = adjusting.approve(adjustment=row, by=kim, now=DUE + DAY)
+    assert (done.state, balance(acme) - before) == ("posted", 3 * MICROS)
+    assert made() == [int(place == number) for place in range(3)]
+    assert [words for words in invariants.broken(now=DUE + DAY) if not words.startswith("I2b ")] == []  # nodes wait
+    assert_books_balance()
+
+
+@pytest.mark.parametrize("act", [gift, note], ids=["gift", "credit note"])
+def test_a_small_one_is_done_at_once_in_the_name_of_who_asked(
+    invoice: Invoice, pat: User, act: Callable[..., Made]
+) -> None:
+    done = act(invoice, pat, 200)
+    assert isinstance(done, CreditGrant | CreditNote)
+    who = done.given_by if isinstance(done, CreditGrant) else done.issued_by
+    row = Adjustment.objects.get()
+    assert (row.state, row.needs_second, who) == ("posted", False, f"user:{pat.public_id}")
+
+
+def test_what_is_refused_is_never_done(invoice: Invoice, pat: User, kim: User) -> None:
+    for act in (gift, note, write_off):
+        adjusting.refuse(adjustment=waits(act(invoice, pat, 300)), by=kim, now=DUE)
+    assert made() == [0, 0, 0]
+
+
+def test_no_mixture_gets_around_the_limit(invoice: Invoice, pat: User, kim: User) -> None:
+    ask(invoice.organization, pat, 1, at=DUE)
+    assert isinstance(gift(invoice, pat, 50), CreditGrant)
+    assert isinstance(note(invoice, pat, 50), CreditNote)
+    waits(gift(invoice, pat, 1, key="another"))
+    waits(note(invoice, pat, 1))
+    waits(write_off(invoice, pat))
+    assert ask(invoice.organization, pat, 1, at=DUE).state == "waiting"
+    assert isinstance(gift(invoice, kim, 200, key="hers"), CreditGrant)  # what others do counts to them
+    assert isinstance(gift(invoice, pat, 200, key="tomorrow", now=DUE + DAY), CreditGrant)
+
+
+def test_the_same_key_again_changes_nothing_whatever_became_of_it(invoice: Invoice, pat: User, kim: User) -> None:
+    row = waits(gift(invoice, pat, 300))
+    assert gift(invoice, pat, 300) == row
+    adjusting.approve(adjustment=row, by=kim, now=DUE)
+    again = gift(invoice, pat, 300)
+    assert isinstance(again, CreditGrant) and Adjustment.objects.count() == 1
+    refused = waits(gift(invoice, pat, 300, key="r"))
+    adjusting.refuse(adjustment=refused, by=pat, now=DUE)
+    known = gift(invoice, pat, 300, key="r")
+    assert isinstance(known, Adjustment) and known.state == "refused"
+
+
+def test_what_has_changed_meanwhile_is_not_done_as_it_was_asked(invoice: Invoice, pat: User, kim: User) -> None:
+    short = waits(gift(invoice, pat, 300, expires_at=DUE + DAY))
+    whole = waits(note(invoice, pat, 300))
+    rest = waits(write_off(invoice, pat))
+    note(invoice, kim, 100)
+    for row, why in ((short, "end later than now"), (whole, "left to credit"), (rest, "another amount")):
+        with pytest.raises(Outdated, match=why):
+            adjusting.approve(adjustment=row, by=kim, now=DUE + DAY)
+        row.refresh_from_db()
+        assert (row.state, row.posting) == ("waiting", None)
+    assert made() == [0, 1, 0]
+
+
+def test_the_database_keeps_what_was_asked(invoice: Invoice, pat: User) -> None:
+    row = waits(write_off(invoice, pat))
+    for change in ({"kind": "gift"}, {"wanted": {"invoice": "in_other"}}):
+        with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
+            Adjustment.objects.filter(pk=row.pk).update(**change)
+
+
+def test_pages_say_the_limit_and_that_it_waits(invoice: Invoice, pat: User, kim: User) -> None:
+    hers, his = a_browser(pat), a_browser(kim)
+    one = f"/operations/receivables/{invoice.public_id}/"
+    wanted = {"organization": invoice.organization.public_id, "amount": "3.00", "reason": "slow", "key": "p"}
+    for address, said in (
+        ("/operations/promotional-credit/", wanted),
+        (f"{one}credit/", {f"line_{invoice.lines.get().pk}": "3.00", "reason": "slow"}),
+        (f"{one}write-off/", {"reason": "insolvent"}),
+    ):
+        assert "Up to $2.00 for one customer within a day" in text(hers.get(address))
+        assert "It waits for a second person now." in text(hers.post(address, said, follow=True))
+    assert made() == [0, 0, 0]
+    listed = text(his.get("/operations/adjustments/"))
+    assert all(words in listed for words in ("Promotional credit", "Credit note for", "Write-off for"))
+    rest = Adjustment.objects.get(kind="write_off")
+    page = f"/operations/adjustments/{rest.public_id}/"
+    assert invoice.number in text(his.get(page))
+    adjusting.approve(adjustment=Adjustment.objects.get(kind="credit_note"), by=kim, now=DUE)
+    assert "Nothing is open" in text(his.post(page, {"answer": "approve"}, follow=True))
+    his.post(f"/operations/adjustments/{Adjustment.objects.get(kind='gift').public_id}/", {"answer": "approve"})
+    assert made() == [1, 1, 0]
+
+
+def test_the_api_answers_with_what_waits(invoice: Invoice, pat: User, kim: User) -> None:
+    hers, his = a_browser(pat), a_browser(kim)
+    base = f"/api/v1/operations/invoices/{invoice.public_id}/"
+    gift = {"organization": invoice.organization.public_id, "amount_micros": 3_000_000, "reason": "r", "key": "a"}
+    for address, said, kind in (
+        ("/api/v1/operations/promotional-credit", gift, "gift"),
+        (f"{base}credit", {"lines": [{"line": 1, "cents": 300}], "reason": "r"}, "credit_note"),
+        (f"{base}write-off", {"reason": "r"}, "write_off"),
+    ):
+        made = hers.post(address, said, content_type="application/json")
+        assert (made.status_code, made.json()["kind"], made.json()["state"]) == (202, kind, "waiting")
+    row = Adjustment.objects.get(kind="credit_note")
+    assert his.post(f"/api/v1/operations/adjustments/{row.public_id}/approve").json()["state"] == "posted"
+    late = his.post(f"/api/v1/operations/adjustments/{made.json()['id']}/approve")
+    assert (late.status_code, late.json()["code"]) == (409, "outdated")

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.operations import record_all
+from billing import operations
 from billing.invoicing import asking, parking, statements
 from billing.models import InvoiceCounter
 from billing.queries.lines import bounds
@@ -102,6 +103,9 @@ def _issue(given: dict[str, Any]) -> int:
         statements.POST,
     ):
         _execute(statement, given)
+    by_transfer = _keys(statements.BY_TRANSFER, given)
+    if by_transfer:
+        operations.set_off(organizations=by_transfer, now=given["now"])
     record_all(rows=statements.ISSUED, given=given, kind="invoice.issued", actor=ACTOR, at=given["now"])
     for table in ("closing_line", "closing_energy", "closing_invoice", "closing_move", "closing_part"):
         _execute(f"DROP TABLE {table}", {})

@@ -274,6 +274,8 @@ POST = """
       FROM (SELECT account_id, sum(micros) AS micros FROM closing_part GROUP BY account_id) AS moved
      WHERE account.id = moved.account_id
 """
+# The wallets of these pay first what they can.
+BY_TRANSFER = "SELECT organization_id FROM closing_invoice WHERE mode = 'invoiced' ORDER BY organization_id"
 ISSUED = f"""
     SELECT organization_id, public_id AS subject,
            jsonb_build_object('number', number, 'total_cents', total_cents) AS data,
@@ -282,11 +284,17 @@ ISSUED = f"""
                'text', format('Your invoice of %%s for %%s is ready. ', total, month) || CASE mode
                    WHEN 'prepaid' THEN 'It was paid from your wallet.'
                    WHEN 'metered' THEN 'Your card is charged for it.'
-                   ELSE format('Please transfer it by %%s, with its number as reference.', due_on) END,
+                   ELSE CASE WHEN set_off.cents IS NULL THEN '' ELSE format('%%s of it was paid from your wallet. ',
+                                                                           {_dollars("set_off.cents")}) END
+                        || CASE WHEN total_cents > coalesce(set_off.cents, 0)
+                                THEN format('Please transfer %%s by %%s, with its number as reference.',
+                                            {_dollars("total_cents - coalesce(set_off.cents, 0)")}, due_on)
+                                ELSE 'Nothing is to be transferred.' END END,
                'path', format('/invoices/%%s/', public_id)) AS notice
-      FROM closing_invoice
+      FROM closing_invoice AS invoice
+      LEFT JOIN billing_setoff AS set_off ON set_off.invoice_id = invoice.id
       CROSS JOIN LATERAL (
            SELECT to_char(period_start, 'FMMonth YYYY') AS month,
                   {_dollars("total_cents")} AS total) AS said
-     ORDER BY id
+     ORDER BY invoice.id
 """  # noqa: S608  our own words

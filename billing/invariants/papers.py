@@ -110,4 +110,19 @@ RULES = (
             OR (cents > set_off) <> EXISTS (SELECT FROM billing_outstanding WHERE invoice_id = invoice.id)
         """,  # noqa: S608  our own words
     ),
+    Rule(
+        "I6i",
+        "No month with use is forgotten: once the sweeps look at it no more, it has its invoice or waits for staff.",
+        """
+        SELECT DISTINCT 'organization ' || organization.public_id || ' in ' || used.month
+          FROM billing_monthuse AS used
+          JOIN accounts_organization AS organization ON organization.id = used.organization_id
+         WHERE used.month < date_trunc('month', %(now)s::timestamptz - interval '1 day', 'UTC') - interval '3 months'
+           AND NOT EXISTS (SELECT FROM billing_invoice AS issued
+                            WHERE issued.organization_id = used.organization_id AND issued.period_start = used.month)
+           AND NOT EXISTS (SELECT FROM billing_parkedmonth AS parked
+                            WHERE parked.organization_id = used.organization_id AND parked.period_start = used.month
+                              AND coalesce(parked.released_at, %(now)s) > %(now)s - interval '2 days')
+        """,
+    ),
 )

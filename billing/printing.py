@@ -116,7 +116,7 @@ def _payment(invoice: Invoice) -> Flowable:
 def _to_transfer(invoice: Invoice) -> tuple[str, str]:
     """As it was when it was issued: what the wallet paid then is no less paid, and what came later is on our pages."""
     total = format_cents(invoice.total_cents)
-    had = sum(row.cents for row in invoice.set_offs.all() if row.at == invoice.issued_at)
+    had = sum(row.cents for row in invoice.set_offs.all()[:1] if row.at == invoice.issued_at)
     paid = f"{format_cents(had)} of {total} was paid from your wallet." if had else ""
     if invoice.total_cents <= had:
         return f"Total {total}", f"{paid} Nothing is to be transferred.".strip()

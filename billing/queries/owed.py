@@ -37,13 +37,16 @@ LEFT = f"""
 """  # noqa: S608  our own words
 # Of each invoice of some organizations (%(organizations)s, keys) that pay so now: what the wallet is to pay beyond what
 # it did, less than nothing where that money has gone; and what is open then. To the cent: half of one is nobody's debt.
+# Each purse and each invoice is summed once: joined as they are, a purse would be for each invoice.
 OWED = f"""
+    WITH purse AS MATERIALIZED ({PURSE} WHERE organization.id = ANY(%(organizations)s::bigint[])),
+    found AS MATERIALIZED (
+        SELECT * FROM ({LEFT}) AS invoice WHERE organization_id = ANY(%(organizations)s::bigint[]))
     SELECT invoice.id AS invoice_id, (pays - set_off)::bigint AS cents, (invoice.cents - pays)::bigint AS open_cents
       FROM (SELECT *, sum(cents) OVER (PARTITION BY organization_id) AS together,
                    sum(cents) OVER (PARTITION BY organization_id ORDER BY due_on, id) - cents AS earlier
-              FROM ({LEFT}) AS found
-             WHERE organization_id = ANY(%(organizations)s::bigint[])) AS invoice
-      JOIN ({PURSE} WHERE organization.id = ANY(%(organizations)s::bigint[])) AS purse USING (organization_id)
+              FROM found) AS invoice
+      JOIN purse USING (organization_id)
       JOIN billing_billingaccount AS account ON account.organization_id = purse.organization_id
                                             AND account.mode = 'invoiced'
       CROSS JOIN LATERAL (SELECT (micros + 10000 * together)::bigint AS micros) AS free

@@ -148,6 +148,7 @@ def close(now: datetime) -> Failures:
     for period in invoicing.past_months(now=now):
         with suppress(invoicing.PeriodNotReady):  # the next sweep looks again
             invoicing.close(period=period, now=now)
+    invoicing.park_left_behind(now=now)
     _each(receivables.at_stake(), lambda row: receivables.collect(organization=row, now=now))
     return {}
 

@@ -4,10 +4,10 @@ The only ways that money moves: `post`, in our ledger, and `ask`, at the card pr
 Each posting balances, is keyed by its fact, and locks the wallet. Each call to the processor is a row first.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import BigIntegerField, CharField, F
 
 from accounts.models import Given, Organization, Statement, insert
@@ -15,6 +15,7 @@ from accounts.operations import record
 from billing.models import (
     AccountKind,
     BillingAccount,
+    BillingMode,
     CallKind,
     CreditGrant,
     CreditUse,
@@ -27,6 +28,8 @@ from billing.models import (
 )
 from billing.payments.base import Call
 from billing.queries.credit import credits_left, lapsing
+from billing.queries.metered import mode_of
+from billing.queries.owed import OWED
 from leasing.models import Lease
 
 
@@ -57,7 +60,8 @@ def post(
 ) -> Posting:
     """
     Move micro-dollars between the organization's accounts, once for each `key`; a known key returns its posting. What
-    is spent from the wallet is taken from promotional credit first, the credit that ends first before all.
+    is spent from the wallet is taken from promotional credit first, the credit that ends first before all. What comes
+    in for no lease, or goes, is set off against invoices by transfer; what `billing.receivables` records first pays.
 
     :raises Unbalanced: if `amounts` do not sum to zero or contain a zero
     """
@@ -76,7 +80,18 @@ def post(
         _entered(posting, _lock(organization, account_kind), amount) for account_kind, amount in amounts.items()
     )
     _spend_credit(posting, spent)
+    if lease is None and kind != PostingKind.TRANSFER and mode_of(organization) == BillingMode.INVOICED:
+        set_off(organizations=[organization.pk], now=at)
     return posting
+
+
+def set_off(*, organizations: Collection[int], now: datetime) -> None:
+    """
+    Have the wallets of organizations (keys) pay what they can of invoices by transfer, and take back what they cannot
+    pay any more; and keep which are open. Under their locks. Doing it again changes nothing.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(SET_OFF, {"organizations": list(organizations), "now": now})
 
 
 @transaction.atomic
@@ -206,6 +221,19 @@ def _lock(organization: Organization, kind: AccountKind) -> LedgerAccount:
     return account
 
 
+SET_OFF = f"""
+    WITH owed AS MATERIALIZED ({OWED}),
+    paid AS (
+        INSERT INTO billing_setoff (invoice_id, cents, at)
+        SELECT invoice_id, cents, %(now)s FROM owed WHERE cents <> 0 ORDER BY invoice_id
+    ),
+    settled AS (
+        DELETE FROM billing_outstanding WHERE invoice_id IN (SELECT invoice_id FROM owed WHERE open_cents = 0)
+    )
+    INSERT INTO billing_outstanding (invoice_id)
+    SELECT invoice_id FROM owed WHERE open_cents > 0 ORDER BY invoice_id
+        ON CONFLICT DO NOTHING
+"""  # noqa: S608  our own words
 ACCOUNT = Statement(
     lambda: LedgerAccount.objects.select_for_update(no_key=True).filter(
         organization=Given("organization", BigIntegerField()), kind=Given("kind", CharField())

@@ -12,7 +12,7 @@ from billing.cards import cards_of
 from billing.models import TRUST, BillingAccount, BillingMode, Export, ExportState, Invoice, TrustLevel
 from billing.queries import wallet
 from billing.queries.receivables import still_open
-from marketplace.money import MICROS, format_micros
+from marketplace.money import MICROS, MICROS_PER_CENT, format_micros
 
 MOST_CREDIT_MICROS = 10_000_000 * MICROS
 
@@ -98,15 +98,16 @@ def _check(account: BillingAccount, decision: Decision, credit: int, *, card: bo
             "mode", "It has no default card that works. Let it save one first, or tick that it may go without."
         )
     if account.mode != BillingMode.PREPAID:
-        _check_settled(account.organization, now)
+        _check_settled(account, now)
 
 
-def _check_settled(organization: Organization, now: datetime) -> None:
+def _check_settled(account: BillingAccount, now: datetime) -> None:
+    organization = account.organization
     purse = wallet(organization=organization, now=now)
     owed = purse.accrued_micros - purse.balance_micros
     if still_open(Invoice.objects.filter(organization=organization)):
         raise ChangeRefused("mode", "An invoice by transfer is open. Change it once that was paid.")
-    if owed > 0:
+    if owed > (MICROS_PER_CENT // 2 if account.mode == BillingMode.INVOICED else 0):  # half a cent is on no invoice
         raise ChangeRefused("mode", f"It owes {format_micros(owed)}. Change it once that was invoiced and paid.")
     if Export.objects.filter(organization=organization, state=ExportState.PENDING).exists():
         raise ChangeRefused("mode", "Charges are still on their way to its invoice. Try again in some minutes.")

@@ -106,12 +106,23 @@ def _parties(invoice: Invoice) -> Flowable:
 
 def _payment(invoice: Invoice) -> Flowable:
     if invoice.due_on:
-        words = f"Please transfer {format_cents(invoice.total_cents)} by {invoice.due_on:%Y-%m-%d}"
-        about = f"With {invoice.number} as reference. What has come so far is shown beside the invoice on our pages."
+        words, about = _to_transfer(invoice)
     else:
         words, about = f"Total {format_cents(invoice.total_cents)}", PAID_HOW[BillingMode(invoice.mode)]
     rows = [[Paragraph(paper.shown(words), paper.BOLD)], [Paragraph(paper.shown(about), paper.TEXT)]]
     return Table(rows, colWidths=[paper.COLUMN], style=paper.box(paper.ACCENT, paper.GOOD_SOFT))
+
+
+def _to_transfer(invoice: Invoice) -> tuple[str, str]:
+    """As it was when it was issued: what the wallet paid then is no less paid, and what came later is on our pages."""
+    total = format_cents(invoice.total_cents)
+    had = sum(row.cents for row in invoice.set_offs.all()[:1] if row.at == invoice.issued_at)
+    paid = f"{format_cents(had)} of {total} was paid from your wallet." if had else ""
+    if invoice.total_cents <= had:
+        return f"Total {total}", f"{paid} Nothing is to be transferred.".strip()
+    left, by = format_cents(invoice.total_cents - had), f"{invoice.due_on:%Y-%m-%d}"
+    about = f"With {invoice.number} as reference. What has come so far is shown beside the invoice on our pages."
+    return f"Please transfer {left} by {by}", f"{paid} {about}".strip()
 
 
 def _lines(lines: Iterable[InvoiceLine]) -> Flowable:

@@ -17,12 +17,13 @@ from billing.models import (
     BankTransfer,
     BillingMode,
     Invoice,
+    Outstanding,
     PostingKind,
     Reminder,
     WriteOff,
 )
 from billing.queries.metered import mode_of
-from billing.queries.receivables import Receivable, receivable_of, still_open, unapplied, unapplied_cents
+from billing.queries.receivables import Receivable, receivable_of, still_open, unapplied_cents
 from marketplace.money import MICROS_PER_CENT, format_cents
 
 REMINDERS = (-7, 1, 14)  # days behind the due date
@@ -60,8 +61,8 @@ def record_transfer(
     now: datetime,
 ) -> BankTransfer:
     """
-    Money that came to our bank. It pays `invoice` first, then whatever is due earliest; the rest waits in the wallet
-    for the next invoice. The same transfer told again is returned as it is.
+    Money that came to our bank. It pays `invoice` first, then whatever is due earliest; the rest is money in the
+    wallet, and pays the next invoice. The same transfer told again is returned as it is.
 
     :raises BadTransfer: if the amount, the time or the bank's reference cannot be right, or if the card processor is to
         be told of it: recorded in both places, the same money would raise the wallet twice
@@ -142,7 +143,7 @@ def open_cents(*, invoice: Invoice) -> int:
 
 def at_stake() -> QuerySet[Organization]:
     """Organizations with invoices by transfer that are not paid, or that were paused for one."""
-    owing = {owed.invoice.organization_id for owed in still_open(Invoice.objects.all())}
+    owing = Outstanding.objects.values("invoice__organization")
     return Organization.objects.filter(
         Q(pk__in=owing) | Q(billing_account__suspended_reason=f"{suspending.OVERDUE}{BY_TRANSFER}")
     ).order_by("pk")
@@ -150,10 +151,9 @@ def at_stake() -> QuerySet[Organization]:
 
 @transaction.atomic
 def collect(*, organization: Organization, now: datetime) -> None:
-    """What is due at `now`: transfers that came early pay, due dates are reminded of, orders are paused or go on."""
+    """What is due at `now`: the wallet pays what it can, due dates are reminded of, orders are paused or go on."""
     operations.lock_wallet(organization=organization)
-    for transfer in unapplied(BankTransfer.objects.filter(organization=organization)):
-        _apply(transfer, first=None, now=now)
+    operations.set_off(organizations=[organization.pk], now=now)
     for owed in _open_of(organization):
         _remind(owed, now)
     _suspend_or_release(organization, now)
@@ -167,14 +167,14 @@ def _check(amount_cents: int, received_at: datetime, now: datetime) -> None:
 
 
 def _apply(transfer: BankTransfer, *, first: Invoice | None, now: datetime) -> None:
-    left, paid = unapplied_cents(transfer), set(transfer.applied.values_list("invoice_id", flat=True))
-    owing = [owed for owed in _open_of(transfer.organization) if owed.invoice.pk not in paid]
+    left, owing = transfer.amount_cents, _open_of(transfer.organization)
     owing.sort(key=lambda owed: first is None or owed.invoice.pk != first.pk)  # stable: the rest stay by due date
     for owed in owing:
         part = min(left, owed.open_cents)
         if part:
             Applied.objects.create(transfer=transfer, invoice=owed.invoice, cents=part, at=now)
         left -= part
+    operations.set_off(organizations=[transfer.organization_id], now=now)
 
 
 def _open_of(organization: Organization) -> list[Receivable]:

@@ -199,6 +199,7 @@ def close_invoices(**_: object) -> None:
         due = invoicing.due(period=period, now=clock.now())
         for start in range(0, len(due), CLOSED_AT_ONCE):
             _close(period, due[start : start + CLOSED_AT_ONCE])
+    invoicing.park_left_behind(now=clock.now())
     for_each(calculating.refused(now=clock.now()), lambda row: calculating.ask(calculation=row, now=clock.now()))
 
 

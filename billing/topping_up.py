@@ -1,4 +1,7 @@
-"""Automatic top-up: charges the default card of whoever has too little left, one charge at a time, up to a ceiling."""
+"""
+Automatic top-up: charges the default card of whoever has too little left, one charge at a time, up to a ceiling. Who
+pays our invoices by transfer has less than nothing in its wallet by design: no card of it is charged meanwhile.
+"""
 
 from datetime import datetime
 
@@ -10,8 +13,9 @@ from accounts.operations import record
 from billing import automatic, limits, operations
 from billing.cards import cards_of
 from billing.charging import OPEN, request_charge
-from billing.models import AutoTopUp, Level, Payment
+from billing.models import AutoTopUp, BillingMode, Level, Payment
 from billing.queries import wallet
+from billing.queries.metered import mode_of
 from billing.queries.months import month_of
 from marketplace.money import MICROS_PER_CENT, format_cents
 
@@ -23,6 +27,7 @@ def due(*, now: datetime) -> list[Organization]:
     """Organizations that top up by themselves and have no charge under way, nor one that waits for its next try."""
     may_try = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
     rows = AutoTopUp.objects.filter(may_try, active=True).select_related("organization")
+    rows = rows.exclude(organization__billing_account__mode=BillingMode.INVOICED)
     busy = Payment.objects.filter(automatic=True, state__in=OPEN).values("organization")
     return [row.organization for row in rows.exclude(organization__in=busy).order_by("organization")]
 
@@ -50,6 +55,8 @@ def top_up(*, organization: Organization, now: datetime) -> Payment | None:
 
 
 def _wanted(rules: AutoTopUp, now: datetime) -> bool:
+    if mode_of(rules.organization) == BillingMode.INVOICED:
+        return False
     if not rules.active or (rules.next_attempt_at and rules.next_attempt_at > now):
         return False
     if limits.blocked(rules.organization):  # perhaps his card was stolen: he can still pay by himself

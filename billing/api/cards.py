@@ -116,7 +116,8 @@ class AutomaticTopUp(OrganizationView):
 
     @extend_schema(operation_id="automatic_top_up_set", summary="Switch automatic top-up on", request=NewAutoTopUp)
     def put(self, request: Request) -> Response:
-        """Charge the default card by these rules from now on. Earlier failures are forgotten."""
+        """Charge the default card by these rules from now on; nothing while you pay invoices by transfer. Earlier
+        failures are forgotten."""
         wanted = NewAutoTopUp(data=request.data)
         wanted.is_valid(raise_exception=True)
         who, rules = self.principal, automatic.Rules(**wanted.validated_data)

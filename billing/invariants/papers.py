@@ -2,6 +2,7 @@
 
 from billing.invariants.rule import Rule
 from billing.queries.frozen import SHA256, energy_texts, line_texts
+from billing.queries.owed import LEFT, PURSE
 
 RULES = (
     Rule(
@@ -81,6 +82,47 @@ RULES = (
          WHERE (invoice.organization_id, invoice.period_start, invoice.total_cents - invoice.tax_cents,
                 invoice.tax_cents)
             <> (calculation.organization_id, calculation.period_start, calculation.net_cents, calculation.tax_cents)
+        """,
+    ),
+    Rule(
+        "I6g",
+        "Open invoices by transfer and use that is on none yet are together no more than the wallet lacks: nobody is "
+        "asked for what is there.",
+        f"""
+        SELECT 'organization ' || organization.public_id
+          FROM accounts_organization AS organization
+          JOIN billing_billingaccount AS account ON account.organization_id = organization.id
+                                                AND account.mode = 'invoiced'
+          JOIN ({PURSE}) AS purse ON purse.organization_id = organization.id
+          JOIN (SELECT organization_id, sum(cents - set_off) AS cents FROM ({LEFT}) AS invoice
+                 GROUP BY organization_id) AS open ON open.organization_id = organization.id
+         WHERE open.cents > 0 AND purse.micros + 10000 * open.cents > 5000
+        """,  # noqa: S608  our own words
+    ),
+    Rule(
+        "I6h",
+        "The wallet of who pays so paid no more of an invoice than was left, and it is outstanding while some is open.",
+        f"""
+        SELECT 'invoice ' || invoice.number
+          FROM ({LEFT}) AS invoice
+          JOIN billing_billingaccount AS account USING (organization_id)
+         WHERE set_off < 0 OR set_off > cents AND account.mode = 'invoiced'
+            OR (cents > set_off) <> EXISTS (SELECT FROM billing_outstanding WHERE invoice_id = invoice.id)
+        """,  # noqa: S608  our own words
+    ),
+    Rule(
+        "I6i",
+        "No month with use is forgotten: once the sweeps look at it no more, it has its invoice or waits for staff.",
+        """
+        SELECT DISTINCT 'organization ' || organization.public_id || ' in ' || used.month
+          FROM billing_monthuse AS used
+          JOIN accounts_organization AS organization ON organization.id = used.organization_id
+         WHERE used.month < date_trunc('month', %(now)s::timestamptz - interval '1 day', 'UTC') - interval '3 months'
+           AND NOT EXISTS (SELECT FROM billing_invoice AS issued
+                            WHERE issued.organization_id = used.organization_id AND issued.period_start = used.month)
+           AND NOT EXISTS (SELECT FROM billing_parkedmonth AS parked
+                            WHERE parked.organization_id = used.organization_id AND parked.period_start = used.month
+                              AND coalesce(parked.released_at, %(now)s) > %(now)s - interval '2 days')
         """,
     ),
 )

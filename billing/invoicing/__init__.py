@@ -2,7 +2,7 @@
 
 from billing.invoicing.asking import question
 from billing.invoicing.closing import ClockBehind, Closed, PeriodNotReady, close, due, past_months
-from billing.invoicing.parking import AlreadyReleased, release
+from billing.invoicing.parking import AlreadyReleased, park_left_behind, release
 from billing.invoicing.preview import preview
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "PeriodNotReady",
     "close",
     "due",
+    "park_left_behind",
     "past_months",
     "preview",
     "question",

@@ -10,10 +10,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 
 from accounts.operations import record_all
+from billing import operations
 from billing.invoicing import asking, parking, statements
-from billing.models import InvoiceCounter
+from billing.models import Invoice, InvoiceCounter, ParkedMonth
 from billing.queries.lines import bounds
 from billing.queries.meters import LAG
 from billing.queries.months import month_of, previous_month
@@ -42,11 +44,16 @@ class Closed:
 
 
 def past_months(*, now: datetime) -> list[date]:
-    """The months that may still have something to close, oldest first."""
+    """
+    The months that may still have something to close, oldest first: the last few, and earlier ones of which somebody
+    was released. What is neither is parked (`parking.park_left_behind`).
+    """
     months = [previous_month(month_of(now))]
     while len(months) < statements.MONTHS_BACK:
         months.append(previous_month(months[-1]))
-    return months[::-1]
+    issued = Invoice.objects.filter(organization=OuterRef("organization"), period_start=OuterRef("period_start"))
+    released = ParkedMonth.objects.filter(~Exists(issued), released_at__isnull=False, period_start__lt=months[-1])
+    return [*released.order_by("period_start").values_list("period_start", flat=True).distinct(), *months[::-1]]
 
 
 def due(*, period: date, now: datetime, among: Collection[int] | None = None) -> list[int]:
@@ -102,6 +109,9 @@ def _issue(given: dict[str, Any]) -> int:
         statements.POST,
     ):
         _execute(statement, given)
+    by_transfer = _keys(statements.BY_TRANSFER, given)
+    if by_transfer:
+        operations.set_off(organizations=by_transfer, now=given["now"])
     record_all(rows=statements.ISSUED, given=given, kind="invoice.issued", actor=ACTOR, at=given["now"])
     for table in ("closing_line", "closing_energy", "closing_invoice", "closing_move", "closing_part"):
         _execute(f"DROP TABLE {table}", {})

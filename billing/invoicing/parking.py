@@ -11,10 +11,16 @@ from django.db import connection, transaction
 from accounts.operations import record
 from billing.invoicing import statements
 from billing.models import ParkedMonth
+from billing.queries.lines import bounds
+from billing.queries.months import month_of, previous_month
 
 TIMES_THE_LARGEST = 10  # of the last twelve months' invoices
 BUT_AT_LEAST_CENTS = 1_000_000  # $10,000: less is never too much
 ACTOR = "system:billing"
+LEFT_BEHIND = (
+    f"It was not closed in {statements.MONTHS_BACK} months: its use may not be metered to its end. See why; released, "
+    "it is closed as soon as that is so."
+)
 
 
 class AlreadyReleased(Exception):
@@ -29,13 +35,22 @@ def park(given: dict[str, Any]) -> int:
 
 def put(statement: str, given: dict[str, Any]) -> int:
     """Park what a statement finds, leave its lines out of the close and tell staff; how many organizations."""
+    parked = _park(statement, given)
     with connection.cursor() as cursor:
-        cursor.execute(statement, given)
-        parked = [key for (key,) in cursor.fetchall()]
         cursor.execute(statements.LEAVE_OUT, {"parked": parked})
-    if parked:
-        _tell(parked, given)
     return len(parked)
+
+
+@transaction.atomic
+def park_left_behind(*, now: datetime) -> int:
+    """
+    Park what was not closed in the month that sweeps have just ceased to look at; how many organizations. Once
+    released, it is looked at until it is closed, however old it is.
+    """
+    month = month_of(now)
+    for _ in range(statements.MONTHS_BACK + 1):
+        month = previous_month(month)
+    return len(_park(statements.PARK_LEFT_BEHIND, {"month": month, "now": now, "reason": LEFT_BEHIND, **bounds(month)}))
 
 
 @transaction.atomic
@@ -56,6 +71,15 @@ def release(*, parked: ParkedMonth, reason: str, actor: str, now: datetime) -> N
         at=now,
         data={"organization": parked.organization.public_id, "period": parked.period_start, "reason": reason},
     )
+
+
+def _park(statement: str, given: dict[str, Any]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, given)
+        parked = [key for (key,) in cursor.fetchall()]
+    if parked:
+        _tell(parked, given)
+    return parked
 
 
 def _tell(parked: list[int], given: dict[str, Any]) -> None:

@@ -19,30 +19,34 @@ def _dollars(cents: str) -> str:
                   || to_char(abs({cents}) / 100.0, 'FM"$"999,999,999,999,990.00'))"""
 
 
-# With use, fees or credits in the month; no invoice yet; not parked; metered to the month's end; and with its energy
-# counted to it, unless that takes too long.
-DUE = f"""
-    SELECT organization.id
-      FROM accounts_organization AS organization
-     WHERE (EXISTS (SELECT FROM leasing_lease AS lease
+# Whoever has use, fees or credits in the month, and whoever is not metered to its end.
+USED = f"""(EXISTS (SELECT FROM leasing_lease AS lease
                       JOIN billing_usage AS used ON used.lease_id = lease.id
                                                 AND used.from_at >= %(begin)s AND used.from_at < %(end)s
                      WHERE lease.organization_id = organization.id)
             OR organization.id IN (SELECT organization_id FROM billing_posting
                                     WHERE kind IN ({BESIDES}) AND lease_id IS NOT NULL
-                                      AND at >= %(begin)s AND at < %(end)s))
-       AND NOT EXISTS (SELECT FROM billing_invoice AS issued
-                        WHERE issued.organization_id = organization.id AND issued.period_start = %(month)s)
-       AND NOT EXISTS (SELECT FROM billing_parkedmonth AS parked
-                        WHERE parked.organization_id = organization.id AND parked.period_start = %(month)s
-                          AND parked.released_at IS NULL)
-       AND organization.id NOT IN (
+                                      AND at >= %(begin)s AND at < %(end)s))"""  # noqa: S608  our own words
+UNMETERED = """
            SELECT lease.organization_id
              FROM billing_meter AS meter
              JOIN leasing_lease AS lease ON lease.id = meter.lease_id
             WHERE meter.closed_at IS NULL AND (meter.metered_until IS NULL OR meter.metered_until < %(end)s)
               AND EXISTS (SELECT FROM leasing_transition AS began
-                           WHERE began.lease_id = lease.id AND began.new = 'active' AND began.at < %(end)s))
+                           WHERE began.lease_id = lease.id AND began.new = 'active' AND began.at < %(end)s)
+"""
+# With use, fees or credits in the month; no invoice yet; not parked; metered to the month's end; and with its energy
+# counted to it, unless that takes too long.
+DUE = f"""
+    SELECT organization.id
+      FROM accounts_organization AS organization
+     WHERE {USED}
+       AND NOT EXISTS (SELECT FROM billing_invoice AS issued
+                        WHERE issued.organization_id = organization.id AND issued.period_start = %(month)s)
+       AND NOT EXISTS (SELECT FROM billing_parkedmonth AS parked
+                        WHERE parked.organization_id = organization.id AND parked.period_start = %(month)s
+                          AND parked.released_at IS NULL)
+       AND organization.id NOT IN ({UNMETERED})
        AND (%(energy_waits)s IS FALSE OR organization.id NOT IN (
            SELECT lease.organization_id
              FROM leasing_energycounted AS counted
@@ -100,6 +104,19 @@ PARK = f"""
            wrong.reason, %(now)s, '', '', FALSE
       FROM wrong
      ORDER BY wrong.organization_id, place, reason
+        ON CONFLICT (organization_id, period_start) DO NOTHING
+    RETURNING organization_id
+"""  # noqa: S608  our own words
+# A month that the sweeps look at no more is not forgotten: whoever may have something in it, and no invoice, is parked.
+PARK_LEFT_BEHIND = f"""
+    INSERT INTO billing_parkedmonth (public_id, organization_id, period_start, reason, parked_at, released_by,
+                                     release_reason, lacks_tax)
+    SELECT {fresh_id("mp")}, organization.id, %(month)s, %(reason)s, %(now)s, '', '', FALSE
+      FROM accounts_organization AS organization
+     WHERE ({USED} OR organization.id IN ({UNMETERED}))
+       AND NOT EXISTS (SELECT FROM billing_invoice AS issued
+                        WHERE issued.organization_id = organization.id AND issued.period_start = %(month)s)
+     ORDER BY organization.id
         ON CONFLICT (organization_id, period_start) DO NOTHING
     RETURNING organization_id
 """  # noqa: S608  our own words
@@ -274,6 +291,8 @@ POST = """
       FROM (SELECT account_id, sum(micros) AS micros FROM closing_part GROUP BY account_id) AS moved
      WHERE account.id = moved.account_id
 """
+# The wallets of these pay first what they can.
+BY_TRANSFER = "SELECT organization_id FROM closing_invoice WHERE mode = 'invoiced' ORDER BY organization_id"
 ISSUED = f"""
     SELECT organization_id, public_id AS subject,
            jsonb_build_object('number', number, 'total_cents', total_cents) AS data,
@@ -282,11 +301,17 @@ ISSUED = f"""
                'text', format('Your invoice of %%s for %%s is ready. ', total, month) || CASE mode
                    WHEN 'prepaid' THEN 'It was paid from your wallet.'
                    WHEN 'metered' THEN 'Your card is charged for it.'
-                   ELSE format('Please transfer it by %%s, with its number as reference.', due_on) END,
+                   ELSE CASE WHEN set_off.cents IS NULL THEN '' ELSE format('%%s of it was paid from your wallet. ',
+                                                                           {_dollars("set_off.cents")}) END
+                        || CASE WHEN total_cents > coalesce(set_off.cents, 0)
+                                THEN format('Please transfer %%s by %%s, with its number as reference.',
+                                            {_dollars("total_cents - coalesce(set_off.cents, 0)")}, due_on)
+                                ELSE 'Nothing is to be transferred.' END END,
                'path', format('/invoices/%%s/', public_id)) AS notice
-      FROM closing_invoice
+      FROM closing_invoice AS invoice
+      LEFT JOIN billing_setoff AS set_off ON set_off.invoice_id = invoice.id
       CROSS JOIN LATERAL (
            SELECT to_char(period_start, 'FMMonth YYYY') AS month,
                   {_dollars("total_cents")} AS total) AS said
-     ORDER BY id
+     ORDER BY invoice.id
 """  # noqa: S608  our own words

@@ -26,7 +26,7 @@ from billing.models.outbox import CallKind, CallState, GatewayCall, Pace
 from billing.models.payment import GatewayEvent, Payment, PaymentState, Refund, RefundState
 from billing.models.promise import RULES_AHEAD, CreditRule, Promise, RuleCredit
 from billing.models.quote import Quote
-from billing.models.receivable import LONGEST_REFERENCE, Applied, BankTransfer, Reminder, WriteOff
+from billing.models.receivable import LONGEST_REFERENCE, Applied, BankTransfer, Outstanding, Reminder, SetOff, WriteOff
 from billing.models.reconciliation import Discrepancy, Movement, Reconciliation
 from billing.models.recount import Difference, Recount
 from billing.models.standing import Level, Standing
@@ -91,6 +91,7 @@ __all__ = [
     "Mode",
     "MonthUse",
     "Movement",
+    "Outstanding",
     "Pace",
     "ParkedMonth",
     "Payment",
@@ -106,6 +107,7 @@ __all__ = [
     "Reminder",
     "RuleCredit",
     "SavedCard",
+    "SetOff",
     "Standing",
     "StandingOrder",
     "StandingOrderState",

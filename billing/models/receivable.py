@@ -1,4 +1,4 @@
-"""What customers who pay by transfer still owe: what came in, what it paid, and what is no longer expected."""
+"""What customers who pay by transfer still owe: what came in, what paid it, and what is no longer expected."""
 
 import pgtrigger
 from django.db import models
@@ -14,7 +14,7 @@ LONGEST_REFERENCE = 100
 class BankTransfer(models.Model):
     """
     Money that came to our bank, as staff found it there. `reference` is the bank's own and names it once, whoever sent
-    it. What pays no invoice yet stays in the wallet until one is there.
+    it. What pays no invoice stays in the wallet, and is set off against the next one.
     """
 
     public_id = PublicIdField(prefix="bt")
@@ -51,6 +51,38 @@ class Applied(models.Model):
 
     def __str__(self) -> str:
         return f"{self.transfer} to {self.invoice}"
+
+
+class SetOff(models.Model):
+    """
+    What the wallet paid of an invoice, with money or credit that was free in it; no money moves, for the ledger has it
+    there. Less than nothing where it was taken back: that money has gone, to a card or a bank. See
+    `billing.queries.owed`.
+    """
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="set_offs")
+    cents = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.CheckConstraint(condition=~models.Q(cents=0), name="set_off_is_of_money")]
+        triggers = [pgtrigger.Protect(name="set_off_is_append_only", operation=APPEND_ONLY)]
+
+    def __str__(self) -> str:
+        return f"{self.cents} of {self.invoice}"
+
+
+class Outstanding(models.Model):
+    """
+    That something of an invoice by transfer is open. It follows from what settled it, and is kept so that whoever looks
+    for open ones reads no others: `operations.set_off` writes it, and an invariant compares.
+    """
+
+    invoice = models.OneToOneField(Invoice, primary_key=True, on_delete=models.PROTECT, related_name="outstanding")
+
+    def __str__(self) -> str:
+        return f"{self.invoice} is open"
 
 
 class WriteOff(models.Model):

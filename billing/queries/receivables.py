@@ -6,10 +6,20 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import BigIntegerField, F, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models import BigIntegerField, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Concat
 
-from billing.models import Applied, BankTransfer, BillingMode, CreditNote, Invoice, InvoiceLine, Posting, WriteOff
+from billing.models import (
+    Applied,
+    BankTransfer,
+    BillingMode,
+    CreditNote,
+    Invoice,
+    InvoiceLine,
+    Posting,
+    SetOff,
+    WriteOff,
+)
 
 
 class PaperState(StrEnum):
@@ -31,14 +41,15 @@ class Receivable:
     """An invoice by transfer, and what has become of its amount; all in cents."""
 
     invoice: Invoice
-    paid_cents: int
+    paid_cents: int  # by transfers
     credited_cents: int
     written_off_cents: int
+    from_wallet_cents: int  # money and credit that was there
 
     @property
     def open_cents(self) -> int:
         """What is still to come. Notes on a paid invoice make the wallet larger, not this less than nothing."""
-        settled = self.paid_cents + self.credited_cents + self.written_off_cents
+        settled = self.paid_cents + self.credited_cents + self.written_off_cents + self.from_wallet_cents
         return max(0, self.invoice.total_cents - settled)
 
     def days_late(self, today: date) -> int:
@@ -66,14 +77,12 @@ def receivables(invoices: QuerySet[Invoice]) -> list[Receivable]:
         .select_related("organization")
         .order_by("due_on", "id")
     )
-    return [Receivable(row, row.paid, row.noted, row.gone) for row in rows]
+    return [Receivable(row, row.paid, row.noted, row.gone, row.wallet) for row in rows]
 
 
 def still_open(invoices: QuerySet[Invoice]) -> list[Receivable]:
-    """Those of `invoices` with something to come, the earliest due first."""
-    return receivables(
-        _with_settled(invoices).filter(total_cents__gt=F("paid") + F("noted") + F("gone"), mode=BillingMode.INVOICED)
-    )
+    """Those of `invoices` with something to come, the earliest due first; no settled one is read."""
+    return [owed for owed in receivables(invoices.filter(outstanding__isnull=False)) if owed.open_cents]
 
 
 def receivable_of(invoice: Invoice) -> Receivable | None:
@@ -82,14 +91,8 @@ def receivable_of(invoice: Invoice) -> Receivable | None:
 
 
 def unapplied_cents(transfer: BankTransfer) -> int:
-    """What of a transfer has paid no invoice yet."""
+    """What of a transfer paid no invoice, and is in the wallet for others."""
     return transfer.amount_cents - (transfer.applied.aggregate(sum=Sum("cents"))["sum"] or 0)
-
-
-def unapplied(transfers: QuerySet[BankTransfer]) -> QuerySet[BankTransfer]:
-    """Those that have not paid invoices with all of it, oldest first."""
-    used = Coalesce(Sum("applied__cents"), 0, output_field=BigIntegerField())
-    return transfers.annotate(used=used).filter(amount_cents__gt=F("used")).order_by("received_at", "id")
 
 
 def creditable_cents(invoice: Invoice) -> dict[int, int]:
@@ -114,10 +117,11 @@ def _with_settled(invoices: QuerySet[Invoice]) -> QuerySet[Any]:
         paid=_sum(Applied.objects.filter(invoice=OuterRef("pk")), "cents"),
         noted=_sum(CreditNote.objects.filter(invoice=OuterRef("pk")), "total_cents"),
         gone=_sum(WriteOff.objects.filter(invoice=OuterRef("pk")), "cents"),
+        wallet=_sum(SetOff.objects.filter(invoice=OuterRef("pk")), "cents"),
     )
 
 
-def _sum(rows: "QuerySet[Applied] | QuerySet[CreditNote] | QuerySet[WriteOff]", column: str) -> Coalesce:
+def _sum(rows: QuerySet[Any], column: str) -> Coalesce:
     total = rows.order_by().values("invoice").annotate(sum=Sum(column)).values("sum")
     return Coalesce(Subquery(total), Value(0), output_field=BigIntegerField())
 
@@ -135,6 +139,11 @@ def notes_of(invoice: Invoice) -> QuerySet[CreditNote]:
     return CreditNote.objects.filter(invoice=invoice).annotate(movement=_movement(key)).order_by("-id")
 
 
+def set_offs_of(invoice: Invoice) -> QuerySet[SetOff]:
+    """What the wallet paid of an invoice and took back, the newest first."""
+    return SetOff.objects.filter(invoice=invoice).order_by("-id")
+
+
 def written_off_by(invoice: Invoice) -> Posting | None:
     """The movement that wrote off what is no longer expected of it."""
     return Posting.objects.filter(key=f"write_off:{invoice.public_id}").first()
@@ -147,7 +156,7 @@ def _movement(key: Concat) -> Subquery:
 
 def papers_to_print() -> QuerySet[Invoice]:
     """Invoices with all that their PDF says."""
-    return Invoice.objects.select_related("organization").prefetch_related("lines__lease", "energy__lease")
+    return Invoice.objects.select_related("organization").prefetch_related("lines__lease", "energy__lease", "set_offs")
 
 
 def notes_to_print() -> QuerySet[CreditNote]:

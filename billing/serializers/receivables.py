@@ -14,7 +14,8 @@ class OwedShown(serializers.Serializer[Any]):
 
     state = serializers.SerializerMethodField(help_text="open, overdue, paid or written_off.")
     open_cents = serializers.IntegerField()
-    paid_cents = serializers.IntegerField()
+    paid_cents = serializers.IntegerField(help_text="By transfers.")
+    from_wallet_cents = serializers.IntegerField(help_text="Money and credit that was in the wallet.")
     credited_cents = serializers.IntegerField()
     written_off_cents = serializers.IntegerField()
 
@@ -65,7 +66,7 @@ class AppliedShown(serializers.ModelSerializer[Applied]):
 
 
 class TransferShown(serializers.ModelSerializer[BankTransfer]):
-    """A transfer, and what it paid; the rest waits in the wallet."""
+    """A transfer, and what it paid; the rest is in the wallet, which pays the next invoice."""
 
     id = serializers.CharField(source="public_id", help_text="Such as bt_…")
     organization = serializers.CharField(source="organization.public_id")

@@ -18,6 +18,7 @@ from billing.queries.receivables import (
     papers_to_print,
     receivable_of,
     receivables,
+    set_offs_of,
     transfers_of,
     written_off_by,
 )
@@ -61,6 +62,7 @@ def invoice(request: HttpRequest, id: str) -> HttpResponse:
         "owed": owed,
         "state": owed.state(now().date()) if owed else "paid" if found.mode == BillingMode.PREPAID else "",
         "applied": transfers_of(found),
+        "set_offs": set_offs_of(found),
         "notes": notes_of(found),
         "write_off": written_off_by(found),
         "energy": found.energy.all(),

@@ -12,7 +12,7 @@ from billing import by_hand, credit_notes, invoicing, receivables
 from billing.access import MAY_CREDIT, MAY_LOOK, MAY_RECORD, MAY_RELEASE, MAY_WRITE_OFF
 from billing.forms.papers import Credit, Reason, Transfer
 from billing.models import Adjustment, Invoice, ParkedMonth
-from billing.queries.receivables import aging, notes_of, receivable_of, still_open, transfers_of
+from billing.queries.receivables import aging, notes_of, receivable_of, set_offs_of, still_open, transfers_of
 from billing.views.adjustments import WAITS
 
 
@@ -56,6 +56,7 @@ def receivable(request: HttpRequest, id: str) -> HttpResponse:
         "owed": owed,
         "state": owed.state(now().date()) if owed else "",
         "applied": transfers_of(invoice),
+        "set_offs": set_offs_of(invoice),
         "notes": notes_of(invoice),
         "may_record": may_operate(request.user, MAY_RECORD),
         "may_credit": may_operate(request.user, MAY_CREDIT),

@@ -7,18 +7,20 @@ from billing import metering
 from billing.models import BillingAccount, Invoice
 from leasing.operations import end
 from marketplace.models import Offer
-from tests.billing.conftest import SECOND, invoiced, running
+from marketplace.money import MICROS
+from tests.billing.conftest import SECOND, balance, give, invoiced, running
 
 ISSUED = datetime(2026, 4, 1, 0, 5, tzinfo=UTC)
 DUE = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 STAFF = "user:us_staff"
 
 
-def on_account(organization: Organization, **more: str) -> BillingAccount:
-    """It pays by transfer, 30 days after an invoice."""
-    return BillingAccount.objects.create(
-        organization=organization, mode="invoiced", credit_micros=1_000_000_000, **more
-    )
+def on_account(organization: Organization, *, keeps: bool = False, **more: str) -> BillingAccount:
+    """It pays by transfer, 30 days after an invoice; what was given to it is taken back unless it keeps that."""
+    if not keeps and (left := balance(organization)):
+        give(organization, -left / MICROS)
+    said = {"mode": "invoiced", "credit_micros": 1_000_000_000, **more}
+    return BillingAccount.objects.update_or_create(organization=organization, defaults=said)[0]
 
 
 def owing(organization: Organization, offer: Offer, *, month: date = date(2026, 3, 1), nodes: int = 1) -> Invoice:

@@ -58,6 +58,7 @@ AGREED = {
     r"^Credit limit$": "agreed with staff",
     r"^Limit$": "of a budget, as it was set",
     r"^of \$": "the same, and the credit limit",
+    r"^From the wallet$": "what was free there and was needed: of no movements in particular",
     r"^\$[\d.,]+ whenever less than": "the rules of automatic top-up, as they were set",
 }
 PRICES = {
@@ -113,8 +114,9 @@ def world(stripe: StripeStandin, offer: Offer, moment: datetime, monkeypatch: py
     taxed = statements.MAKE_INVOICES.replace("applying.rate_ppm", "190000")  # as if some law asked for 19 %
     monkeypatch.setattr(statements, "MAKE_INVOICES", taxed)
     acme = funded(0)
-    money_in(stripe, acme, moment)
+    on_account(acme)
     invoice = settled_in_part(acme, owing(acme, offer))
+    money_in(stripe, acme, moment)
     owing(acme, offer, month=date(2026, 4, 1), nodes=2)  # another one, of another total
     over = running(acme, offer, now=moment - 3 * HOUR)
     end(lease=over, reason="returned", actor=STAFF, now=moment - 2 * HOUR)
@@ -134,14 +136,13 @@ def world(stripe: StripeStandin, offer: Offer, moment: datetime, monkeypatch: py
 
 def money_in(stripe: StripeStandin, acme: Organization, moment: datetime) -> None:
     """
-    A card pays $10.00, $4.00 of it go back, and $5.00 are a gift. From then on it pays by transfer, on credit; yet it
-    tops up by itself, once paid and once under way.
+    A card pays $10.00, $4.00 of it go back, and $5.00 are a gift. It pays by transfer, on credit; yet it topped up by
+    itself, once paid and once under way.
     """
     paid(stripe, acme, 1000)
     refunds.request_refund(organization=acme, actor=STAFF, created_by=None, amount_cents=400, now=moment)
     gift: dict[str, Any] = {"reason": "welcome", "expires_at": None, "actor": STAFF, "key": "welcome"}
     granting.give(organization=acme, amount_micros=5 * MICROS, now=moment, **gift)
-    on_account(acme)
     card = saved(stripe, acme)
     switched_on(acme)
     charged(acme, card, by_itself=True, now=moment)

@@ -9,10 +9,11 @@ from accounts.clock import now
 from accounts.models import Event, Organization
 from billing import automatic, charging, opening, operations, payments, sending, topping_up
 from billing.automatic import BadRule, Rules
-from billing.models import AutoTopUp, GatewayCall, Level, Payment, PaymentState, Standing
+from billing.models import AutoTopUp, BillingAccount, GatewayCall, Level, Payment, PaymentState, Standing
 from tests import factories
 from tests.billing.cards_world import ASKS_ALWAYS, DECLINES, a_card, saved, switched_on
 from tests.billing.conftest import balance
+from tests.billing.papers import on_account
 from tests.stripe_standin import StripeStandin
 from tests.together import together
 
@@ -74,6 +75,17 @@ def test_it_waits_for_want_and_for_nobody_twice(poor: Organization) -> None:
     sweep()
     payment = Payment.objects.get()  # a day of money left is too little whatever the threshold, and one is under way
     assert payment.automatic and GatewayCall.objects.get(kind="charge").body["off_session"] is True
+
+
+def test_nothing_is_charged_to_a_card_of_who_pays_invoices_by_transfer(poor: Organization) -> None:
+    a_card(poor)
+    switched_on(poor)
+    on_account(poor)
+    Standing.objects.create(organization=poor, level=Level.EMPTY, since=now())
+    assert topping_up.due(now=now()) == []
+    assert topping_up.top_up(organization=poor, now=now()) is None
+    BillingAccount.objects.update(mode="prepaid", credit_micros=0)
+    assert topping_up.top_up(organization=poor, now=now())
 
 
 def test_a_bank_that_asks_is_told_of_with_a_link_and_answered_there(stripe: StripeStandin, poor: Organization) -> None:

@@ -65,7 +65,7 @@ def test_a_month_that_we_invoice_carries_the_tax_to_the_cent(
     time: StripeStandin, acme: Organization, offer: Offer, mode: str
 ) -> None:
     if mode == "invoiced":
-        on_account(acme)
+        on_account(acme, keeps=True)
     used(acme, offer)
     invoice = invoiced(time)
     assert (invoice.net_cents, invoice.tax_cents, invoice.total_cents) == (2_000, 178, 2_178)

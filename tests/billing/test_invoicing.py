@@ -19,6 +19,7 @@ from leasing.operations import end
 from marketplace.models import Offer
 from tests import factories
 from tests.billing.conftest import HOUR, SECOND, assert_books_balance, balance, funded, invoiced, running
+from tests.factories import DAY
 
 pytestmark = pytest.mark.django_db
 
@@ -26,6 +27,7 @@ MARCH, APRIL = date(2026, 3, 1), date(2026, 4, 1)
 LAST_HOUR = datetime(2026, 3, 31, 23, 0, tzinfo=UTC)
 IN_APRIL = datetime(2026, 4, 1, 0, 5, tzinfo=UTC)
 IN_MAY = datetime(2026, 5, 1, 0, 5, tzinfo=UTC)
+IN_JULY, IN_AUGUST = datetime(2026, 7, 1, 0, 5, tzinfo=UTC), datetime(2026, 8, 1, 0, 5, tzinfo=UTC)
 
 
 def finished(organization: Organization, offer: Offer, *, at: datetime, seconds: int) -> Lease:
@@ -195,6 +197,51 @@ def test_what_looks_wrong_is_parked_until_staff_release_it(acme: Organization, o
     assert invoicing.close(period=MARCH, now=IN_APRIL + 2 * HOUR) == Closed(issued=1)
     with pytest.raises(invoicing.AlreadyReleased):
         invoicing.release(parked=parked, reason="Again.", actor="user:us_staff", now=IN_APRIL + HOUR)
+
+
+def test_what_is_released_late_is_invoiced_however_old_it_is(acme: Organization, offer: Offer) -> None:
+    too_long(acme, offer)
+    invoicing.close(period=MARCH, now=IN_APRIL)
+    assert MARCH not in invoicing.past_months(now=IN_AUGUST)
+    invoicing.release(parked=ParkedMonth.objects.get(), reason="It is right.", actor="user:us_staff", now=IN_AUGUST)
+    assert invoicing.past_months(now=IN_AUGUST) == [MARCH, date(2026, 5, 1), date(2026, 6, 1), date(2026, 7, 1)]
+    assert invoicing.close(period=MARCH, now=IN_AUGUST) == Closed(issued=1)
+    assert MARCH not in invoicing.past_months(now=IN_AUGUST)
+
+
+@pytest.mark.parametrize("metered", ["to its half", "never"])
+def test_a_month_that_is_metered_late_waits_for_staff_and_is_not_forgotten(
+    acme: Organization, offer: Offer, metered: str
+) -> None:
+    lease = running(acme, offer, now=LAST_HOUR)
+    if metered == "to its half":
+        metering.meter(lease=lease, upto=LAST_HOUR + 1800 * SECOND, now=LAST_HOUR + 1800 * SECOND)
+    end(lease=lease, reason="returned", actor="user:us_tests", now=IN_APRIL)
+    assert invoicing.due(period=MARCH, now=IN_JULY) == []
+    assert invoicing.park_left_behind(now=IN_JULY - DAY) == 0, "it is looked at until the end of June"
+    assert (invoicing.park_left_behind(now=IN_JULY), invoicing.park_left_behind(now=IN_JULY)) == (1, 0)
+    parked = ParkedMonth.objects.get()
+    assert (parked.organization, parked.period_start) == (acme, MARCH)
+    assert Event.objects.get(kind="closing.parked").notice
+    invoicing.release(parked=parked, reason="The meter is mended.", actor="user:us_staff", now=IN_JULY)
+    metering.meter(lease=lease, upto=IN_JULY, now=IN_JULY)
+    for month in invoicing.past_months(now=IN_JULY):
+        invoicing.close(period=month, now=IN_JULY)
+    assert Invoice.objects.get(period_start=MARCH).total_cents == 360
+
+
+def test_a_month_that_was_forgotten_is_found(acme: Organization, offer: Offer) -> None:
+    def found(days: int) -> list[str]:
+        return [words for words in broken(now=IN_JULY + days * DAY) if words.startswith("I6i")]
+
+    finished(acme, offer, at=LAST_HOUR, seconds=60)
+    assert (found(0), len(found(1))) == ([], 1)
+    invoicing.park_left_behind(now=IN_JULY)
+    assert found(1) == []
+    invoicing.release(parked=ParkedMonth.objects.get(), reason="x", actor="user:us_staff", now=IN_JULY + DAY)
+    assert (found(2), len(found(3))) == ([], 1), "released, and not closed for two days"
+    invoicing.close(period=MARCH, now=IN_JULY + 3 * DAY)
+    assert found(3) == []
 
 
 def test_the_preview_is_the_invoice_so_far(acme: Organization, offer: Offer) -> None:

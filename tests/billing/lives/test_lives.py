@@ -39,7 +39,7 @@ ALWAYS = ["pass", "pass", "pass", "sweep", "sweep", "sweep", "order", "order_ahe
 ONLY = {
     BillingMode.PREPAID: ["top_up", "top_up", "top_up", "gift", "automatic", "save_card", "charge"],
     BillingMode.METERED: ["order", "order", "gift", "long"],
-    BillingMode.INVOICED: ["order", "order", "transfer", "credit_note", "long", "long"],
+    BillingMode.INVOICED: ["order", "order", "transfer", "top_up", "gift", "dispute", "credit_note", "long", "long"],
 }
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0030_second_person'),
+        ('billing', '0024_second_person'),
     ]
 
     operations = [

@@ -10,7 +10,9 @@ from accounts.operations import record
 from leasing.models import Lease, Machine
 from leasing.operations import calendar, outages
 from leasing.operations.ending import let_go_of, let_go_of_machines
+from leasing.operations.pausing import pause_again
 from leasing.operations.servicing import serviced
+from leasing.queries.interruptions import without_power
 from leasing.queries.machines import fabric_group_of
 from leasing.states import SERVING, LeaseState, MachineState
 from marketplace.models import Node
@@ -60,8 +62,9 @@ def _hand_over(machine: Machine, deadline: datetime | None, now: datetime) -> bo
 @transaction.atomic
 def machine_ready(*, machine: Machine, host: str, port: int, user: str, host_key: str, now: datetime) -> None:
     """
-    A machine passed its health check and answered on the customer's own SSH path. The last one makes the lease active;
-    in an active lease, one that took the place of another ends that one's outage.
+    A machine passed its health check and answered on the customer's own SSH path. The last one makes the lease active,
+    if there is power for it; in an active lease, one that took the place of another ends that one's outage. Where the
+    lease was paused while it was made ready, it is paused too.
 
     :raises Stale: if the machine was moved meanwhile
     """
@@ -85,12 +88,15 @@ def machine_ready(*, machine: Machine, host: str, port: int, user: str, host_key
         machine.node.move_to(NodeState.LEASED, at=now, reason=machine.public_id)
     if lease.in_hands:
         outages.end_replaced(machine=machine, now=now)
-    serving = lease.machines.filter(state__in=SERVING)
-    if (
-        lease.state in {LeaseState.PROVISIONING, LeaseState.PAUSED}
-        and not serving.exclude(state=MachineState.READY).exists()
-    ):
+    elif first and lease.state == LeaseState.PAUSED:
+        pause_again(machine=machine, now=now)
+    elif lease.state in {LeaseState.PROVISIONING, LeaseState.PAUSED} and _all_ready(lease):
         _activate(lease, now=now)
+
+
+def _all_ready(lease: Lease) -> bool:
+    late = lease.machines.filter(state__in=SERVING).exclude(state=MachineState.READY)
+    return not late.exists() and not without_power(lease)
 
 
 def _activate(lease: Lease, *, now: datetime) -> None:

@@ -16,10 +16,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Prefetch, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from leasing.hosts import host_of
-from leasing.models import Inspection, Machine, Outage, OutageCause
+from leasing.models import Inspection, Lease, Machine, Outage, OutageCause
 from leasing.operations import outages
 from leasing.provisioners.base import Host, Reading
 from leasing.queries.fleet import UNSEEN
@@ -119,9 +119,9 @@ def write(looks: Sequence[Look], *, now: datetime) -> None:
         (look.watched.node, look.reading.at, cause, detail, look.reading.boot_id) for look, cause, detail in judged
     )
     _remember_boots(look for look, cause, _ in judged if not cause)
-    _open({look.watched.node: _evidence(look, detail) for look, cause, detail in judged if cause}, now=now)
     for outage in _close([look.watched.node for look in looks], now=now):
         outages.restored(outage=outage, now=now)
+    _open({look.watched.node: _evidence(look, detail) for look, cause, detail in judged if cause}, now=now)
 
 
 def _evidence(look: Look, saw: str) -> dict[str, Any]:
@@ -137,9 +137,15 @@ def _remember_boots(looks: Iterable[Look]) -> None:
 
 
 def _open(bad: Mapping[int, dict[str, Any]], *, now: datetime) -> None:
-    """An outage, from the last good look on, for each ready machine whose node is not well; more evidence for those
-    that have one and are not called yet."""
-    machines = Machine.objects.filter(node__in=bad, state=MachineState.READY, lease__state=LeaseState.ACTIVE)
+    """
+    An outage, from the last good look on, for each ready machine whose node is not well; more evidence for those that
+    have one and are not called yet.
+
+    Their leases are locked: who pauses or ends one ends its outages, and none may be opened behind that. One that
+    somebody has locked is not waited for; the next look is soon, and an outage begins with the last good one.
+    """
+    ready = Machine.objects.filter(node__in=bad, state=MachineState.READY)
+    machines = ready.filter(lease__in=_locked(Lease.objects.filter(pk__in=ready.values("lease"))))
     known = {row.machine_id: row for row in Outage.objects.filter(machine__in=machines, ended_at=None)}
     fresh = []
     for machine in machines.select_related("node__health"):
@@ -151,6 +157,12 @@ def _open(bad: Mapping[int, dict[str, Any]], *, now: datetime) -> None:
             outage.evidence.append(bad[machine.node_id])
             Outage.objects.filter(pk=outage.pk).update(evidence=outage.evidence, recorded_at=now)
     Outage.objects.bulk_create(fresh, ignore_conflicts=True)  # another worker's look may have opened it
+
+
+def _locked(leases: QuerySet[Lease]) -> list[int]:
+    """The ids of those that run and that nobody else has locked."""
+    running = leases.filter(state=LeaseState.ACTIVE).order_by("pk")
+    return list(running.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True))
 
 
 def _begun(machine: Machine, cause: str, began_at: datetime, evidence: dict[str, Any], now: datetime) -> Outage:

@@ -8,6 +8,7 @@ from accounts.operations import Words, record
 from leasing.models import Lease, Machine
 from leasing.models.work import FENCED
 from leasing.operations import outages
+from leasing.operations.activating import activate_ready
 from leasing.queries.interruptions import without_power
 from leasing.states import IN_HANDS, LeaseState, MachineState
 
@@ -71,10 +72,11 @@ def paused(*, machine: Machine, reason: str, now: datetime) -> None:
 @transaction.atomic
 def resume(*, lease: Lease, actor: str, now: datetime) -> None:
     """
-    Start the paused machines again; the lease is active, and metered, once all of them answer. While there is no power
-    for it nothing is started: who wants it resumed asks again.
+    Start the paused machines again; the lease is active, and metered, once all of them answer; at once if it has none
+    left, for its replacement failed meanwhile. While there is no power for it nothing is started: who wants it resumed
+    asks again.
     """
-    Lease.objects.select_for_update(of=("self",)).get(pk=lease.pk)  # else it could end between two of our reads
+    lease = Lease.objects.select_for_update(of=("self",)).get(pk=lease.pk)  # else it could end between two of our reads
     if without_power(lease):
         return
     for machine in lease.machines.filter(state=MachineState.PAUSED):
@@ -87,6 +89,8 @@ def resume(*, lease: Lease, actor: str, now: datetime) -> None:
             attempts=0,
             step="resuming",
         )
+    if lease.state == LeaseState.PAUSED:
+        activate_ready(lease=lease, now=now)
 
 
 def _words(lease: Lease, reason: str, until: datetime) -> Words:

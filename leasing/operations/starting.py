@@ -9,12 +9,12 @@ from django.db.models import F
 from accounts.operations import record
 from leasing.models import Lease, Machine
 from leasing.operations import calendar, outages
+from leasing.operations.activating import activate_ready
 from leasing.operations.ending import let_go_of, let_go_of_machines
 from leasing.operations.pausing import pause_again
 from leasing.operations.servicing import serviced
-from leasing.queries.interruptions import without_power
 from leasing.queries.machines import fabric_group_of
-from leasing.states import SERVING, LeaseState, MachineState
+from leasing.states import LeaseState, MachineState
 from marketplace.models import Node
 from marketplace.queries import Window
 from marketplace.states import NodeState
@@ -90,31 +90,8 @@ def machine_ready(*, machine: Machine, host: str, port: int, user: str, host_key
         outages.end_replaced(machine=machine, now=now)
     elif first and lease.state == LeaseState.PAUSED:
         pause_again(machine=machine, now=now)
-    elif lease.state in {LeaseState.PROVISIONING, LeaseState.PAUSED} and _all_ready(lease):
-        _activate(lease, now=now)
-
-
-def _all_ready(lease: Lease) -> bool:
-    late = lease.machines.filter(state__in=SERVING).exclude(state=MachineState.READY)
-    return not late.exists() and not without_power(lease)
-
-
-def _activate(lease: Lease, *, now: datetime) -> None:
-    resumed = lease.state == LeaseState.PAUSED
-    lease.move_to(LeaseState.ACTIVE, at=now, reason="resumed" if resumed else "")
-    record(
-        organization=lease.organization,
-        kind="lease.resumed" if resumed else "lease.active",
-        subject=lease.public_id,
-        actor=ACTOR,
-        at=now,
-        data={"name": lease.name},
-        notice={
-            "title": f"{lease.name} is {'running again' if resumed else 'ready'}",
-            "text": "Every machine passed its health check and answers on SSH. The meter runs from this second on.",
-            "path": f"/leases/{lease.public_id}/",
-        },
-    )
+    else:
+        activate_ready(lease=lease, now=now)
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from accounts.models import Event, IllegalMove, Organization
 from leasing import enrolling, schedule, working
 from leasing.inspection.inventory import Disk
 from leasing.models import Enrolment, Inspection
+from leasing.operations import enrolment as operations
 from leasing.operations.enrolment import (
     DEADLINES,
     NodeInUse,
@@ -173,14 +174,14 @@ def test_the_sweep_of_what_time_brings_calls_both() -> None:
 
 def breaks_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The first row that the sweep hands to this operation is one that nobody has thought of."""
-    act, broken = getattr(enrolling.operations, name), [KeyError("serial")]
+    act, broken = getattr(operations, name), [KeyError("serial")]
 
     def first_fails(**row: Any) -> object:
         if broken:
             raise broken.pop()
         return act(**row)
 
-    monkeypatch.setattr(enrolling.operations, name, first_fails)
+    monkeypatch.setattr(operations, name, first_fails)
 
 
 def test_a_node_that_cannot_be_verified_does_not_keep_the_sweep_from_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

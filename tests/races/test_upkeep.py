@@ -176,7 +176,7 @@ def test_a_drain_and_orders_of_the_last_node_at_once_leave_it_booked_or_out_of_s
 def extended_while_drained(acme: Organization, offer: Offer, monkeypatch: pytest.MonkeyPatch) -> Lease:
     """A booking that its customer extends behind the back of a drain, which has read it and is about to move it."""
     lease = order(acme, offer, starts_at=NOON + DAY, ends_at=NOON + DAY + HOUR)
-    node, move = offer.pool.nodes.get(), upkeep.rebook
+    node, move = offer.pool.nodes.get(), rebooking.rebook
     factories.a_node(offer.pool)
 
     def late(**claim: Any) -> Claim | None:

@@ -35,15 +35,18 @@ def due(*, now: datetime) -> Q:
     return working.free(now=now) & Q(state=MachineState.WIPE_FAILED, access_ended_at=None, contained_at=None)
 
 
-def contain_due(*, site: Site, now: datetime) -> None:
-    """Switch off every node at the site whose former tenant may still get in."""
-    while (machine := take(site=site, now=now)) is not None:
-        failpoints.reached("containment.taken")
-        with working.renewed(machine):
-            error = switch_off(machine)
-        failpoints.reached("containment.acted")
-        apply(machine=machine, error=error, now=clock.now())
-        failpoints.reached("containment.applied")
+def contain_due(*, site: Site, now: datetime) -> bool:
+    """Switch off a node at the site whose former tenant may still get in. False when none was due."""
+    machine = take(site=site, now=now)
+    if machine is None:
+        return False
+    failpoints.reached("containment.taken")
+    with working.renewed(machine):
+        error = switch_off(machine)
+    failpoints.reached("containment.acted")
+    apply(machine=machine, error=error, now=clock.now())
+    failpoints.reached("containment.applied")
+    return True
 
 
 @transaction.atomic

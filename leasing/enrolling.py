@@ -301,6 +301,8 @@ def give_up_overdue(*, now: datetime) -> None:
             _give_up(enrolment, now=now)
         except Stale as moved:
             log.info("left alone: %s", moved)
+        except Exception:
+            log.exception("the sweep could not work on %s", enrolment)
 
 
 @transaction.atomic
@@ -329,5 +331,7 @@ def verify_idle(*, now: datetime) -> None:
                 operations.verify_again(node=node, actor=operations.ACTOR, now=now)
             except (IllegalMove, Stale, NodeInUse) as moved:
                 log.info("left alone: %s", moved)
+            except Exception:
+                log.exception("the sweep could not work on %s", node)
             else:
                 busy.append(node.pool.site_id)

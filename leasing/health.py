@@ -9,22 +9,25 @@ the own SSH server is not in an outage. Every bad look is free for the tenant; t
 *calls* the outage: the tenant is told and may choose.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Prefetch, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from leasing.hosts import host_of
-from leasing.models import Inspection, Machine, Outage, OutageCause
+from leasing.models import Inspection, Lease, Machine, Outage, OutageCause
 from leasing.operations import outages
 from leasing.provisioners.base import Host, Reading
 from leasing.queries.fleet import UNSEEN
 from leasing.states import IN_HANDS, LeaseState, MachineState
 from leasing.telemetry.looks import upsert_health
 from marketplace.models import Node, Provisioner
+
+log = logging.getLogger(__name__)
 
 CALLED_AT = 3  # bad looks of the last five
 CALLED = [history for history in range(32) if history.bit_count() >= CALLED_AT]
@@ -70,7 +73,13 @@ def nodes_of(slugs: Sequence[str]) -> dict[str, Eyed]:
     idle = Q(pool__provisioner=Provisioner.SANDBOX) & ~Exists(
         Machine.objects.filter(node=OuterRef("pk"), state__in=IN_HANDS)
     )
-    return {node.public_id: _eyed(node) for node in at.exclude(idle)}
+    found = {}
+    for node in at.exclude(idle):
+        try:
+            found[node.public_id] = _eyed(node)
+        except Exception:  # one row that cannot be read hides no other node
+            log.exception("nobody can look at %s", node)
+    return found
 
 
 def _eyed(node: Any) -> Eyed:
@@ -110,9 +119,9 @@ def write(looks: Sequence[Look], *, now: datetime) -> None:
         (look.watched.node, look.reading.at, cause, detail, look.reading.boot_id) for look, cause, detail in judged
     )
     _remember_boots(look for look, cause, _ in judged if not cause)
-    _open({look.watched.node: _evidence(look, detail) for look, cause, detail in judged if cause}, now=now)
     for outage in _close([look.watched.node for look in looks], now=now):
         outages.restored(outage=outage, now=now)
+    _open({look.watched.node: _evidence(look, detail) for look, cause, detail in judged if cause}, now=now)
 
 
 def _evidence(look: Look, saw: str) -> dict[str, Any]:
@@ -128,9 +137,15 @@ def _remember_boots(looks: Iterable[Look]) -> None:
 
 
 def _open(bad: Mapping[int, dict[str, Any]], *, now: datetime) -> None:
-    """An outage, from the last good look on, for each ready machine whose node is not well; more evidence for those
-    that have one and are not called yet."""
-    machines = Machine.objects.filter(node__in=bad, state=MachineState.READY, lease__state=LeaseState.ACTIVE)
+    """
+    An outage, from the last good look on, for each ready machine whose node is not well; more evidence for those that
+    have one and are not called yet.
+
+    Their leases are locked: who pauses or ends one ends its outages, and none may be opened behind that. One that
+    somebody has locked is not waited for; the next look is soon, and an outage begins with the last good one.
+    """
+    ready = Machine.objects.filter(node__in=bad, state=MachineState.READY)
+    machines = ready.filter(lease__in=_locked(Lease.objects.filter(pk__in=ready.values("lease"))))
     known = {row.machine_id: row for row in Outage.objects.filter(machine__in=machines, ended_at=None)}
     fresh = []
     for machine in machines.select_related("node__health"):
@@ -142,6 +157,12 @@ def _open(bad: Mapping[int, dict[str, Any]], *, now: datetime) -> None:
             outage.evidence.append(bad[machine.node_id])
             Outage.objects.filter(pk=outage.pk).update(evidence=outage.evidence, recorded_at=now)
     Outage.objects.bulk_create(fresh, ignore_conflicts=True)  # another worker's look may have opened it
+
+
+def _locked(leases: QuerySet[Lease]) -> list[int]:
+    """The ids of those that run and that nobody else has locked."""
+    running = leases.filter(state=LeaseState.ACTIVE).order_by("pk")
+    return list(running.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True))
 
 
 def _begun(machine: Machine, cause: str, began_at: datetime, evidence: dict[str, Any], now: datetime) -> Outage:

@@ -96,9 +96,11 @@ def act(machine: Machine, *, now: datetime) -> Outcome:
         return _wipe(machine, host)
     tenancy = tenancy_of(machine, now=now)
     if machine.state == MachineState.PAUSING:
+        powering.switch_on_again(machine, host)
         provisioner.pause(host, tenancy)
         return None
     if machine.state == MachineState.RESUMING:
+        powering.switch_on_again(machine, host)
         endpoint = provisioner.resume(host, tenancy)
     elif machine.service == "power_cycle" and machine.node.bmc_address:
         powering.restart_host(machine, host, machine.deadline or now)
@@ -123,7 +125,7 @@ def _must_be_healthy(health: Health) -> None:
 
 def _wipe(machine: Machine, host: Host) -> Wiped:
     provisioner = provisioner_for(machine.node.pool.provisioner)
-    powering.switch_on_again(machine)
+    powering.switch_on_again(machine, host)
     provisioner.revoke(host, machine.public_id, fence_of(machine))
     failpoints.reached("machine.revoked")
     started_at = clock.now()

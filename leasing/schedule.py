@@ -24,6 +24,7 @@ from leasing.models import (
     OutageCause,
     Standby,
 )
+from leasing.models.work import FENCED
 from leasing.operations import NoEqualNode, calendar, outages
 from leasing.operations.announcing import tell_of_terms
 from leasing.operations.approving import expire_unapproved
@@ -185,7 +186,7 @@ def _overdue(machine: Machine, *, now: datetime) -> None:
     deadline = late.deadline or late.lease.deadline if late else None
     if late is None or deadline is None or deadline > now:  # the replacement of a sibling has extended it
         return
-    Machine.objects.filter(pk=late.pk).update(work_epoch=F("work_epoch") + 1, work_until=None)
+    Machine.objects.filter(pk=late.pk).update(**FENCED)
     give_up(machine=late, reason=f"{late.state}_deadline", now=now)
 
 

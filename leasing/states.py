@@ -65,7 +65,9 @@ MACHINE_TRANSITIONS: Mapping[str, frozenset[str]] = {
     MachineState.SERVICING: frozenset({MachineState.READY, MachineState.PAUSING, MachineState.WIPING}),
     MachineState.PAUSING: frozenset({MachineState.PAUSED, MachineState.WIPING}),
     MachineState.PAUSED: frozenset({MachineState.PAUSING, MachineState.RESUMING, MachineState.WIPING}),
-    MachineState.RESUMING: frozenset({MachineState.READY, MachineState.PAUSED, MachineState.WIPING}),
+    MachineState.RESUMING: frozenset(
+        {MachineState.READY, MachineState.PAUSING, MachineState.PAUSED, MachineState.WIPING}
+    ),
     MachineState.WIPING: frozenset({MachineState.WIPED, MachineState.WIPE_FAILED}),
     MachineState.WIPED: frozenset(),
     MachineState.WIPE_FAILED: frozenset({MachineState.WIPING}),

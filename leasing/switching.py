@@ -37,12 +37,15 @@ def due(*, now: datetime) -> Q:
     return working.free(now=now) & Q(state__in=sorted(SWITCHED))
 
 
-def switch_due(*, site: Site, now: datetime) -> None:
-    """Switch every node of the site that is to be switched now."""
-    while rows := _take_some(site, now):
-        failpoints.reached("standby.taken")
-        with ThreadPoolExecutor(len(rows)) as pool:
-            list(pool.map(_switch, rows))
+def switch_due(*, site: Site, now: datetime) -> bool:
+    """Switch nodes of the site that are to be switched now, some at once. False when none was."""
+    rows = _take_some(site, now)
+    if not rows:
+        return False
+    failpoints.reached("standby.taken")
+    with ThreadPoolExecutor(len(rows)) as pool:
+        list(pool.map(_switch, rows))
+    return True
 
 
 def take(*, site: Site, now: datetime) -> Standby | None:

@@ -30,8 +30,10 @@ def work_site(*, site: str, **_: object) -> None:
     """
     place = Site.objects.get(slug=site)
     logs.read_asked(site=place)
-    containing.contain_due(site=place, now=clock.now())
-    switching.switch_due(site=place, now=clock.now())
+    while containing.contain_due(site=place, now=clock.now()):
+        pass
+    while switching.switch_due(site=place, now=clock.now()):
+        pass
     while provisioning.work(site=place) or enrolling.work(site=place):
         pass
 

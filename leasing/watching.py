@@ -8,8 +8,9 @@ Two of them for one site do no harm: looks and samples are written once, whoever
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -85,13 +86,15 @@ class Watch:
     async def _refresh_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self.every)
-            await self.refresh()
+            with _going_on():
+                await self.refresh()
 
     async def _write_for_ever(self) -> None:
         while True:
             await self.news.wait()
             self.news.clear()
-            await self.write()
+            with _going_on():
+                await self.write()
 
     async def refresh(self) -> None:
         """Look up which nodes there are, and set the clock by the database's. Without an answer all stays as it is."""
@@ -105,14 +108,15 @@ class Watch:
         self._regroup()
 
     def _regroup(self) -> None:
-        """Begin a watch at each place at which nodes answer; renew those whose nodes differ; end the others."""
+        """Begin a watch at each place at which nodes answer; renew what ended or whose nodes differ; end the others."""
         places: dict[Place, list[Host]] = {}
         for eyed in self.nodes.values():
             host = eyed.host
             places.setdefault((host.provisioner, host.address, host.port, host.host_key), []).append(host)
         wanted = {place: tuple(sorted(hosts, key=lambda host: host.node_id)) for place, hosts in places.items()}
-        for place in [place for place, group in self.groups.items() if wanted.get(place) != group.hosts]:
-            self.groups.pop(place).task.cancel()
+        for place, group in list(self.groups.items()):
+            if wanted.get(place) != group.hosts or group.task.done():
+                self.groups.pop(place).task.cancel()
         for place in wanted.keys() - self.groups.keys():
             watch = inspector_for(place[0]).watch(wanted[place], self.hear, every=self.every)
             self.groups[place] = Group(wanted[place], asyncio.create_task(_kept(place, watch)))
@@ -158,6 +162,15 @@ class Watch:
             log.warning("The database does not answer; %d turns are kept: %s", len(self.unwritten), error)
             await asyncio.get_running_loop().run_in_executor(self.database, _hang_up)
             return None
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    """What goes wrong is told, and ends nothing: the next turn tries again."""
+    try:
+        yield
+    except Exception:
+        log.exception("The watch goes on over what it knows.")
 
 
 def _hang_up() -> None:

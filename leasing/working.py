@@ -59,17 +59,22 @@ def again_later(row: Worked, *, error: Exception, now: datetime) -> int:
     return attempts
 
 
+def renew(row: Worked) -> None:
+    """Keep the row a while longer, if it is still this worker's."""
+    mine(row).update(work_until=clock.now() + WORK_FOR)
+
+
 @contextmanager
 def renewed(row: Worked) -> Iterator[None]:
     """Keep the row for this worker while it acts."""
     done = threading.Event()
 
-    def renew() -> None:
+    def go_on() -> None:
         while not done.wait(RENEW_EVERY):
-            mine(row).update(work_until=clock.now() + WORK_FOR)
+            renew(row)
         connection.close()
 
-    thread = threading.Thread(target=renew, daemon=True)
+    thread = threading.Thread(target=go_on, daemon=True)
     thread.start()
     try:
         yield

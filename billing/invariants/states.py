@@ -25,6 +25,16 @@ RULES = (
         """,
     ),
     Rule(
+        "I9c",
+        "No machine stands still but in a lease that is paused: what stands still is not charged.",
+        """
+        SELECT 'machine ' || machine.public_id || ' is ' || machine.state || ', its lease ' || lease.state
+          FROM leasing_machine AS machine
+          JOIN leasing_lease AS lease ON lease.id = machine.lease_id
+         WHERE machine.state IN ('pausing', 'paused', 'resuming') AND lease.state <> 'paused'
+        """,
+    ),
+    Rule(
         "I11",
         "No lease was paused for power before its notice was over, unless its tenant was ready.",
         """

@@ -49,6 +49,21 @@ RULES = (
         """,
     ),
     Rule(
+        "I1d",
+        "A lease has its nodes to its last moment, but for those that were replaced and are being wiped: what lies "
+        "behind a claim may be sold.",
+        """
+        SELECT 'claim ' || claim.id || ' of lease ' || lease.public_id
+          FROM leasing_claim AS claim
+          JOIN leasing_lease AS lease ON lease.id = claim.lease_id
+         WHERE claim.released_at IS NULL AND upper(claim.period) < coalesce(lease.ends_at, lease.guaranteed_until)
+           AND lease.state IN ('held', 'scheduled', 'provisioning', 'active', 'paused')
+           AND NOT EXISTS (SELECT FROM leasing_machine AS machine
+                            WHERE machine.lease_id = lease.id AND machine.node_id = claim.node_id
+                              AND machine.state IN ('wiping', 'wipe_failed'))
+        """,
+    ),
+    Rule(
         "I2",
         "No node is lost: one that is worked on has a machine or a verification that is worked on, with a deadline.",
         """

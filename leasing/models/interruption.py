@@ -87,6 +87,7 @@ class Interruption(Stateful):
             models.Index(
                 fields=["deadline"], name="interruption_due", condition=Q(state__in=sorted(INTERRUPTION_OPEN))
             ),
+            models.Index(fields=["requested_by"], name="interruption_requested"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=InterruptionState.values), name="interruption_state_is_known"),

@@ -1,8 +1,16 @@
 """Rows that a site's worker works on: who holds one, until when, and what the last attempt said."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.db import models
+from django.db.models import F
 
 from accounts.models import Stateful
+
+# Fields of a move that takes the row from its holder: who acts on it still writes nothing, here and on the host, and
+# the next one need not wait.
+FENCED: Mapping[str, Any] = {"work_epoch": F("work_epoch") + 1, "work_until": None}
 
 
 class Worked(Stateful):

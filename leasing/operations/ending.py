@@ -8,6 +8,7 @@ from accounts.models import Stale, Statement, as_json
 from accounts.operations import record, unwritten
 from accounts.prepared import prepared
 from leasing.models import Claim, Lease, Machine
+from leasing.models.work import FENCED
 from leasing.operations import calendar, outages
 from leasing.operations.interrupting import lease_over
 from leasing.queries import OF_LEASE
@@ -134,7 +135,7 @@ def _to_wiping(*, machine: Machine, lease: Lease, reason: str, now: datetime) ->
         step="removing access",
         next_attempt_at=now,
         attempts=0,
-        work_until=None,
+        **FENCED,
     )
     machine.node.move_to(NodeState.WIPING, at=now, reason=machine.public_id, deadline=deadline)
     claims = Claim.objects.filter(lease=lease, node_id=machine.node_id, released_at=None)

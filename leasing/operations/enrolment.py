@@ -13,6 +13,7 @@ from accounts.seal import seal
 from leasing.inspection.inventory import Inventory
 from leasing.inspection.matching import Difference
 from leasing.models import Enrolment, Inspection
+from leasing.models.work import FENCED
 from leasing.operations import calendar
 from leasing.operations.asked import Asked, BadEnrolment, check, check_free, no_price
 from leasing.operations.stocking import NodeInUse, keep_image, price_of, put_on_sale, retire
@@ -252,8 +253,7 @@ def _go_on(enrolment: Enrolment, state: str, *, now: datetime, **fields: Any) ->
 def _end(enrolment: Enrolment, state: str, *, reason: str, actor: str, now: datetime, **fields: Any) -> None:
     """Over: whoever still works on it is fenced, and what opened the host is forgotten."""
     forgotten = {"credentials": "", "bmc_password": "", "step": "", "detail": "", "next_attempt_at": None}
-    fenced = {"work_epoch": enrolment.work_epoch + 1, "work_until": None}
-    enrolment.move_to(state, at=now, reason=reason, actor=actor, **{**forgotten, **fenced, **fields})
+    enrolment.move_to(state, at=now, reason=reason, actor=actor, **{**forgotten, **FENCED, **fields})
 
 
 def _keep(

@@ -21,6 +21,8 @@ ACTOR = "system:leasing"
 RESUME_LIMIT = timedelta(hours=1)  # for all machines to answer again; then staff is told, and they go on being told to
 KEPT = timedelta(days=1)  # behind the planned end: a lease that cannot be resumed by then ends
 SECOND = timedelta(seconds=1)
+# What draws power although its lease is paused: it is being resumed, or waits for others that are.
+ON_ITS_WAY = frozenset({MachineState.RESUMING, MachineState.READY})
 S = InterruptionState
 
 
@@ -195,8 +197,8 @@ def _begin(row: Interruption, *, actor: str, now: datetime) -> None:
 
 def _settle_pausing(row: Interruption, now: datetime) -> None:
     machines = list(Machine.objects.filter(lease=row.lease, state__in=SERVING))
-    for late in (machine for machine in machines if machine.state == MachineState.READY):
-        pause_again(machine=late, now=now)  # it took the place of another while that was being done
+    for late in (machine for machine in machines if machine.state in ON_ITS_WAY):
+        pause_again(machine=late, now=now)
     if all(machine.state == MachineState.PAUSED and machine.reason not in UNDONE for machine in machines):
         row.move_to(S.PAUSED, at=now, reason=row.reason, deadline=row.ends_at)
     elif row.deadline is not None and row.deadline <= now:

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from accounts.operations import record
 from leasing.models import Lease, Machine, OnFailure, Outage, OutageCause
+from leasing.states import SERVING, MachineState
 
 ACTOR = "system:leasing"
 
@@ -99,6 +100,16 @@ def pass_on(*, machine: Machine, reason: str, now: datetime) -> None:
 def end_all(*, lease: Lease, now: datetime) -> None:
     """The lease stops being in its tenant's hands, and its outages with it."""
     Outage.objects.filter(machine__lease=lease, ended_at=None).update(ended_at=now, recorded_at=now)
+
+
+def begin_again(*, lease: Lease, now: datetime) -> None:
+    """The lease runs again after a pause. Machines that nothing has taken the place of are out still, and told anew."""
+    gone = lease.machines.exclude(state__in=[*SERVING, MachineState.WITHDRAWN])
+    lacking = gone.exclude(number__in=lease.machines.filter(state__in=SERVING).values("number"))
+    for machine in {machine.number: machine for machine in lacking.order_by("pk")}.values():  # the last of each number
+        before = Outage.objects.filter(machine__in=[machine, machine.replaces or machine]).order_by("began_at").last()
+        cause = before.cause if before else OutageCause.SWAPPING
+        call(outage=begin(machine=machine, cause=cause, now=now), now=now)
 
 
 def end_replaced(*, machine: Machine, now: datetime) -> None:

@@ -5,9 +5,12 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from accounts.operations import Words, record
-from leasing.models import Interruption, Lease, Machine
+from leasing.models import Lease, Machine
+from leasing.models.work import FENCED
 from leasing.operations import outages
-from leasing.states import IN_HANDS, WITHOUT_POWER, LeaseState, MachineState
+from leasing.operations.activating import activate_ready
+from leasing.queries.interruptions import without_power
+from leasing.states import IN_HANDS, LeaseState, MachineState
 
 WORK_LIMIT = timedelta(minutes=10)  # for a worker to pause or resume a machine
 UNDONE = ("host_failed", "pausing_deadline", "resuming_deadline")  # why a machine is paused in name only, perhaps
@@ -48,7 +51,8 @@ def pause(
 @transaction.atomic
 def pause_again(*, machine: Machine, now: datetime) -> None:
     """
-    A machine counts as paused although its host could not be told so, or stopped half-way in resuming: tell it again.
+    A machine does not stand still as its lease does: its host could not be told so, it stopped half-way in resuming, or
+    was on its way up when the lease was paused. Tell its host again.
 
     :raises Stale: if the machine was moved meanwhile
     """
@@ -68,11 +72,12 @@ def paused(*, machine: Machine, reason: str, now: datetime) -> None:
 @transaction.atomic
 def resume(*, lease: Lease, actor: str, now: datetime) -> None:
     """
-    Start the paused machines again; the lease is active, and metered, once all of them answer. While there is no power
-    for it nothing is started: who wants it resumed asks again.
+    Start the paused machines again; the lease is active, and metered, once all of them answer; at once if it has none
+    left, for its replacement failed meanwhile. While there is no power for it nothing is started: who wants it resumed
+    asks again.
     """
-    Lease.objects.select_for_update(of=("self",)).get(pk=lease.pk)  # else it could end between two of our reads
-    if Interruption.objects.filter(lease=lease, state__in=WITHOUT_POWER).exists():
+    lease = Lease.objects.select_for_update(of=("self",)).get(pk=lease.pk)  # else it could end between two of our reads
+    if without_power(lease):
         return
     for machine in lease.machines.filter(state=MachineState.PAUSED):
         machine.move_to(
@@ -84,6 +89,8 @@ def resume(*, lease: Lease, actor: str, now: datetime) -> None:
             attempts=0,
             step="resuming",
         )
+    if lease.state == LeaseState.PAUSED:
+        activate_ready(lease=lease, now=now)
 
 
 def _words(lease: Lease, reason: str, until: datetime) -> Words:
@@ -105,6 +112,6 @@ def _to_pausing(machine: Machine, *, reason: str, now: datetime) -> None:
         deadline=now + WORK_LIMIT,
         next_attempt_at=now,
         attempts=0,
-        work_until=None,
         step="pausing",
+        **FENCED,
     )

@@ -23,34 +23,40 @@ def rebook(*, claim: Claim, now: datetime) -> Claim | None:
 
     The customer gets an event and no e-mail: nothing was done on the node yet, so that there was no address to rely on.
     """
-    lease = claim.lease
-    if lease is None:
+    if claim.lease is None:
         return None
-    calendar.lock_nodes_of(lease)
-    period = Window(max(claim.period.lower, now), claim.period.upper)
-    spare = lock_spare(lease, period=period, now=now)
-    lease = Lease.objects.select_for_update(of=("self",)).select_related("organization").get(pk=lease.pk)
-    if spare is None or not _waits(claim, lease):
+    calendar.lock_nodes_of(claim.lease)
+    old = _live(claim)
+    if old is None:
         return None
-    calendar.release_claim(claim, now=now)
+    period = Window(max(old.period.lower, now), old.period.upper)
+    spare = lock_spare(claim.lease, period=period, now=now)
+    lease = Lease.objects.select_for_update(of=("self",)).select_related("organization").get(pk=claim.lease.pk)
+    if spare is None or not _waits(old, lease):
+        return None
+    calendar.release_claim(old, now=now)
     (new,) = calendar.claim(lease=lease, node_ids=[spare.pk], period=period)
-    _replace_machine(lease, old=claim, new=new, now=now)
+    _replace_machine(lease, old=old, new=new, now=now)
     record(
         organization=lease.organization,
         kind="lease.rebooked",
         subject=lease.public_id,
         actor=ACTOR,
         at=now,
-        data={"name": lease.name, "instead_of": claim.node.name, "node": spare.name},
+        data={"name": lease.name, "instead_of": old.node.name, "node": spare.name},
     )
     return new
 
 
+def _live(claim: Claim) -> Claim | None:
+    """The claim as it is now that its node is locked: it may have been extended or shortened; None once it is gone."""
+    return Claim.objects.select_related("node").filter(pk=claim.pk, released_at=None).first()
+
+
 def _waits(claim: Claim, lease: Lease) -> bool:
-    """Whether the lease has the node still, and nothing was done on it."""
-    live = Claim.objects.filter(pk=claim.pk, released_at=None).exists()
+    """Whether nothing was done for the lease on the node yet."""
     begun = lease.machines.filter(node=claim.node).exclude(state__in=[MachineState.PENDING, MachineState.WITHDRAWN])
-    return live and lease.state in NOT_BEGUN and not begun.exists()
+    return lease.state in NOT_BEGUN and not begun.exists()
 
 
 def _replace_machine(lease: Lease, *, old: Claim, new: Claim, now: datetime) -> None:

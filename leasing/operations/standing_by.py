@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 
 from accounts.operations import Words, record
 from leasing.models import Maintenance, MaintenanceState, Standby
+from leasing.models.work import FENCED
 from leasing.operations import calendar
 from leasing.operations.enrolment import VERIFICATION_TAKES
 from leasing.operations.maintaining import (
@@ -99,7 +99,7 @@ def _settle(*, standby: Standby, now: datetime) -> None:
         _switch_on(row, reason="planned_end", actor=ACTOR, now=now)
     elif row.state == S.SWITCHING_ON and late:
         _tell(row, "not_back", f"It stays in maintenance until somebody has looked at it. {row.detail}", now)
-        row.move_to(S.FAILED, at=now, reason="not_back", actor=ACTOR, **_fenced(row))
+        row.move_to(S.FAILED, at=now, reason="not_back", actor=ACTOR, **FENCED)
 
 
 @transaction.atomic
@@ -133,7 +133,7 @@ def _begin(row: Standby, *, now: datetime) -> None:
     if window.state in {MaintenanceState.CANCELLED, MaintenanceState.DONE}:  # by staff
         row.move_to(S.CALLED_OFF, at=now, reason="window_over", actor=ACTOR)
     elif window.starts_at <= now and _under_way(window, now):
-        row.move_to(S.SWITCHING_OFF, at=now, actor=ACTOR, deadline=now + OFF_LIMIT, **_work(row, now))
+        row.move_to(S.SWITCHING_OFF, at=now, actor=ACTOR, deadline=now + OFF_LIMIT, **_work(now))
 
 
 def _under_way(window: Maintenance, now: datetime) -> bool:
@@ -142,16 +142,11 @@ def _under_way(window: Maintenance, now: datetime) -> bool:
 
 
 def _switch_on(row: Standby, *, reason: str, actor: str, now: datetime) -> None:
-    row.move_to(S.SWITCHING_ON, at=now, reason=reason, actor=actor, deadline=now + ON_LIMIT, **_work(row, now))
+    row.move_to(S.SWITCHING_ON, at=now, reason=reason, actor=actor, deadline=now + ON_LIMIT, **_work(now))
 
 
-def _work(row: Standby, now: datetime) -> dict[str, Any]:
-    return {**_fenced(row), "next_attempt_at": now, "attempts": 0, "detail": ""}
-
-
-def _fenced(row: Standby) -> dict[str, Any]:
-    """Whoever still works on it tells the controller nothing more."""
-    return {"work_epoch": F("work_epoch") + 1, "work_until": None}
+def _work(now: datetime) -> dict[str, Any]:
+    return {**FENCED, "next_attempt_at": now, "attempts": 0, "detail": ""}
 
 
 def _tell(row: Standby, what: str, words: str, now: datetime) -> None:

@@ -9,10 +9,12 @@ from django.db.models import F
 from accounts.operations import record
 from leasing.models import Lease, Machine
 from leasing.operations import calendar, outages
+from leasing.operations.activating import activate_ready
 from leasing.operations.ending import let_go_of, let_go_of_machines
+from leasing.operations.pausing import pause_again
 from leasing.operations.servicing import serviced
 from leasing.queries.machines import fabric_group_of
-from leasing.states import SERVING, LeaseState, MachineState
+from leasing.states import LeaseState, MachineState
 from marketplace.models import Node
 from marketplace.queries import Window
 from marketplace.states import NodeState
@@ -60,8 +62,9 @@ def _hand_over(machine: Machine, deadline: datetime | None, now: datetime) -> bo
 @transaction.atomic
 def machine_ready(*, machine: Machine, host: str, port: int, user: str, host_key: str, now: datetime) -> None:
     """
-    A machine passed its health check and answered on the customer's own SSH path. The last one makes the lease active;
-    in an active lease, one that took the place of another ends that one's outage.
+    A machine passed its health check and answered on the customer's own SSH path. The last one makes the lease active,
+    if there is power for it; in an active lease, one that took the place of another ends that one's outage. Where the
+    lease was paused while it was made ready, it is paused too.
 
     :raises Stale: if the machine was moved meanwhile
     """
@@ -85,30 +88,10 @@ def machine_ready(*, machine: Machine, host: str, port: int, user: str, host_key
         machine.node.move_to(NodeState.LEASED, at=now, reason=machine.public_id)
     if lease.in_hands:
         outages.end_replaced(machine=machine, now=now)
-    serving = lease.machines.filter(state__in=SERVING)
-    if (
-        lease.state in {LeaseState.PROVISIONING, LeaseState.PAUSED}
-        and not serving.exclude(state=MachineState.READY).exists()
-    ):
-        _activate(lease, now=now)
-
-
-def _activate(lease: Lease, *, now: datetime) -> None:
-    resumed = lease.state == LeaseState.PAUSED
-    lease.move_to(LeaseState.ACTIVE, at=now, reason="resumed" if resumed else "")
-    record(
-        organization=lease.organization,
-        kind="lease.resumed" if resumed else "lease.active",
-        subject=lease.public_id,
-        actor=ACTOR,
-        at=now,
-        data={"name": lease.name},
-        notice={
-            "title": f"{lease.name} is {'running again' if resumed else 'ready'}",
-            "text": "Every machine passed its health check and answers on SSH. The meter runs from this second on.",
-            "path": f"/leases/{lease.public_id}/",
-        },
-    )
+    elif first and lease.state == LeaseState.PAUSED:
+        pause_again(machine=machine, now=now)
+    else:
+        activate_ready(lease=lease, now=now)
 
 
 @transaction.atomic

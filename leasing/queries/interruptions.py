@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from leasing.models import Interruption, Lease
-from leasing.states import INTERRUPTION_OPEN, InterruptionState, LeaseState
+from leasing.states import INTERRUPTION_OPEN, WITHOUT_POWER, InterruptionState, LeaseState
 from marketplace.models import PlanKind
 from marketplace.queries import duration
 
@@ -46,6 +46,11 @@ class Budget:
 def open_interruption(lease: Lease) -> Interruption | None:
     """The one that is announced or under way."""
     return Interruption.objects.filter(lease=lease, state__in=INTERRUPTION_OPEN).first()
+
+
+def without_power(lease: Lease) -> bool:
+    """Whether an interruption of it has begun and there is no power for it yet: it may not run."""
+    return Interruption.objects.filter(lease=lease, state__in=WITHOUT_POWER).exists()
 
 
 def interruptions_of(lease: Lease) -> QuerySet[Interruption]:

@@ -72,6 +72,14 @@ def test_the_promise_is_among_the_rules_that_are_looked_after(lease: Lease, acme
     assert f"of lease {other.pk}" in words
 
 
+def test_a_machine_that_stands_still_in_a_lease_that_is_charged_breaks_a_rule(acme: Organization) -> None:
+    lease = running(acme, surplus())
+    assert not [words for words in broken(now=NOON) if words.startswith("I9")]
+    lease.machines.update(state="paused")
+    (words,) = [words for words in broken(now=NOON) if words.startswith("I9c")]
+    assert "is paused, its lease active" in words
+
+
 def test_a_surplus_lease_draws_on_the_wallet_only_while_it_runs(acme: Organization) -> None:
     lease = running(acme, surplus())
     assert money(acme).burn_micros_per_hour == 3_600_000

@@ -1,6 +1,6 @@
 """A host that cannot be reached when it is taken back loses its power; a wipe gives it back; break-fix restarts one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from leasing import containing, operations, powering, provisioning, schedule
 from leasing.hosts import host_of
 from leasing.models import Lease, Machine
 from leasing.power import BMC_PURPOSE, PowerRefused, power_of
+from leasing.power.base import PowerState
 from leasing.power.fake import BOARDS, Board, silent
 from leasing.provisioners.base import HostKeyMismatch, HostUnfit, Unreachable
 from leasing.provisioners.fake import World
@@ -306,3 +307,47 @@ def test_a_host_that_does_not_come_back_is_given_up_at_the_deadline(lease: Lease
     Node.objects.update(bmc_address="")
     with pytest.raises(HostUnfit, match="has no BMC"):
         powering.restart_host(provisioning._whole(lease.machines.all()).get(), host_of(machine.node), database_now())
+
+
+def is_returned(lease: Lease) -> None:
+    operations.end(lease=lease, reason="returned", actor="user:us_tests", now=NOON + HOUR)
+
+
+def is_paused(lease: Lease) -> None:
+    operations.pause(lease=lease, reason="out_of_funds", until=GONE, actor="system:billing", now=NOON + HOUR)
+
+
+@pytest.mark.parametrize(("access_ends", "then"), [(is_returned, MachineState.WIPED), (is_paused, MachineState.PAUSED)])
+@pytest.mark.parametrize("controller", ["well", "dead"])
+def test_a_host_that_has_no_power_in_the_middle_of_a_restart_gets_it_back_from_who_ends_the_access(
+    lease: Lease,
+    world: World,
+    board: Board,
+    monkeypatch: pytest.MonkeyPatch,
+    access_ends: Callable[[Lease], None],
+    then: MachineState,
+    controller: str,
+) -> None:
+    tell, node = Board.tell, lease.machines.get().node.public_id
+
+    def told(board: Board, word: str, state: PowerState) -> None:
+        tell(board, word, state)
+        if word == "ForceOff":
+            world.cut_off.add(node)
+            access_ends(lease)
+        else:
+            world.cut_off.clear()
+
+    monkeypatch.setattr(Board, "tell", told)
+    operations.service(machine=lease.machines.get(), what="power_cycle", actor="user:us_tests", now=NOON + HOUR)
+    busy = provisioning.take(site=lease.offer.pool.site, now=NOON + HOUR)
+    assert busy is not None
+    with pytest.raises(Unreachable, match="Another worker has taken over"):
+        provisioning.act(busy, now=NOON + HOUR)
+    if controller == "dead":  # somebody has gone there, and switched the host on
+        world.cut_off.clear()
+        board.broken = silent()
+    work_all(lease.offer, now=NOON + HOUR)
+    machine = lease.machines.get()
+    assert (machine.state, machine.contain_attempts) == (then, 0)
+    assert board.said == (["ForceOff"] if controller == "dead" else ["ForceOff", "On"])

@@ -7,14 +7,16 @@ import pytest
 
 from accounts.models import Organization
 from leasing import enrolling, operations, provisioning, schedule, switching, working
+from leasing.models import Lease
 from leasing.models.work import Worked
 from leasing.operations.standing_by import stand_by
+from leasing.provisioners.base import StaleEpoch
 from leasing.provisioners.fake import World
 from leasing.states import MachineState
 from marketplace.models import Site
 from tests import factories
 from tests.factories import HOUR, NOON
-from tests.leasing.conftest import order, work_all
+from tests.leasing.conftest import active, order, work_all
 from tests.leasing.enrolled import ask
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +67,34 @@ def test_what_another_worker_took_meanwhile_is_not_the_sleepers(
     asleep(monkeypatch, lambda: others.append(take(site=site, now=LATER)))
     assert take(site=site, now=NOON) is None
     assert others != [None]
+
+
+def is_returned(lease: Lease) -> None:
+    operations.end(lease=lease, reason="returned", actor="user:us_tests", now=LATER)
+
+
+def is_paused(lease: Lease) -> None:
+    operations.pause(lease=lease, reason="out_of_funds", until=LATER + HOUR, actor="system:billing", now=LATER)
+
+
+@pytest.mark.parametrize("access_ends", [is_returned, is_paused])
+def test_access_ends_at_once_although_a_worker_is_in_the_middle_of_a_long_service(
+    access_ends: Callable[[Lease], None], acme: Organization, world: World
+) -> None:
+    lease = active(acme, factories.an_offer())
+    site, machine = lease.offer.pool.site, lease.machines.get()
+    operations.service(machine=machine, what="rebuild", actor="user:us_tests", now=NOON)
+    busy = provisioning.take(site=site, now=NOON)
+    assert busy is not None
+    access_ends(lease)
+    working.renew(busy)
+    other = provisioning.take(site=site, now=LATER)
+    assert other is not None
+    provisioning.apply(machine=other, outcome=provisioning.act(other, now=LATER), now=LATER)
+    with pytest.raises(StaleEpoch):
+        provisioning.act(busy, now=LATER)
+    assert not provisioning.apply(machine=busy, outcome=None, now=LATER)
+    assert lease.machines.get().state in {MachineState.WIPED, MachineState.PAUSED}
 
 
 def test_a_wiped_machine_does_not_stand_up_again_on_its_host(

@@ -1,6 +1,7 @@
 """Workers that die, sleep or race over an enrolment; calling one off; and nodes that prove themselves again."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from accounts.models import Event, IllegalMove, Organization
 from leasing import enrolling, schedule, working
 from leasing.inspection.inventory import Disk
 from leasing.models import Enrolment, Inspection
+from leasing.operations import enrolment as operations
 from leasing.operations.enrolment import (
     DEADLINES,
     NodeInUse,
@@ -168,3 +170,32 @@ def test_the_sweep_of_what_time_brings_calls_both() -> None:
     assert Enrolment.objects.get().state == EnrolmentState.INSPECTING
     schedule.run_due(now=NOON + WEEK + DEADLINES["inspecting"])
     assert Node.objects.get().state == NodeState.QUARANTINED
+
+
+def breaks_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The first row that the sweep hands to this operation is one that nobody has thought of."""
+    act, broken = getattr(operations, name), [KeyError("serial")]
+
+    def first_fails(**row: Any) -> object:
+        if broken:
+            raise broken.pop()
+        return act(**row)
+
+    monkeypatch.setattr(operations, name, first_fails)
+
+
+def test_a_node_that_cannot_be_verified_does_not_keep_the_sweep_from_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    factories.a_pool(2)
+    Node.objects.update(state_since=NOON)
+    breaks_once(monkeypatch, "verify_again")
+    enrolling.verify_idle(now=NOON + WEEK)
+    assert Enrolment.objects.count() == 1
+
+
+def test_nor_does_an_enrolment_that_cannot_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    factories.a_pool(2)
+    Node.objects.update(state_since=NOON)
+    enrolling.verify_idle(now=NOON + WEEK)
+    breaks_once(monkeypatch, "failed")
+    enrolling.give_up_overdue(now=NOON + 2 * WEEK)
+    assert Enrolment.objects.filter(state=EnrolmentState.FAILED).count() == 1

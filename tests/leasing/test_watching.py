@@ -10,16 +10,20 @@ from queue import Queue
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
 
+import leasing.health
+import leasing.watching
 from accounts import clock
 from leasing import operations, provisioning, schedule
+from leasing.health import Eyed
 from leasing.hosts import host_of
 from leasing.models import Machine, NodeHealth, Outage, OutageCause
+from leasing.provisioners.base import Host
 from leasing.provisioners.sandbox.command import command
 from leasing.states import MachineState
-from leasing.watching import Watch
-from marketplace.models import Provisioner, Site
+from leasing.watching import Turn, Watch
+from marketplace.models import Node, Provisioner, Site
 from marketplace.queries import current_rate
 from tests import factories
 from tests.hosts import SandboxBench, make_key
@@ -163,6 +167,65 @@ def test_two_watchers_of_one_site_see_one_outage(machine: Machine) -> None:
         breaks(machine, "mend")
         until(none_open, what="its end")
     assert Outage.objects.count() == 1
+
+
+def test_a_database_that_refuses_to_say_which_nodes_there_are_is_asked_again(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the minutes of a migration."""
+    asked: list[object] = []
+
+    def nodes(slugs: object) -> dict[str, Eyed]:
+        asked.append(slugs)
+        if len(asked) == 2:
+            raise ProgrammingError("column marketplace_node.colour does not exist")
+        return {}
+
+    monkeypatch.setattr(leasing.watching, "nodes_of", nodes)
+    with watching():
+        until(lambda: len(asked) > 3, what="another question")
+
+
+def test_a_watch_that_ended_is_begun_again(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    factories.a_node(factories.a_pool(nodes=0))
+    begun: list[object] = []
+
+    class Broken:
+        async def watch(self, hosts: object, hear: object, *, every: float) -> None:
+            begun.append(hosts)
+            raise KeyError("reading")
+
+    monkeypatch.setattr(leasing.watching, "inspector_for", lambda _: Broken())
+    with watching():
+        until(lambda: len(begun) > 1, what="another watch at the same place")
+
+
+def test_a_turn_that_cannot_be_written_does_not_keep_back_the_next(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, good, written = Turn([], []), Turn([], []), list[Turn]()
+
+    def writes(turn: Turn, numbers: object) -> bool:
+        if turn is bad:
+            raise KeyError("looks")
+        written.append(turn)
+        return True
+
+    monkeypatch.setattr(leasing.watching, "_write", writes)
+    with watching() as watch:
+        watch.unwritten.extend([bad, good])
+        until(lambda: written, what="the other turn")
+    assert written[0] is good
+
+
+def test_a_node_whose_row_cannot_be_read_hides_no_other(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd, other = (factories.a_node(factories.a_pool(nodes=0)) for _ in range(2))
+
+    def read(node: Node) -> Host:
+        if node == odd:
+            raise KeyError("uuid")
+        return host_of(node)
+
+    monkeypatch.setattr(leasing.health, "host_of", read)
+    assert list(leasing.health.nodes_of([])) == [other.public_id]
 
 
 def sampled(machine: Machine) -> int:

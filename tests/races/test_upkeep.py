@@ -11,16 +11,17 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.models import Event, Organization
-from leasing import schedule
+from billing.invariants import broken
+from leasing import operations, schedule
 from leasing.models import Claim, Lease, Maintenance
-from leasing.operations import NodesTaken, calendar, maintaining
+from leasing.operations import NodesTaken, calendar, maintaining, rebooking, upkeep
 from leasing.operations.maintaining import WindowTaken, finish_maintenance, plan_maintenance
 from leasing.operations.upkeep import drain
 from marketplace.models import Node, Offer, PlanKind
 from marketplace.states import NodeState
 from tests import factories
 from tests.factories import DAY, HOUR, NOON
-from tests.leasing.conftest import hold
+from tests.leasing.conftest import hold, order
 from tests.races.test_calendar import somebody_waits
 from tests.together import deadlocks, meeting, overlaps, together
 from tests.waiting import until
@@ -170,6 +171,42 @@ def test_a_drain_and_orders_of_the_last_node_at_once_leave_it_booked_or_out_of_s
     assert kinds["Cleared"] == 1 and kinds["Lease"] == int(booked)
     assert booked == (node.state == NodeState.AVAILABLE)
     assert deadlocks() == before
+
+
+def extended_while_drained(acme: Organization, offer: Offer, monkeypatch: pytest.MonkeyPatch) -> Lease:
+    """A booking that its customer extends behind the back of a drain, which has read it and is about to move it."""
+    lease = order(acme, offer, starts_at=NOON + DAY, ends_at=NOON + DAY + HOUR)
+    node, move = offer.pool.nodes.get(), rebooking.rebook
+    factories.a_node(offer.pool)
+
+    def late(**claim: Any) -> Claim | None:
+        operations.extend(lease=lease, ends_at=NOON + DAY + 3 * HOUR, actor="user:us_ana", price="", now=NOON)
+        return move(**claim)
+
+    monkeypatch.setattr(upkeep, "rebook", late)
+    (moved,) = drain(node=node, to=NodeState.MAINTENANCE, reason="Old.", actor=STAFF, now=NOON).moved
+    assert (moved.lease_id, moved.node == node) == (lease.pk, False)
+    lease.refresh_from_db()
+    return lease
+
+
+def test_a_booking_that_is_extended_while_it_is_moved_keeps_all_of_its_time(
+    acme: Organization, offer: Offer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = extended_while_drained(acme, offer, monkeypatch)
+    claim = lease.claims.get(released_at=None)
+    assert claim.period.upper >= lease.ends_at == NOON + DAY + 3 * HOUR
+    assert not [words for words in broken(now=NOON) if words.startswith("I1")]
+
+
+def test_without_a_second_look_the_time_that_was_added_is_free_to_be_sold_again(
+    acme: Organization, offer: Offer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebooking, "_live", lambda claim: claim)
+    lease = extended_while_drained(acme, offer, monkeypatch)
+    claim = lease.claims.get(released_at=None)
+    (words,) = [words for words in broken(now=NOON) if words.startswith("I1")]
+    assert words.startswith("I1d") and f"claim {claim.pk} of lease {lease.public_id}" in words
 
 
 def test_work_that_is_finished_by_many_at_once_is_finished_once(offer: Offer) -> None:

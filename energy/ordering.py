@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from accounts.operations import record
 from energy.models import Command, SitePolicy
@@ -54,10 +55,15 @@ def propose(
     Put commands of one kind before a person; what was proposed of it before, and not decided, is replaced. Where the
     site's policy allows it, one is approved at once and waits for the policy's notice.
     """
-    Site.objects.select_for_update(no_key=True).get(pk=site.pk)
-    for older in Command.objects.filter(site=site, kind=kind, state=S.PROPOSED):
-        older.move_to(S.EXPIRED, at=now, reason="newer", actor=ACTOR)
+    _replace(site, Command.objects.filter(kind=kind), now)
     return [_propose(site, wish, inputs, now) for wish in wishes]
+
+
+def _replace(site: Site, rows: QuerySet[Command], now: datetime) -> None:
+    """Let what is proposed of these expire. One at a time at a site: see the constraint `command_one_proposal`."""
+    Site.objects.select_for_update(no_key=True).get(pk=site.pk)
+    for older in rows.filter(site=site, state=S.PROPOSED).select_for_update(of=("self",), no_key=True).order_by("pk"):
+        older.move_to(S.EXPIRED, at=now, reason="newer", actor=ACTOR)
 
 
 def _propose(site: Site, wish: Wish, inputs: Mapping[str, Any], now: datetime) -> Command:
@@ -76,9 +82,13 @@ def order(
     *, site: Site, wish: Wish, inputs: Mapping[str, Any], event: str = "", undoes: Command | None = None, actor: str,
     now: datetime,
 ) -> Command | None:  # fmt: skip
-    """A command that a person has decided on; None if it was made before, for the same event or to undo the same."""
+    """
+    A command that a person has decided on; None if it was made before, for the same event or to undo the same. It takes
+    the place of what a plan proposed of the same and nobody decided.
+    """
     try:
         with transaction.atomic():
+            _replace(site, Command.objects.filter(kind=wish.kind, lease=wish.lease), now)
             made = _create(
                 site,
                 wish,

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree, which
@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from config import ports
 from tests.waiting import until
@@ -22,7 +22,11 @@ from tests.waiting import until
 ROOT = Path(__file__).resolve().parents[2]
 OWN = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"}
 OWN |= {"BASE_URL", "ALLOWED_HOSTS", "SECRET_KEY", "STATE_DIR"}
+PATIENCE = 30_000  # milliseconds until a condition of a page counts as failed
+PHONE = 500  # pixels: windows that are narrower are phones
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,12 @@ class Product:
         """Logins, token and key of the demonstration organization."""
         found: dict[str, Any] = json.loads((self.state / "demo.json").read_text())
         return found
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """A command of `./run` beside the running system, such as `manage …`."""
+        env = {name: value for name, value in os.environ.items() if name not in OWN} | {"STATE_DIR": str(self.state)}
+        argv = [sys.executable, "-m", "config.cli", *command]
+        return subprocess.run(argv, cwd=ROOT, env=env, check=check, capture_output=True, text=True, timeout=110)
 
     def newest_mail(self, recipient: str) -> str:
         """The last mail that the system has sent to an address; waits for the first."""
@@ -57,7 +67,7 @@ def product() -> Iterator[Product]:
     argv = [sys.executable, "-m", "config.cli", "--port", str(port)]
     process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=log, stderr=log)
     try:
-        until(lambda: _ready(process, state), seconds=120, what="the product's start")
+        until(lambda: _ready(process, state), seconds=300, what="the product's start")
         yield Product(f"http://localhost:{port}", state)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -87,12 +97,24 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, product: Product) -> Iterator[Page]:
-    """A fresh window in Nairobi's zone; any error in the page's scripts or policy fails the test."""
+    """A fresh window of a desk in Nairobi."""
+    with a_window(browser, product) as window:
+        yield window
+
+
+@contextmanager
+def a_window(browser: Browser, product: Product, *, width: int = 1280) -> Iterator[Page]:
+    """
+    A fresh window in Nairobi's zone; one as wide as a phone is dark. Any error in the page's scripts or policy fails.
+    """
     context = browser.new_context(
-        base_url=product.base_url, timezone_id="Africa/Nairobi", viewport={"width": 1280, "height": 900}
+        base_url=product.base_url,
+        timezone_id="Africa/Nairobi",
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if width < PHONE else "light",
     )
     window = context.new_page()
-    window.set_default_timeout(30_000)
+    window.set_default_timeout(PATIENCE)
     troubles: list[str] = []
     window.on("pageerror", lambda error: troubles.append(str(error)))
     window.on("console", lambda message: troubles.extend(_ours(message, product)))

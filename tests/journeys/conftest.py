@@ -1,5 +1,6 @@
 """The whole product, started as a person starts it, and a browser to use it with."""
 
+import itertools
 import json
 import os
 import signal
@@ -22,11 +23,19 @@ from tests.waiting import until
 ROOT = Path(__file__).resolve().parents[2]
 OWN = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"}
 OWN |= {"BASE_URL", "ALLOWED_HOSTS", "SECRET_KEY", "STATE_DIR"}
+START = 300  # seconds until the product must be ready
 PATIENCE = 30_000  # milliseconds until a condition of a page counts as failed
 PHONE = 500  # pixels: windows that are narrower are phones
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 expect.set_options(timeout=PATIENCE)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The first journey has the time for the product's start besides its own."""
+    tests = (item for item in session.items if isinstance(item, pytest.Function) and "product" in item.fixturenames)
+    for first in itertools.islice(tests, 1):
+        first.add_marker(pytest.mark.timeout(START + 400), append=False)
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ def product() -> Iterator[Product]:
     argv = [sys.executable, "-m", "config.cli", "--port", str(port)]
     process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=log, stderr=log)
     try:
-        until(lambda: _ready(process, state), seconds=300, what="the product's start")
+        until(lambda: _ready(process, state), seconds=START, what="the product's start")
         yield Product(f"http://localhost:{port}", state)
     finally:
         process.send_signal(signal.SIGTERM)

@@ -5,7 +5,6 @@ Everything waits with a deadline: what nobody decides in time has expired. See `
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from accounts.models import Stale
 from accounts.operations import record
 from energy.models import Command, SitePolicy
 from energy.queries.commands import holding
@@ -57,16 +55,15 @@ def propose(
     Put commands of one kind before a person; what was proposed of it before, and not decided, is replaced. Where the
     site's policy allows it, one is approved at once and waits for the policy's notice.
     """
-    _replace(Command.objects.filter(site=site, kind=kind), site, now)
+    _replace(site, Command.objects.filter(kind=kind), now)
     return [_propose(site, wish, inputs, now) for wish in wishes]
 
 
-def _replace(rows: QuerySet[Command], site: Site, now: datetime) -> None:
-    """What of these waits for a person is replaced by what comes now."""
+def _replace(site: Site, rows: QuerySet[Command], now: datetime) -> None:
+    """Let what is proposed of these expire. One at a time at a site: see the constraint `command_one_proposal`."""
     Site.objects.select_for_update(no_key=True).get(pk=site.pk)
-    for older in rows.filter(state=S.PROPOSED):
-        with suppress(Stale):  # just decided
-            older.move_to(S.EXPIRED, at=now, reason="newer", actor=ACTOR)
+    for older in rows.filter(site=site, state=S.PROPOSED).select_for_update(of=("self",), no_key=True).order_by("pk"):
+        older.move_to(S.EXPIRED, at=now, reason="newer", actor=ACTOR)
 
 
 def _propose(site: Site, wish: Wish, inputs: Mapping[str, Any], now: datetime) -> Command:
@@ -85,11 +82,13 @@ def order(
     *, site: Site, wish: Wish, inputs: Mapping[str, Any], event: str = "", undoes: Command | None = None, actor: str,
     now: datetime,
 ) -> Command | None:  # fmt: skip
-    """A command that a person has decided on, in place of what waits of its kind; None if it was made before, for the
-    same event or to undo the same."""
-    _replace(Command.objects.filter(site=site, kind=wish.kind, lease=wish.lease), site, now)
+    """
+    A command that a person has decided on; None if it was made before, for the same event or to undo the same. It takes
+    the place of what a plan proposed of the same and nobody decided.
+    """
     try:
         with transaction.atomic():
+            _replace(site, Command.objects.filter(kind=wish.kind, lease=wish.lease), now)
             made = _create(
                 site,
                 wish,

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0022_calculated_tax'),
+        ('billing', '0023_set_off'),
     ]
 
     operations = [

@@ -148,6 +148,20 @@ def test_a_grid_event_is_shown_before_it_is_confirmed_once(staff_browser: Client
     assert Command.objects.get().state == "declined" and "Call the whole" not in text(staff_browser, page)
 
 
+def test_a_grid_event_takes_the_place_of_what_a_plan_proposed_of_the_same_miners(
+    staff_browser: Client, site: Site
+) -> None:
+    a_planned_site(site, usd=90, at=now() - timedelta(minutes=1))
+    plan_due(now=now())
+    proposed = Command.objects.get(state="proposed")
+    address = f"/operations/power/sites/{site.slug}/event/"
+    token = staff_browser.post(address, {"percent": "25", "hours": "3"}).context["found"].token
+    assert b"1 command made." in staff_browser.post(address, {"plan": token}, follow=True).content
+    states = Command.objects.order_by("pk").values_list("state", "kind")
+    assert list(states) == [("expired", proposed.kind), ("approved", proposed.kind)]
+    assert b"It was confirmed before." in staff_browser.post(address, {"plan": token}, follow=True).content
+
+
 def test_the_api_shows_confirms_calls_off_and_undoes(staff_browser: Client, site: Site) -> None:
     a_planned_site(site, at=now() - timedelta(minutes=1))
     plan_due(now=now())

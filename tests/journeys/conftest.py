@@ -1,13 +1,13 @@
 """The whole product, started as a person starts it, and a browser to use it with."""
 
+import itertools
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree, which
@@ -23,8 +23,19 @@ from tests.waiting import until
 ROOT = Path(__file__).resolve().parents[2]
 OWN = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"}
 OWN |= {"BASE_URL", "ALLOWED_HOSTS", "SECRET_KEY", "STATE_DIR"}
-PASSWORD = "correct horse battery staple"
+START = 300  # seconds until the product must be ready
+PATIENCE = 30_000  # milliseconds until a condition of a page counts as failed
+PHONE = 500  # pixels: windows that are narrower are phones
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+expect.set_options(timeout=PATIENCE)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The first journey has the time for the product's start besides its own."""
+    tests = (item for item in session.items if isinstance(item, pytest.Function) and "product" in item.fixturenames)
+    for first in itertools.islice(tests, 1):
+        first.add_marker(pytest.mark.timeout(START + 400), append=False)
 
 
 @dataclass(frozen=True)
@@ -40,15 +51,15 @@ class Product:
         found: dict[str, Any] = json.loads((self.state / "demo.json").read_text())
         return found
 
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """A command of `./run` beside the running system, such as `manage …`."""
+        env = {name: value for name, value in os.environ.items() if name not in OWN} | {"STATE_DIR": str(self.state)}
+        argv = [sys.executable, "-m", "config.cli", *command]
+        return subprocess.run(argv, cwd=ROOT, env=env, check=check, capture_output=True, text=True, timeout=110)
+
     def newest_mail(self, recipient: str) -> str:
         """The last mail that the system has sent to an address; waits for the first."""
         return until(lambda: self._newest(recipient), what=f"a mail to {recipient}")
-
-    def manage(self, *command: str) -> str:
-        """What `./run manage …` prints."""
-        env = {name: value for name, value in os.environ.items() if name not in OWN} | {"STATE_DIR": str(self.state)}
-        argv = [sys.executable, "-m", "config.cli", "manage", *command]
-        return subprocess.run(argv, cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout
 
     def _newest(self, recipient: str) -> str:
         mails = sorted((self.state / "mail").glob("*"), key=lambda path: path.stat().st_mtime)
@@ -65,7 +76,7 @@ def product() -> Iterator[Product]:
     argv = [sys.executable, "-m", "config.cli", "--port", str(port)]
     process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=log, stderr=log)
     try:
-        until(lambda: _ready(process, state), seconds=120, what="the product's start")
+        until(lambda: _ready(process, state), seconds=START, what="the product's start")
         yield Product(f"http://localhost:{port}", state)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -95,36 +106,30 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, product: Product) -> Iterator[Page]:
-    """A fresh window in Nairobi's zone; any error in the page's scripts or policy fails the test."""
+    """A fresh window of a desk in Nairobi."""
+    with a_window(browser, product) as window:
+        yield window
+
+
+@contextmanager
+def a_window(browser: Browser, product: Product, *, width: int = 1280) -> Iterator[Page]:
+    """
+    A fresh window in Nairobi's zone; one as wide as a phone is dark. Any error in the page's scripts or policy fails.
+    """
     context = browser.new_context(
-        base_url=product.base_url, timezone_id="Africa/Nairobi", viewport={"width": 1280, "height": 900}
+        base_url=product.base_url,
+        timezone_id="Africa/Nairobi",
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if width < PHONE else "light",
     )
     window = context.new_page()
-    window.set_default_timeout(30_000)
+    window.set_default_timeout(PATIENCE)
     troubles: list[str] = []
     window.on("pageerror", lambda error: troubles.append(str(error)))
     window.on("console", lambda message: troubles.extend(_ours(message, product)))
     yield window
     context.close()
     assert troubles == []
-
-
-def sign_up(page: Page, product: Product, *, company: str, mail: str) -> None:
-    """A new company with an owner, as its first person makes it: the code is in the mail."""
-    page.goto("/")
-    page.get_by_role("link", name="Sign up").first.click()
-    page.get_by_label("Company").fill(company)
-    page.get_by_label("Your name").fill("Ada")
-    page.get_by_label(re.compile("e-?mail", re.IGNORECASE)).fill(mail)
-    page.get_by_label("Password").first.fill(PASSWORD)
-    page.locator("main").get_by_role("button", name=re.compile("sign up|create", re.IGNORECASE)).first.click()
-    code = page.get_by_label("Code")
-    expect(code).to_be_visible()
-    found = re.search(r"^\s*([A-Z0-9]{4}-[A-Z0-9]{4})\s*$", product.newest_mail(mail), re.MULTILINE)
-    assert found, product.newest_mail(mail)
-    code.fill(found[1])
-    page.get_by_role("button", name="Confirm").click()
-    expect(page.get_by_text(company).first).to_be_visible()
 
 
 def _ours(message: ConsoleMessage, product: Product) -> list[str]:

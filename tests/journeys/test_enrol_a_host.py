@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from playwright.sync_api import Browser, Page, expect
 
 from standins.nodes.podman_host import FACTS, PodmanHost, podman_host, why_not
 from tests.journeys.conftest import Product
+from tests.journeys.people import log_in, staff_logs_in
 
 PASSWORD = "rack 7, unit 12"
 IMAGE = "Brought along"
@@ -39,8 +39,8 @@ def host(product: Product, tmp_path: Path) -> Iterator[PodmanHost]:
 
 @pytest.mark.timeout(400)
 def test_staff_enrols_a_real_host_and_a_customer_leases_it(page: Page, product: Product, host: PodmanHost) -> None:
-    product.manage("shell", "-c", READY % {"image": host.image, "image_digest": host.image_digest})
-    _staff_logs_in(page, product)
+    product.run("manage", "shell", "-c", READY % {"image": host.image, "image_digest": host.image_digest})
+    staff_logs_in(page, product)
     _fails_with_a_wrong_password(page, host)
     _enrol(page, host, name="macon-real-1", password=PASSWORD)
     expect(page.get_by_text("macon-real-1 is in stock")).to_be_visible(timeout=120_000)
@@ -49,23 +49,7 @@ def test_staff_enrols_a_real_host_and_a_customer_leases_it(page: Page, product: 
     browser = page.context.browser
     assert browser is not None
     _customer_leases(browser, product, offer)
-    product.manage("retire_node", "--name", "macon-real-1")
-
-
-def _log_in(page: Page, email: str, password: str) -> None:
-    page.goto("/account/login/")
-    page.locator("input[name=login]").fill(email)
-    page.locator("input[name=password]").fill(password)
-    page.locator("main button[type=submit]").first.click()
-
-
-def _staff_logs_in(page: Page, product: Product) -> None:
-    admin = product.demo["admin"]
-    _log_in(page, admin["email"], admin["password"])
-    counter = next(iter(yield_hotp_counters_from_time()))
-    page.locator("input[name=code]").fill(format_hotp_value(hotp_value(admin["totp_secret"], counter)))
-    page.locator("main button[type=submit]").first.click()
-    expect(page).to_have_url(re.compile(r"/$"))
+    product.run("manage", "retire_node", "--name", "macon-real-1")
 
 
 def _enrol(page: Page, host: PodmanHost, *, name: str, password: str) -> None:
@@ -92,7 +76,7 @@ def _customer_leases(browser: Browser, product: Product, offer: str) -> None:
     context = browser.new_context(base_url=product.base_url, viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.set_default_timeout(30_000)
-    _log_in(page, product.demo["customer"]["email"], product.demo["customer"]["password"])
+    log_in(page, product.demo["customer"])
     expect(page).to_have_url(re.compile(r"/$"))
     page.goto(offer)
     page.get_by_role("link", name="Lease a node now").click()

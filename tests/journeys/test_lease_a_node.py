@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.conftest import Product, sign_up
+from tests.journeys.conftest import Product
+from tests.journeys.people import sign_up
 
 
 @pytest.fixture

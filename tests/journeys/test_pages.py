@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Product
+from tests.journeys.people import log_in
 
 PUBLIC = ["/", "/?plan=reserved&nodes=4", "/?gpu_model=h100-sxm", "/plans/", "/account/login/", "/account/signup/"]
 OWN = [
@@ -35,14 +36,6 @@ OWN = [
 PHONES = [320, 390]
 
 
-def log_in(page: Page, product: Product) -> None:
-    page.goto("/account/login/")
-    page.locator("input[name=login]").fill(product.demo["customer"]["email"])
-    page.locator("input[name=password]").fill(product.demo["customer"]["password"])
-    page.locator("main button[type=submit]").first.click()
-    expect(page).to_have_url(re.compile(r"/$"))
-
-
 def fits(page: Page, path: str, width: int) -> bool:
     """Whether the page answers and needs no scrolling sideways."""
     page.set_viewport_size({"width": width, "height": 800})
@@ -55,7 +48,7 @@ def fits(page: Page, path: str, width: int) -> bool:
 
 @pytest.mark.parametrize("width", PHONES)
 def test_every_page_fits_a_phone(page: Page, product: Product, width: int) -> None:
-    log_in(page, product)
+    log_in(page, product.demo["customer"])
     pages = [*PUBLIC[:4], *OWN, *_found(page)]
     assert [path for path in pages if not fits(page, path, width)] == []
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 from pypdf import PdfReader
 
-from tests.journeys.conftest import Product, sign_up
+from tests.journeys.conftest import Product
+from tests.journeys.people import sign_up
 from tests.waiting import until
 
 COMPANY, MAIL = "Difference Engines", "ada@difference.example.com"
@@ -40,7 +41,7 @@ def test_a_customer_saves_a_card_tops_up_and_reads_an_invoice_and_a_dispute(
     _save_a_card(page)
     _switch_automatic_top_up_on(page)
     _top_up(page)
-    product.manage("shell", "-c", LAST_MONTH)
+    product.run("manage", "shell", "-c", LAST_MONTH)
     _read_the_invoice(page, tmp_path)
     _see_a_dispute(page)
 

@@ -174,6 +174,38 @@ def test_a_plan_that_is_confirmed_by_many_is_told_once(site: Site) -> None:
     assert Command.objects.count() == 1
 
 
+def confirmed_while_a_plan_proposes(site: Site) -> int:
+    """How many commands a grid event makes while a plan proposes something to the same miners."""
+    a_planned_site(site, usd=90)
+    token = curtailing.preview(site=site, percent=25, hours=3, starts_at=NOON, now=NOON).token
+    acts = (lambda: len(plan_due(now=NOON)), lambda: len(curtailing.confirm(token=token, actor=STAFF, now=NOON)))
+    planned, made = together(2, lambda number: acts[number]())
+    assert planned == 1 and isinstance(made, int), made
+    return made
+
+
+def test_without_the_lock_of_the_site_a_plan_that_proposes_is_in_an_events_way(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, proposed = ordering._create, threading.Event()
+
+    def after_the_plan(*what: Any, by: str, **given: Any) -> Command:
+        assert by == ordering.ACTOR or proposed.wait(60)
+        made = create(*what, by=by, **given)
+        proposed.set()
+        return made
+
+    monkeypatch.setattr(ordering, "_replace", lambda *_: None)
+    monkeypatch.setattr(ordering, "_create", after_the_plan)
+    assert confirmed_while_a_plan_proposes(site) == 0
+
+
+def test_an_event_is_confirmed_whatever_a_plan_proposes_meanwhile(site: Site) -> None:
+    before = deadlocks()
+    assert confirmed_while_a_plan_proposes(site) == 1
+    assert Command.objects.get(state=S.APPROVED).event and deadlocks() == before
+
+
 def planned_by_two(site: Site, monkeypatch: pytest.MonkeyPatch) -> int:
     """Both have seen that there is no plan yet. The rule decides, so that both are done at the same time."""
     a_planned_site(site)

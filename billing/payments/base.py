@@ -14,6 +14,10 @@ class GatewayUnavailable(Exception):
     """The provider gave no outcome. Ask again later with the same identifiers: nothing doubles."""
 
 
+class GatewaySilent(GatewayUnavailable):
+    """The provider did not answer at all, or could not be reached: others that are asked now wait as long in vain."""
+
+
 class GatewayBroke(GatewayUnavailable):
     """The provider answered with an error of its own. It may have acted, and answers a retry with the same error."""
 

@@ -35,7 +35,7 @@ from billing import (
     taxing,
 )
 from billing.models import CallKind, CallState, GatewayCall
-from billing.payments.base import Call, Facts, Gateway, GatewayBroke, GatewayRefused
+from billing.payments.base import KEY_REUSED, Call, Facts, Gateway, GatewayBroke, GatewayRefused
 from billing.payments.customers import UNLOCATED
 
 OPEN = (CallState.PENDING, CallState.UNCERTAIN)
@@ -45,6 +45,7 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=30)
 LOOKED_FOR = timedelta(days=3)  # an uncertain call whose object is not found in so long did not happen
 AT_ONCE = 5  # calls that somebody who waits can have made in front of his
 ACTOR = "system:billing"
+DOUBTED = " What it was told before under the same key may have happened: that is looked for, for three days."
 
 
 class Apply(Protocol):
@@ -80,7 +81,8 @@ def alarm(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) -> None:
         data={"call": call.kind, "about": call.subject, "code": refusal.code},
         notice={
             "title": f"The card processor refused to {call.get_kind_display()}",
-            "text": f"{refusal.message} It was about {call.subject} of {call.organization}, and is not tried again.",
+            "text": f"{refusal.message} It was about {call.subject} of {call.organization}, and is not tried again."
+            f"{DOUBTED if refusal.code == KEY_REUSED else ''}",
             "path": f"/admin/billing/gatewaycall/{call.pk}/change/",
         },
     )
@@ -206,6 +208,8 @@ def send(*, call: GatewayCall, gateway: Gateway, now: datetime) -> GatewayCall:
     try:
         facts = _ask(call, gateway)
     except GatewayRefused as refusal:
+        if refusal.code == KEY_REUSED:
+            return _doubt(call, refusal, now)
         return _settle(call, CallState.FAILED, now, refusal=refusal)
     except Exception:
         _mine(call).update(in_flight_until=None)
@@ -276,6 +280,18 @@ def _not_found(call: GatewayCall, now: datetime) -> GatewayCall:
 def _mine(call: GatewayCall) -> QuerySet[GatewayCall]:
     """The call as long as nobody else has taken it: whoever was overtaken writes nothing."""
     return GatewayCall.objects.filter(pk=call.pk, attempts=call.attempts, state__in=OPEN)
+
+
+@transaction.atomic
+def _doubt(call: GatewayCall, refusal: GatewayRefused, now: datetime) -> GatewayCall:
+    """
+    The processor knows the key with another body: it has done something for it, which is looked for and never made
+    again. That must not be, so a person is told, once.
+    """
+    said = {"error_code": refusal.code[:80], "error": refusal.message[:300]}
+    if _mine(call).update(state=CallState.UNCERTAIN, in_flight_until=None, **said):
+        alarm(call=call, refusal=refusal, now=now)
+    return call
 
 
 @transaction.atomic

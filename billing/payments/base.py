@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+KEY_REUSED = "idempotency_error"  # the provider's word: the key came before, with another call
 Facts = Mapping[str, Any]
 """An object of the provider's, as it gave it. The modules beside this one read them; nobody else does."""
 

@@ -24,6 +24,7 @@ from billing import (
     filling,
     granting,
     inbox,
+    incidents,
     invoicing,
     locating,
     metered,
@@ -44,7 +45,7 @@ from billing import (
     tying_out,
 )
 from billing import refunds as refunding
-from billing.payments.base import GatewayRefused, GatewaySilent, GatewayUnavailable
+from billing.payments.base import GatewayRefused, GatewaySilent, GatewayUnavailable, KeyRefused
 
 CLOSED_AT_ONCE = 2_000  # wallets that one close keeps locked: half a second or so
 Row = TypeVar("Row")
@@ -117,8 +118,9 @@ def expire_adjustments(**_: object) -> None:
 
 @shared_task
 def send_calls(**_: object) -> None:
-    """Make the calls to the processor that wait."""
+    """Make the calls to the processor that wait, and see whether any has waited for too long."""
     ask(partial(sending.send_due, workers=SENDERS))
+    incidents.review(now=clock.now())
 
 
 @shared_task
@@ -256,7 +258,12 @@ def ask(*sweeps: Callable[..., Mapping[str, Exception]]) -> None:
 
 
 def complain(failures: Mapping[str, Exception]) -> None:
-    """Log what went wrong with rows that will be tried again; where that is our own fault, with its trace."""
+    """
+    Log what went wrong with rows that will be tried again; where that is our own fault, with its trace. A key that is
+    refused is a matter for staff.
+    """
     for name, error in failures.items():
+        if isinstance(error, KeyRefused):
+            incidents.key_refused(message=f"{error}", now=clock.now())
         trace = None if isinstance(error, GatewayUnavailable | GatewayRefused) else error
         log.warning("%s will be tried again: %s: %s", name, type(error).__name__, error, exc_info=trace)

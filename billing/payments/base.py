@@ -19,6 +19,10 @@ class GatewaySilent(GatewayUnavailable):
     """The provider did not answer at all, or could not be reached: others that are asked now wait as long in vain."""
 
 
+class KeyRefused(GatewayUnavailable):
+    """The provider does not take our key, or the key may not do this: a person must change it."""
+
+
 class GatewayBroke(GatewayUnavailable):
     """The provider answered with an error of its own. It may have acted, and answers a retry with the same error."""
 

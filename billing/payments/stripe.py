@@ -18,6 +18,7 @@ from billing.payments.base import (
     GatewayRefused,
     GatewaySilent,
     GatewayUnavailable,
+    KeyRefused,
     ObjectKind,
     WebhookEvent,
 )
@@ -156,7 +157,9 @@ def _our_errors() -> Iterator[None]:
         if isinstance(silent.__cause__, SoftTimeLimitExceeded):  # the SDK takes whatever comes while it waits for this
             raise silent.__cause__ from None
         raise GatewaySilent(str(silent)) from silent
-    except (stripe.RateLimitError, stripe.AuthenticationError, stripe.PermissionError) as passing:
+    except (stripe.AuthenticationError, stripe.PermissionError) as locked:
+        raise KeyRefused(str(locked)) from locked
+    except stripe.RateLimitError as passing:
         raise GatewayUnavailable(str(passing)) from passing
     except stripe.StripeError as final:
         code = final.code or getattr(final.error, "type", None) or type(final).__name__

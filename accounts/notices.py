@@ -52,6 +52,8 @@ STAFF: dict[str, str] = {
     "metered": "billing.view_tieout",
     "ledger.discrepancy": "billing.view_discrepancy",
     "payment": "billing.view_gatewayevent",
+    "payment.key_refused": "billing.view_discrepancy",
+    "payment.calls_late": "billing.view_discrepancy",
     "dispute": "billing.view_dispute",
     "adjustment": "billing.approve_adjustment",
     "tax": "billing.view_taxprofile",

@@ -111,7 +111,7 @@ def poll(now: datetime) -> Failures:
 def bill(now: datetime) -> Failures:
     """Tell the meter, and read the processor's invoices."""
     gateway, found = payments.gateway(), dict[str, Exception]()
-    metered.prepare(gateway=gateway, now=now)
+    found |= metered.prepare(gateway=gateway, now=now)
     _each(exporting.due(), lambda row: exporting.export(organization=row, now=now))
     for _ in range(1 + MeteredSubscription.objects.count() // 50):
         found |= card_invoices.look(gateway=gateway, now=now)
@@ -126,8 +126,7 @@ def tie_out(now: datetime) -> Failures:
 
 def reconcile(now: datetime) -> Failures:
     """Compare our ledger with the processor's movements."""
-    reconciling.reconcile(gateway=payments.gateway(), now=now)
-    return {}
+    return reconciling.reconcile(gateway=payments.gateway(), now=now)
 
 
 def top_up(now: datetime) -> Failures:

@@ -10,13 +10,14 @@ until it is paid, or until staff who let it go make it void.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from django.db import transaction
 from django.db.models import F, Q
 
 from accounts.models import Organization
 from accounts.operations import Words, record
-from billing import operations, out_of_band, suspending
+from billing import operations, out_of_band, suspending, sweeping
 from billing.models import (
     AccountKind,
     BillingAccount,
@@ -44,16 +45,14 @@ def look(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
     Ask for the invoices of every subscription, each once an hour, whatever messages came. Returns what went wrong, by
     organization; none stops the rest.
     """
-    failures: dict[str, Exception] = {}
     due = Q(looked_at=None) | Q(looked_at__lte=now - LOOK_EVERY)
     rows = MeteredSubscription.objects.filter(due, reference__isnull=False).select_related("organization")
-    for row in rows.order_by(F("looked_at").asc(nulls_first=True))[:50]:
-        try:
-            _look(row, gateway, now)
-        except Exception as error:  # noqa: BLE001 - reported to the caller, row by row
-            failures[row.organization.public_id] = error
-        MeteredSubscription.objects.filter(pk=row.pk).update(looked_at=now)
-    return failures
+    return sweeping.ask_each(
+        sweeping.claims(rows.order_by(F("looked_at").asc(nulls_first=True), "pk"), lambda _: {"looked_at": now}),
+        lambda row: _look(row, gateway, now),
+        name=attrgetter("organization.public_id"),
+        now=now,
+    )
 
 
 def _look(subscription: MeteredSubscription, gateway: Gateway, now: datetime) -> None:

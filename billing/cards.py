@@ -1,16 +1,16 @@
 """Saved cards: kept on the processor's page, mirrored here, told of before they expire, and let go."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TypeVar
+from operator import attrgetter
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 
 from accounts.models import Organization, User
 from accounts.operations import record
-from billing import customers, operations
+from billing import customers, operations, sweeping
 from billing.models import (
     AutoTopUp,
     BillingMode,
@@ -30,8 +30,6 @@ PAGE_LASTS = timedelta(hours=24)  # the processor's pages expire after a day
 FIRST_CHECK, LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=30)
 LOOK_AGAIN = timedelta(days=1)
 TELL_BEFORE = timedelta(days=30)
-BATCH = 50
-Row = TypeVar("Row", bound=Model)
 
 
 class UnknownCardPage(Exception):
@@ -246,38 +244,28 @@ def check_due(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
     rest.
     """
     _open(reference=None, created_at__lte=now - PAGE_LASTS).update(state=CardPageState.EXPIRED)
-    failures: dict[str, Exception] = {}
-    _each(
-        _claim_pages(_open(reference__isnull=False, next_check_at__lte=now), now),
+    sweep = sweeping.Sweep(now=now)
+    pages = _open(reference__isnull=False, next_check_at__lte=now).order_by("next_check_at")
+    sweep.each(
+        sweeping.claims(pages, lambda page: _later(page, now)),
         lambda page: settle_page(reference=page.reference or "", gateway=gateway, now=now),
-        failures,
     )
-    stale = SavedCard.objects.filter(removed_at=None, next_check_at__lte=now).order_by("next_check_at")[:BATCH]
-    _each(stale, lambda card: merge(facts=gateway.fetch(f"{words.METHODS}/{card.reference}"), now=now), failures)
-    return failures
+    stale = SavedCard.objects.filter(removed_at=None, next_check_at__lte=now).order_by("next_check_at")
+    sweep.each(
+        sweeping.claims(stale, lambda _: {"next_check_at": now + LONGEST_WAIT}),
+        lambda card: merge(facts=gateway.fetch(f"{words.METHODS}/{card.reference}"), now=now),
+        name=attrgetter("public_id"),
+    )
+    return sweep.failures
 
 
-@transaction.atomic
-def _claim_pages(rows: QuerySet[CardPage], now: datetime) -> list[CardPage]:
-    """Pages to ask about, each pushed back so that no other worker asks meanwhile."""
-    pages = list(rows.order_by("next_check_at").select_for_update(skip_locked=True)[:BATCH])
-    for page in pages:
-        page.checks += 1
-        page.next_check_at = now + min(FIRST_CHECK * 2 ** min(page.checks, 10), LONGEST_WAIT)
-    CardPage.objects.bulk_update(pages, ["checks", "next_check_at"])
-    return pages
+def _later(page: CardPage, now: datetime) -> Mapping[str, object]:
+    checks = page.checks + 1
+    return {"checks": checks, "next_check_at": now + sweeping.pause(checks, first=FIRST_CHECK, longest=LONGEST_WAIT)}
 
 
 def _open(**which: object) -> QuerySet[CardPage]:
     return CardPage.objects.filter(**which, state=CardPageState.OPEN)
-
-
-def _each(rows: Iterable[Row], act: Callable[[Row], object], failures: dict[str, Exception]) -> None:
-    for row in rows:
-        try:
-            act(row)
-        except Exception as error:  # noqa: BLE001 - reported to the caller, row by row
-            failures[str(row)] = error
 
 
 def expiring(*, now: datetime) -> list[SavedCard]:

@@ -5,13 +5,14 @@ the card's owner where the bank wants that. A charge is tried once; another try 
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from django.conf import settings
 from django.db import transaction
 
 from accounts.models import Organization, User
 from accounts.operations import record
-from billing import automatic, operations, settlement
+from billing import automatic, operations, settlement, sweeping
 from billing.models import CallKind, GatewayCall, Payment, PaymentState, SavedCard
 from billing.payments import charges
 from billing.payments.base import Facts, Gateway, GatewayRefused
@@ -19,8 +20,7 @@ from billing.payments.charges import Charge
 
 OPEN = (PaymentState.PENDING, PaymentState.ACTION)
 CONFIRM_WITHIN = timedelta(hours=23)  # the processor forgets idempotency keys after a day
-FIRST_CHECK, LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=30)
-BATCH = 50
+FIRST_CHECK = timedelta(minutes=1)
 
 
 class CardGone(Exception):
@@ -200,13 +200,13 @@ def check_overdue(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]
     Ask about charges whose message may never come, and call off those that nobody confirmed. Returns what went wrong,
     by payment; none stops the rest.
     """
-    failures: dict[str, Exception] = {}
-    for payment in _claim(now):
-        try:
-            _look(payment, gateway, now)
-        except Exception as error:  # noqa: BLE001 - reported to the caller, row by row
-            failures[payment.public_id] = error
-    return failures
+    known = Payment.objects.filter(state__in=OPEN, intent_reference__isnull=False, next_check_at__lte=now)
+    return sweeping.ask_each(
+        sweeping.claims(known.order_by("next_check_at"), lambda payment: settlement.later(payment, now)),
+        lambda payment: _look(payment, gateway, now),
+        name=attrgetter("public_id"),
+        now=now,
+    )
 
 
 def _look(payment: Payment, gateway: Gateway, now: datetime) -> None:
@@ -214,18 +214,6 @@ def _look(payment: Payment, gateway: Gateway, now: datetime) -> None:
     payment.refresh_from_db(fields=["state"])
     if payment.state == PaymentState.ACTION and now - payment.created_at >= CONFIRM_WITHIN:
         call_off(payment=payment, now=now)
-
-
-@transaction.atomic
-def _claim(now: datetime) -> list[Payment]:
-    """Charges to ask about, each pushed back so that no other worker asks meanwhile."""
-    known = Payment.objects.filter(state__in=OPEN, intent_reference__isnull=False, next_check_at__lte=now)
-    rows = list(known.order_by("next_check_at").select_for_update(skip_locked=True)[:BATCH])
-    for row in rows:
-        row.checks += 1
-        row.next_check_at = now + min(FIRST_CHECK * 2 ** min(row.checks, 10), LONGEST_WAIT)
-    Payment.objects.bulk_update(rows, ["checks", "next_check_at"])
-    return rows
 
 
 def _record(payment: Payment, kind: str, actor: str, now: datetime, *, data: dict[str, object]) -> None:

@@ -4,18 +4,17 @@ gives is merged into our rows, which never go back, so the order and number of m
 """
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Protocol
 
-from django.db import transaction
 from django.db.models import F
 
 from accounts.operations import record
 from accounts.prepared import prepared
-from billing import card_invoices, cards, charging, disputes, out_of_band, refunds, settlement
+from billing import card_invoices, cards, charging, disputes, out_of_band, refunds, settlement, sweeping
 from billing.models import Forgery, GatewayEvent
 from billing.payments import card_invoices as billed
 from billing.payments import cards as saving
@@ -26,8 +25,6 @@ from billing.payments.base import BadSignature, Facts, Gateway, ObjectKind, Webh
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=1)
 GIVE_UP_AFTER = timedelta(hours=72)
-BATCH = 50
-SWEEP_SECONDS = 25
 
 
 class Merge(Protocol):
@@ -107,21 +104,31 @@ VALUES (%s, %s, %s, %s, %s::jsonb, %s, %s, 0, '') ON CONFLICT (event_id) DO NOTH
 
 def settle_due(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
     """
-    Act on stored messages, batch by batch. Returns what went wrong, by message: each is tried again, and none stops the
-    rest. What is left after `SWEEP_SECONDS` is for the next sweep.
+    Act on stored messages, oldest first. Returns what went wrong, by message: each is tried again, and none stops the
+    rest, unless the processor is silent.
     """
-    failures: dict[str, Exception] = {}
-    ends = time.monotonic() + SWEEP_SECONDS
-    while time.monotonic() < ends and (batch := _claim(now)):
-        for event in batch:
-            try:
-                _settle(event, gateway, now)
-            except Exception as error:  # noqa: BLE001 - reported to the caller, row by row
-                failures[event.event_id] = error
-                _park(event, error, now)
-            else:
-                GatewayEvent.objects.filter(pk=event.pk).update(processed_at=now, error="")
-    return failures
+    due = GatewayEvent.objects.filter(processed_at=None, next_attempt_at__lte=now).order_by("id")
+    return sweeping.ask_each(
+        sweeping.claims(due, lambda event: _later(event, now)),
+        lambda event: _try(event, gateway, now),
+        name=attrgetter("event_id"),
+        now=now,
+    )
+
+
+def _later(event: GatewayEvent, now: datetime) -> Mapping[str, object]:
+    tries = event.attempts + 1
+    wait = sweeping.pause(tries, first=FIRST_WAIT, longest=LONGEST_WAIT)
+    return {"attempts": tries, "next_attempt_at": now + wait}
+
+
+def _try(event: GatewayEvent, gateway: Gateway, now: datetime) -> None:
+    try:
+        _settle(event, gateway, now)
+    except Exception as error:
+        _park(event, error, now)
+        raise
+    GatewayEvent.objects.filter(pk=event.pk).update(processed_at=now, error="")
 
 
 def _settle(event: GatewayEvent, gateway: Gateway, now: datetime) -> None:
@@ -152,15 +159,3 @@ def _park(event: GatewayEvent, error: Exception, now: datetime) -> None:
                 "path": f"/admin/billing/gatewayevent/{event.pk}/change/",
             },
         )
-
-
-@transaction.atomic
-def _claim(now: datetime) -> list[GatewayEvent]:
-    """Messages to act on, oldest first, each pushed back so that no other worker takes it meanwhile."""
-    due = GatewayEvent.objects.filter(processed_at=None, next_attempt_at__lte=now)
-    rows = list(due.select_for_update(skip_locked=True).order_by("id")[:BATCH])
-    for row in rows:
-        row.attempts += 1
-        row.next_attempt_at = now + min(FIRST_WAIT * 2 ** min(row.attempts, 10), LONGEST_WAIT)
-    GatewayEvent.objects.bulk_update(rows, ["attempts", "next_attempt_at"])
-    return rows

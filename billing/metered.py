@@ -4,13 +4,15 @@ Billing by the month through the processor: one meter, one price, and a subscrip
 All of it is made through the outbox, each thing once what it needs is known; a sweep asks for what is missing.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from operator import attrgetter
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from accounts.models import Organization
-from billing import locating, operations
+from billing import locating, operations, sweeping
 from billing.cards import cards_of
 from billing.models import (
     BillingAccount,
@@ -76,35 +78,39 @@ def _ask_end(subscription: MeteredSubscription, *, ends: bool, now: datetime) ->
     )
 
 
-def prepare(*, gateway: Gateway, now: datetime) -> None:
+def prepare(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
     """
     Ask for what is missing: the card to charge, tax, the meter, then its price, then subscriptions. Calls the
     processor, to find what was made before this database was: a meter's name and a price's lookup key can be given
-    once.
+    once. Returns what went wrong, by organization; none stops the rest.
     """
-    _ask_cards(now)
-    _ask_taxes(now)
+    sweep = sweeping.Sweep(now=now, seconds=sweeping.LONG_SECONDS)
+    whose = attrgetter("organization.public_id")
+    sweep.each(_charged(), lambda account: _see_card(account, now), name=whose)
+    sweep.each(_taxed_otherwise(), lambda row: _ask_tax(row, now), name=whose)
     waiting = BillingAccount.objects.filter(
         mode=BillingMode.METERED,
         customer_reference__isnull=False,
         organization__metered_subscription__reference=None,
     )
     accounts = list(waiting.select_related("organization").order_by("pk"))
-    if not accounts:
-        return
-    price = _price(gateway, accounts[0].organization, now)
-    if price:
-        for account in accounts:
-            _ask_subscription(account, price, now)
+    prices = list[str]()
+    sweep.each(accounts[:1], lambda first: prices.append(_price(gateway, first.organization, now)), name=whose)
+    price = prices[0] if prices else ""
+    sweep.each(accounts if price else (), lambda account: _ask_subscription(account, price, now), name=whose)
+    return sweep.failures
 
 
-def _ask_cards(now: datetime) -> None:
-    """Months are charged to the default card: the processor is told when that is another one."""
+def _charged() -> QuerySet[BillingAccount]:
     known = BillingAccount.objects.filter(mode=BillingMode.METERED, customer_reference__isnull=False)
-    for account in known.select_related("organization__metered_subscription").order_by("pk"):
-        card = cards_of(account.organization).first()
-        if card and card.reference != account.organization.metered_subscription.card_reference:
-            _ask_card(account, card, now)
+    return known.select_related("organization__metered_subscription").order_by("pk")
+
+
+def _see_card(account: BillingAccount, now: datetime) -> None:
+    """Months are charged to the default card: the processor is told when that is another one."""
+    card = cards_of(account.organization).first()
+    if card and card.reference != account.organization.metered_subscription.card_reference:
+        _ask_card(account, card, now)
 
 
 @transaction.atomic
@@ -134,12 +140,11 @@ def find_card(gateway: Gateway, call: GatewayCall) -> Facts | None:
     return found if customers.default_card(found) == customers.default_card(call.body) else None
 
 
-def _ask_taxes(now: datetime) -> None:
+def _taxed_otherwise() -> QuerySet[MeteredSubscription]:
     """Tax is worked out on months where Stripe Tax is enabled and knows where the customer is, and nowhere else."""
     located = Exists(locating.located().filter(organization=OuterRef("organization")))
     rows = MeteredSubscription.objects.filter(reference__isnull=False, ends_at=None).annotate(located=located)
-    for row in rows.exclude(taxed=F("located")).select_related("organization").order_by("pk"):
-        _ask_tax(row, now)
+    return rows.exclude(taxed=F("located")).select_related("organization").order_by("pk")
 
 
 @transaction.atomic

@@ -3,8 +3,9 @@ Compares our ledger with the card processor's own account of the money, every da
 row, told to staff, and open until both agree or a person has explained it. The processor's fees are posted on the way.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
+from operator import attrgetter
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Value
@@ -12,7 +13,7 @@ from django.db.models.functions import Concat
 
 from accounts.models import Organization, User
 from accounts.operations import record
-from billing import operations
+from billing import operations, sweeping
 from billing.models import AccountKind, Discrepancy, GatewayCall, Movement, Posting, PostingKind, Reconciliation
 from billing.payments import balance
 from billing.payments.base import Gateway
@@ -32,17 +33,19 @@ class NotOpen(Exception):
     """The difference was explained before, or has gone away by itself."""
 
 
-def reconcile(*, gateway: Gateway, now: datetime) -> list[Discrepancy]:
+def reconcile(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
     """
-    Read what has moved, post its fees, and compare each day that is over. Returns what was found to differ. Calls the
-    processor: never in a transaction.
+    Read what has moved, post its fees, and compare each day that is over. Returns what went wrong, by fee; none stops
+    the rest. Calls the processor: never in a transaction.
 
     :raises GatewayUnavailable: if the processor does not answer; what was read is kept
     """
     read(gateway=gateway, now=now)
-    post_fees(now=now)
+    failures = post_fees(now=now)
     recheck(now=now)
-    return [one for day in due(now=now) for one in compare(day=day, now=now)]
+    for day in due(now=now):
+        compare(day=day, now=now)
+    return failures
 
 
 def read(*, gateway: Gateway, now: datetime) -> None:
@@ -55,24 +58,32 @@ def read(*, gateway: Gateway, now: datetime) -> None:
     Movement.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
 
 
-def post_fees(*, now: datetime) -> None:
-    """Post what the processor kept of each customer's money, once for each movement: it is ours to bear."""
+def post_fees(*, now: datetime) -> Mapping[str, Exception]:
+    """
+    Post what the processor kept of each customer's money, once for each movement: it is ours to bear. Returns what went
+    wrong, by movement; none stops the rest.
+    """
     posted = Posting.objects.filter(key=Concat(Value("fee:"), OuterRef("reference")))
     last = Reconciliation.objects.order_by("-day").values_list("day", flat=True).first()
     new = Movement.objects.filter(at__gt=start_of(last) - LATE) if last else Movement.objects.all()
     rows = list(new.exclude(fee_cents=0).filter(~Exists(posted)).order_by("pk"))
     owners = reconciled.owners(sources=[row.source for row in rows])
-    for row in rows:
-        if row.source in owners:
-            micros = row.fee_cents * MICROS_PER_CENT
-            operations.post(
-                organization=Organization.objects.get(pk=owners[row.source].organization_id),
-                kind=PostingKind.PROCESSOR_FEE,
-                key=f"fee:{row.reference}",
-                at=now,
-                amounts={AccountKind.CLEARING: micros, AccountKind.FEES: -micros},
-                memo="Fee of the card processor",
-            )
+    sweep = sweeping.Sweep(now=now, seconds=sweeping.LONG_SECONDS)
+    owned = (row for row in rows if row.source in owners)
+    sweep.each(owned, lambda row: _post_fee(row, owners[row.source].organization_id, now), name=attrgetter("reference"))
+    return sweep.failures
+
+
+def _post_fee(row: Movement, organization_id: int, now: datetime) -> None:
+    micros = row.fee_cents * MICROS_PER_CENT
+    operations.post(
+        organization=Organization.objects.get(pk=organization_id),
+        kind=PostingKind.PROCESSOR_FEE,
+        key=f"fee:{row.reference}",
+        at=now,
+        amounts={AccountKind.CLEARING: micros, AccountKind.FEES: -micros},
+        memo="Fee of the card processor",
+    )
 
 
 def due(*, now: datetime) -> list[date]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from django.db import transaction
 from django.db.models import F, Q
 
 from accounts.models import Organization, User
 from accounts.operations import record
-from billing import operations
+from billing import operations, sweeping
 from billing.models import AccountKind, CallKind, GatewayCall, Payment, PostingKind, Refund, RefundState
 from billing.payments import refunds
 from billing.payments.base import Facts, Gateway, GatewayRefused
@@ -19,7 +20,6 @@ from marketplace.money import MICROS_PER_CENT, format_cents
 STATE_OF = {"pending": RefundState.SENT, "succeeded": RefundState.SUCCEEDED, "failed": RefundState.FAILED}
 ORDER = (RefundState.PENDING, RefundState.SENT, RefundState.SUCCEEDED, RefundState.FAILED)  # news never goes back in it
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=15), timedelta(minutes=30)
-BATCH = 20
 
 
 class RefundTooLarge(Exception):
@@ -77,13 +77,13 @@ def not_sent(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) -> No
 
 def check_sent(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
     """Ask about refunds that were sent and not confirmed. Returns what went wrong, by refund; none stops the rest."""
-    failures: dict[str, Exception] = {}
-    for refund in _claim(now):
-        try:
-            merge(facts=gateway.fetch(f"{refunds.PATH}/{refund.reference}"), now=now)
-        except Exception as error:  # noqa: BLE001 - reported to the caller, row by row
-            failures[refund.public_id] = error
-    return failures
+    due = Refund.objects.filter(state=RefundState.SENT, next_attempt_at__lte=now).order_by("next_attempt_at")
+    return sweeping.ask_each(
+        sweeping.claims(due, lambda refund: _later(refund, now)),
+        lambda refund: merge(facts=gateway.fetch(f"{refunds.PATH}/{refund.reference}"), now=now),
+        name=attrgetter("public_id"),
+        now=now,
+    )
 
 
 def merge(*, facts: Facts, now: datetime) -> None:
@@ -121,16 +121,10 @@ def apply(*, refund: Refund, answer: Answer, now: datetime) -> None:
         _put_back(row, now)
 
 
-@transaction.atomic
-def _claim(now: datetime) -> list[Refund]:
-    """Refunds to ask about, each pushed back so that no other worker asks meanwhile."""
-    due = Refund.objects.filter(state=RefundState.SENT, next_attempt_at__lte=now)
-    rows = list(due.select_for_update(skip_locked=True).order_by("next_attempt_at")[:BATCH])
-    for row in rows:
-        row.attempts += 1
-        row.next_attempt_at = now + min(FIRST_WAIT * 2 ** min(row.attempts, 10), LONGEST_WAIT)
-    Refund.objects.bulk_update(rows, ["attempts", "next_attempt_at"])
-    return rows
+def _later(refund: Refund, now: datetime) -> Mapping[str, object]:
+    tries = refund.attempts + 1
+    wait = sweeping.pause(tries, first=FIRST_WAIT, longest=LONGEST_WAIT)
+    return {"attempts": tries, "next_attempt_at": now + wait}
 
 
 def _take(payment: Payment, cents: int, created_by: User | None, now: datetime) -> Refund:

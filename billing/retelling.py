@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import Organization
 from accounts.operations import record
-from billing import exporting, operations
+from billing import exporting, operations, sweeping
 from billing.models import (
     BillingAccount,
     CallKind,
@@ -53,13 +53,13 @@ def doubt(*, report: meters.Report, now: datetime) -> None:
 
 def look(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
     """Look for what is in doubt, minute by minute. Returns what went wrong, by organization; none stops the rest."""
-    failures: dict[str, Exception] = {}
-    for organization, minute in _minutes(now):
-        try:
-            _look(organization, minute, gateway, now)
-        except Exception as error:  # noqa: BLE001 - reported to the caller, row by row
-            failures[organization.public_id] = error
-    return failures
+    return sweeping.ask_each(
+        sweeping.shuffled(_minutes(now)),
+        lambda doubted: _look(*doubted, gateway, now),
+        name=lambda doubted: doubted[0].public_id,
+        now=now,
+        seconds=sweeping.LONG_SECONDS,
+    )
 
 
 def _minutes(now: datetime) -> list[Minute]:

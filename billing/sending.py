@@ -8,7 +8,6 @@ carries. https://docs.stripe.com/api/idempotent_requests
 """
 
 import random
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from functools import partial
 from typing import Protocol
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.operations import record
 from billing import (
@@ -32,10 +31,11 @@ from billing import (
     pacing,
     refunds,
     settlement,
+    sweeping,
     taxing,
 )
 from billing.models import CallKind, CallState, GatewayCall
-from billing.payments.base import Call, Facts, Gateway, GatewayBroke, GatewayRefused
+from billing.payments.base import KEY_REUSED, Call, Facts, Gateway, GatewayBroke, GatewayRefused
 from billing.payments.customers import UNLOCATED
 
 OPEN = (CallState.PENDING, CallState.UNCERTAIN)
@@ -43,9 +43,9 @@ KEY_LASTS = timedelta(hours=23)  # the processor may forget a key after a day
 FLIGHT = timedelta(minutes=2)  # longer than any call with its retries: a worker that has one for longer is dead
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=30)
 LOOKED_FOR = timedelta(days=3)  # an uncertain call whose object is not found in so long did not happen
-SWEEP_SECONDS = 25
 AT_ONCE = 5  # calls that somebody who waits can have made in front of his
 ACTOR = "system:billing"
+DOUBTED = " What it was told before under the same key may have happened: that is looked for, for three days."
 
 
 class Apply(Protocol):
@@ -61,7 +61,6 @@ class Refused(Protocol):
 
 
 Find = Callable[[Gateway, GatewayCall], Facts | None]
-Made = tuple[GatewayCall | None, Exception | None]
 
 
 def by_mark(gateway: Gateway, call: GatewayCall) -> Facts | None:
@@ -82,7 +81,8 @@ def alarm(*, call: GatewayCall, refusal: GatewayRefused, now: datetime) -> None:
         data={"call": call.kind, "about": call.subject, "code": refusal.code},
         notice={
             "title": f"The card processor refused to {call.get_kind_display()}",
-            "text": f"{refusal.message} It was about {call.subject} of {call.organization}, and is not tried again.",
+            "text": f"{refusal.message} It was about {call.subject} of {call.organization}, and is not tried again."
+            f"{DOUBTED if refusal.code == KEY_REUSED else ''}",
             "path": f"/admin/billing/gatewaycall/{call.pk}/change/",
         },
     )
@@ -142,18 +142,15 @@ RULES: Mapping[CallKind, Rules] = {
 def send_due(*, gateway: Gateway, now: datetime, workers: int = 1) -> Mapping[str, Exception]:
     """
     Make the calls that are due, in rounds: each has the first call of every customer's line, so nobody waits for
-    another's thousand. Returns what went wrong, by call. What is left after `SWEEP_SECONDS` is for the next sweep.
+    another's thousand. Returns what went wrong, by call.
     """
-    failures: dict[str, Exception] = {}
-    ends = time.monotonic() + SWEEP_SECONDS
-    make = partial(_make, gateway=gateway, now=now)
+    sweep = sweeping.Sweep(now=now)
+    make = partial(_make, gateway=gateway, sweep=sweep)
     taken = True
     with ThreadPoolExecutor(workers) as pool:
-        while taken and time.monotonic() < ends and (line := due(now=now)):
-            round_ = list(pool.map(_alone(make), line) if workers > 1 else map(make, line))
-            taken = any(call for call, _ in round_)
-            failures |= {call.public_id: error for call, error in round_ if call and error}
-    return failures
+        while taken and sweep.goes_on() and (line := due(now=sweep.now())):
+            taken = any(list(pool.map(_alone(make), line) if workers > 1 else map(make, line)))
+    return sweep.failures
 
 
 def send_now(*, kind: CallKind, subject: str, gateway: Gateway, now: datetime) -> None:
@@ -165,11 +162,12 @@ def send_now(*, kind: CallKind, subject: str, gateway: Gateway, now: datetime) -
     """
     wanted = GatewayCall.objects.get(kind=kind, subject=subject)
     line = GatewayCall.objects.filter(organization=wanted.organization_id, state__in=OPEN, pk__lte=wanted.pk)
-    for pk in line.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]:
-        call = take(pk=pk, now=now, at_once=True)
+    sweep = sweeping.Sweep(now=now)
+    for pk in sweep.while_on(line.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
+        call = take(pk=pk, now=sweep.now(), at_once=True)
         if call is None:
             return
-        send(call=call, gateway=gateway, now=now)
+        send(call=call, gateway=gateway, now=sweep.now())
 
 
 def due(*, now: datetime) -> list[int]:
@@ -210,9 +208,11 @@ def send(*, call: GatewayCall, gateway: Gateway, now: datetime) -> GatewayCall:
     try:
         facts = _ask(call, gateway)
     except GatewayRefused as refusal:
+        if refusal.code == KEY_REUSED:
+            return _doubt(call, refusal, now)
         return _settle(call, CallState.FAILED, now, refusal=refusal)
     except Exception:
-        GatewayCall.objects.filter(pk=call.pk, state__in=OPEN).update(in_flight_until=None)
+        _mine(call).update(in_flight_until=None)
         raise
     if facts is None:
         return _not_found(call, now)
@@ -234,22 +234,22 @@ def _ask(call: GatewayCall, gateway: Gateway) -> Facts | None:
         return found
 
 
-def _make(pk: int, *, gateway: Gateway, now: datetime) -> Made:
-    """Take a call and make it: the call, unless others have it, and what went wrong."""
-    call = take(pk=pk, now=now)
+def _make(pk: int, *, gateway: Gateway, sweep: sweeping.Sweep) -> bool:
+    """Take a call while the sweep goes on, and make it. Whether there was one, which others did not have."""
+    call = take(pk=pk, now=sweep.now()) if sweep.goes_on() else None
     if call is None:
-        return None, None
+        return False
     try:
-        send(call=call, gateway=gateway, now=now)
+        send(call=call, gateway=gateway, now=sweep.now())
     except Exception as error:  # noqa: BLE001 - reported to the caller, row by row
-        return call, error
-    return call, None
+        sweep.failed(call.public_id, error)
+    return True
 
 
-def _alone(make: Callable[[int], Made]) -> Callable[[int], Made]:
+def _alone(make: Callable[[int], bool]) -> Callable[[int], bool]:
     """The same in a thread, which has a connection of its own and gives it back."""
 
-    def made(pk: int) -> Made:
+    def made(pk: int) -> bool:
         try:
             return make(pk)
         finally:
@@ -273,7 +273,24 @@ def _not_found(call: GatewayCall, now: datetime) -> GatewayCall:
     if call.first_sent_at and now - call.first_sent_at > LOOKED_FOR:
         never = GatewayRefused("never_made", "The processor has no trace of it.")
         return _settle(call, CallState.FAILED, now, refusal=never)
-    GatewayCall.objects.filter(pk=call.pk).update(in_flight_until=None)
+    _mine(call).update(in_flight_until=None)
+    return call
+
+
+def _mine(call: GatewayCall) -> QuerySet[GatewayCall]:
+    """The call as long as nobody else has taken it: whoever was overtaken writes nothing."""
+    return GatewayCall.objects.filter(pk=call.pk, attempts=call.attempts, state__in=OPEN)
+
+
+@transaction.atomic
+def _doubt(call: GatewayCall, refusal: GatewayRefused, now: datetime) -> GatewayCall:
+    """
+    The processor knows the key with another body: it has done something for it, which is looked for and never made
+    again. That must not be, so a person is told, once.
+    """
+    said = {"error_code": refusal.code[:80], "error": refusal.message[:300]}
+    if _mine(call).update(state=CallState.UNCERTAIN, in_flight_until=None, **said):
+        alarm(call=call, refusal=refusal, now=now)
     return call
 
 
@@ -286,11 +303,11 @@ def _settle(
     facts: Facts | None = None,
     refusal: GatewayRefused | None = None,
 ) -> GatewayCall:
-    """Once: whoever comes second finds it settled."""
+    """Once: whoever comes second finds it settled, or another's."""
     operations.lock_wallet(organization=call.organization)
-    row = GatewayCall.objects.select_for_update(of=("self",)).select_related("organization").get(pk=call.pk)
-    if row.state not in OPEN:
-        return row
+    row = _mine(call).select_for_update(of=("self",)).select_related("organization").first()
+    if row is None:
+        return call
     row.state, row.settled_at, row.in_flight_until = state, now, None
     rules = RULES[CallKind(row.kind)]
     if facts is not None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from django.conf import settings
 from django.db import transaction
@@ -10,7 +11,7 @@ from django.db.models import QuerySet
 
 from accounts.models import Organization, User
 from accounts.operations import record
-from billing import cards, customers, operations
+from billing import cards, customers, operations, sweeping
 from billing.models import AccountKind, CallKind, GatewayCall, Payment, PaymentState, PostingKind
 from billing.payments import checkouts
 from billing.payments.base import Facts, Gateway, GatewayRefused
@@ -20,7 +21,6 @@ from marketplace.money import MICROS_PER_CENT, format_cents
 LEAST_CENTS, MOST_CENTS = 10_00, 50_000_00
 UNOPENED_LASTS = timedelta(hours=23)  # a page that could not be opened in so long is not looked for any more
 FIRST_CHECK, LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=30)
-BATCH = 50
 log = logging.getLogger(__name__)
 
 
@@ -170,26 +170,20 @@ def apply(*, checkout: Checkout, now: datetime) -> None:
 def check_overdue(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
     """Ask about payments whose message may never come. Returns what went wrong, by payment; none stops the rest."""
     _expire_unopened(now)
-    failures: dict[str, Exception] = {}
-    for payment in _claim_overdue(now):
-        try:
-            settle_checkout(reference=payment.checkout_reference or "", gateway=gateway, now=now)
-        except Exception as error:  # noqa: BLE001 - reported to the caller, row by row
-            failures[payment.public_id] = error
-    return failures
-
-
-@transaction.atomic
-def _claim_overdue(now: datetime) -> list[Payment]:
-    """Payments to ask about, each pushed back so that no other worker asks meanwhile."""
     opened = Payment.objects.filter(state=PaymentState.PENDING, checkout_reference__isnull=False)
-    overdue = opened.filter(next_check_at__lte=now).order_by("next_check_at")
-    rows = list(overdue.select_for_update(skip_locked=True)[:BATCH])
-    for row in rows:
-        row.checks += 1
-        row.next_check_at = now + min(FIRST_CHECK * 2 ** min(row.checks, 10), LONGEST_WAIT)
-    Payment.objects.bulk_update(rows, ["checks", "next_check_at"])
-    return rows
+    return sweeping.ask_each(
+        sweeping.claims(opened.filter(next_check_at__lte=now).order_by("next_check_at"), lambda row: later(row, now)),
+        lambda row: settle_checkout(reference=row.checkout_reference or "", gateway=gateway, now=now),
+        name=attrgetter("public_id"),
+        now=now,
+    )
+
+
+def later(payment: Payment, now: datetime) -> Mapping[str, object]:
+    """When to ask about it again."""
+    checks = payment.checks + 1
+    wait = sweeping.pause(checks, first=FIRST_CHECK, longest=LONGEST_WAIT)
+    return {"checks": checks, "next_check_at": now + wait}
 
 
 def _expire_unopened(now: datetime) -> None:

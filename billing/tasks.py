@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from functools import partial
 from typing import TypeVar
 
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 
 from accounts import clock
 from accounts.models import IllegalMove, Organization, Stale
@@ -22,6 +24,7 @@ from billing import (
     filling,
     granting,
     inbox,
+    incidents,
     invoicing,
     locating,
     metered,
@@ -42,6 +45,7 @@ from billing import (
     tying_out,
 )
 from billing import refunds as refunding
+from billing.payments.base import GatewayRefused, GatewaySilent, GatewayUnavailable, KeyRefused
 
 CLOSED_AT_ONCE = 2_000  # wallets that one close keeps locked: half a second or so
 Row = TypeVar("Row")
@@ -83,32 +87,27 @@ def credit_promises(**_: object) -> None:
 @shared_task
 def settle(**_: object) -> None:
     """Act on the processor's messages, then ask about payments whose message never came."""
-    gateway = payments.gateway()
-    complain(inbox.settle_due(gateway=gateway, now=clock.now()))
-    complain(settlement.check_overdue(gateway=gateway, now=clock.now()))
-    complain(charging.check_overdue(gateway=gateway, now=clock.now()))
-    complain(cards.check_due(gateway=gateway, now=clock.now()))
+    ask(inbox.settle_due, settlement.check_overdue, charging.check_overdue, cards.check_due)
 
 
 @shared_task
 def poll(**_: object) -> None:
     """Look through the processor's objects, in case messages never came."""
-    complain(polling.poll(gateway=payments.gateway(), now=clock.now()))
+    ask(polling.poll)
 
 
 @shared_task
 def reconcile(**_: object) -> None:
     """Compare our ledger with the processor's account of each day that is over."""
-    reconciling.reconcile(gateway=payments.gateway(), now=clock.now())
+    ask(reconciling.reconcile)
 
 
 @shared_task
 def check_tax_ids(**_: object) -> None:
     """Have tax ids checked, ask what came of it, and see that the processor has the right address and no other id."""
-    gateway = payments.gateway()
     for_each(taxing.stale(), lambda row: taxing.take_off(profile=row, now=clock.now()))
     for_each(locating.due(), lambda row: locating.tell(profile=row, now=clock.now()))
-    for_each(taxing.due(now=clock.now()), lambda row: taxing.check(profile=row, gateway=gateway, now=clock.now()))
+    ask(taxing.check_due)
 
 
 @shared_task
@@ -119,17 +118,16 @@ def expire_adjustments(**_: object) -> None:
 
 @shared_task
 def send_calls(**_: object) -> None:
-    """Make the calls to the processor that wait."""
-    complain(sending.send_due(gateway=payments.gateway(), now=clock.now(), workers=SENDERS))
+    """Make the calls to the processor that wait, and see whether any has waited for too long."""
+    ask(partial(sending.send_due, workers=SENDERS))
+    incidents.review(now=clock.now())
 
 
 @shared_task
 def bill_monthly(**_: object) -> None:
     """See that the processor can bill who pays by the month, and tell it what they are charged."""
-    gateway = payments.gateway()
-    metered.prepare(gateway=gateway, now=clock.now())
     for_each(exporting.due(), lambda organization: exporting.export(organization=organization, now=clock.now()))
-    complain(card_invoices.look(gateway=gateway, now=clock.now()))
+    ask(metered.prepare, card_invoices.look)
     for_each(
         card_invoices.suspend_due(now=clock.now()),
         lambda organization: card_invoices.suspend(organization=organization, now=clock.now()),
@@ -139,14 +137,13 @@ def bill_monthly(**_: object) -> None:
 @shared_task
 def tie_out(**_: object) -> None:
     """Look for what the meter may not have counted, then compare what was charged with what it counted and invoiced."""
-    complain(retelling.look(gateway=payments.gateway(), now=clock.now()))
-    complain(tying_out.tie_out(gateway=payments.gateway(), now=clock.now()))
+    ask(retelling.look, tying_out.tie_out)
 
 
 @shared_task
 def refunds(**_: object) -> None:
     """Ask about refunds that were sent and not confirmed."""
-    complain(refunding.check_sent(gateway=payments.gateway(), now=clock.now()))
+    ask(refunding.check_sent)
 
 
 @shared_task
@@ -218,6 +215,8 @@ def _close(period: date, organizations: list[int]) -> None:
         invoicing.close(period=period, organizations=organizations, now=clock.now())
     except (invoicing.PeriodNotReady, invoicing.ClockBehind) as later:
         log.warning("the next sweep looks again: %s", later)
+    except SoftTimeLimitExceeded:
+        raise
     except Exception:
         middle = len(organizations) // 2
         log.exception(
@@ -238,11 +237,34 @@ def for_each(rows: Iterable[Row], act: Callable[[Row], object]) -> None:
             act(row)
         except (Stale, IllegalMove) as later:
             log.info("the next sweep looks again: %s", later)
+        except SoftTimeLimitExceeded:
+            raise
         except Exception:
             log.exception("billing could not work on %s", row)
 
 
+def ask(*sweeps: Callable[..., Mapping[str, Exception]]) -> None:
+    """Let sweeps ask the processor, one after the other until it is silent; one that fails does not stop the rest."""
+    gateway = payments.gateway()
+    for sweep in sweeps:
+        try:
+            failures = sweep(gateway=gateway, now=clock.now())
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:  # noqa: BLE001 - logged with those of its rows
+            failures = {f"{sweep}": error}
+        complain(failures)
+        if any(isinstance(error, GatewaySilent) for error in failures.values()):
+            return
+
+
 def complain(failures: Mapping[str, Exception]) -> None:
-    """Log what went wrong with rows that will be tried again."""
+    """
+    Log what went wrong with rows that will be tried again; where that is our own fault, with its trace. A key that is
+    refused is a matter for staff.
+    """
     for name, error in failures.items():
-        log.warning("%s will be tried again: %s: %s", name, type(error).__name__, error)
+        if isinstance(error, KeyRefused):
+            incidents.key_refused(message=f"{error}", now=clock.now())
+        trace = None if isinstance(error, GatewayUnavailable | GatewayRefused) else error
+        log.warning("%s will be tried again: %s: %s", name, type(error).__name__, error, exc_info=trace)

@@ -6,13 +6,14 @@ unanswered check never stops anybody; only a verified tax id changes the tax.
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Organization
 from accounts.operations import record
-from billing import customers, operations
+from billing import customers, operations, sweeping
 from billing.models import BillingAccount, CallKind, GatewayCall, TaxIdKind, TaxIdState, TaxProfile
 from billing.payments import tax_ids
 from billing.payments.base import Facts, Gateway, GatewayRefused
@@ -86,6 +87,16 @@ def due(*, now: datetime) -> QuerySet[TaxProfile]:
     pending = TaxProfile.objects.filter(waited, ~Exists(leaving), tax_id_state=TaxIdState.PENDING)
     known = pending.filter(organization__billing_account__customer_reference__isnull=False)
     return known.select_related("organization").order_by("pk")
+
+
+def check_due(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
+    """Check what is due. Returns what went wrong, by profile; none stops the rest."""
+    return sweeping.ask_each(
+        sweeping.claims(due(now=now), lambda _: {"checked_at": now}),
+        lambda profile: check(profile=profile, gateway=gateway, now=now),
+        name=attrgetter("public_id"),
+        now=now,
+    )
 
 
 def check(*, profile: TaxProfile, gateway: Gateway, now: datetime) -> None:

@@ -9,13 +9,14 @@ Nothing is found to agree while an event of it is on its way: it may be counted 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from operator import attrgetter
 
 from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
 
 from accounts.models import Organization
 from accounts.operations import record
-from billing import exporting, operations, retelling
+from billing import exporting, operations, retelling, sweeping
 from billing.models import (
     AccountKind,
     CardInvoice,
@@ -64,17 +65,21 @@ def tie_out(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
     """
     Compare what was not compared yet or did not agree. Returns what went wrong, by organization; none stops the rest.
     """
-    failures: dict[str, Exception] = {}
+    sweep = sweeping.Sweep(now=now, seconds=sweeping.LONG_SECONDS)
     rows = MeteredSubscription.objects.filter(reference__isnull=False).select_related("organization__billing_account")
-    for row in rows.order_by("pk"):
-        try:
-            for day in days_due(row, now=now):
-                compare_day(subscription=row, day=day, gateway=gateway, now=now)
-            for invoice in invoices_due(row.organization):
-                compare_month(invoice=invoice, gateway=gateway, now=now)
-        except Exception as error:  # noqa: BLE001 - reported to the caller, row by row
-            failures[row.organization.public_id] = error
-    return failures
+    sweep.each(
+        sweeping.shuffled(rows),
+        lambda row: _tie(row, gateway, sweep),
+        name=attrgetter("organization.public_id"),
+    )
+    return sweep.failures
+
+
+def _tie(subscription: MeteredSubscription, gateway: Gateway, sweep: sweeping.Sweep) -> None:
+    for day in sweep.while_on(days_due(subscription, now=sweep.now())):
+        compare_day(subscription=subscription, day=day, gateway=gateway, now=sweep.now())
+    for invoice in sweep.while_on(invoices_due(subscription.organization)):
+        compare_month(invoice=invoice, gateway=gateway, now=sweep.now())
 
 
 def days_due(subscription: MeteredSubscription, *, now: datetime) -> list[date]:

@@ -2,7 +2,8 @@
 
 Sweeps over rows are the truth and messages only speed them up, so a message may be lost, doubled or late. Beat may
 run twice. A sweep's message expires when the next is due, so a backlog evaporates. Work on machines goes to the queue
-of their site (`site.<slug>`, sent explicitly), webhooks to their own; all else to the queue `default`.
+of their site (`site.<slug>`, sent explicitly); what asks the card processor to `payments` and webhooks to `webhooks`,
+since either may be slow or hang; all else to `default`, where leases end and wallets are watched.
 """
 
 import os
@@ -25,7 +26,17 @@ app.conf.update(
     accept_content=["json"],
     task_ignore_result=True,
     task_default_queue="default",
-    task_routes={"accounts.tasks.deliver_webhooks": {"queue": "webhooks"}},  # strangers' servers may be slow
+    task_routes={
+        "accounts.tasks.deliver_webhooks": {"queue": "webhooks"},
+        "billing.tasks.settle": {"queue": "payments"},
+        "billing.tasks.poll": {"queue": "payments"},
+        "billing.tasks.reconcile": {"queue": "payments"},
+        "billing.tasks.check_tax_ids": {"queue": "payments"},
+        "billing.tasks.send_calls": {"queue": "payments"},
+        "billing.tasks.bill_monthly": {"queue": "payments"},
+        "billing.tasks.tie_out": {"queue": "payments"},
+        "billing.tasks.refunds": {"queue": "payments"},
+    },
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_time_limit=1800,

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from config.celery import app
+from config.parts import application
+from config.worker import POOLS
 from leasing.states import (
     LEASE_FAILED_TWIN,
     LEASE_OVER,
@@ -134,6 +136,27 @@ def test_every_task_is_run_by_the_clock_or_sent_by_name() -> None:
     sent = {name for name in own if re.search(rf"\b{name.rpartition('.')[2]}\.(delay|apply_async)\(", code)}
     assert own - scheduled - sent == set()
     assert scheduled - own == set(), "scheduled, but there is no such task"
+
+
+def test_what_asks_the_card_processor_has_a_queue_of_its_own() -> None:
+    """It may hang: in the queue `default` leases would not end meanwhile, and empty wallets not pause."""
+    asking = set[str]()
+    for _ in range(3):  # tasks that ask it themselves, and through functions beside them
+        for path, f in functions():
+            names = {node.id for node in ast.walk(f) if isinstance(node, ast.Name)}
+            parts = {node.attr for node in ast.walk(f) if isinstance(node, ast.Attribute)}
+            beside = {f"{path.parts[0]}.tasks.{name}" for name in names}
+            if path.name == "tasks.py" and ("gateway" in names | parts or beside & asking):
+                asking.add(f"{path.parts[0]}.tasks.{f.name}")
+    app.loader.import_default_modules()
+    routed = {name for name, route in app.conf.task_routes.items() if route["queue"] == "payments"}
+    assert routed == asking & set(app.tasks) and "billing.tasks.settle" in routed
+
+
+def test_every_queue_has_a_worker() -> None:
+    queues = {"default", *(route["queue"] for route in app.conf.task_routes.values())}
+    started = {argv[-1] for argv in (part.argv for part in application({}, port=1, below=[]))}
+    assert queues <= set(POOLS) and queues <= started
 
 
 RESTING: Mapping[str, Set[str]] = {

@@ -13,6 +13,7 @@ from billing.models import (
     FraudWarning,
     GatewayCall,
     GatewayEvent,
+    GatewayIncident,
     Payment,
     Refund,
     TaxProfile,
@@ -55,6 +56,15 @@ class RefundAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     list_filter = ["state"]
     search_fields = ["public_id", "payment__public_id", "reference"]
     list_select_related = ["payment"]
+
+
+@admin.register(GatewayIncident)
+class GatewayIncidentAdmin(Readable, ModelAdmin):  # type: ignore[misc]
+    """When the processor refused our key, or calls to it waited for too long."""
+
+    list_display = ["kind", "began_at", "last_at", "over_at", "message"]
+    list_filter = ["kind"]
+    search_fields = ["message"]
 
 
 @admin.register(GatewayEvent)

@@ -10,6 +10,7 @@ from billing.models.credit_note import CreditNote, CreditNoteLine
 from billing.models.dispute import Dispute, DisputeState, FraudWarning
 from billing.models.handing_back import HandBack
 from billing.models.inbox import Forgery, Watermark
+from billing.models.incident import GatewayIncident, IncidentKind
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceEnergy, InvoiceLine, LineKind, ParkedMonth
 from billing.models.ledger import BESIDES_USE, AccountKind, Entry, LedgerAccount, Link, Posting, PostingKind
 from billing.models.metered import (
@@ -75,7 +76,9 @@ __all__ = [
     "FraudWarning",
     "GatewayCall",
     "GatewayEvent",
+    "GatewayIncident",
     "HandBack",
+    "IncidentKind",
     "Invoice",
     "InvoiceCounter",
     "InvoiceEnergy",

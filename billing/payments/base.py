@@ -6,12 +6,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+KEY_REUSED = "idempotency_error"  # the provider's word: the key came before, with another call
 Facts = Mapping[str, Any]
 """An object of the provider's, as it gave it. The modules beside this one read them; nobody else does."""
 
 
 class GatewayUnavailable(Exception):
     """The provider gave no outcome. Ask again later with the same identifiers: nothing doubles."""
+
+
+class GatewaySilent(GatewayUnavailable):
+    """The provider did not answer at all, or could not be reached: others that are asked now wait as long in vain."""
+
+
+class KeyRefused(GatewayUnavailable):
+    """The provider does not take our key, or the key may not do this: a person must change it."""
 
 
 class GatewayBroke(GatewayUnavailable):

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Final
 
 import stripe
+from celery.exceptions import SoftTimeLimitExceeded
 
 from billing.payments.base import (
     BadSignature,
@@ -15,7 +16,9 @@ from billing.payments.base import (
     Facts,
     GatewayBroke,
     GatewayRefused,
+    GatewaySilent,
     GatewayUnavailable,
+    KeyRefused,
     ObjectKind,
     WebhookEvent,
 )
@@ -150,12 +153,13 @@ def _our_errors() -> Iterator[None]:
         yield
     except stripe.APIError as broke:
         raise GatewayBroke(str(broke)) from broke
-    except (
-        stripe.APIConnectionError,
-        stripe.RateLimitError,
-        stripe.AuthenticationError,
-        stripe.PermissionError,
-    ) as passing:
+    except stripe.APIConnectionError as silent:
+        if isinstance(silent.__cause__, SoftTimeLimitExceeded):  # the SDK takes whatever comes while it waits for this
+            raise silent.__cause__ from None
+        raise GatewaySilent(str(silent)) from silent
+    except (stripe.AuthenticationError, stripe.PermissionError) as locked:
+        raise KeyRefused(str(locked)) from locked
+    except stripe.RateLimitError as passing:
         raise GatewayUnavailable(str(passing)) from passing
     except stripe.StripeError as final:
         code = final.code or getattr(final.error, "type", None) or type(final).__name__

@@ -7,10 +7,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from accounts.access import may_operate, staff_of
 from accounts.clock import now
 from accounts.views import operator_allowed
-from billing import reconciling
+from billing import incidents, reconciling
 from billing.access import MAY_EXPLAIN, MAY_RECONCILE
 from billing.forms.money import Explanation
-from billing.models import Discrepancy, Reconciliation
+from billing.models import Discrepancy, IncidentKind, Reconciliation
 from billing.queries import reconciled
 
 DAYS_SHOWN, EXPLAINED_SHOWN = 31, 20
@@ -18,9 +18,10 @@ DAYS_SHOWN, EXPLAINED_SHOWN = 31, 20
 
 @operator_allowed(MAY_RECONCILE)
 def reconciliation(request: HttpRequest) -> HttpResponse:
-    """What is open, the last days, and what was closed."""
+    """What holds up the work with the processor, what is open, the last days, and what was closed."""
     closed = Discrepancy.objects.exclude(gone_at=None, explained_at=None)
     context = {
+        "incidents": [(row, incidents.WAY_OUT[IncidentKind(row.kind)]) for row in incidents.open_incidents()],
         "open": reconciled.open_discrepancies(),
         "days": Reconciliation.objects.order_by("-day")[:DAYS_SHOWN],
         "closed": closed.select_related("organization", "explained_by")[:EXPLAINED_SHOWN],

@@ -93,6 +93,9 @@ class App:
             case "lock_timeout":
                 message = "This object cannot be accessed right now because another request is using it."
                 raise ApiError(429, message, code="lock_timeout")
+            case "hang":
+                time.sleep(fault.seconds)
+                return replace(fault, mode="close")
             case "503":
                 raise ApiError(503, "Stripe is temporarily unavailable.", type="api_error")
         return fault

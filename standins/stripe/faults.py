@@ -12,6 +12,7 @@ API_MODES = {
     "503": "refused before it is executed; nothing is kept",
     "500": "fails without effect, and its idempotency key replays the failure",
     "close": "the connection closes before anything is done",
+    "hang": "accepted, and not answered: nothing is done, and the connection closes after `seconds`",
     "delay": "executed after `seconds`",
     "apply_then_500": "executed, then answered and replayed as a failure",
     "apply_then_close": "executed, then the connection closes without an answer",

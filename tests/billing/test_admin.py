@@ -7,7 +7,7 @@ from django.test import Client, RequestFactory
 
 from accounts.clock import now
 from accounts.models import Organization
-from billing import automatic, budgets, customers, handing_back, inbox, metering, waiting
+from billing import automatic, budgets, customers, handing_back, inbox, incidents, metering, waiting
 from billing.models import Discrepancy, GatewayEvent, Payment
 from leasing.operations import end
 from marketplace.models import Offer
@@ -34,6 +34,7 @@ def staff(acme: Organization, offer: Offer) -> Client:
     Payment.objects.create(organization=acme, amount_cents=5000, created_at=NOON, next_check_at=NOON)
     GatewayEvent.objects.create(event_id="evt_1", kind="other", payload={}, received_at=NOON, next_attempt_at=NOON)
     Discrepancy.objects.create(day=NOON, source="ch_1", processor_cents=1, ledger_cents=2, found_at=NOON)
+    incidents.key_refused(message="Invalid API Key provided", now=NOON)
     inbox.refuse(reason="no signature", now=NOON)
     customers.make_known(organization=acme, now=NOON)
     a_card(acme), a_card_page(acme)
@@ -46,7 +47,7 @@ def staff(acme: Organization, offer: Offer) -> Client:
 
 
 def test_every_list_and_row_opens(staff: Client) -> None:
-    assert len(MODELS) == 38
+    assert len(MODELS) == 39
     for model in MODELS:
         base = f"/admin/billing/{model._meta.model_name}/"
         assert staff.get(f"{base}?q=x").status_code == 200, base

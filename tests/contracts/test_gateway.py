@@ -10,7 +10,15 @@ import stripe
 
 from billing.payments import checkouts, refunds
 from billing.payments import gateway as configured_gateway
-from billing.payments.base import BadSignature, Gateway, GatewayBroke, GatewayRefused, GatewayUnavailable
+from billing.payments.base import (
+    BadSignature,
+    Gateway,
+    GatewayBroke,
+    GatewayRefused,
+    GatewaySilent,
+    GatewayUnavailable,
+    KeyRefused,
+)
 from billing.payments.checkouts import Checkout
 from billing.payments.refunds import Answer
 from billing.payments.stripe import StripeGateway
@@ -168,9 +176,9 @@ def test_what_is_not_there_is_refused(gateway: Gateway) -> None:
 
 
 def test_with_a_wrong_key_or_a_dead_server_the_processor_is_unavailable(standin: StripeStandin) -> None:
-    with pytest.raises(GatewayUnavailable):
+    with pytest.raises(KeyRefused):
         checkout(StripeGateway(api_key="sk_live_x", webhook_secret=SECRET, api_base=standin.url), "cs_test_1")
-    with pytest.raises(GatewayUnavailable):
+    with pytest.raises(GatewaySilent):
         checkout(StripeGateway(api_key=KEY, webhook_secret=SECRET, api_base="http://127.0.0.1:9"), "cs_test_1")
 
 

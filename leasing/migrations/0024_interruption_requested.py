@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    dependencies = [("leasing", "0022_search")]
+    dependencies = [("leasing", "0023_notice_clock")]
 
     operations = [
         migrations.AddIndex(

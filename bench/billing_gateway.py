@@ -109,7 +109,8 @@ def _fair(table: Table, url: str, *, many: int) -> None:
 
     watching = threading.Thread(target=watch)
     watching.start()
-    _send(url)
+    while watching.is_alive():  # a sweep ends early where the processor is silent
+        _send(url)
     watching.join()
     table.add(
         f"50 customers' one call each, behind {many:,} of another", waited[0], "s", bar=FEW_WAIT_SECONDS, most=True

@@ -1,17 +1,24 @@
-"""Everything that changes who is who: organizations, keys, tokens; and the one way to write down what happened."""
+"""
+Everything that changes who is who: organizations, keys, tokens; the one way to write down what happened; and the one
+way in which sweeps act on rows.
+"""
 
-from collections.abc import Collection, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError, connection, transaction
 
 from accounts import sshkeys, tokens
 from accounts.access import ACTIONS, ROLE_ACTIONS
 from accounts.ids import fresh_id
-from accounts.models import APIToken, Event, Membership, Organization, Role, SSHKey, User, insert
+from accounts.models import APIToken, Event, IllegalMove, Membership, Organization, Role, SSHKey, Stale, User, insert
 from accounts.sshkeys import BadSSHKey
 
+log = logging.getLogger(__name__)
+Row = TypeVar("Row")
 TOKEN_LIFE = timedelta(days=90)
 LONGEST_TOKEN_LIFE = timedelta(days=365)
 LONGEST_NAME = 80
@@ -93,6 +100,22 @@ def record_all(*, rows: str, given: Mapping[str, Any], kind: str, actor: str, at
             {**given, "event_kind": kind, "event_actor": actor, "event_at": at},
         )
         return int(cursor.rowcount)
+
+
+def for_each(rows: Iterable[Row], act: Callable[[Row], object]) -> None:
+    """
+    Act on each row; what fails is logged, and tried again at the next sweep, and a row that somebody else moved is
+    theirs. The worker's time limit is no failure of a row: it ends the sweep.
+    """
+    for row in rows:
+        try:
+            act(row)
+        except (Stale, IllegalMove) as moved:
+            log.info("the next sweep looks again: %s", moved)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception:
+            log.exception("the sweep could not work on %s", row)
 
 
 @transaction.atomic

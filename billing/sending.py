@@ -264,9 +264,8 @@ def _free(now: datetime) -> Q:
 
 def _pause(attempts: int) -> timedelta:
     """Twice as long each time, and never the same for two: who was turned away together does not come back so."""
-    longest: timedelta = min(FIRST_WAIT * 2 ** min(attempts, 10), LONGEST_WAIT)
     share: float = random.uniform(0.5, 1)  # noqa: S311 - no secret
-    return longest * share
+    return sweeping.pause(attempts, first=FIRST_WAIT, longest=LONGEST_WAIT) * share
 
 
 def _not_found(call: GatewayCall, now: datetime) -> GatewayCall:

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import partial
-from typing import TypeVar
 
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
 from accounts import clock
-from accounts.models import IllegalMove, Organization, Stale
+from accounts.models import Organization
+from accounts.operations import for_each
 from billing import (
     adjusting,
     calculating,
@@ -48,7 +48,6 @@ from billing import refunds as refunding
 from billing.payments.base import GatewayRefused, GatewaySilent, GatewayUnavailable, KeyRefused
 
 CLOSED_AT_ONCE = 2_000  # wallets that one close keeps locked: half a second or so
-Row = TypeVar("Row")
 SENDERS = 8  # calls in flight at once in one sweep: at 300 ms each, about as many a second as the processor takes
 log = logging.getLogger(__name__)
 
@@ -228,19 +227,6 @@ def _close(period: date, organizations: list[int]) -> None:
 
 def _cap(organizations: Iterable[Organization]) -> None:
     for_each(organizations, lambda organization: capping.enforce(organization=organization, now=clock.now()))
-
-
-def for_each(rows: Iterable[Row], act: Callable[[Row], object]) -> None:
-    """Act on each row by itself; what fails is logged and tried again at the next sweep."""
-    for row in rows:
-        try:
-            act(row)
-        except (Stale, IllegalMove) as later:
-            log.info("the next sweep looks again: %s", later)
-        except SoftTimeLimitExceeded:
-            raise
-        except Exception:
-            log.exception("billing could not work on %s", row)
 
 
 def ask(*sweeps: Callable[..., Mapping[str, Exception]]) -> None:

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
+from accounts.operations import for_each
 from energy.allocation import Energy, allocate
 from energy.models import BY_METERS, Battery, Feed, FeedKind, Generation, LeaseHour, PowerContract, Quality, SiteHour
 from energy.queries.feeds import mean, within
-from energy.working import for_each
 from leasing.models import LeaseEnergy
 from leasing.operations.energy import add_energy
 from leasing.queries.energy import Drawn, drawn_in

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 from accounts import failpoints
 from accounts.models import IllegalMove, Stale
-from accounts.operations import record
+from accounts.operations import for_each, record
 from energy.batteries import BatteryState
 from energy.commanding import obey
 from energy.mining import sockets
@@ -25,7 +25,6 @@ from energy.ordering import ACTOR, CannotCommand, allowed, tell, undo
 from energy.states import COMMAND_FAILED_TWIN, ENDED, CommandState
 from energy.steering import has_meter, metered, steer
 from energy.storing import near
-from energy.working import for_each
 from leasing.models import Interruption, InterruptionCause, Standby, StandbyTransition
 from leasing.operations import CannotInterrupt, CannotStandBy, power_again, power_back, schedule_interruption, stand_by
 from leasing.operations.maintaining import WindowTaken

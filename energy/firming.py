@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
+from accounts.operations import for_each
 from energy.models import Battery, Generation, PowerContract
 from energy.queries.firm import Power, power, supply
-from energy.working import for_each
 from marketplace.models import PowerWindow, Site
 from marketplace.operations import set_power
 

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from accounts import clock
+from accounts.operations import for_each
 from energy import operations
 from energy.models import BY_METERS, BY_SILENCE, FRESH, Feed, FeedKind, Miner, PowerContract, Source
-from energy.working import for_each
 from marketplace.models import Site
 
 HOLDS = timedelta(minutes=15)  # how long a reading holds if no other follows; then nobody knows

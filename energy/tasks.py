@@ -5,9 +5,9 @@ import logging
 from celery import shared_task
 
 from accounts import clock
+from accounts.operations import for_each
 from energy import accounting, carrying_out, commanding, dispatching, feeding, firming, mining, steering
 from energy.models import Command
-from energy.working import for_each
 from marketplace.models import Site
 
 log = logging.getLogger(__name__)

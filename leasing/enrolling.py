@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from accounts import clock, failpoints
 from accounts.models import IllegalMove, Stale
+from accounts.operations import for_each
 from accounts.seal import Unsealable, unseal
 from leasing import working
 from leasing.inspection.inventory import Inventory
@@ -296,13 +297,7 @@ def _facts(kind: NodeType | None) -> dict[str, str | int | float | None]:
 def give_up_overdue(*, now: datetime) -> None:
     """Enrolments whose state has lasted past its deadline have failed, with what the last attempt said."""
     late = Enrolment.objects.filter(state__in=sorted(ENROLMENT_FAILED_TWIN), deadline__lte=now).order_by("pk")
-    for enrolment in late[:BATCH]:
-        try:
-            _give_up(enrolment, now=now)
-        except Stale as moved:
-            log.info("left alone: %s", moved)
-        except Exception:
-            log.exception("the sweep could not work on %s", enrolment)
+    for_each(late[:BATCH], lambda enrolment: _give_up(enrolment, now=now))
 
 
 @transaction.atomic

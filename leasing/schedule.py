@@ -1,6 +1,5 @@
 """What time brings by itself. Each function finds its rows by state and time: a late or doubled run changes nothing."""
 
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -10,7 +9,7 @@ from django.db import transaction
 from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
-from accounts.models import IllegalMove, Stale
+from accounts.operations import for_each
 from leasing import enrolling, operations
 from leasing.health import CALLED
 from leasing.models import (
@@ -52,7 +51,6 @@ from leasing.states import (
 from marketplace.models import Node, Site, Terms
 from marketplace.states import NodeState
 
-log = logging.getLogger(__name__)
 Row = TypeVar("Row", Interruption, Lease, Machine, Maintenance, Node, Outage, Site, Standby, Terms)
 
 ACTOR = "system:leasing"
@@ -300,11 +298,5 @@ def _why(lease: Lease, now: datetime) -> str:
 
 
 def _each(rows: QuerySet[Row], act: Callable[[Row], Any]) -> None:
-    """A batch; one row's trouble does not stop the others, and a row that somebody else moved is theirs."""
-    for row in rows.order_by("pk")[:BATCH]:
-        try:
-            act(row)
-        except (Stale, IllegalMove) as moved:
-            log.info("left alone: %s", moved)
-        except Exception:
-            log.exception("the sweep could not work on %s", row)
+    """A batch of them."""
+    for_each(rows.order_by("pk")[:BATCH], act)

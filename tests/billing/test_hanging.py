@@ -46,6 +46,7 @@ from billing.models import (
 )
 from billing.payments.base import Gateway, GatewaySilent
 from tests import factories
+from tests.billing import cards_world
 from tests.stripe_standin import StripeStandin
 
 pytestmark = pytest.mark.django_db
@@ -88,16 +89,9 @@ def a_payment(organization: Organization, **known: Any) -> Payment:
 
 
 def a_card(organization: Organization) -> SavedCard:
-    return SavedCard.objects.create(
-        organization=organization,
-        reference=f"pm_{organization.public_id}",
-        brand="visa",
-        last4="4242",
-        exp_year=2040,
-        exp_month=12,
-        created_at=now(),
-        next_check_at=now() - AGES,
-    )
+    card = cards_world.a_card(organization)
+    SavedCard.objects.filter(pk=card.pk).update(next_check_at=now() - AGES)
+    return card
 
 
 def known(organization: Organization) -> str:

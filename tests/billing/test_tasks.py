@@ -9,6 +9,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from accounts.clock import now
 from accounts.models import Organization
+from accounts.operations import for_each
 from billing import metered, operations, payments, reconciling, tasks, waiting
 from billing.models import (
     BillingAccount,
@@ -174,6 +175,6 @@ def test_a_task_that_is_over_its_time_ends(db: None) -> None:
         raise SoftTimeLimitExceeded
 
     with pytest.raises(SoftTimeLimitExceeded):
-        tasks.for_each([1, 2], over)
+        for_each([1, 2], over)
     with pytest.raises(SoftTimeLimitExceeded):
         tasks.ask(over)

@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     """Measure everything; 1 when a bar is missed."""
     parser = argparse.ArgumentParser(prog="./run bench billing", description=__doc__)
     parser.add_argument("--leases", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="in a month, each")
-    parser.add_argument("--rounds", type=int, default=3, help="of each measurement; the best one counts")
+    parser.add_argument("--rounds", type=int, default=3, help="of each measurement; the middle one counts")
     parser.add_argument("--quick", action="store_true", help="small and fast: whether it works, not how well")
     given = parser.parse_args(arguments)
     if given.quick:

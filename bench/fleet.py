@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
         "--rounds",
         type=int,
         default=7,
-        help="of each measurement; the best one counts, since others use the machine too",
+        help="of each measurement; the middle one counts, since others use the machine too",
     )
     parser.add_argument("--sweeps", type=int, default=4, help="over the whole fleet")
     parser.add_argument("--every", type=float, default=15.0, help="seconds from one sweep to the next")

@@ -47,8 +47,8 @@ def install():
     if free < NEEDED_BYTES:
         raise Trouble("The disk has %d MB free and 1500 MB are needed for .venv: make room." % (free // 1_000_000))
     print("Installing what requirements.lock names into .venv …", flush=True)
-    if not PYTHON.exists():
-        quiet([sys.executable, "-m", "venv", "--without-pip", str(VENV)], "Python could not make .venv")
+    if not (PYTHON.exists() and PYTHON.resolve() == Path(sys.executable).resolve()):
+        quiet([sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV)], "Python could not make .venv")
     if not install_with_uv():
         print("uv did not work here; pip takes a minute longer …", flush=True)
         command = [*pip(), "install", "--require-hashes", "-r", str(LOCK)]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
 from psycopg._preparing import PrepareManager
@@ -32,11 +32,11 @@ def prepared() -> CursorWrapper:
     Everywhere else Django writes the values into the statement, which is planned anew each time: of a search, half the
     cost. The text must not change with the values, and says a type where the values leave it open.
     """
-    connection.ensure_connection()
-    session: Any = connection.connection
+    database: Any = connections[DEFAULT_DB_ALIAS]  # looked up once: `connection` does so for each of its attributes
+    database.close_if_health_check_failed()  # this and what follows as connection.cursor() does
+    database.ensure_connection()
+    session = database.connection
     if not isinstance(session._prepared, _Kept):
         session._prepared = _Kept(session)
-    cursor: CursorWrapper = connection._prepare_cursor(  # type: ignore[attr-defined]  # as connection.cursor() does
-        ServerBindingCursor(session)  # type: ignore[call-arg]
-    )
+    cursor: CursorWrapper = database._prepare_cursor(ServerBindingCursor(session))  # type: ignore[call-arg]
     return cursor

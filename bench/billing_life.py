@@ -6,6 +6,9 @@ nothing where the product rightly refuses. The product's sweeps are not steps of
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
 
 from accounts.models import Organization, User
 from bench.billing_messages import Post, numbered
@@ -285,7 +288,9 @@ class Life:
             organization=self.organization, offer=offer, nodes=nodes, starts_at=begin, ends_at=end, now=now
         )
         setup = Setup(f"life {self.serial}", [], Image.objects.all()[0])
-        checkout.place(organization=self.organization, actor=ACTOR, created_by=None, quote=quote, setup=setup, now=now)
+        order: dict[str, Any] = {"quote": quote.public_id, "setup": setup, "now": now}
+        with transaction.atomic():
+            checkout.place(organization=self.organization, actor=ACTOR, created_by=None, **order)
 
     def order_surplus(self, n: int, now: datetime) -> None:
         """On power that may be needed elsewhere."""

@@ -175,7 +175,7 @@ def _arguments(order: Order) -> list[Any]:
             organization=order.customer.organization,
             actor=f"token:{order.customer.key}",
             created_by=None,
-            quote=order.quote,
+            quote=order.quote.public_id,
             setup=Setup("bench", list(order.customer.organization.ssh_keys.all()), Image.objects.order_by("pk")[0]),
             now=now(),
         )

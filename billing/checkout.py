@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.db import transaction
-from django.db.models import BigIntegerField
+from django.db.models import BigIntegerField, CharField
 
 import leasing.operations
 from accounts.models import Event, Given, Organization, Statement, User, as_json
@@ -153,23 +152,24 @@ def quote(
     )
 
 
-@transaction.atomic
 def place(
     *,
     organization: Organization,
     actor: str,
     created_by: User | None,
-    quote: Quote,
+    quote: str,
     setup: Setup,
     now: datetime,
 ) -> Lease:
     """
-    Turn a quote into a lease: its money is kept aside, its nodes are held, and it is confirmed; or nothing happens.
-    Where its terms require approval, it stays held until staff decide.
+    Turn a quote, given by its public id, into a lease: its money is kept aside, its nodes are held, and it is
+    confirmed. Where its terms require approval, it stays held until staff decide. Call it in a transaction, and let
+    what is raised end that: then nothing has happened.
 
     :raises limits.OrderingBlocked: if the organization may not order
     :raises limits.NodeLimitReached: if it would have more nodes at once than it may
     :raises budgets.BudgetExceeded: if a budget has less left for a month than the order's part of it
+    :raises Quote.DoesNotExist: if the organization has no such quote
     :raises QuoteUsed: if it became a lease before
     :raises QuoteExpired: if its price is no longer kept
     :raises InsufficientFunds: if the wallet has less available than the quote's hold; RunsDry if the order is on demand
@@ -253,14 +253,15 @@ def check_caps(
     budgets.check(organization=organization, project=project, amounts_by_month=more, now=now)
 
 
-def usable(quote: Quote, organization: Organization, now: datetime) -> Quote:
+def usable(quote: str, organization: Organization, now: datetime) -> Quote:
     """
-    The quote as it is under lock.
+    The quote of this public id as it is under lock.
 
+    :raises Quote.DoesNotExist: if the organization has none
     :raises QuoteUsed: if it became a lease before
     :raises QuoteExpired: if its price is no longer kept
     """
-    fresh = LOCKED.first(pk=quote.pk, organization=organization.pk)
+    fresh = LOCKED.first(public_id=quote, organization=organization.pk)
     if fresh is None:
         raise Quote.DoesNotExist
     fresh.terms.plan = fresh.offer.plan  # a quote's terms are its offer's plan's
@@ -277,7 +278,7 @@ LOCKED = Statement(
     lambda: (
         Quote.objects.select_for_update(of=("self",))
         .select_related(*RELATED)
-        .filter(pk=Given("pk", BigIntegerField()), organization=Given("organization", BigIntegerField()))
+        .filter(public_id=Given("public_id", CharField()), organization=Given("organization", BigIntegerField()))
     )
 )
 

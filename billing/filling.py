@@ -145,7 +145,7 @@ def _book(order: StandingOrder, quote: Quote, now: datetime) -> None:
         organization=order.organization,
         actor=waiting.SYSTEM,
         created_by=order.created_by,
-        quote=quote,
+        quote=quote.public_id,
         setup=_setup(order),
         now=now,
     )

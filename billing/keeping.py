@@ -45,7 +45,7 @@ def hold_nodes(*, quote: Quote, now: datetime) -> Quote:
     """
     organization = quote.organization
     operations.lock_wallet(organization=organization)
-    fresh = checkout.usable(quote, organization, now)
+    fresh = checkout.usable(quote.public_id, organization, now)
     if fresh.holds_until and fresh.holds_until > now:
         return fresh
     _check(fresh, now)

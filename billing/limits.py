@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import BigIntegerField, DateTimeField, F, Q
+from django.db.models import BigIntegerField, DateTimeField, F
 
 from accounts.models import Given, Organization, Statement
 from billing.models import TRUST, Payment, PaymentState, TrustLevel
 from billing.suspending import SUSPENDED
-from leasing.models import Lease, NodeLimit
-from leasing.queries.limits import most_nodes_at_once
+from leasing.models import Lease
+from leasing.queries.limits import AtOnce, nodes_at_once
 from marketplace.models import Plan, Terms
 from marketplace.queries import all_terms
 
@@ -77,19 +77,18 @@ def check_nodes(
 
     :raises NodeLimitReached: if with `nodes` more there would be a moment with more than are allowed
     """
-    limit = limit_of(organization=organization, terms=terms, now=now)
-    in_use = most_nodes_at_once(
+    found = nodes_at_once(
         organization=organization, plan=terms.plan, starts_at=starts_at, ends_at=ends_at, beside=beside
     )
-    if in_use + nodes > limit:
-        raise NodeLimitReached(terms.plan, limit=limit, in_use=in_use, wanted=nodes)
+    limit = _limit(organization, terms, found, now)
+    if found.nodes + nodes > limit:
+        raise NodeLimitReached(terms.plan, limit=limit, in_use=found.nodes, wanted=nodes)
 
 
-def limit_of(*, organization: Organization, terms: Terms, now: datetime) -> int:
+def _limit(organization: Organization, terms: Terms, found: AtOnce, now: datetime) -> int:
     """Nodes at once: what staff set for the plan, else for every plan, else what the terms and its trust say."""
-    limit = LIMIT.first(organization=organization.pk, plan=terms.plan_id)
-    if limit:
-        return limit.nodes
+    if found.allowed is not None:
+        return found.allowed
     account = getattr(organization, "billing_account", None)  # made on first use
     times = TRUST[TrustLevel(account.trust)].nodes_times if account else None
     if times:
@@ -104,15 +103,9 @@ def is_new(*, organization: Organization, now: datetime) -> bool:
     return not STOOD.rows(organization=organization.pk, upto=now - NEW_FOR)
 
 
-OWN = Given("organization", BigIntegerField())
-LIMIT = Statement(
-    lambda: NodeLimit.objects.filter(
-        Q(plan=Given("plan", BigIntegerField())) | Q(plan=None), organization=OWN
-    ).order_by(F("plan").asc(nulls_last=True))
-)
 STOOD = Statement(
     lambda: Payment.objects.filter(
-        organization=OWN,
+        organization=Given("organization", BigIntegerField()),
         state=PaymentState.PAID,
         settled_at__lte=Given("upto", DateTimeField()),
         refunded_cents__lt=F("amount_cents"),
@@ -126,8 +119,7 @@ def nodes_allowed(*, organization: Organization, now: datetime) -> list[NodesAll
     """Limit and use of every plan that is open to all, or that the organization has nodes on."""
     found = []
     for terms in all_terms(at=now).values():
-        in_use = most_nodes_at_once(organization=organization, plan=terms.plan, starts_at=now, ends_at=None)
-        if in_use or not terms.plan.private:
-            limit = limit_of(organization=organization, terms=terms, now=now)
-            found.append(NodesAllowed(terms.plan, limit, in_use))
+        used = nodes_at_once(organization=organization, plan=terms.plan, starts_at=now, ends_at=None)
+        if used.nodes or not terms.plan.private:
+            found.append(NodesAllowed(terms.plan, _limit(organization, terms, used, now), used.nodes))
     return found

@@ -35,7 +35,7 @@ def move(*, lease: Lease, quote: Quote, actor: str, now: datetime) -> None:
     operations.lock_wallet(organization=lease.organization)
     fresh = extendable().get(pk=lease.pk)
     try:
-        agreed = checkout.usable(quote, fresh.organization, now)
+        agreed = checkout.usable(quote.public_id, fresh.organization, now)
     except QuoteUsed as used:
         if used.lease == fresh:
             return

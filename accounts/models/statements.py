@@ -74,12 +74,13 @@ class _Reader(Generic[Row]):
         self._converters = compiler.get_converters([column for column, *_ in select])
 
     def rows(self, found: list[tuple[Any, ...]]) -> list[Row]:
-        return [self._row(list(values)) for values in found]
+        database = connections[DEFAULT_DB_ALIAS]
+        return [self._row(list(values), database) for values in found]
 
-    def _row(self, values: list[Any]) -> Row:
+    def _row(self, values: list[Any], database: Any) -> Row:
         for place, (converters, column) in self._converters.items():
             for convert in converters:
-                values[place] = convert(values[place], column, connections[DEFAULT_DB_ALIAS])
+                values[place] = convert(values[place], column, database)
         row = self._model.from_db(DEFAULT_DB_ALIAS, self._names, values[self._own])
         for related in self._related:
             related.populate(values, row)

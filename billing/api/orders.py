@@ -147,15 +147,16 @@ class Leases(ListModelMixin, LeaseView):
         where the site has sold its firm power, `node_limit_reached` and `quote_used`, 410 `quote_expired`, 403
         `ordering_blocked`, 429 for too many orders a minute.
         """
-        quote, setup = self._resolved(NEW_LEASE.run_validation(request.data))
-        moment: datetime = getattr(quote, "read_at")  # noqa: B009 - the statement's own column
-        lease = self._placed(quote, setup, moment)
+        values = NEW_LEASE.run_validation(request.data)
+        setup = setup_of(self.principal.organization, values)
+        moment: datetime = getattr(setup.image, "read_at")  # noqa: B009 - the statement's own column
+        lease = self._placed(values["quote"], setup, moment)
         if lease.state == LeaseState.PROVISIONING:
             transaction.on_commit(nudge_sites, robust=True)
         shown = just_ordered(lease=lease, admits=setup.ssh_keys)
         return Response(priced(shown, now=moment), status=201)
 
-    def _placed(self, quote: Quote, setup: Setup, moment: datetime) -> Lease:
+    def _placed(self, quote: str, setup: Setup, moment: datetime) -> Lease:
         """The lease, or why there is none as a problem."""
         try:
             return checkout.place(
@@ -166,6 +167,8 @@ class Leases(ListModelMixin, LeaseView):
                 setup=setup,
                 now=moment,
             )
+        except Quote.DoesNotExist as error:
+            raise bad_field("quote", "There is no such quote. POST quotes makes one.") from error
         except checkout.InsufficientFunds as error:
             raise problems.insufficient_funds(error, self.principal.organization) from error
         except checkout.CAPS as error:
@@ -176,14 +179,6 @@ class Leases(ListModelMixin, LeaseView):
             raise problems.quote_used(error) from error
         except checkout.QuoteExpired as error:
             raise problems.quote_expired(error) from error
-
-    def _resolved(self, values: dict[str, Any]) -> tuple[Quote, Setup]:
-        """The order's ids as rows of this organization. Raises ValidationError, naming the field."""
-        own = self.principal.organization
-        quote = QUOTE.first(organization=own.pk, quote=values["quote"])
-        if quote is None:
-            raise bad_field("quote", "There is no such quote. POST quotes makes one.")
-        return quote, setup_of(own, values)
 
 
 def setup_of(own: Organization, values: dict[str, Any]) -> Setup:
@@ -209,14 +204,7 @@ def setup_of(own: Organization, values: dict[str, Any]) -> Setup:
 
 NEW_LEASE = NewLease()  # it keeps nothing of what it validates, and making it costs more than using it
 OWN = Given("organization", BigIntegerField())
-QUOTE = Statement(
-    lambda: (
-        Quote.objects.filter(organization=OWN, public_id=Given("quote", CharField()))
-        .annotate(read_at=Instant())
-        .only("public_id")
-    )
-)
-IMAGE = Statement(lambda: Image.objects.filter(slug=Given("slug", CharField())))
+IMAGE = Statement(lambda: Image.objects.filter(slug=Given("slug", CharField())).annotate(read_at=Instant()))
 
 
 @functools.cache

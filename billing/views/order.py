@@ -170,14 +170,15 @@ def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, mom
         return None
     principal = principal_of(request)
     try:
-        return checkout.place(
-            organization=principal.organization,
-            actor=principal.actor,
-            created_by=principal.user,
-            quote=quote,
-            setup=Setup(**details.cleaned_data),
-            now=moment,
-        )
+        with transaction.atomic():
+            return checkout.place(
+                organization=principal.organization,
+                actor=principal.actor,
+                created_by=principal.user,
+                quote=quote.public_id,
+                setup=Setup(**details.cleaned_data),
+                now=moment,
+            )
     except checkout.QuoteUsed as used:
         return used.lease
     except checkout.QuoteExpired:

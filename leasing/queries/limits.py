@@ -1,5 +1,6 @@
-"""How many nodes an organization has at one moment."""
+"""How many nodes an organization has at one moment, and how many staff allow it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.models import Organization
@@ -21,21 +22,32 @@ MOST = f"""
            AND %(plan)s = (SELECT plan_id FROM marketplace_offer WHERE id = lease.offer_id)
            AND lease.starts_at < coalesce(%(ends_at)s::timestamptz, 'infinity')
            AND coalesce(lease.ends_at, 'infinity') > %(starts_at)s AND lease.id <> %(beside)s)
-    SELECT coalesce(max(moment.nodes), 0)
+    SELECT coalesce(max(moment.nodes), 0)::bigint,
+           (SELECT nodes FROM leasing_nodelimit
+             WHERE organization_id = %(organization)s AND (plan_id = %(plan)s OR plan_id IS NULL)
+             ORDER BY plan_id NULLS LAST LIMIT 1)
       FROM (SELECT sum(sum(change.nodes)) OVER (ORDER BY change.at) AS nodes
               FROM (SELECT begins AS at, nodes FROM touching UNION ALL SELECT ends, -nodes FROM touching) AS change
              GROUP BY change.at) AS moment
 """  # noqa: S608  our own words
 
 
-def most_nodes_at_once(
+@dataclass(frozen=True)
+class AtOnce:
+    """The most nodes at any one moment, and what staff allow: None, where they say nothing."""
+
+    nodes: int
+    allowed: int | None
+
+
+def nodes_at_once(
     *,
     organization: Organization,
     plan: Plan,
     starts_at: datetime,
     ends_at: datetime | None,
     beside: Lease | None = None,
-) -> int:
+) -> AtOnce:
     """
     The most nodes that the organization's leases on a plan have at any one moment of a window, open-ended or not; with
     `beside` its other leases.
@@ -45,5 +57,4 @@ def most_nodes_at_once(
     given = {"organization": organization.pk, "plan": plan.pk, "beside": beside.pk if beside else NOBODY}
     with prepared() as cursor:
         cursor.execute(MOST, {**given, "starts_at": starts_at, "ends_at": ends_at})
-        (nodes,) = cursor.fetchone()
-    return int(nodes)
+        return AtOnce(*cursor.fetchone())

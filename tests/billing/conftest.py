@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import transaction
 from django.test import Client
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
@@ -134,14 +135,16 @@ def a_quote(organization: Organization, offer: Offer, *, now: datetime = NOON, n
 
 
 def place(quote: Quote, *, now: datetime = NOON, name: str = "training", project: str = "") -> Lease:
-    return checkout.place(
-        organization=quote.organization,
-        actor="user:us_tests",
-        created_by=None,
-        quote=quote,
-        setup=Setup(name, [factories.a_key(quote.organization)], factories.an_image(), project=project),
-        now=now,
-    )
+    setup = Setup(name, [factories.a_key(quote.organization)], factories.an_image(), project=project)
+    with transaction.atomic():
+        return checkout.place(
+            organization=quote.organization,
+            actor="user:us_tests",
+            created_by=None,
+            quote=quote.public_id,
+            setup=setup,
+            now=now,
+        )
 
 
 def running(

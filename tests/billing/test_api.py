@@ -178,8 +178,9 @@ def test_what_is_not_yours_is_404_as_if_it_never_was(
     for path in ("leases", "quotes", "top-ups", "refunds", "invoices"):
         assert get(stranger, path)["results"] == []
     assert len(get(stranger, "ledger")["results"]) == 1
-    hijack = {**an_order(acme, quote), "ssh_keys": ["sk_x"]}
+    hijack = an_order(Organization.objects.get(name="Stranger Ltd"), quote)
     assert post(stranger, "leases", hijack).json()["errors"][0]["field"] == "quote"
+    assert post(stranger, "leases", an_order(acme, quote)).json()["errors"][0]["field"] == "ssh_keys"
 
 
 def test_a_top_up_begins_with_an_address_to_pay_at(api: APIClient) -> None:

@@ -13,7 +13,6 @@ from billing.queries import refundable_cents
 from leasing.states import LeaseState
 from marketplace.models import Offer, PlanKind
 from marketplace.money import MICROS
-from marketplace.queries import terms_of
 from tests import factories
 from tests.billing.conftest import HOUR, NOON, a_quote, funded, money, place, running
 from tests.billing.monthly import a_card, charge, decided, monthly, sweep
@@ -64,7 +63,8 @@ def test_trust_gives_credit_and_nodes(poor: Organization, trust: str, credit: in
     plan = factories.a_plan(PlanKind.ON_DEMAND, nodes_at_once=3, nodes_at_once_new=2)
     account = decided(poor, NOON, trust=trust)
     assert account.credit_micros == credit * MICROS
-    assert limits.limit_of(organization=poor, terms=terms_of(plan=plan, at=NOON), now=NOON) == nodes
+    (allowed,) = limits.nodes_allowed(organization=poor, now=NOON)
+    assert (allowed.plan, allowed.limit) == (plan, nodes)
 
 
 def test_a_decision_is_kept_with_its_reason_and_told(poor: Organization) -> None:

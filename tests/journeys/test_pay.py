@@ -14,6 +14,7 @@ COMPANY, MAIL = "Difference Engines", "ada@difference.example.com"
 ASKS, DISPUTED = "4000 0027 6000 3184", "4000 0000 0000 0259"  # cards whose bank asks always; whose owner disputes
 SCREENS = ((1280, 900), (390, 844))
 LAST_MONTH = f"""
+from django.db import transaction
 from accounts.clock import now
 from accounts.models import Organization, User
 from billing import adjusting, checkout, invoicing
@@ -25,7 +26,8 @@ offer = Offer.objects.filter(listed=True, plan__slug="on_demand").order_by("pk")
 own = {{"organization": company, "now": moment}}
 quote = checkout.quote(offer=offer, nodes=1, starts_at=None, ends_at=None, **own)
 setup = Setup("training", [], Image.objects.order_by("pk").first())
-lease = checkout.place(actor="system:tests", created_by=None, quote=quote, setup=setup, **own)
+with transaction.atomic():
+    lease = checkout.place(actor="system:tests", created_by=None, quote=quote.public_id, setup=setup, **own)
 end(lease=lease, reason="returned", actor="system:tests", now=moment)
 month, staff = previous_month(month_of(moment)), User.objects.filter(is_staff=True).order_by("pk").first()
 said = {{"words": "Nodes of last month", "reason": "a journey", "lease": lease, "by": staff, "now": start_of(month)}}

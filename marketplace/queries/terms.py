@@ -123,10 +123,8 @@ IN_FORCE = f"""
      WHERE %(plan)s::text IS NULL OR plan.slug = %(plan)s::text
      ORDER BY plan.position, plan.slug
 """  # noqa: S608  our own names
-# Where each row lies and who wrote it: another one as soon as any row of the two tables is written, made or removed.
-MARK = """(SELECT md5(concat(
-           (SELECT string_agg(concat(ctid, xmin), ',' ORDER BY ctid) FROM marketplace_terms), '/',
-           (SELECT string_agg(concat(ctid, xmin), ',' ORDER BY ctid) FROM marketplace_plan))))"""
+# Another one as soon as any row of the two tables is written, made or removed: see migration 0010.
+MARK = "(SELECT mark::text FROM marketplace_termsmark)"
 VERSIONS = f"""
     SELECT mark.value, {COLUMNS}
       FROM (SELECT {MARK} AS value) AS mark

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Organization
@@ -108,6 +108,16 @@ def test_terms_that_are_remembered_are_never_used_once_they_are_others(fair: Fai
     assert not found()
     factories.the_terms(fair.big_reserved.plan, starts_at=NOON - DAY, max_seconds=9 * 86400)
     assert found()
+
+
+def test_terms_that_were_remembered_and_undone_are_not_taken_for_those_that_another_writes(fair: Fair) -> None:
+    week = Criteria(plan="reserved", starts_at=NOON + DAY, ends_at=NOON + 8 * DAY)
+    with transaction.atomic():
+        factories.the_terms(fair.big_reserved.plan, starts_at=NOON - DAY, max_seconds=2 * 86400)
+        assert find(criteria=week, now=NOON) == []
+        transaction.set_rollback(True)
+    factories.the_terms(fair.big_reserved.plan, starts_at=NOON - DAY, max_seconds=9 * 86400)
+    assert [hit.offer_id for hit in find(criteria=week, now=NOON)] == [fair.big_reserved.pk]
 
 
 @pytest.mark.django_db

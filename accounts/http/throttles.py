@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from redis.exceptions import RedisError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -15,19 +16,28 @@ log = logging.getLogger(__name__)
 
 
 class FairUse(SimpleRateThrottle):
-    """So many calls a minute for each principal, or for each address while nobody is known."""
+    """
+    So many calls a minute for each principal, or for each address while nobody is known. Counted by the cache itself:
+    as REST framework counts, calls that come at once pass together.
+    """
 
     safe: bool
+    seconds = 0.0  # to wait
 
     def allow_request(self, request: Request, view: Any) -> bool:
         """Whether the call is within the rate. With the cache down every call is: returning a node must always work."""
         if (request.method in SAFE_METHODS) is not self.safe:
             return True
+        counted = self.get_cache_key(request, view)
         try:
-            return super().allow_request(request, view)
+            self.seconds = cache.wait(counted, most=self.num_requests, seconds=self.duration)  # type: ignore[attr-defined]
         except RedisError:
             log.exception("rate limits are off: the cache does not answer")
-            return True
+        return not self.seconds
+
+    def wait(self) -> float:
+        """Until a further call is within the rate, seconds."""
+        return self.seconds
 
     def get_cache_key(self, request: Request, view: Any) -> str:
         """Whose calls are counted together."""

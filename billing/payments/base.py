@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 KEY_REUSED = "idempotency_error"  # the provider's word: the key came before, with another call
+BRIEF_SECONDS = 15.0  # for all that is asked while somebody waits for a page
 Facts = Mapping[str, Any]
 """An object of the provider's, as it gave it. The modules beside this one read them; nobody else does."""
 
@@ -96,6 +97,13 @@ class Gateway(Protocol):
 
     They raise GatewayUnavailable or GatewayRefused. Doing the same again with the same identifiers has one effect.
     """
+
+    def brief(self) -> "Gateway":
+        """
+        The same for somebody who waits: all that is asked of it lasts BRIEF_SECONDS from now at most. What is over then
+        is GatewayUnavailable, and may have happened.
+        """
+        ...
 
     def send(self, call: Call, *, key: str) -> Facts:
         """Make a change, once for a key: the object that was made. A key is good for a day. Raises GatewayBroke too."""

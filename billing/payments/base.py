@@ -21,7 +21,11 @@ class GatewaySilent(GatewayUnavailable):
 
 
 class KeyRefused(GatewayUnavailable):
-    """The provider does not take our key, or the key may not do this: a person must change it."""
+    """The provider does not take our key: a person must change it. Nothing that is asked with it is done."""
+
+
+class PermissionRefused(GatewayUnavailable):
+    """The key may not do this: a person must change it. All else may still be done."""
 
 
 class GatewayBroke(GatewayUnavailable):
@@ -96,7 +100,10 @@ class Gateway(Protocol):
     """A payment provider. `send`, `fetch`, `each` and `account` call it over the network: never inside a transaction.
 
     They raise GatewayUnavailable or GatewayRefused. Doing the same again with the same identifiers has one effect.
+    `accepted` counts the calls for which our key was taken.
     """
+
+    accepted: int
 
     def brief(self) -> "Gateway":
         """

@@ -25,6 +25,7 @@ from billing.payments.base import (
     GatewayUnavailable,
     KeyRefused,
     ObjectKind,
+    PermissionRefused,
     WebhookEvent,
 )
 from billing.payments.meters import REPORT_TYPES
@@ -58,6 +59,7 @@ class StripeGateway:
         self._client = _client(api_key, api_base, (_CONNECT_SECONDS, _READ_SECONDS), _RETRIES)
         self._brief = _client(api_key, api_base, (_BRIEF_CONNECT_SECONDS, _BRIEF_READ_SECONDS), retries=0)
         self._begins_until = math.inf
+        self.accepted = 0
 
     def brief(self) -> Gateway:
         """See Gateway. No call begins that could last for longer."""
@@ -91,6 +93,7 @@ class StripeGateway:
         if time.monotonic() > self._begins_until:
             raise GatewayUnavailable(f"{path} is not asked any more: whoever waits has waited for long")
         answer = self._client.raw_request(method, path, **params)
+        self.accepted += 1
         spoken = answer.headers.get("stripe-version", API_VERSION)
         if spoken != API_VERSION:
             raise GatewayUnavailable(f"{path} answers in version {spoken} instead of {API_VERSION}")
@@ -178,8 +181,10 @@ def _our_errors() -> Iterator[None]:
         if isinstance(silent.__cause__, SoftTimeLimitExceeded):  # the SDK takes whatever comes while it waits for this
             raise silent.__cause__ from None
         raise GatewaySilent(str(silent)) from silent
-    except (stripe.AuthenticationError, stripe.PermissionError) as locked:
+    except stripe.AuthenticationError as locked:
         raise KeyRefused(str(locked)) from locked
+    except stripe.PermissionError as narrow:
+        raise PermissionRefused(str(narrow)) from narrow
     except stripe.RateLimitError as passing:
         raise GatewayUnavailable(str(passing)) from passing
     except stripe.StripeError as final:

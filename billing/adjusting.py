@@ -1,5 +1,5 @@
 """
-Adjustments by staff, and their gifts, credit notes and write-offs (`billing.by_hand`). A small one is done at once. One
+Adjustments by staff, and what else they do by hand (`billing.by_hand`). A small one is done at once. One
 that is larger than the limit, or that makes what one person gave or took within a day so large, waits for a second
 person, seven days at most; only then money moves.
 """
@@ -142,7 +142,7 @@ def approve(*, adjustment: Adjustment, by: User, now: datetime) -> Adjustment:
         raise SamePerson
     try:
         row.posting = _do(row, now)
-    except (granting.BadGrant, credit_notes.BadCredit, receivables.NothingOwed) as bad:
+    except (granting.BadGrant, credit_notes.BadCredit, receivables.NothingOwed, receivables.BadTransfer) as bad:
         raise Outdated(str(bad)) from bad
     if not _moves(row.posting, row.amount_micros):
         raise Outdated("It would move another amount by now.")
@@ -225,7 +225,9 @@ def _do(row: Adjustment, now: datetime) -> Posting:
     """In the name of whoever asked."""
     if row.kind == AdjustmentKind.ADJUSTMENT:
         return _post(row, now)
-    who: dict[str, Any] = {"reason": row.reason, "actor": f"user:{row.asked_by.public_id}", "now": now}
+    if row.kind == AdjustmentKind.TRANSFER:
+        return _transfer(row, now)
+    who: dict[str, Any] = {"reason": row.reason, "actor": _actor(row), "now": now}
     if row.kind == AdjustmentKind.GIFT:
         ends = row.wanted["expires_at"]
         return granting.give(
@@ -242,6 +244,23 @@ def _do(row: Adjustment, now: datetime) -> Posting:
         return Posting.objects.get(key=f"credit_note:{note.public_id}")
     receivables.write_off(invoice=invoice, **who)
     return Posting.objects.get(key=f"write_off:{invoice.public_id}")
+
+
+def _transfer(row: Adjustment, now: datetime) -> Posting:
+    transfer = receivables.record_transfer(
+        organization=row.organization,
+        reference=row.wanted["reference"],
+        amount_cents=row.amount_micros // MICROS_PER_CENT,
+        received_at=datetime.fromisoformat(row.wanted["received_at"]),
+        invoice=Invoice.objects.filter(public_id=row.wanted.get("invoice")).first(),
+        actor=_actor(row),
+        now=now,
+    )
+    return Posting.objects.get(key=f"transfer:{transfer.reference}")
+
+
+def _actor(row: Adjustment) -> str:
+    return f"user:{row.asked_by.public_id}"
 
 
 def _moves(posting: Posting, micros: int) -> bool:

@@ -1,7 +1,7 @@
 """
-What staff do by hand besides adjustments: promotional credit, credit notes, write-offs and bank transfers. They count
-to the same limit as adjustments, and above it wait for the same second person (`billing.adjusting`), so that no mixture
-gets around it.
+What staff do by hand besides adjustments: promotional credit, credit notes, write-offs, bank transfers and raises of a
+credit limit. They count to the same limit as adjustments, and above it wait for the same second person
+(`billing.adjusting`), so that no mixture gets around it.
 """
 
 from collections.abc import Mapping
@@ -11,18 +11,20 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import Organization, User
-from billing import adjusting, credit_notes, granting, operations, receivables
+from billing import adjusting, credit_notes, granting, operations, paying, receivables
 from billing.models import (
     Adjustment,
     AdjustmentKind,
     AdjustmentState,
     BankTransfer,
+    BillingAccount,
     CreditGrant,
     CreditNote,
     Invoice,
     WriteOff,
 )
-from marketplace.money import MICROS_PER_CENT
+from billing.paying import Decision
+from marketplace.money import MICROS_PER_CENT, format_micros
 
 
 @transaction.atomic
@@ -125,6 +127,39 @@ def record_transfer(
         now=now,
     )
     return receivables.recorded(**same) or row
+
+
+@transaction.atomic
+def decide(*, organization: Organization, decision: Decision, by: User, now: datetime) -> BillingAccount | Adjustment:
+    """
+    As `paying.decide`; or, where it raises the credit, what waits for a second person with all of it.
+
+    :raises paying.ChangeRefused: see there
+    """
+    operations.lock_wallet(organization=organization)
+    raised = paying.raised_micros(organization=organization, decision=decision)
+    if raised <= 0:
+        return paying.decide(organization=organization, decision=decision, actor=f"user:{by.public_id}", now=now)
+    paying.check(organization=organization, decision=decision, now=now)
+    credit = operations.account_of(organization).credit_micros + raised
+    row = adjusting.submit(
+        Adjustment(
+            organization=organization,
+            kind=AdjustmentKind.CREDIT_RAISE,
+            amount_micros=raised,
+            words=f"Credit of {format_micros(credit)}, trust {decision.trust}, paid {decision.mode.label}",
+            reason=decision.reason,
+            wanted={
+                "mode": decision.mode,
+                "trust": decision.trust,
+                "credit_micros": credit,
+                "override": decision.override,
+            },
+        ),
+        by=by,
+        now=now,
+    )
+    return row if row.state == AdjustmentState.WAITING else operations.account_of(organization)
 
 
 def _submit(

@@ -8,7 +8,7 @@ from billing.models import Adjustment
 
 
 class AdjustmentShown(serializers.ModelSerializer[Adjustment]):
-    """What staff do by hand: an adjustment, a gift, a credit note, a write-off or a bank transfer."""
+    """What staff do by hand: an adjustment, a gift, a credit note, a write-off, a bank transfer, a credit raise."""
 
     id = serializers.CharField(source="public_id", help_text="Such as ad_…")
     organization = serializers.CharField(source="organization.public_id")

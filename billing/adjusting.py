@@ -1,5 +1,5 @@
 """
-Adjustments by staff, and their gifts, credit notes and write-offs (`billing.by_hand`). A small one is done at once. One
+Adjustments by staff, and what else they do by hand (`billing.by_hand`). A small one is done at once. One
 that is larger than the limit, or that makes what one person gave or took within a day so large, waits for a second
 person, seven days at most; only then money moves.
 """
@@ -14,17 +14,19 @@ from django.db.models.functions import Abs
 
 from accounts.models import Organization, User
 from accounts.operations import Words, record
-from billing import credit_notes, granting, operations, receivables
+from billing import credit_notes, granting, operations, paying, receivables
 from billing.models import (
     AccountKind,
     Adjustment,
     AdjustmentKind,
     AdjustmentState,
+    BillingMode,
     Entry,
     Invoice,
     InvoiceLine,
     Posting,
     PostingKind,
+    TrustLevel,
 )
 from leasing.models import Lease
 from marketplace.money import MICROS, MICROS_PER_CENT, format_micros
@@ -33,6 +35,13 @@ WAITS = timedelta(days=7)
 DAY = timedelta(days=1)
 MOST_MICROS = 1_000_000 * MICROS
 LONGEST_WORDS, LONGEST_REASON = 120, 400
+REFUSALS = (
+    granting.BadGrant,
+    credit_notes.BadCredit,
+    receivables.NothingOwed,
+    receivables.BadTransfer,
+    paying.ChangeRefused,
+)
 
 
 class AdjustmentRefused(Exception):
@@ -142,9 +151,9 @@ def approve(*, adjustment: Adjustment, by: User, now: datetime) -> Adjustment:
         raise SamePerson
     try:
         row.posting = _do(row, now)
-    except (granting.BadGrant, credit_notes.BadCredit, receivables.NothingOwed) as bad:
+    except REFUSALS as bad:
         raise Outdated(str(bad)) from bad
-    if not _moves(row.posting, row.amount_micros):
+    if row.posting and not _moves(row.posting, row.amount_micros):
         raise Outdated("It would move another amount by now.")
     return _decide(row, AdjustmentState.POSTED, by, now)
 
@@ -221,11 +230,16 @@ def _decide(row: Adjustment, state: AdjustmentState, by: User | None, now: datet
     return row
 
 
-def _do(row: Adjustment, now: datetime) -> Posting:
-    """In the name of whoever asked."""
+def _do(row: Adjustment, now: datetime) -> Posting | None:
+    """In the name of whoever asked. A credit limit has no posting: no money moves."""
     if row.kind == AdjustmentKind.ADJUSTMENT:
         return _post(row, now)
-    who: dict[str, Any] = {"reason": row.reason, "actor": f"user:{row.asked_by.public_id}", "now": now}
+    if row.kind == AdjustmentKind.TRANSFER:
+        return _transfer(row, now)
+    if row.kind == AdjustmentKind.CREDIT_RAISE:
+        _raise(row, now)
+        return None
+    who: dict[str, Any] = {"reason": row.reason, "actor": _actor(row), "now": now}
     if row.kind == AdjustmentKind.GIFT:
         ends = row.wanted["expires_at"]
         return granting.give(
@@ -242,6 +256,37 @@ def _do(row: Adjustment, now: datetime) -> Posting:
         return Posting.objects.get(key=f"credit_note:{note.public_id}")
     receivables.write_off(invoice=invoice, **who)
     return Posting.objects.get(key=f"write_off:{invoice.public_id}")
+
+
+def _transfer(row: Adjustment, now: datetime) -> Posting:
+    transfer = receivables.record_transfer(
+        organization=row.organization,
+        reference=row.wanted["reference"],
+        amount_cents=row.amount_micros // MICROS_PER_CENT,
+        received_at=datetime.fromisoformat(row.wanted["received_at"]),
+        invoice=Invoice.objects.filter(public_id=row.wanted.get("invoice")).first(),
+        actor=_actor(row),
+        now=now,
+    )
+    return Posting.objects.get(key=f"transfer:{transfer.reference}")
+
+
+def _raise(row: Adjustment, now: datetime) -> None:
+    wanted = row.wanted
+    decision = paying.Decision(
+        mode=BillingMode(wanted["mode"]),
+        trust=TrustLevel(wanted["trust"]),
+        credit_micros=wanted["credit_micros"],
+        reason=row.reason,
+        override=wanted["override"],
+    )
+    if paying.raised_micros(organization=row.organization, decision=decision) != row.amount_micros:
+        raise Outdated("Its credit has changed meanwhile.")
+    paying.decide(organization=row.organization, decision=decision, actor=_actor(row), now=now)
+
+
+def _actor(row: Adjustment) -> str:
+    return f"user:{row.asked_by.public_id}"
 
 
 def _moves(posting: Posting, micros: int) -> bool:

@@ -1,17 +1,30 @@
 """
-What staff give away besides adjustments: promotional credit, credit notes and write-offs. They count to the same limit
-as adjustments, and above it wait for the same second person (`billing.adjusting`), so that no mixture gets around it.
+What staff do by hand besides adjustments: promotional credit, credit notes, write-offs, bank transfers and raises of a
+credit limit. They count to the same limit as adjustments, and above it wait for the same second person
+(`billing.adjusting`), so that no mixture gets around it.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
 from accounts.models import Organization, User
-from billing import adjusting, credit_notes, granting, operations, receivables
-from billing.models import Adjustment, AdjustmentKind, CreditGrant, CreditNote, Invoice, WriteOff
-from marketplace.money import MICROS_PER_CENT
+from billing import adjusting, credit_notes, granting, operations, paying, receivables
+from billing.models import (
+    Adjustment,
+    AdjustmentKind,
+    AdjustmentState,
+    BankTransfer,
+    BillingAccount,
+    CreditGrant,
+    CreditNote,
+    Invoice,
+    WriteOff,
+)
+from billing.paying import Decision
+from marketplace.money import MICROS_PER_CENT, format_micros
 
 
 @transaction.atomic
@@ -78,6 +91,77 @@ def write_off(*, invoice: Invoice, reason: str, by: User, now: datetime) -> Writ
     return row if row.posting is None else WriteOff.objects.get(invoice=invoice)
 
 
+@transaction.atomic
+def record_transfer(
+    *,
+    organization: Organization,
+    reference: str,
+    amount_cents: int,
+    received_at: datetime,
+    invoice: Invoice | None = None,
+    by: User,
+    now: datetime,
+) -> BankTransfer | Adjustment:
+    """
+    As `receivables.record_transfer`; or what waits for a second person. The same one again changes nothing; one that
+    was refused or ran out is asked for again.
+
+    :raises receivables.BadTransfer: see there, and for one that waits with another amount
+    """
+    operations.lock_wallet(organization=organization)
+    same: dict[str, Any] = {"organization": organization, "reference": reference, "amount_cents": amount_cents}
+    if known := receivables.recorded(**same) or _waiting(**same):
+        return known
+    receivables.check_transfer(organization=organization, amount_cents=amount_cents, received_at=received_at, now=now)
+    named = {"invoice": invoice.public_id} if invoice else {}
+    row = adjusting.submit(
+        Adjustment(
+            organization=organization,
+            kind=AdjustmentKind.TRANSFER,
+            amount_micros=amount_cents * MICROS_PER_CENT,
+            words=f"Bank transfer {reference}",
+            reason=f"It came to our bank on {received_at:%Y-%m-%d %H:%M} UTC.",
+            wanted={"reference": reference, "received_at": received_at.isoformat(), **named},
+        ),
+        by=by,
+        now=now,
+    )
+    return receivables.recorded(**same) or row
+
+
+@transaction.atomic
+def decide(*, organization: Organization, decision: Decision, by: User, now: datetime) -> BillingAccount | Adjustment:
+    """
+    As `paying.decide`; or, where it raises the credit, what waits for a second person with all of it.
+
+    :raises paying.ChangeRefused: see there
+    """
+    operations.lock_wallet(organization=organization)
+    raised = paying.raised_micros(organization=organization, decision=decision)
+    if raised <= 0:
+        return paying.decide(organization=organization, decision=decision, actor=f"user:{by.public_id}", now=now)
+    paying.check(organization=organization, decision=decision, now=now)
+    credit = operations.account_of(organization).credit_micros + raised
+    row = adjusting.submit(
+        Adjustment(
+            organization=organization,
+            kind=AdjustmentKind.CREDIT_RAISE,
+            amount_micros=raised,
+            words=f"Credit of {format_micros(credit)}, trust {decision.trust}, paid {decision.mode.label}",
+            reason=decision.reason,
+            wanted={
+                "mode": decision.mode,
+                "trust": decision.trust,
+                "credit_micros": credit,
+                "override": decision.override,
+            },
+        ),
+        by=by,
+        now=now,
+    )
+    return row if row.state == AdjustmentState.WAITING else operations.account_of(organization)
+
+
 def _submit(
     kind: AdjustmentKind,
     invoice: Invoice,
@@ -96,6 +180,16 @@ def _submit(
         wanted={"invoice": invoice.public_id, **wanted},
     )
     return adjusting.submit(row, by=by, now=now)
+
+
+def _waiting(*, organization: Organization, reference: str, amount_cents: int) -> Adjustment | None:
+    waiting = Adjustment.objects.filter(kind=AdjustmentKind.TRANSFER, state=AdjustmentState.WAITING)
+    row = waiting.filter(wanted__reference=reference).first()
+    if row and (row.organization_id, row.amount_micros) != (organization.pk, amount_cents * MICROS_PER_CENT):
+        raise receivables.BadTransfer(
+            "reference", f"{reference} waits for a second person with another amount or for another customer."
+        )
+    return row
 
 
 def _asked(organization: Organization, key: str) -> Adjustment | None:

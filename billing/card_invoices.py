@@ -42,11 +42,13 @@ ACTOR = "system:billing"
 
 def look(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
     """
-    Ask for the invoices of every subscription, each once an hour, whatever messages came. Returns what went wrong, by
-    organization; none stops the rest.
+    Ask for the invoices of everybody who has a subscription, once an hour, whatever messages came: those of one before
+    too, for the last of a month is made after its end, and somebody may have left and come back by then. Returns what
+    went wrong, by organization; none stops the rest.
     """
     due = Q(looked_at=None) | Q(looked_at__lte=now - LOOK_EVERY)
-    rows = MeteredSubscription.objects.filter(due, reference__isnull=False).select_related("organization")
+    rows = MeteredSubscription.objects.filter(due, reference__isnull=False)
+    rows = rows.select_related("organization__billing_account")
     return sweeping.ask_each(
         sweeping.claims(rows.order_by(F("looked_at").asc(nulls_first=True), "pk"), lambda _: {"looked_at": now}),
         lambda row: _look(row, gateway, now),
@@ -56,12 +58,14 @@ def look(*, gateway: Gateway, now: datetime) -> Mapping[str, Exception]:
 
 
 def _look(subscription: MeteredSubscription, gateway: Gateway, now: datetime) -> None:
-    ended = set(subscription.organization.card_invoices.filter(status__in=FINAL).values_list("reference", flat=True))
-    for facts in card_invoices.of_subscription(gateway, subscription=str(subscription.reference)):
+    organization = subscription.organization
+    ended = set(organization.card_invoices.filter(status__in=FINAL).values_list("reference", flat=True))
+    customer = str(organization.billing_account.customer_reference)
+    for facts in card_invoices.of_customer(gateway, customer=customer):
         if facts["id"] not in ended and facts["status"] != "draft":
             merge(facts=gateway.fetch(f"{card_invoices.PATH}/{facts['id']}", expand=card_invoices.EXPAND), now=now)
     found = gateway.fetch(f"{meters.SUBSCRIPTIONS}/{subscription.reference}")
-    out_of_band.merge_subscription(facts=found, now=now)  # behind its invoices: the last one is read while it is known
+    out_of_band.merge_subscription(facts=found, now=now)
 
 
 @transaction.atomic

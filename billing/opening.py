@@ -1,4 +1,7 @@
-"""Pages where somebody pays, saves a card or talks to the bank, opened while they wait for them."""
+"""
+Pages where somebody pays, saves a card or talks to the bank, opened while they wait for them: for BRIEF_SECONDS at
+most. What was not answered by then stays in the outbox, and is made by the workers, or when they try again.
+"""
 
 from datetime import datetime
 
@@ -17,9 +20,9 @@ def open_checkout(*, payment: Payment, gateway: Gateway, now: datetime) -> str:
     The address of the page where a payment is made, the same each time. Calls the processor: never in a transaction.
 
     :raises PageOver: if there is nothing left to pay there
-    :raises GatewayUnavailable: if the processor does not answer, or other calls are in front: ask again later
+    :raises GatewayUnavailable: if the processor does not answer in time, or other calls are in front: ask again later
     """
-    by_page = payment.card_id is None
+    gateway, by_page = gateway.brief(), payment.card_id is None
     if by_page and payment.state == PaymentState.PENDING and not payment.checkout_url:
         if payment.keep_card:
             _know(payment.organization, gateway, now)
@@ -38,6 +41,7 @@ def card_page(*, page: CardPage, gateway: Gateway, now: datetime) -> str:
     :raises PageOver: if the card is saved, or the page has expired
     :raises GatewayUnavailable: as for a payment
     """
+    gateway = gateway.brief()
     if page.state == CardPageState.OPEN and not page.url:
         _know(page.organization, gateway, now)
         cards.ask_page(page=page, now=now)
@@ -57,7 +61,7 @@ def bank_page(*, payment: Payment, gateway: Gateway, now: datetime) -> str:
     """
     if payment.state == PaymentState.ACTION and not payment.bank_url:
         charging.ask_bank(payment=payment, now=now)
-        _send(CallKind.CONFIRM, payment.public_id, gateway, now)
+        _send(CallKind.CONFIRM, payment.public_id, gateway.brief(), now)
         payment.refresh_from_db()
     if payment.state != PaymentState.ACTION:
         raise PageOver(payment.error or payment.get_state_display())

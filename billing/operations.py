@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import BigIntegerField, CharField, F
 
 from accounts.models import Given, Organization, Statement, insert
-from accounts.operations import record
+from accounts.operations import record, record_all
 from billing.models import (
     AccountKind,
     BillingAccount,
@@ -92,6 +92,10 @@ def set_off(*, organizations: Collection[int], now: datetime) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(SET_OFF, {"organizations": list(organizations), "now": now})
+        paid = cursor.fetchall()
+    if paid:
+        given = dict(zip(("invoices", "cents", "open"), map(list, zip(*paid, strict=True)), strict=True))
+        record_all(rows=SETTLED, given=given, kind="invoice.set_off", actor="system:billing", at=now)
 
 
 @transaction.atomic
@@ -229,11 +233,22 @@ SET_OFF = f"""
     ),
     settled AS (
         DELETE FROM billing_outstanding WHERE invoice_id IN (SELECT invoice_id FROM owed WHERE open_cents = 0)
+    ),
+    opened AS (
+        INSERT INTO billing_outstanding (invoice_id)
+        SELECT invoice_id FROM owed WHERE open_cents > 0 ORDER BY invoice_id
+            ON CONFLICT DO NOTHING
     )
-    INSERT INTO billing_outstanding (invoice_id)
-    SELECT invoice_id FROM owed WHERE open_cents > 0 ORDER BY invoice_id
-        ON CONFLICT DO NOTHING
+    SELECT invoice_id, cents, open_cents FROM owed WHERE cents <> 0 ORDER BY invoice_id
 """  # noqa: S608  our own words
+# What their customers' programs and the audit are told: less than nothing was taken back. People see it on the invoice.
+SETTLED = """
+    SELECT invoice.organization_id, invoice.public_id AS subject, NULL::jsonb AS notice,
+           jsonb_build_object('number', number, 'cents', paid.cents, 'open_cents', paid.open_cents) AS data
+      FROM unnest(%(invoices)s::bigint[], %(cents)s::bigint[], %(open)s::bigint[]) AS paid (id, cents, open_cents)
+      JOIN billing_invoice AS invoice USING (id)
+     ORDER BY id
+"""
 ACCOUNT = Statement(
     lambda: LedgerAccount.objects.select_for_update(no_key=True).filter(
         organization=Given("organization", BigIntegerField()), kind=Given("kind", CharField())

@@ -45,10 +45,26 @@ def card_works(*, organization: Organization, now: datetime) -> bool:
     return card is not None and card.expires_at > now
 
 
+def raised_micros(*, organization: Organization, decision: Decision) -> int:
+    """By how much the decision raises its credit; less than nothing where it lowers it."""
+    return _credit(decision) - operations.account_of(organization).credit_micros
+
+
+def check(*, organization: Organization, decision: Decision, now: datetime) -> None:
+    """
+    Whether it can be decided so.
+
+    :raises ChangeRefused: see `decide`
+    """
+    account, card = operations.account_of(organization), card_works(organization=organization, now=now)
+    _check(account, decision, _credit(decision), card=card, now=now)
+
+
 @transaction.atomic
 def decide(*, organization: Organization, decision: Decision, actor: str, now: datetime) -> BillingAccount:
     """
-    Change how an organization pays, and how far it is trusted.
+    Change how an organization pays, and how far it is trusted. Staff do so by `billing.by_hand`, where much more credit
+    needs a second person.
 
     :raises ChangeRefused: without a reason, a card or an override; with more credit than there is; or while it owes
     """

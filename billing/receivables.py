@@ -61,21 +61,16 @@ def record_transfer(
     now: datetime,
 ) -> BankTransfer:
     """
-    Money that came to our bank. It pays `invoice` first, then whatever is due earliest; the rest is money in the
-    wallet, and pays the next invoice. The same transfer told again is returned as it is.
+    Money that came to our bank, as staff record it by `billing.by_hand`, where much needs a second person. It pays
+    `invoice` first, then whatever is due earliest; the rest is money in the wallet, and pays the next invoice. The same
+    transfer told again is returned as it is.
 
-    :raises BadTransfer: if the amount, the time or the bank's reference cannot be right, or if the card processor is to
-        be told of it: recorded in both places, the same money would raise the wallet twice
+    :raises BadTransfer: see `recorded` and `check_transfer`
     """
     operations.lock_wallet(organization=organization)
-    known = BankTransfer.objects.filter(reference=reference).first()
-    if known:
-        if (known.organization_id, known.amount_cents) != (organization.pk, amount_cents):
-            raise BadTransfer("reference", f"{reference} is recorded with another amount or for another customer.")
+    if known := recorded(organization=organization, reference=reference, amount_cents=amount_cents):
         return known
-    _check(amount_cents, received_at, now)
-    if mode_of(organization) == BillingMode.METERED:
-        raise BadTransfer("organization", BY_CARD)
+    check_transfer(organization=organization, amount_cents=amount_cents, received_at=received_at, now=now)
     transfer = BankTransfer.objects.create(
         organization=organization,
         reference=reference,
@@ -96,6 +91,33 @@ def record_transfer(
     _tell_of(transfer, actor, now)
     _suspend_or_release(organization, now)
     return transfer
+
+
+def recorded(*, organization: Organization, reference: str, amount_cents: int) -> BankTransfer | None:
+    """
+    The transfer, if it is recorded.
+
+    :raises BadTransfer: if it is so with another amount or for another customer
+    """
+    known = BankTransfer.objects.filter(reference=reference).first()
+    if known and (known.organization_id, known.amount_cents) != (organization.pk, amount_cents):
+        raise BadTransfer("reference", f"{reference} is recorded with another amount or for another customer.")
+    return known
+
+
+def check_transfer(*, organization: Organization, amount_cents: int, received_at: datetime, now: datetime) -> None:
+    """
+    Whether a transfer can be recorded so.
+
+    :raises BadTransfer: if the amount or the time cannot be right, or if the card processor is to be told of it:
+        recorded in both places, the same money would raise the wallet twice
+    """
+    if not 1 <= amount_cents <= MOST_CENTS:
+        raise BadTransfer("amount_cents", f"From $0.01 to {format_cents(MOST_CENTS)}.")
+    if received_at > now:
+        raise BadTransfer("received_at", "That is in the future. Say when it came, in UTC.")
+    if mode_of(organization) == BillingMode.METERED:
+        raise BadTransfer("organization", BY_CARD)
 
 
 @transaction.atomic
@@ -157,13 +179,6 @@ def collect(*, organization: Organization, now: datetime) -> None:
     for owed in _open_of(organization):
         _remind(owed, now)
     _suspend_or_release(organization, now)
-
-
-def _check(amount_cents: int, received_at: datetime, now: datetime) -> None:
-    if not 1 <= amount_cents <= MOST_CENTS:
-        raise BadTransfer("amount_cents", f"From $0.01 to {format_cents(MOST_CENTS)}.")
-    if received_at > now:
-        raise BadTransfer("received_at", "That is in the future. Say when it came, in UTC.")
 
 
 def _apply(transfer: BankTransfer, *, first: Invoice | None, now: datetime) -> None:

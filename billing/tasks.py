@@ -45,7 +45,7 @@ from billing import (
     tying_out,
 )
 from billing import refunds as refunding
-from billing.payments.base import GatewayRefused, GatewaySilent, GatewayUnavailable, KeyRefused
+from billing.payments.base import GatewayRefused, GatewaySilent, GatewayUnavailable, KeyRefused, PermissionRefused
 
 CLOSED_AT_ONCE = 2_000  # wallets that one close keeps locked: half a second or so
 SENDERS = 8  # calls in flight at once in one sweep: at 300 ms each, about as many a second as the processor takes
@@ -233,6 +233,7 @@ def ask(*sweeps: Callable[..., Mapping[str, Exception]]) -> None:
     """Let sweeps ask the processor, one after the other until it is silent; one that fails does not stop the rest."""
     gateway = payments.gateway()
     for sweep in sweeps:
+        accepted = gateway.accepted
         try:
             failures = sweep(gateway=gateway, now=clock.now())
         except SoftTimeLimitExceeded:
@@ -240,8 +241,14 @@ def ask(*sweeps: Callable[..., Mapping[str, Exception]]) -> None:
         except Exception as error:  # noqa: BLE001 - logged with those of its rows
             failures = {f"{sweep}": error}
         complain(failures)
-        if any(isinstance(error, GatewaySilent) for error in failures.values()):
+        if gateway.accepted > accepted and not _any(failures, KeyRefused):
+            incidents.key_taken(now=clock.now())
+        if _any(failures, GatewaySilent):
             return
+
+
+def _any(failures: Mapping[str, Exception], kind: type[Exception]) -> bool:
+    return any(isinstance(error, kind) for error in failures.values())
 
 
 def complain(failures: Mapping[str, Exception]) -> None:
@@ -250,7 +257,7 @@ def complain(failures: Mapping[str, Exception]) -> None:
     refused is a matter for staff.
     """
     for name, error in failures.items():
-        if isinstance(error, KeyRefused):
-            incidents.key_refused(message=f"{error}", now=clock.now())
+        if isinstance(error, KeyRefused | PermissionRefused):
+            incidents.key_refused(refusal=error, now=clock.now())
         trace = None if isinstance(error, GatewayUnavailable | GatewayRefused) else error
         log.warning("%s will be tried again: %s: %s", name, type(error).__name__, error, exc_info=trace)

@@ -13,7 +13,7 @@ FAMILIES = {
     "card": "Saved cards: saved, expiring, removed",
     "credit": "Promotional credit",
     "transfer": "Bank transfers that have arrived",
-    "invoice": "Invoices: issued, due soon, overdue",
+    "invoice": "Invoices: issued, paid from the wallet, due soon, overdue",
     "credit_note": "Credit notes",
     "plan": "Plans: terms that will change",
     "organization": "The organization: its name, limits, tax id, standing",

@@ -7,16 +7,17 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import operator_of
+from accounts.access import staff_of
 from accounts.clock import now
 from accounts.http.permissions import OperatorAllowed
 from accounts.http.problems import bad_field
 from accounts.models import Organization
-from billing import operations, paying
+from billing import by_hand, operations, paying
 from billing.access import MAY_DECIDE
-from billing.models import BillingMode, TrustLevel
+from billing.models import Adjustment, BillingMode, TrustLevel
 from billing.paying import Decision
 from billing.serializers.accounts import AccountShown, NewTerms
+from billing.serializers.adjustments import AdjustmentShown
 
 
 class OneAccount(GenericAPIView[Any]):
@@ -35,10 +36,16 @@ class OneAccount(GenericAPIView[Any]):
         return Response(AccountShown(operations.account_of(self.get_object())).data)
 
     @extend_schema(
-        operation_id="operations_account_decide", summary="Decide how an organization pays", request=NewTerms
+        operation_id="operations_account_decide",
+        summary="Decide how an organization pays",
+        request=NewTerms,
+        responses={200: AccountShown, 202: AdjustmentShown},
     )
     def post(self, request: Request, id: str) -> Response:
-        """400 names the field that is refused and the way out."""
+        """
+        400 names the field that is refused and the way out. With more credit, by more than a limit, all of it waits for
+        a second person: 202, and the adjustment that somebody else has to approve.
+        """
         wanted, own = NewTerms(data=request.data), self.get_object()
         wanted.is_valid(raise_exception=True)
         said = wanted.validated_data
@@ -50,8 +57,10 @@ class OneAccount(GenericAPIView[Any]):
             override=said["override"],
         )
         try:
-            account = paying.decide(organization=own, decision=decision, actor=operator_of(request), now=now())
+            made = by_hand.decide(organization=own, decision=decision, by=staff_of(request), now=now())
         except paying.ChangeRefused as refused:
             field = "credit_micros" if refused.field == "credit" else refused.field
             raise bad_field(field, str(refused)) from refused
-        return Response(AccountShown(account).data)
+        if isinstance(made, Adjustment):
+            return Response(AdjustmentShown(made).data, status=202)
+        return Response(AccountShown(made).data)

@@ -64,16 +64,23 @@ class Transfers(StaffView):
     required = {"POST": MAY_RECORD}
 
     @extend_schema(
-        operation_id="operations_transfers", summary="Record a bank transfer", responses={201: TransferShown}
+        operation_id="operations_transfers",
+        summary="Record a bank transfer",
+        responses={201: TransferShown, 202: AdjustmentShown},
     )
     def post(self, request: Request) -> Response:
-        """It pays the invoice it names, then the earliest due. The same reference again changes nothing."""
+        """
+        It pays the invoice it names, then the earliest due. The same reference again changes nothing. Above a limit it
+        waits for a second person: 202, and the adjustment that somebody else has to approve.
+        """
         wanted = NewTransfer(data=request.data)
         wanted.is_valid(raise_exception=True)
         try:
-            made = receivables.record_transfer(**wanted.validated_data, actor=operator_of(request), now=now())
+            made = by_hand.record_transfer(**wanted.validated_data, by=staff_of(request), now=now())
         except receivables.BadTransfer as refused:
             raise bad_field(refused.field, str(refused)) from refused
+        if isinstance(made, Adjustment):
+            return Response(AdjustmentShown(made).data, status=202)
         return Response(TransferShown(made).data, status=201)
 
 

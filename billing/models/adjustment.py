@@ -1,6 +1,6 @@
 """
-Money that staff move by hand: a credit or a debit, a gift, a credit note, a write-off; with a reason, and above a limit
-with a second person's word.
+Money that staff move by hand: a credit or a debit, a gift, a credit note, a write-off, a bank transfer; or how much
+more somebody may owe. With a reason, and above a limit with a second person's word.
 """
 
 import pgtrigger
@@ -30,14 +30,18 @@ class AdjustmentKind(models.TextChoices):
     GIFT = "gift", "promotional credit"
     CREDIT_NOTE = "credit_note", "credit note"
     WRITE_OFF = "write_off", "write-off"
+    TRANSFER = "transfer", "bank transfer"
+    CREDIT_RAISE = "credit_raise", "credit raise"
 
 
 class Adjustment(models.Model):
     """
     One credit (more than nothing) or debit (less) to an organization's wallet. `words` are for the customer, `reason`
     for staff; of a gift, a credit note and a write-off the customer reads the reason too. One of a lease is a line of
-    the month's invoice. `wanted` says the rest: of a gift its `key` and when it `expires_at`, of the others the
-    `invoice`, of a credit note net cents by its `lines`. Nothing of it changes but its state, once.
+    the month's invoice. `wanted` says the rest: of a gift its `key` and when it `expires_at`, of a transfer the bank's
+    `reference` and when it was `received_at`, of others than gifts the `invoice`, of a credit note net cents by its
+    `lines`. A credit raise is of a credit limit by so much, and moves no money: it has no posting, and `wanted` is all
+    that was decided with it. Nothing of it changes but its state, once.
     """
 
     public_id = PublicIdField(prefix="ad")
@@ -71,7 +75,8 @@ class Adjustment(models.Model):
             models.CheckConstraint(condition=~Q(amount_micros=0), name="adjustment_moves_money"),
             models.CheckConstraint(condition=~Q(reason="") & ~Q(words=""), name="adjustment_has_a_reason"),
             models.CheckConstraint(
-                condition=Q(state="posted", posting__isnull=False) | ~Q(state="posted") & Q(posting=None),
+                condition=Q(state="posted", posting__isnull=False) & ~Q(kind="credit_raise")
+                | Q(posting=None) & (~Q(state="posted") | Q(kind="credit_raise")),
                 name="adjustment_posts_when_decided",
             ),
             models.CheckConstraint(
@@ -106,3 +111,8 @@ class Adjustment(models.Model):
 
     def __str__(self) -> str:
         return self.public_id
+
+    @property
+    def told_why(self) -> bool:
+        """Whether the customer reads the reason."""
+        return self.kind in (AdjustmentKind.GIFT, AdjustmentKind.CREDIT_NOTE, AdjustmentKind.WRITE_OFF)

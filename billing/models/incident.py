@@ -7,7 +7,8 @@ from django.db.models import Q
 class IncidentKind(models.TextChoices):
     """What is wrong."""
 
-    KEY_REFUSED = "key_refused", "the card processor refuses our key, or something that it may not do"
+    KEY_REFUSED = "key_refused", "the card processor refuses our key"
+    PERMISSION_REFUSED = "permission_refused", "the card processor refuses something that our key may not do"
     CALLS_LATE = "calls_late", "calls to the card processor wait for more than an hour"
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 KEY_REUSED = "idempotency_error"  # the provider's word: the key came before, with another call
+BRIEF_SECONDS = 15.0  # for all that is asked while somebody waits for a page
 Facts = Mapping[str, Any]
 """An object of the provider's, as it gave it. The modules beside this one read them; nobody else does."""
 
@@ -20,7 +21,11 @@ class GatewaySilent(GatewayUnavailable):
 
 
 class KeyRefused(GatewayUnavailable):
-    """The provider does not take our key, or the key may not do this: a person must change it."""
+    """The provider does not take our key: a person must change it. Nothing that is asked with it is done."""
+
+
+class PermissionRefused(GatewayUnavailable):
+    """The key may not do this: a person must change it. All else may still be done."""
 
 
 class GatewayBroke(GatewayUnavailable):
@@ -95,7 +100,17 @@ class Gateway(Protocol):
     """A payment provider. `send`, `fetch`, `each` and `account` call it over the network: never inside a transaction.
 
     They raise GatewayUnavailable or GatewayRefused. Doing the same again with the same identifiers has one effect.
+    `accepted` counts the calls for which our key was taken.
     """
+
+    accepted: int
+
+    def brief(self) -> "Gateway":
+        """
+        The same for somebody who waits: all that is asked of it lasts BRIEF_SECONDS from now at most. What is over then
+        is GatewayUnavailable, and may have happened.
+        """
+        ...
 
     def send(self, call: Call, *, key: str) -> Facts:
         """Make a change, once for a key: the object that was made. A key is good for a day. Raises GatewayBroke too."""

@@ -94,9 +94,9 @@ def stated(facts: Facts) -> Stated | None:
     )
 
 
-def of_subscription(gateway: Gateway, *, subscription: str) -> Iterator[Facts]:
-    """All its invoices, newest first."""
-    return gateway.each(PATH, subscription=subscription)
+def of_customer(gateway: Gateway, *, customer: str) -> Iterator[Facts]:
+    """All its invoices, newest first, whichever subscription made them."""
+    return gateway.each(PATH, customer=customer)
 
 
 def lines(gateway: Gateway, *, reference: str) -> list[StatedLine]:

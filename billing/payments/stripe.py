@@ -1,8 +1,11 @@
 """Stripe behind our own words. The only module that imports the SDK; against the stand-in and Stripe alike."""
 
 import json
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Final
@@ -11,15 +14,18 @@ import stripe
 from celery.exceptions import SoftTimeLimitExceeded
 
 from billing.payments.base import (
+    BRIEF_SECONDS,
     BadSignature,
     Call,
     Facts,
+    Gateway,
     GatewayBroke,
     GatewayRefused,
     GatewaySilent,
     GatewayUnavailable,
     KeyRefused,
     ObjectKind,
+    PermissionRefused,
     WebhookEvent,
 )
 from billing.payments.meters import REPORT_TYPES
@@ -28,6 +34,7 @@ API_VERSION: Final = "2026-10-28.endive"
 TOLERANCE_SECONDS: Final = 300
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _RETRIES = 2
+_BRIEF_CONNECT_SECONDS, _BRIEF_READ_SECONDS = 2.0, 8.0  # once: whoever waits asks again, and so do the workers
 PAGE: Final = 100  # the most that Stripe gives at once
 _KINDS = {
     "checkout.session": ObjectKind.CHECKOUT,
@@ -49,13 +56,17 @@ class StripeGateway:
     def __init__(self, *, api_key: str, webhook_secret: str, api_base: str | None) -> None:
         self._webhook_secrets = [secret.strip() for secret in webhook_secret.split(",")]
         self._livemode = api_key.startswith(("sk_live_", "rk_live_"))
-        self._client = stripe.StripeClient(
-            api_key,
-            stripe_version=API_VERSION,
-            base_addresses={"api": api_base} if api_base else None,
-            max_network_retries=_RETRIES,
-            http_client=stripe.RequestsClient(timeout=(_CONNECT_SECONDS, _READ_SECONDS)),
-        )
+        self._client = _client(api_key, api_base, (_CONNECT_SECONDS, _READ_SECONDS), _RETRIES)
+        self._brief = _client(api_key, api_base, (_BRIEF_CONNECT_SECONDS, _BRIEF_READ_SECONDS), retries=0)
+        self._begins_until = math.inf
+        self.accepted = 0
+
+    def brief(self) -> Gateway:
+        """See Gateway. No call begins that could last for longer."""
+        brief = copy(self)
+        brief._client = self._brief
+        brief._begins_until = time.monotonic() + BRIEF_SECONDS - _BRIEF_CONNECT_SECONDS - _BRIEF_READ_SECONDS
+        return brief
 
     def send(self, call: Call, *, key: str) -> Facts:
         """See Gateway."""
@@ -79,7 +90,10 @@ class StripeGateway:
             yield from page["data"]
 
     def _ask(self, method: str, path: str, **params: Any) -> Facts:
+        if time.monotonic() > self._begins_until:
+            raise GatewayUnavailable(f"{path} is not asked any more: whoever waits has waited for long")
         answer = self._client.raw_request(method, path, **params)
+        self.accepted += 1
         spoken = answer.headers.get("stripe-version", API_VERSION)
         if spoken != API_VERSION:
             raise GatewayUnavailable(f"{path} answers in version {spoken} instead of {API_VERSION}")
@@ -90,7 +104,7 @@ class StripeGateway:
 
     @cached_property
     def _account(self) -> str:
-        return str(self.fetch("/v1/account")["id"])
+        return str(self.brief().fetch("/v1/account")["id"])
 
     def account(self) -> str:
         """See Gateway."""
@@ -143,6 +157,16 @@ class StripeGateway:
         )
 
 
+def _client(key: str, base: str | None, timeout: tuple[float, float], retries: int) -> stripe.StripeClient:
+    return stripe.StripeClient(
+        key,
+        stripe_version=API_VERSION,
+        base_addresses={"api": base} if base else None,
+        max_network_retries=retries,
+        http_client=stripe.RequestsClient(timeout=timeout),
+    )
+
+
 @contextmanager
 def _our_errors() -> Iterator[None]:
     """
@@ -157,8 +181,10 @@ def _our_errors() -> Iterator[None]:
         if isinstance(silent.__cause__, SoftTimeLimitExceeded):  # the SDK takes whatever comes while it waits for this
             raise silent.__cause__ from None
         raise GatewaySilent(str(silent)) from silent
-    except (stripe.AuthenticationError, stripe.PermissionError) as locked:
+    except stripe.AuthenticationError as locked:
         raise KeyRefused(str(locked)) from locked
+    except stripe.PermissionError as narrow:
+        raise PermissionRefused(str(narrow)) from narrow
     except stripe.RateLimitError as passing:
         raise GatewayUnavailable(str(passing)) from passing
     except stripe.StripeError as final:

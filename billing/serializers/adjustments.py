@@ -8,7 +8,7 @@ from billing.models import Adjustment
 
 
 class AdjustmentShown(serializers.ModelSerializer[Adjustment]):
-    """A credit or a debit by staff: an adjustment, a gift, a credit note or a write-off."""
+    """What staff do by hand: an adjustment, a gift, a credit note, a write-off, a bank transfer, a credit raise."""
 
     id = serializers.CharField(source="public_id", help_text="Such as ad_…")
     organization = serializers.CharField(source="organization.public_id")

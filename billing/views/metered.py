@@ -1,17 +1,20 @@
 """Staff's pages of who pays later: who owes what, what does not tie out, and how one organization pays."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from accounts.access import operator_of
+from accounts.access import staff_of
 from accounts.clock import now
 from accounts.models import Organization
 from accounts.views import operator_allowed
-from billing import operations, paying
+from billing import by_hand, operations, paying
 from billing.access import MAY_DECIDE, MAY_SEE
 from billing.forms.metered import PaymentTerms
+from billing.models import Adjustment
 from billing.queries.metered import differences, doubted, owing
+from billing.views.adjustments import WAITS
 
 
 @operator_allowed(MAY_SEE)
@@ -32,10 +35,12 @@ def metered_organization(request: HttpRequest, id: str) -> HttpResponse:
     form = PaymentTerms(request.POST or None, account=account)
     if form.is_valid():
         try:
-            paying.decide(organization=organization, decision=form.decision(), actor=operator_of(request), now=now())
+            made = by_hand.decide(organization=organization, decision=form.decision(), by=staff_of(request), now=now())
         except paying.ChangeRefused as refused:
             form.add_error(refused.field, str(refused))
         else:
-            messages.success(request, f"{organization.name} pays as decided.")
+            done = f"{organization.name} pays as decided."
+            messages.success(request, WAITS if isinstance(made, Adjustment) else done)
             return redirect("metered")
-    return render(request, "billing/metered_organization.html", {"organization": organization, "form": form})
+    context = {"organization": organization, "form": form, "limit_cents": settings.ADJUSTMENT_LIMIT_CENTS}
+    return render(request, "billing/metered_organization.html", context)

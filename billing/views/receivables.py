@@ -35,15 +35,15 @@ def transfer_new(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         said = {name: form.cleaned_data[name] for name in ("organization", "reference", "received_at", "invoice")}
         try:
-            transfer = receivables.record_transfer(
-                **said, amount_cents=form.cents(), actor=operator_of(request), now=now()
-            )
+            made = by_hand.record_transfer(**said, amount_cents=form.cents(), by=staff_of(request), now=now())
         except receivables.BadTransfer as refused:
             form.add_error(refused.field.removesuffix("_cents"), str(refused))
         else:
-            messages.success(request, f"The transfer {transfer} is recorded.")
+            done = f"The transfer {made} is recorded."
+            messages.success(request, WAITS if isinstance(made, Adjustment) else done)
             return redirect("receivables")
-    return render(request, "billing/transfer_new.html", {"form": form})
+    context = {"form": form, "limit_cents": settings.ADJUSTMENT_LIMIT_CENTS}
+    return render(request, "billing/transfer_new.html", context)
 
 
 @operator_allowed(MAY_LOOK)

@@ -9,6 +9,7 @@ from accounts.clock import now
 from accounts.models import Organization
 from billing import automatic, budgets, customers, handing_back, inbox, incidents, metering, waiting
 from billing.models import Discrepancy, GatewayEvent, Payment
+from billing.payments.base import KeyRefused
 from leasing.operations import end
 from marketplace.models import Offer
 from tests import factories
@@ -34,7 +35,7 @@ def staff(acme: Organization, offer: Offer) -> Client:
     Payment.objects.create(organization=acme, amount_cents=5000, created_at=NOON, next_check_at=NOON)
     GatewayEvent.objects.create(event_id="evt_1", kind="other", payload={}, received_at=NOON, next_attempt_at=NOON)
     Discrepancy.objects.create(day=NOON, source="ch_1", processor_cents=1, ledger_cents=2, found_at=NOON)
-    incidents.key_refused(message="Invalid API Key provided", now=NOON)
+    incidents.key_refused(refusal=KeyRefused("no"), now=NOON)
     inbox.refuse(reason="no signature", now=NOON)
     customers.make_known(organization=acme, now=NOON)
     a_card(acme), a_card_page(acme)

@@ -1,5 +1,7 @@
 """From paying by the month to paying before, and back: the books agree on both sides of the change."""
 
+from datetime import timedelta
+
 import pytest
 
 from accounts.models import Organization
@@ -58,3 +60,18 @@ def test_coming_back_within_the_month_goes_on_where_it_was(acme: Organization, t
     assert tie_out(gateway=payments.gateway(), now=APRIL + 2 * HOUR) == {}
     assert differing() == []
     assert (CardInvoice.objects.latest("period_end").paid_cents, balance(acme)) == (1700, 0)
+
+
+def test_coming_back_before_the_last_month_is_final_its_invoice_is_found_without_a_message(
+    acme: Organization, time: StripeStandin
+) -> None:
+    sweep(to(time, MARCH + 2 * DAY))
+    back = to(time, APRIL + timedelta(minutes=30))  # the old subscription is over, its invoice a draft for another half
+    old = MeteredSubscription.objects.get().reference
+    decided(acme, back)
+    for _ in range(2):
+        sweep(back)
+    assert MeteredSubscription.objects.get().reference not in (None, old)
+    assert card_invoices.look(gateway=payments.gateway(), now=to(time, APRIL + 2 * HOUR)) == {}
+    march = CardInvoice.objects.get(period_end=APRIL)
+    assert (march.status, march.paid_cents) == ("paid", 500)

@@ -3,6 +3,7 @@
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import Event, Organization
@@ -156,8 +157,9 @@ def test_staff_see_who_owes_and_what_differs(metered: Organization, staff: Clien
 
 
 def test_staff_decide_with_a_reason_and_a_refusal_stands_beside_its_field(
-    stripe: StripeStandin, acme: Organization, staff: Client
+    stripe: StripeStandin, acme: Organization, staff: Client, settings: Settings
 ) -> None:
+    settings.ADJUSTMENT_LIMIT_CENTS = 100_000  # more credit needs a second person
     address = f"/operations/metered/{acme.public_id}/"
     wanted = {"mode": "metered", "trust": "known", "credit": "", "reason": "two years without a delay"}
     refused = staff.post(address, wanted).content.decode()
@@ -167,7 +169,10 @@ def test_staff_decide_with_a_reason_and_a_refusal_stands_beside_its_field(
     assert (account.mode, account.trust, account.credit_micros) == ("metered", "known", 1_000_000_000)
 
 
-def test_the_api_decides_as_the_page_does(stripe: StripeStandin, acme: Organization, staff: Client) -> None:
+def test_the_api_decides_as_the_page_does(
+    stripe: StripeStandin, acme: Organization, staff: Client, settings: Settings
+) -> None:
+    settings.ADJUSTMENT_LIMIT_CENTS = 100_000
     address = f"/api/v1/operations/accounts/{acme.public_id}"
     wanted = {"mode": "metered", "trust": "known", "reason": "two years without a delay"}
     refused = staff.post(address, wanted, content_type="application/json")

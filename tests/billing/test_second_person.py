@@ -1,29 +1,46 @@
-"""Gifts, credit notes and write-offs by staff: above the limit of adjustments they wait for a second person too."""
+"""Gifts, credit notes, write-offs, transfers and credit raises by staff: much of them waits for a second person too."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from pytest_django.fixtures import Settings
 
 from accounts.models import Event, Organization, User
-from billing import adjusting, by_hand, invariants
+from billing import adjusting, by_hand, invariants, operations, receivables
 from billing.adjusting import Outdated, SamePerson
-from billing.models import Adjustment, CreditGrant, CreditNote, Invoice, WriteOff
+from billing.models import (
+    AccountKind,
+    Adjustment,
+    BankTransfer,
+    BillingAccount,
+    BillingMode,
+    CreditGrant,
+    CreditNote,
+    Invoice,
+    PostingKind,
+    TrustLevel,
+    WriteOff,
+)
+from billing.paying import ChangeRefused, Decision
+from billing.receivables import BadTransfer
 from marketplace.models import Offer
 from marketplace.money import MICROS
 from tests.accounts.cast import a_browser
-from tests.billing.conftest import assert_books_balance, balance
-from tests.billing.papers import DUE, on_account, owing
+from tests.billing.conftest import assert_books_balance, balance, funded
+from tests.billing.papers import DUE, ISSUED, on_account, owing
 from tests.billing.test_adjusting import ask, staff
 from tests.factories import DAY
 from tests.leasing.test_fleet_pages import text
 
 pytestmark = pytest.mark.django_db
-Made = CreditGrant | CreditNote | WriteOff | Adjustment
-CLERK = ("add_creditgrant", "add_creditnote", "add_writeoff", "view_invoice", "add_adjustment", "view_adjustment")
+Made = CreditGrant | CreditNote | WriteOff | BankTransfer | Adjustment
+CLERK = (
+    "add_creditgrant", "add_creditnote", "add_writeoff", "add_banktransfer", "view_invoice", "add_adjustment",
+    "view_adjustment",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -59,9 +76,21 @@ def write_off(invoice: Invoice, by: User, cents: int = 300, *, now: datetime = D
     return by_hand.write_off(invoice=invoice, reason="slow disk", by=by, now=now)
 
 
+def transfer(invoice: Invoice, by: User, cents: int, *, now: datetime = DUE, reference: str = "BANK-1") -> Made:
+    return by_hand.record_transfer(
+        organization=invoice.organization,
+        reference=reference,
+        amount_cents=cents,
+        received_at=ISSUED,
+        invoice=invoice,
+        by=by,
+        now=now,
+    )
+
+
 def made() -> list[int]:
     gifts = CreditGrant.objects.exclude(reason="gift")  # but the one that it began with
-    return [gifts.count(), CreditNote.objects.count(), WriteOff.objects.count()]
+    return [gifts.count(), CreditNote.objects.count(), WriteOff.objects.count(), BankTransfer.objects.count()]
 
 
 def waits(made: Made) -> Adjustment:
@@ -71,8 +100,13 @@ def waits(made: Made) -> Adjustment:
 
 @pytest.mark.parametrize(
     ("act", "number", "words"),
-    [(gift, 0, "Promotional credit"), (note, 1, "Credit note"), (write_off, 2, "Write-off")],
-    ids=["gift", "credit note", "write-off"],
+    [
+        (gift, 0, "Promotional credit"),
+        (note, 1, "Credit note"),
+        (write_off, 2, "Write-off"),
+        (transfer, 3, "Bank transfer"),
+    ],
+    ids=["gift", "credit note", "write-off", "transfer"],
 )
 def test_a_large_one_moves_money_only_with_a_second_persons_word(
     invoice: Invoice, pat: User, kim: User, act: Callable[..., Made], number: int, words: str
@@ -80,33 +114,34 @@ def test_a_large_one_moves_money_only_with_a_second_persons_word(
     acme = invoice.organization
     before = balance(acme)
     row = waits(act(invoice, pat, 300))
-    assert (made(), balance(acme)) == ([0, 0, 0], before)
+    assert (made(), balance(acme)) == ([0, 0, 0, 0], before)
     asked = Event.objects.get(kind="adjustment.asked")
     assert asked.organization is None and f"{words} of $3.00 for Acme Robotics waits" in asked.words
     with pytest.raises(SamePerson):
         adjusting.approve(adjustment=row, by=pat, now=DUE)
     done = adjusting.approve(adjustment=row, by=kim, now=DUE + DAY)
     assert (done.state, balance(acme) - before) == ("posted", 3 * MICROS)
-    assert made() == [int(place == number) for place in range(3)]
+    assert made() == [int(place == number) for place in range(4)]
     assert [words for words in invariants.broken(now=DUE + DAY) if not words.startswith("I2b ")] == []  # nodes wait
     assert_books_balance()
 
 
-@pytest.mark.parametrize("act", [gift, note], ids=["gift", "credit note"])
+@pytest.mark.parametrize("act", [gift, note, transfer], ids=["gift", "credit note", "transfer"])
 def test_a_small_one_is_done_at_once_in_the_name_of_who_asked(
     invoice: Invoice, pat: User, act: Callable[..., Made]
 ) -> None:
     done = act(invoice, pat, 200)
-    assert isinstance(done, CreditGrant | CreditNote)
-    who = done.given_by if isinstance(done, CreditGrant) else done.issued_by
+    assert isinstance(done, CreditGrant | CreditNote | BankTransfer)
+    whose = {CreditGrant: "given_by", CreditNote: "issued_by", BankTransfer: "recorded_by"}
     row = Adjustment.objects.get()
+    who = getattr(done, whose[type(done)])
     assert (row.state, row.needs_second, who) == ("posted", False, f"user:{pat.public_id}")
 
 
 def test_what_is_refused_is_never_done(invoice: Invoice, pat: User, kim: User) -> None:
-    for act in (gift, note, write_off):
+    for act in (gift, note, write_off, transfer):
         adjusting.refuse(adjustment=waits(act(invoice, pat, 300)), by=kim, now=DUE)
-    assert made() == [0, 0, 0]
+    assert made() == [0, 0, 0, 0]
 
 
 def test_no_mixture_gets_around_the_limit(invoice: Invoice, pat: User, kim: User) -> None:
@@ -116,6 +151,7 @@ def test_no_mixture_gets_around_the_limit(invoice: Invoice, pat: User, kim: User
     waits(gift(invoice, pat, 1, key="another"))
     waits(note(invoice, pat, 1))
     waits(write_off(invoice, pat))
+    waits(transfer(invoice, pat, 1))
     assert ask(invoice.organization, pat, 1, at=DUE).state == "waiting"
     assert isinstance(gift(invoice, kim, 200, key="hers"), CreditGrant)  # what others do counts to them
     assert isinstance(gift(invoice, pat, 200, key="tomorrow", now=DUE + DAY), CreditGrant)
@@ -143,7 +179,150 @@ def test_what_has_changed_meanwhile_is_not_done_as_it_was_asked(invoice: Invoice
             adjusting.approve(adjustment=row, by=kim, now=DUE + DAY)
         row.refresh_from_db()
         assert (row.state, row.posting) == ("waiting", None)
-    assert made() == [0, 1, 0]
+    assert made() == [0, 1, 0, 0]
+
+
+def test_a_transfer_waits_once_and_can_be_asked_for_again_when_it_was_refused(
+    invoice: Invoice, pat: User, kim: User
+) -> None:
+    row = waits(transfer(invoice, pat, 300))
+    assert transfer(invoice, pat, 300) == row
+    with pytest.raises(BadTransfer, match="waits for a second person with another amount"):
+        transfer(invoice, kim, 100)
+    adjusting.refuse(adjustment=row, by=kim, now=DUE)
+    again = waits(transfer(invoice, pat, 300))
+    adjusting.approve(adjustment=again, by=kim, now=DUE)
+    told = transfer(invoice, pat, 300)
+    assert isinstance(told, BankTransfer) and (told.received_at, told.recorded_at) == (ISSUED, DUE)
+    assert told.applied.get().invoice == invoice and Adjustment.objects.count() == 2
+
+
+def test_a_transfer_that_is_another_customers_by_then_is_not_recorded(
+    invoice: Invoice, pat: User, kim: User, settings: Settings
+) -> None:
+    row = waits(transfer(invoice, pat, 300))
+    other = funded(0, "Other Ltd")
+    on_account(other)
+    settings.ADJUSTMENT_LIMIT_CENTS = 500
+    receivables.record_transfer(
+        organization=other, reference="BANK-1", amount_cents=300, received_at=ISSUED, actor="user:us_x", now=DUE
+    )
+    with pytest.raises(Outdated, match="for another customer"):
+        adjusting.approve(adjustment=row, by=kim, now=DUE)
+    assert BankTransfer.objects.get().organization == other
+
+
+def raised(organization: Organization, by: User, dollars: int | None, now: datetime = DUE, **more: Any) -> Any:
+    """Staff decide on its credit; without dollars it is what its trust gives."""
+    said = {"mode": BillingMode.INVOICED, "trust": TrustLevel.ENTERPRISE, "reason": "two good years", **more}
+    credit = None if dollars is None else dollars * MICROS
+    decision = Decision(credit_micros=credit, **said)
+    return by_hand.decide(organization=organization, decision=decision, by=by, now=now)
+
+
+def credit(organization: Organization) -> int:
+    return BillingAccount.objects.get(organization=organization).credit_micros // MICROS
+
+
+def terms(organization: Organization) -> list[str]:
+    """Who changed how it pays."""
+    events = Event.objects.filter(organization=organization, kind="payment.terms_changed")
+    return list(events.order_by("pk").values_list("actor", flat=True))
+
+
+@pytest.fixture
+def owes(acme: Organization, settings: Settings) -> Organization:
+    """It may owe $10; above $2.00 more two people are needed."""
+    settings.ADJUSTMENT_LIMIT_CENTS = 200
+    on_account(acme)
+    BillingAccount.objects.filter(organization=acme).update(credit_micros=10 * MICROS)
+    return acme
+
+
+def test_much_more_credit_is_given_with_a_second_persons_word_only(owes: Organization, pat: User, kim: User) -> None:
+    row = waits(raised(owes, pat, 13))
+    assert (row.amount_micros, credit(owes), terms(owes)) == (3 * MICROS, 10, [])
+    asked = Event.objects.get(kind="adjustment.asked")
+    assert "Credit raise of $3.00 for Acme Robotics waits" in asked.words
+    with pytest.raises(SamePerson):
+        adjusting.approve(adjustment=row, by=pat, now=DUE)
+    before = balance(owes)
+    done = adjusting.approve(adjustment=row, by=kim, now=DUE + DAY)
+    assert (done.state, done.posting, credit(owes), balance(owes)) == ("posted", None, 13, before)
+    assert terms(owes) == [f"user:{pat.public_id}"]
+    assert BillingAccount.objects.get(organization=owes).trust == "enterprise"
+
+
+def test_a_little_more_and_less_are_one_persons_and_many_little_raises_are_a_large_one(
+    owes: Organization, pat: User, kim: User
+) -> None:
+    raised(owes, pat, 11)
+    raised(owes, pat, 12)
+    assert credit(owes) == 12
+    waits(raised(owes, pat, 13))
+    waits(by_hand.give(organization=owes, amount_micros=1, reason="x", expires_at=None, key="k", by=pat, now=DUE))
+    raised(owes, pat, 1)
+    assert credit(owes) == 1 and Adjustment.objects.filter(state="posted").count() == 2
+
+
+def test_what_trust_or_another_way_to_pay_brings_is_a_raise_too(owes: Organization, pat: User) -> None:
+    assert waits(raised(owes, pat, None)).amount_micros == 99_990 * MICROS
+    before = funded(0, "Before Ltd")
+    row = waits(raised(before, pat, 5))
+    assert (row.amount_micros, BillingAccount.objects.get(organization=before).mode) == (5 * MICROS, "prepaid")
+    raised(before, pat, None, mode=BillingMode.PREPAID)
+    assert BillingAccount.objects.get(organization=before).trust == "enterprise", "it brings no credit, and waits not"
+
+
+def test_a_raise_that_cannot_be_is_refused_at_once_and_one_that_is_another_by_then_is_not_done(
+    owes: Organization, pat: User, kim: User
+) -> None:
+    with pytest.raises(ChangeRefused, match="Say why"):
+        raised(owes, pat, 13, reason=" ")
+    row = waits(raised(owes, pat, 13))
+    raised(owes, kim, 11)
+    with pytest.raises(Outdated, match="changed meanwhile"):
+        adjusting.approve(adjustment=row, by=kim, now=DUE)
+    assert credit(owes) == 11
+    settled = waits(raised(owes, pat, 14, mode=BillingMode.METERED, override=True))
+    operations.post(
+        organization=owes, kind=PostingKind.ADJUSTMENT, key="owes", at=DUE,
+        amounts={AccountKind.WALLET: -20 * MICROS, AccountKind.ADJUSTMENTS: 20 * MICROS},
+    )  # fmt: skip
+    with pytest.raises(Outdated, match=r"It owes \$"):
+        adjusting.approve(adjustment=settled, by=kim, now=DUE)
+
+
+def test_the_database_lets_only_a_raise_be_done_without_a_posting(owes: Organization, pat: User, kim: User) -> None:
+    row = waits(raised(owes, pat, 13))
+    moved = waits(by_hand.give(organization=owes, amount_micros=3 * MICROS, reason="x", expires_at=None, key="k",
+                               by=pat, now=DUE))  # fmt: skip
+    done = {"state": "posted", "decided_by": kim, "decided_at": DUE}
+    with pytest.raises(IntegrityError, match="adjustment_posts_when_decided"), transaction.atomic():
+        Adjustment.objects.filter(pk=moved.pk).update(**done)
+    Adjustment.objects.filter(pk=row.pk).update(**done)
+
+
+def test_page_and_api_say_that_a_raise_waits(owes: Organization, kim: User) -> None:
+    clerk = a_browser(staff("sam", "change_billingaccount", "view_tieout"))
+    address = f"/operations/metered/{owes.public_id}/"
+    assert "Up to $2.00 for one customer within a day" in text(clerk.get(address))
+    wanted = {"mode": "invoiced", "trust": "enterprise", "credit": "13", "reason": "two good years"}
+    assert "It waits for a second person now." in text(clerk.post(address, wanted, follow=True))
+    api = f"/api/v1/operations/accounts/{owes.public_id}"
+    said = {"mode": "invoiced", "trust": "enterprise", "credit_micros": 14_000_000, "reason": "r"}
+    made = clerk.post(api, said, content_type="application/json")
+    assert (made.status_code, made.json()["kind"], made.json()["wanted"]["credit_micros"]) == (
+        202, "credit_raise", 14_000_000,
+    )  # fmt: skip
+    assert credit(owes) == 10
+    his = a_browser(kim)
+    page = f"/operations/adjustments/{made.json()['id']}/"
+    assert "More that it may owe $4.00" in text(his.get(page)) and "Credit of $14.00, trust enterprise" in text(
+        his.get("/operations/adjustments/")
+    )
+    his.post(page, {"answer": "approve"})
+    assert credit(owes) == 14
 
 
 def test_the_database_keeps_what_was_asked(invoice: Invoice, pat: User) -> None:
@@ -157,31 +336,46 @@ def test_pages_say_the_limit_and_that_it_waits(invoice: Invoice, pat: User, kim:
     hers, his = a_browser(pat), a_browser(kim)
     one = f"/operations/receivables/{invoice.public_id}/"
     wanted = {"organization": invoice.organization.public_id, "amount": "3.00", "reason": "slow", "key": "p"}
+    came = {
+        "organization": invoice.organization.pk, "reference": "B", "amount": "3.00", "received_at": "2026-04-02T12:00",
+    }  # fmt: skip
     for address, said in (
         ("/operations/promotional-credit/", wanted),
+        ("/operations/receivables/transfer/", came),
         (f"{one}credit/", {f"line_{invoice.lines.get().pk}": "3.00", "reason": "slow"}),
         (f"{one}write-off/", {"reason": "insolvent"}),
     ):
         assert "Up to $2.00 for one customer within a day" in text(hers.get(address))
         assert "It waits for a second person now." in text(hers.post(address, said, follow=True))
-    assert made() == [0, 0, 0]
+    assert made() == [0, 0, 0, 0]
     listed = text(his.get("/operations/adjustments/"))
-    assert all(words in listed for words in ("Promotional credit", "Credit note for", "Write-off for"))
+    assert all(
+        words in listed for words in ("Promotional credit", "Credit note for", "Write-off for", "Bank transfer B")
+    )
     rest = Adjustment.objects.get(kind="write_off")
     page = f"/operations/adjustments/{rest.public_id}/"
     assert invoice.number in text(his.get(page))
     adjusting.approve(adjustment=Adjustment.objects.get(kind="credit_note"), by=kim, now=DUE)
     assert "Nothing is open" in text(his.post(page, {"answer": "approve"}, follow=True))
     his.post(f"/operations/adjustments/{Adjustment.objects.get(kind='gift').public_id}/", {"answer": "approve"})
-    assert made() == [1, 1, 0]
+    assert made() == [1, 1, 0, 0]
+    moved = f"/operations/adjustments/{Adjustment.objects.get(kind='transfer').public_id}/"
+    assert "Reason, for staff" in text(his.get(moved)) and "Reason, read by the customer too" in text(his.get(page))
+    his.post(moved, {"answer": "approve"})
+    assert made() == [1, 1, 0, 1]
 
 
 def test_the_api_answers_with_what_waits(invoice: Invoice, pat: User, kim: User) -> None:
     hers, his = a_browser(pat), a_browser(kim)
     base = f"/api/v1/operations/invoices/{invoice.public_id}/"
     gift = {"organization": invoice.organization.public_id, "amount_micros": 3_000_000, "reason": "r", "key": "a"}
+    came = {
+        "organization": invoice.organization.public_id, "reference": "B", "amount_cents": 300,
+        "received_at": "2026-04-02T12:00:00Z",
+    }  # fmt: skip
     for address, said, kind in (
         ("/api/v1/operations/promotional-credit", gift, "gift"),
+        ("/api/v1/operations/transfers", came, "transfer"),
         (f"{base}credit", {"lines": [{"line": 1, "cents": 300}], "reason": "r"}, "credit_note"),
         (f"{base}write-off", {"reason": "r"}, "write_off"),
     ):

@@ -69,8 +69,16 @@ def parts(invoice: Invoice) -> dict[str, int]:
 
 def asked(organization: Organization) -> list[str]:
     """What it was told of its invoices since they were issued."""
-    events = Event.objects.filter(organization=organization, kind__startswith="invoice.").exclude(kind="invoice.issued")
+    events = Event.objects.filter(organization=organization, kind__startswith="invoice.")
+    events = events.exclude(kind__in=("invoice.issued", "invoice.set_off"))
     return list(events.order_by("id").values_list("kind", flat=True))
+
+
+def told(invoice: Invoice) -> list[tuple[int, int]]:
+    """What programs were told of its set-offs: cents, and what was open then."""
+    events = Event.objects.filter(organization=invoice.organization, kind="invoice.set_off", subject=invoice.public_id)
+    assert all(event.data["number"] == invoice.number and event.notice is None for event in events)
+    return [(event.data["cents"], event.data["open_cents"]) for event in events.order_by("pk")]
 
 
 def wrong(now: datetime) -> list[str]:
@@ -139,6 +147,8 @@ def test_credit_adjustments_and_top_ups_pay_invoices_whether_they_come_before_or
         assert parts(march) == {"open": 300}
         comes_in(poor)
     assert parts(march) == {"wallet": 200, "open": 100}, "at once, by no sweep"
+    receivables.collect(organization=poor, now=ISSUED)
+    assert told(march) == [(200, 100)], "once"
     assert wrong(ISSUED) == []
 
 
@@ -175,6 +185,8 @@ def test_money_that_a_bank_takes_back_is_owed_again_on_the_latest_invoice(poor: 
     disputes.apply(facts=won, now=DUE)
     assert (parts(march), parts(april)) == ({"wallet": 300}, {"wallet": 200, "transfers": 100})
     assert [row.cents for row in SetOff.objects.filter(invoice=march).order_by("pk")] == [300, -300, 300]
+    assert told(march) == [(300, 0), (-300, 300), (300, 0)]
+    assert told(april) == [(200, 100), (-200, 200), (200, 0)]
     assert wrong(DUE) == []
 
 
@@ -279,6 +291,8 @@ def test_a_close_sets_off_for_each_by_itself_and_asks_nothing_where_nobody_pays_
     invoicing.close(period=date(2026, 3, 1), now=ISSUED)
     found = {row.organization.name: parts(row) for row in Invoice.objects.filter(mode="invoiced")}
     assert found == {"Poor Ltd": {"open": 300}, "Rich Ltd": {"wallet": 200, "open": 100}}
+    by_name = {row.organization.name: told(row) for row in Invoice.objects.all()}
+    assert by_name == {"Poor Ltd": [], "Rich Ltd": [(200, 100)], "Before Ltd": []}
     assert receivable_of(Invoice.objects.get(organization=before)) is None
     assert wrong(ISSUED) == []
 
@@ -319,6 +333,8 @@ def test_the_page_the_pdf_and_the_api_say_what_the_wallet_paid(
     assert "Paid from your wallet" in page and "−$2.00" in page
     shown = api.get(f"/api/v1/invoices/{invoice.public_id}").json()["owed"]
     assert (shown["state"], shown["from_wallet_cents"], shown["open_cents"]) == ("overdue", 200, 100)
+    (heard,) = api.get("/api/v1/events", {"kind": "invoice.set_off"}).json()["results"]
+    assert (heard["subject"], heard["data"]["cents"]) == (invoice.public_id, 200)
     pays_in(acme, 1, DUE)
     assert browser.get(f"{address}invoice.pdf").content == first, "the paper says how it was when it was issued"
     assert api.get(f"/api/v1/invoices/{invoice.public_id}").json()["owed"]["state"] == "paid"

@@ -240,7 +240,12 @@ def tax_told(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
 
 
 def ended(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
-    """It ends with its month, or goes on: `ends_at` says so already."""
+    """
+    It ends with its month, or goes on: `ends_at` says so already. Where the call was late, it is the processor's next
+    month: until then who comes back goes on with it, so that no two of them bill the same use.
+    """
+    if ends := meters.ends_at(facts):
+        MeteredSubscription.objects.filter(reference=facts["id"], ends_at__lt=ends).update(ends_at=ends)
 
 
 def find(gateway: Gateway, call: GatewayCall) -> Facts | None:

@@ -1,20 +1,36 @@
 """How an organization pays, and how far it is trusted: staff decide, with a reason that is kept."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from accounts.models import Organization
 from accounts.operations import Words, record
 from billing import customers, metered, operations
+from billing.card_invoices import LOOK_EVERY
 from billing.cards import cards_of
-from billing.models import TRUST, BillingAccount, BillingMode, Export, ExportState, Invoice, TrustLevel
+from billing.models import (
+    TRUST,
+    BillingAccount,
+    BillingMode,
+    CallKind,
+    CallState,
+    CardInvoice,
+    CardInvoiceStatus,
+    Export,
+    ExportState,
+    GatewayCall,
+    Invoice,
+    MeteredSubscription,
+    TrustLevel,
+)
 from billing.queries import wallet
 from billing.queries.receivables import still_open
 from marketplace.money import MICROS, MICROS_PER_CENT, format_micros
 
 MOST_CREDIT_MICROS = 10_000_000 * MICROS
+CLOSES = timedelta(hours=2)  # within them the processor makes a month's last invoice final: it takes about one
 
 
 class ChangeRefused(Exception):
@@ -66,7 +82,8 @@ def decide(*, organization: Organization, decision: Decision, actor: str, now: d
     Change how an organization pays, and how far it is trusted. Staff do so by `billing.by_hand`, where much more credit
     needs a second person.
 
-    :raises ChangeRefused: without a reason, a card or an override; with more credit than there is; or while it owes
+    :raises ChangeRefused: without a reason, a card or an override; with more credit than there is; while it owes; or
+        while the last month of a subscription before is not closed
     """
     operations.lock_wallet(organization=organization)
     operations.account_of(organization)
@@ -113,8 +130,26 @@ def _check(account: BillingAccount, decision: Decision, credit: int, *, card: bo
         raise ChangeRefused(
             "mode", "It has no default card that works. Let it save one first, or tick that it may go without."
         )
+    if decision.mode == BillingMode.METERED:
+        _check_closed(account.organization, now)
     if account.mode != BillingMode.PREPAID:
         _check_settled(account, now)
+
+
+def _check_closed(organization: Organization, now: datetime) -> None:
+    """Who paid by card before begins anew once all of that is paid: what is open would be taken for its own money."""
+    before = MeteredSubscription.objects.filter(organization=organization, reference__isnull=False).first()
+    if before is None or before.ends_at is None or before.ends_at > now:
+        return
+    ending = GatewayCall.objects.filter(organization=organization, kind=CallKind.SUBSCRIPTION_END)
+    if ending.filter(state__in=(CallState.PENDING, CallState.UNCERTAIN)).exists():
+        raise ChangeRefused("mode", "The card processor still has to end what it paid by before. Try again soon.")
+    closed = before.ends_at + CLOSES
+    if before.looked_at is None or before.looked_at < closed:
+        until = f"{closed + LOOK_EVERY:%Y-%m-%d %H:%M}"
+        raise ChangeRefused("mode", f"Its last month by card is still being closed. Try again after {until} UTC.")
+    if CardInvoice.objects.filter(organization=organization, status=CardInvoiceStatus.OPEN).exists():
+        raise ChangeRefused("mode", "An invoice to its card is open. Change it once that was paid or given up.")
 
 
 def _check_settled(account: BillingAccount, now: datetime) -> None:

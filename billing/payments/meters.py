@@ -7,7 +7,7 @@ by us. Limits: https://docs.stripe.com/billing/subscriptions/usage-based/recordi
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from billing.payments.base import Call, Facts, Gateway
@@ -124,6 +124,11 @@ def lost_sight(facts: Facts) -> bool:
 def ending(*, subscription: str, ends: bool) -> Call:
     """Let a subscription end with its month, or go on after all."""
     return Call(f"{SUBSCRIPTIONS}/{subscription}", {"cancel_at_period_end": ends})
+
+
+def ends_at(facts: Facts) -> datetime | None:
+    """When a subscription ends; None: it goes on."""
+    return datetime.fromtimestamp(facts["cancel_at"], UTC) if facts["cancel_at"] else None
 
 
 def event(*, customer: str, identifier: str, micros: int, at: datetime) -> Call:

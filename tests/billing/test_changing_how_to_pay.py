@@ -1,15 +1,27 @@
 """From paying by the month to paying before, and back: the books agree on both sides of the change."""
 
-from datetime import timedelta
-
 import pytest
 
 from accounts.models import Organization
 from billing import card_invoices, operations, payments
-from billing.models import AccountKind, CardInvoice, MeteredSubscription, PostingKind, TieOut
+from billing.models import AccountKind, CardInvoice, GatewayCall, MeteredSubscription, PostingKind, TieOut
+from billing.paying import ChangeRefused
 from billing.tying_out import days_due, tie_out
 from tests.billing.conftest import balance, funded, give
-from tests.billing.monthly import APRIL, DAY, HOUR, MARCH, MICROS, charge, decided, metered_micros, monthly, sweep, to
+from tests.billing.monthly import (
+    APRIL,
+    DAY,
+    HOUR,
+    MARCH,
+    MAY,
+    MICROS,
+    charge,
+    decided,
+    metered_micros,
+    monthly,
+    sweep,
+    to,
+)
 from tests.stripe_standin import StripeStandin
 
 pytestmark = pytest.mark.django_db
@@ -62,16 +74,42 @@ def test_coming_back_within_the_month_goes_on_where_it_was(acme: Organization, t
     assert (CardInvoice.objects.latest("period_end").paid_cents, balance(acme)) == (1700, 0)
 
 
-def test_coming_back_before_the_last_month_is_final_its_invoice_is_found_without_a_message(
+def test_who_comes_back_before_the_last_month_is_closed_hears_when_and_then_owes_no_more_than_was_used(
     acme: Organization, time: StripeStandin
 ) -> None:
     sweep(to(time, MARCH + 2 * DAY))
-    back = to(time, APRIL + timedelta(minutes=30))  # the old subscription is over, its invoice a draft for another half
-    old = MeteredSubscription.objects.get().reference
+    with pytest.raises(ChangeRefused, match="after 2026-04-01 03:00 UTC"):  # a draft until then
+        decided(acme, to(time, APRIL + HOUR / 2))
+    back = to(time, APRIL + 2 * HOUR)
+    assert card_invoices.look(gateway=payments.gateway(), now=back) == {}
+    CardInvoice.objects.update(status="open")
+    with pytest.raises(ChangeRefused, match="is open"):
+        decided(acme, back)
+    CardInvoice.objects.update(status="paid")
+    old, own = MeteredSubscription.objects.get().reference, balance(acme)
     decided(acme, back)
+    charge(acme, 60 * MICROS, back)
     for _ in range(2):
-        sweep(back)
+        sweep(back + HOUR)
     assert MeteredSubscription.objects.get().reference not in (None, old)
-    assert card_invoices.look(gateway=payments.gateway(), now=to(time, APRIL + 2 * HOUR)) == {}
-    march = CardInvoice.objects.get(period_end=APRIL)
-    assert (march.status, march.paid_cents) == ("paid", 500)
+    assert own == (-5 + 5 + 50 - 7 + 5) * MICROS
+    assert metered_micros(acme, APRIL, MAY) == 60 * MICROS - own
+
+
+def test_one_that_was_told_to_end_too_late_goes_on_so_that_no_two_bill_the_same_use(
+    acme: Organization, time: StripeStandin
+) -> None:
+    GatewayCall.objects.filter(kind="subscription_end").update(next_attempt_at=APRIL)  # the workers were down
+    with pytest.raises(ChangeRefused, match="still has to end"):
+        decided(acme, to(time, APRIL + HOUR))
+    sweep(to(time, APRIL + HOUR))
+    row = MeteredSubscription.objects.get()
+    assert row.ends_at == MAY
+    decided(acme, APRIL + 3 * HOUR)
+    charge(acme, 60 * MICROS, APRIL + 3 * HOUR)
+    for _ in range(2):
+        sweep(to(time, APRIL + 4 * HOUR))
+    assert MeteredSubscription.objects.get().reference == row.reference
+    assert card_invoices.look(gateway=payments.gateway(), now=to(time, MAY + 2 * HOUR)) == {}
+    assert [invoice.subtotal_cents for invoice in CardInvoice.objects.order_by("period_end")] == [0, 500, 1200]
+    assert balance(acme) == 0

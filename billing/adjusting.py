@@ -47,7 +47,9 @@ class NotWaiting(Exception):
     """There is nothing to decide any more: somebody was faster, or it ran out."""
 
     def __init__(self, adjustment: Adjustment) -> None:
-        super().__init__(f"{adjustment} does not wait any more. It is {adjustment.get_state_display()}.")
+        late = adjustment.state == AdjustmentState.WAITING  # a sweep will say so
+        how = AdjustmentState.EXPIRED.label if late else adjustment.get_state_display()
+        super().__init__(f"{adjustment} does not wait any more. It is {how}.")
 
 
 class SamePerson(Exception):

@@ -12,7 +12,7 @@ from billing import adjusting
 from billing.access import MAY_ADJUST, MAY_APPROVE, MAY_SEE_ADJUSTMENTS
 from billing.forms.staff import AdjustmentAnswer, NewAdjustment
 from billing.models import Adjustment, AdjustmentState
-from billing.queries.adjustments import adjustments, waiting
+from billing.queries.adjustments import adjustments, waiting, wanted
 
 SHOWN = 50
 ANSWERS = {"approve": adjusting.approve, "refuse": adjusting.refuse}
@@ -56,7 +56,14 @@ def adjustment(request: HttpRequest, id: str) -> HttpResponse:
     form = AdjustmentAnswer(request.POST or None)
     if may_decide and form.is_valid():
         return _answered(request, found, form.cleaned_data["answer"])
-    context = {"adjustment": found, "may_decide": may_decide, "own": found.asked_by == request.user, "now": now()}
+    moment = now()
+    context = {
+        "adjustment": found,
+        "wanted": wanted(found),
+        "late": found.state == AdjustmentState.WAITING and found.expires_at <= moment,
+        "may_decide": may_decide,
+        "own": found.asked_by == request.user,
+    }
     return render(request, "billing/adjustment.html", context)
 
 

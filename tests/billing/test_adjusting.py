@@ -114,8 +114,11 @@ def posting_of(organization: Organization) -> Posting:
 def test_what_nobody_decides_on_is_off_after_seven_days(acme: Organization, pat: User, kim: User) -> None:
     row = ask(acme, pat, 501)
     assert adjusting.overdue(now=NOON + 7 * DAY - SECOND) == []
-    with pytest.raises(NotWaiting):
+    with pytest.raises(NotWaiting, match="not decided in time"):  # also when no sweep has come by yet
         adjusting.approve(adjustment=row, by=kim, now=NOON + 7 * DAY)
+    for page in ("/operations/adjustments/", f"/operations/adjustments/{row.public_id}/"):
+        seen = text(a_browser(kim).get(page))
+        assert "Not decided in time" in seen and "Approve" not in seen, page
     tasks.expire_adjustments()
     row.refresh_from_db()
     assert (row.state, row.decided_by, balance(acme)) == ("expired", None, 100 * DOLLAR)
@@ -173,7 +176,8 @@ def test_pages_ask_decide_and_show(acme: Organization, pat: User, kim: User, bro
     hers.post("/operations/adjustments/new/", wanted)
     row = Adjustment.objects.get()
     address = f"/operations/adjustments/{row.public_id}/"
-    assert "somebody else has to approve it" in text(hers.get(address))
+    own = text(hers.get(address))
+    assert "somebody else has to approve it" in own and "Call it off" in own and "Approve" not in own
     hers.post(address, {"answer": "approve"})
     assert balance(acme) == 100 * DOLLAR
     assert his.get("/operations/adjustments/new/").status_code == 403

@@ -22,10 +22,10 @@ SAID = {AdjustmentState.POSTED: "It is posted.", AdjustmentState.WAITING: WAITS}
 
 @operator_allowed(MAY_SEE_ADJUSTMENTS)
 def adjustment_list(request: HttpRequest) -> HttpResponse:
-    """Those that wait, the oldest first, and the newest of the others."""
+    """Those that wait, the oldest first, and those that were decided last."""
     context = {
         "waiting": waiting(),
-        "rows": adjustments().exclude(state=AdjustmentState.WAITING)[:SHOWN],
+        "rows": adjustments().exclude(state=AdjustmentState.WAITING).order_by("-decided_at", "-pk")[:SHOWN],
         "may_adjust": may_operate(request.user, MAY_ADJUST),
         "now": now(),
     }

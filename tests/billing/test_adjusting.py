@@ -188,6 +188,14 @@ def test_pages_ask_decide_and_show(acme: Organization, pat: User, kim: User, bro
     assert "Sorry for the wait." in seen and "call" not in seen.replace("called", "")
 
 
+def test_what_was_decided_last_stands_first(acme: Organization, pat: User, kim: User) -> None:
+    first, second = ask(acme, pat, 501), ask(acme, pat, 502)
+    for row, days in ((second, 1), (first, 2)):
+        adjusting.approve(adjustment=row, by=kim, now=NOON + days * DAY)
+    page = text(a_browser(kim).get("/operations/adjustments/"))
+    assert page.index("$501.00") < page.index("$502.00") and "by kim@example.com, 4 Mar 2026" in page
+
+
 def test_the_api_can_do_the_same(acme: Organization, pat: User, kim: User) -> None:
     hers, his = APIClient(), APIClient()
     hers.force_login(pat)

@@ -61,6 +61,7 @@ def test_a_small_one_is_posted_at_once(acme: Organization, pat: User) -> None:
     assert (posting.memo, row.posting) == ("For your patience.", posting)
     told = Event.objects.get(kind="wallet.adjusted")
     assert told.words == "$500.00 credited to your wallet" and "ticket" not in str((told.data, told.notice, told.actor))
+    assert told.notice and told.notice["text"] == "The movement is in your ledger: For your patience."
     own = Event.objects.get(kind="adjustment.posted")
     assert (own.organization, own.actor, own.data["reason"]) == (None, f"user:{pat.public_id}", "ticket 17")
     assert_books_balance()
@@ -69,6 +70,9 @@ def test_a_small_one_is_posted_at_once(acme: Organization, pat: User) -> None:
 def test_a_large_one_moves_money_only_with_a_second_persons_word(acme: Organization, pat: User, kim: User) -> None:
     row = ask(acme, pat, -501)
     assert (row.state, balance(acme)) == ("waiting", 100 * DOLLAR)
+    asked = Event.objects.get(kind="adjustment.asked").notice
+    assert asked and asked["path"] == f"/operations/adjustments/{row.public_id}/"
+    assert asked["text"] == "Decide by 2026-03-09 12:00 UTC. Reason: ticket 17"
     with pytest.raises(SamePerson):
         adjusting.approve(adjustment=row, by=pat, now=NOON)
     done = adjusting.approve(adjustment=row, by=kim, now=NOON)

@@ -56,7 +56,9 @@ class NotWaiting(Exception):
     """There is nothing to decide any more: somebody was faster, or it ran out."""
 
     def __init__(self, adjustment: Adjustment) -> None:
-        super().__init__(f"{adjustment} does not wait any more. It is {adjustment.get_state_display()}.")
+        late = adjustment.state == AdjustmentState.WAITING  # a sweep will say so
+        how = AdjustmentState.EXPIRED.label if late else adjustment.get_state_display()
+        super().__init__(f"{adjustment} does not wait any more. It is {how}.")
 
 
 class SamePerson(Exception):
@@ -319,8 +321,8 @@ def _record(row: Adjustment, word: str, by: User | None, now: datetime) -> None:
     }
     asked: Words = {
         "title": f"{row.get_kind_display().capitalize()} of {amount} for {row.organization} waits for a second person",
-        "text": f"{row.reason} Decide by {row.expires_at:%Y-%m-%d %H:%M} UTC.",
-        "path": "/operations/adjustments/",
+        "text": f"Decide by {row.expires_at:%Y-%m-%d %H:%M} UTC. Reason: {row.reason}",
+        "path": f"/operations/adjustments/{row.public_id}/",
     }
     record(
         organization=None,
@@ -342,7 +344,7 @@ def _record(row: Adjustment, word: str, by: User | None, now: datetime) -> None:
             data={"amount_micros": row.amount_micros, "words": row.words},
             notice={
                 "title": f"{format_micros(abs(row.amount_micros))} {what} your wallet",
-                "text": f"{row.words} The movement is in your ledger.",
+                "text": f"The movement is in your ledger: {row.words}",
                 "path": f"/wallet/ledger/{row.posting.public_id}/",
             },
         )

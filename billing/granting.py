@@ -97,8 +97,9 @@ def _tell(grant: CreditGrant, actor: str, now: datetime) -> None:
         at=now,
         data={"amount_micros": grant.amount_micros, "reason": grant.reason, "expires_at": grant.expires_at},
         notice={
-            "title": f"You have {amount} of credit",
-            "text": f"{grant.reason}: {amount} of credit is in your wallet. It is spent before your own money.{end}",
+            "title": f"You have {amount} of promotional credit",
+            "text": f"{grant.reason}: {amount} of promotional credit is in your wallet. It is spent before your own "
+            f"money.{end}",
             "path": "/wallet/",
         },
     )

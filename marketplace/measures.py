@@ -39,3 +39,13 @@ def nodes_of_sql(count: str, name: str) -> str:
     """The same of two SQL expressions."""
     of = f"CASE WHEN {count} = 1 THEN '' ELSE {count} || ' nodes of ' END"
     return f"({of} || replace({name}, ' x ', ' × '))"
+
+
+def format_offset(offset: str) -> str:
+    """
+    An offset from UTC, with a true minus, at which no line breaks.
+
+    >>> format_offset("-05:00"), format_offset("+00:00")
+    ('UTC−05:00', 'UTC')
+    """
+    return "UTC" + offset.replace("-", "\N{MINUS SIGN}").replace("+00:00", "")

@@ -149,6 +149,12 @@ def cents(value: int | None) -> str:
 
 
 @register.filter
+def whole(value: int) -> str:
+    """A whole number, thousands apart and with a true minus: -1200 -> "−1,200"."""
+    return f"{value:,}".replace("-", "−")
+
+
+@register.filter
 def duration(value: float | timedelta | None) -> str:
     """Seconds (or a timedelta) in at most two units: 7500 -> "2 h 05 min"; below zero reads as zero."""
     if value is None:

@@ -126,9 +126,9 @@ def _begin(day: date | None) -> datetime | None:
 
 
 def _groups(entries: QuerySet[Entry], by: str) -> list[Group]:
-    """One for each key, in its order; what belongs to no lease or tag comes first."""
+    """One for each key, by name; what belongs to no lease or tag comes first."""
     key, name = KEYS[by]
     rows: Any = entries.order_by().values(key=key, name=name).annotate(**SUMS)
     columns = rows.values_list("key", "name", "movements", "in_micros", "out_micros")
     found = [Group(moved, came, went, str(key or ""), str(name or "")) for key, name, moved, came, went in columns]
-    return sorted(found, key=lambda group: group.key)
+    return sorted(found, key=lambda group: (group.name, group.key))

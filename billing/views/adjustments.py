@@ -12,7 +12,7 @@ from billing import adjusting
 from billing.access import MAY_ADJUST, MAY_APPROVE, MAY_SEE_ADJUSTMENTS
 from billing.forms.staff import AdjustmentAnswer, NewAdjustment
 from billing.models import Adjustment, AdjustmentState
-from billing.queries.adjustments import adjustments, waiting
+from billing.queries.adjustments import adjustments, waiting, wanted
 
 SHOWN = 50
 ANSWERS = {"approve": adjusting.approve, "refuse": adjusting.refuse}
@@ -22,10 +22,10 @@ SAID = {AdjustmentState.POSTED: "It is posted.", AdjustmentState.WAITING: WAITS}
 
 @operator_allowed(MAY_SEE_ADJUSTMENTS)
 def adjustment_list(request: HttpRequest) -> HttpResponse:
-    """Those that wait, the oldest first, and the newest of the others."""
+    """Those that wait, the oldest first, and those that were decided last."""
     context = {
         "waiting": waiting(),
-        "rows": adjustments().exclude(state=AdjustmentState.WAITING)[:SHOWN],
+        "rows": adjustments().exclude(state=AdjustmentState.WAITING).order_by("-decided_at", "-pk")[:SHOWN],
         "may_adjust": may_operate(request.user, MAY_ADJUST),
         "now": now(),
     }
@@ -56,7 +56,14 @@ def adjustment(request: HttpRequest, id: str) -> HttpResponse:
     form = AdjustmentAnswer(request.POST or None)
     if may_decide and form.is_valid():
         return _answered(request, found, form.cleaned_data["answer"])
-    context = {"adjustment": found, "may_decide": may_decide, "own": found.asked_by == request.user, "now": now()}
+    moment = now()
+    context = {
+        "adjustment": found,
+        "wanted": wanted(found),
+        "late": found.state == AdjustmentState.WAITING and found.expires_at <= moment,
+        "may_decide": may_decide,
+        "own": found.asked_by == request.user,
+    }
     return render(request, "billing/adjustment.html", context)
 
 

@@ -12,6 +12,7 @@ from billing import by_hand, credit_notes, invoicing, receivables
 from billing.access import MAY_CREDIT, MAY_LOOK, MAY_RECORD, MAY_RELEASE, MAY_WRITE_OFF
 from billing.forms.papers import Credit, Reason, Transfer
 from billing.models import Adjustment, Invoice, ParkedMonth
+from billing.queries.adjustments import waiting_for
 from billing.queries.receivables import aging, notes_of, receivable_of, set_offs_of, still_open, transfers_of
 from billing.views.adjustments import WAITS
 
@@ -58,6 +59,7 @@ def receivable(request: HttpRequest, id: str) -> HttpResponse:
         "applied": transfers_of(invoice),
         "set_offs": set_offs_of(invoice),
         "notes": notes_of(invoice),
+        "waiting": waiting_for(invoice),
         "may_record": may_operate(request.user, MAY_RECORD),
         "may_credit": may_operate(request.user, MAY_CREDIT),
         "may_write_off": may_operate(request.user, MAY_WRITE_OFF),

@@ -1,6 +1,7 @@
 """Movements of the wallet: filtered, one by one, as statements, and as files."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
@@ -66,7 +67,10 @@ def statement_page(request: HttpRequest) -> HttpResponse:
     context["tax"] = tax_at(organization=own, end=now()).rule
     if wanted.is_valid():
         found = statement(organization=own, **wanted.validated_data)
-        context |= {"statement": found, "groups": [(group, _behind(found, group)) for group in found.groups]}
+        context |= {
+            "statement": found,
+            "groups": [(group, _behind(found, group), _day(found, group)) for group in found.groups],
+        }
     return render(request, "billing/statement.html", context)
 
 
@@ -86,6 +90,11 @@ def _behind(found: Statement, group: Group) -> str:
     """What asks for the movements that a group of a statement is the sum of."""
     own = {found.by: group.key} if group.key else {"without": found.by}
     return urlencode({**own, "since": found.since, "until": found.until})
+
+
+def _day(found: Statement, group: Group) -> date | None:
+    """Of a group by day."""
+    return date.fromisoformat(group.key) if found.by == "day" else None
 
 
 def _wanted(request: HttpRequest) -> StatementFilter:

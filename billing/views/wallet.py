@@ -35,10 +35,13 @@ def wallet(request: HttpRequest) -> HttpResponse:
     returning = Refund.objects.filter(payment__organization=own).order_by("-id")
     purse = queries.wallet(organization=own, now=moment)
     surplus = list(filter(standing.is_surplus, purse.readings))
+    stopped = [r.meter.lease for r in purse.readings if standing.is_paused(r) and r not in surplus]
     context = {
         "wallet": purse,
         "surplus_runs": any(reading.runs_on_credit for reading in surplus),
         "surplus_stopped": any(map(standing.is_paused, surplus)),
+        "kept_until": min((lease.deadline for lease in stopped if lease.deadline), default=None),
+        "way_out": way_out(own),
         "owed_micros": -purse.balance_micros,
         "mode": mode_of(own),
         "nothing_left": f"{paused} {way_out(own)} and they go on by themselves.",

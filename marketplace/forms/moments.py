@@ -14,6 +14,7 @@ from django import forms
 from django.utils.dateparse import parse_datetime
 
 from accounts.models import time_zones
+from marketplace.measures import format_offset
 
 MINUTE = "%Y-%m-%dT%H:%M"
 UTC_ONLY: dict[str, str] = {"UTC": "UTC"}
@@ -44,8 +45,8 @@ def offset_of(at: datetime, zone: ZoneInfo) -> str:
 
 
 def on_clocks(at: datetime, zone: ZoneInfo) -> str:
-    """A moment as the zone's clocks show it, with the offset that tells it from its twin: "01:30 (UTC-04:00)"."""
-    return f"{at.astimezone(zone):%H:%M} (UTC{offset_of(at, zone)})"
+    """A moment as the zone's clocks show it, with the offset that tells it from its twin: "01:30 (UTC−04:00)"."""
+    return f"{at.astimezone(zone):%H:%M} ({format_offset(offset_of(at, zone))})"
 
 
 def zones_for(*, site: str = "", user: str = "") -> dict[str, str]:

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from django import template
 
-from marketplace.measures import format_carbon, format_energy, nodes_of
+from marketplace.measures import format_carbon, format_energy, format_offset, nodes_of
 from marketplace.models import NodeType
 from marketplace.queries import duration
 
@@ -67,15 +67,15 @@ def kilowatts(watts: int) -> str:
 
 @register.filter
 def time_at(moment: datetime, zone: str) -> str:
-    """A moment on the clocks of a place: "Sun 09:31, UTC-05:00"."""
+    """A moment on the clocks of a place: "Sun 09:31, UTC−05:00"."""
     there = moment.astimezone(ZoneInfo(zone))
-    return f"{there:%a %H:%M}, UTC{there.isoformat()[-6:]}"
+    return f"{there:%a %H:%M}, {format_offset(there.isoformat()[-6:])}"
 
 
 @register.filter
 def clock(moment: datetime) -> str:
-    """A moment on the clocks that it is given in: "Sun 1 Nov, 01:00, UTC-04:00"."""
-    return f"{moment:%a %-d %b, %H:%M}, UTC{moment.isoformat()[-6:].replace('+00:00', '')}"
+    """A moment on the clocks that it is given in: "Sun 1 Nov, 01:00, UTC−04:00"."""
+    return f"{moment:%a %-d %b, %H:%M}, {format_offset(moment.isoformat()[-6:])}"
 
 
 @register.filter

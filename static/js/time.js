@@ -8,18 +8,18 @@ const NAMERS = ["en-US", "en-GB", "en-AU", "en-CA", "en-IN", "en-ZA"];
 
 const zone = document.documentElement.dataset.timeZone || Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-// Each English knows only its own zones by name (EST, CET, IST); the others it calls GMT-5.
+// Each English knows only its own zones by name (EST, CET, IST); the others it calls GMT-5, here with a true minus.
 function zoneName(at) {
   const names = NAMERS.map((language) => {
     const parts = new Intl.DateTimeFormat(language, { timeZone: zone, timeZoneName: "short" }).formatToParts(at);
     return parts.find((part) => part.type === "timeZoneName").value;
   });
-  return names.find((name) => !/\d/.test(name)) ?? names[0];
+  return names.find((name) => !/\d/.test(name)) ?? names[0].replace("-", "\u2212");
 }
 
 function words(at, unit) {
   const text = new Intl.DateTimeFormat("en-GB", { ...(FORMATS[unit] ?? MINUTE), timeZone: zone }).format(at);
-  return unit === "day" ? text : `${text} ${zoneName(at)}`;
+  return unit === "day" ? text : `${text}\u00a0${zoneName(at)}`; // a zone never stands on a line of its own
 }
 
 function localise(root) {

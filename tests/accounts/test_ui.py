@@ -38,6 +38,11 @@ def test_rates_lose_no_digit(micros: int, text: str) -> None:
     assert ui.micros_exact(micros) == text
 
 
+@pytest.mark.parametrize(("number", "text"), [(0, "0"), (21_600, "21,600"), (-1200, "−1,200")])
+def test_whole_numbers_have_a_true_minus_as_amounts_do(number: int, text: str) -> None:
+    assert ui.whole(number) == text
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0 s"), (-5, "0 s"), (61, "1 min 01 s"), (7500, "2 h 05 min"), (86_400, "1 d"), (93_600, "1 d 2 h")],

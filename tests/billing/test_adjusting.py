@@ -61,6 +61,7 @@ def test_a_small_one_is_posted_at_once(acme: Organization, pat: User) -> None:
     assert (posting.memo, row.posting) == ("For your patience.", posting)
     told = Event.objects.get(kind="wallet.adjusted")
     assert told.words == "$500.00 credited to your wallet" and "ticket" not in str((told.data, told.notice, told.actor))
+    assert told.notice and told.notice["text"] == "The movement is in your ledger: For your patience."
     own = Event.objects.get(kind="adjustment.posted")
     assert (own.organization, own.actor, own.data["reason"]) == (None, f"user:{pat.public_id}", "ticket 17")
     assert_books_balance()
@@ -69,6 +70,9 @@ def test_a_small_one_is_posted_at_once(acme: Organization, pat: User) -> None:
 def test_a_large_one_moves_money_only_with_a_second_persons_word(acme: Organization, pat: User, kim: User) -> None:
     row = ask(acme, pat, -501)
     assert (row.state, balance(acme)) == ("waiting", 100 * DOLLAR)
+    asked = Event.objects.get(kind="adjustment.asked").notice
+    assert asked and asked["path"] == f"/operations/adjustments/{row.public_id}/"
+    assert asked["text"] == "Decide by 2026-03-09 12:00 UTC. Reason: ticket 17"
     with pytest.raises(SamePerson):
         adjusting.approve(adjustment=row, by=pat, now=NOON)
     done = adjusting.approve(adjustment=row, by=kim, now=NOON)
@@ -114,8 +118,11 @@ def posting_of(organization: Organization) -> Posting:
 def test_what_nobody_decides_on_is_off_after_seven_days(acme: Organization, pat: User, kim: User) -> None:
     row = ask(acme, pat, 501)
     assert adjusting.overdue(now=NOON + 7 * DAY - SECOND) == []
-    with pytest.raises(NotWaiting):
+    with pytest.raises(NotWaiting, match="not decided in time"):  # also when no sweep has come by yet
         adjusting.approve(adjustment=row, by=kim, now=NOON + 7 * DAY)
+    for page in ("/operations/adjustments/", f"/operations/adjustments/{row.public_id}/"):
+        seen = text(a_browser(kim).get(page))
+        assert "Not decided in time" in seen and "Approve" not in seen, page
     tasks.expire_adjustments()
     row.refresh_from_db()
     assert (row.state, row.decided_by, balance(acme)) == ("expired", None, 100 * DOLLAR)
@@ -173,7 +180,8 @@ def test_pages_ask_decide_and_show(acme: Organization, pat: User, kim: User, bro
     hers.post("/operations/adjustments/new/", wanted)
     row = Adjustment.objects.get()
     address = f"/operations/adjustments/{row.public_id}/"
-    assert "somebody else has to approve it" in text(hers.get(address))
+    own = text(hers.get(address))
+    assert "somebody else has to approve it" in own and "Call it off" in own and "Approve" not in own
     hers.post(address, {"answer": "approve"})
     assert balance(acme) == 100 * DOLLAR
     assert his.get("/operations/adjustments/new/").status_code == 403
@@ -182,6 +190,14 @@ def test_pages_ask_decide_and_show(acme: Organization, pat: User, kim: User, bro
     assert "by kim@example.com" in text(his.get("/operations/adjustments/"))
     seen = browser.get("/wallet/ledger/").content.decode()
     assert "Sorry for the wait." in seen and "call" not in seen.replace("called", "")
+
+
+def test_what_was_decided_last_stands_first(acme: Organization, pat: User, kim: User) -> None:
+    first, second = ask(acme, pat, 501), ask(acme, pat, 502)
+    for row, days in ((second, 1), (first, 2)):
+        adjusting.approve(adjustment=row, by=kim, now=NOON + days * DAY)
+    page = text(a_browser(kim).get("/operations/adjustments/"))
+    assert page.index("$501.00") < page.index("$502.00") and "by kim@example.com, 4 Mar 2026" in page
 
 
 def test_the_api_can_do_the_same(acme: Organization, pat: User, kim: User) -> None:

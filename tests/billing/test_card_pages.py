@@ -7,7 +7,7 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.models import Organization
-from billing import automatic, granting
+from billing import automatic, granting, suspending
 from billing.cards import cards_of
 from billing.charging import _fail
 from billing.models import AutoTopUp, CardPage, CreditGrant, GatewayCall, Payment, PaymentState
@@ -96,7 +96,11 @@ def test_automatic_top_up_is_switched_on_changed_and_off(browser: Client, acme: 
     assert AutoTopUp.objects.get().active
     assert "$50.00 whenever less than $20.00 is available, $120.00 a month at most" in text_of(browser, "/wallet/")
     AutoTopUp.objects.update(failures=1, next_attempt_at=now() + DAY)
-    assert "The last charge failed." in text_of(browser, "/wallet/automatic/")
+    seen = text_of(browser, "/wallet/automatic/")
+    assert "The last charge failed." in seen and "1 of 4 failures in a row: the fourth switches it off." in seen
+    assert "charges nothing" not in text_of(browser, "/wallet/")
+    suspending.suspend(organization=acme, reason="disputed payment", actor="", now=now())
+    assert "While ordering is paused it charges nothing." in text_of(browser, "/wallet/")
     browser.post("/wallet/automatic/", {**RULES, "off": "1"})
     assert not AutoTopUp.objects.get().active
     AutoTopUp.objects.update(off_reason="Visa ending in 4242 was declined: the card has expired.")
@@ -109,7 +113,7 @@ def test_credit_is_shown_apart(browser: Client, api: APIClient, acme: Organizati
         organization=acme, amount_micros=20 * MICROS, reason="Welcome", expires_at=end, actor="", key="k", now=now()
     )
     shown = text_of(browser, "/wallet/")
-    assert "$20.00 of credit</a> until" in shown and "Welcome" in shown
+    assert "$20.00 of promotional credit</a> until" in shown and "Welcome" in shown
     assert api.get("/api/v1/wallet").json()["promotional_micros"] == 120 * MICROS
     first = api.get("/api/v1/promotional-credit").json()["results"][0]
     assert (first["reason"], first["remaining_micros"]) == ("Welcome", 20 * MICROS)

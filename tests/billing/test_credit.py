@@ -150,7 +150,7 @@ def test_staff_give_it_with_a_reason_once_and_the_customer_is_told(poor: Organiz
     one, again = give(poor, 20, days=30, key="same"), give(poor, 20, days=30, key="same")
     assert one == again and balance(poor) == 20 * MICROS
     event = Event.objects.get(kind="credit.given")
-    assert event.notice and event.notice["text"].startswith("Welcome: $20.00 of credit is in your wallet.")
+    assert event.notice and event.notice["text"].startswith("Welcome: $20.00 of promotional credit is in your wallet.")
     assert event.actor == one.given_by == "user:us_staff"
 
 

@@ -206,6 +206,18 @@ def test_a_suspended_organization_orders_extends_and_moves_nothing_but_can_retur
     assert handing_back.hand_back(lease=lease, actor="user:us_tests", now=NOON).state == LeaseState.RECLAIMING
 
 
+def test_the_page_of_a_payment_says_where_its_money_is(acme: Organization, payment: Payment, browser: Client) -> None:
+    page = f"/top-ups/{payment.public_id}/"
+    assert "The money is in your wallet since" in text(browser.get(page))
+    hear(ASKED)
+    assert "The money is in your wallet since" in text(browser.get(page))  # no money was taken
+    hear(TAKEN)
+    seen = text(browser.get(page))
+    assert "The money is no longer in your wallet." in seen and "is in your wallet since" not in seen
+    hear(RETURNED)
+    assert "The money is in your wallet since" in text(browser.get(page))
+
+
 def test_pages_and_api_say_the_way_out_and_never_the_reason(
     acme: Organization, offer: Offer, browser: Client, api: APIClient
 ) -> None:

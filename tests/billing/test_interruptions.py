@@ -57,7 +57,7 @@ def test_what_the_notice_was_short_is_a_fact_that_credits_are_written_from(lease
 
 def test_receipt_and_usage_show_it(lease: Lease, browser: Client) -> None:
     page = browser.get(f"/leases/{lease.public_id}/receipt/").content.decode()
-    assert "Paused for power, not charged" in page and "1200 s" in page
+    assert "Paused for power, not charged" in page and "1,200 s" in page
     assert "Paused for power" in browser.get(f"/leases/{lease.public_id}/usage/").content.decode()
 
 

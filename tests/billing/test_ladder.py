@@ -14,8 +14,10 @@ from leasing import schedule
 from leasing.models import Lease
 from leasing.states import LeaseState
 from marketplace.models import Offer
+from tests.accounts.cast import a_browser
 from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, funded, give, money, place, running
 from tests.leasing.conftest import work_all
+from tests.leasing.test_fleet_pages import text
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -75,6 +77,18 @@ def test_at_nothing_on_demand_pauses_what_is_paid_goes_on_and_a_top_up_resumes(o
     work_all(offer, now=NOON + 20 * HOUR)
     assert state_of(lease) == LeaseState.ACTIVE
     assert sweep(acme, 20.1) == Level.FINE
+
+
+def test_the_wallet_says_what_is_paused_and_until_when_it_comes_back(offer: Offer) -> None:
+    acme = funded(3.6)
+    owner = acme.members.get()
+    lease = running(acme, offer)
+    assert "are paused: the money ran out" not in text(a_browser(owner).get("/wallet/"))
+    sweep(acme, 1)
+    assert state_of(lease) == LeaseState.PAUSED
+    seen = text(a_browser(owner).get("/wallet/"))
+    assert "On-demand leases are paused: the money ran out." in seen
+    assert "Their data is kept until 3 Mar 2026, 13:00 UTC , then wiped. Top up before then" in seen
 
 
 def test_data_is_kept_for_the_promised_days_and_then_wiped(offer: Offer) -> None:

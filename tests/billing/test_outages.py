@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -35,6 +36,7 @@ from tests.billing.conftest import (
     running,
 )
 from tests.factories import DAY
+from tests.leasing.test_fleet_pages import text
 
 pytestmark = pytest.mark.django_db
 ACTOR = "user:us_tests"
@@ -361,3 +363,14 @@ class AnyLife(TestCase):
         assert sum(credit.saved_micros for credit in paper.credits) == whole - expected
         assert sum(one.micros for one in intervals(lease=lease, at=last).all) == expected
         assert_books_balance()
+
+
+def test_the_page_of_a_receipt_says_of_each_day_what_was_out(acme: Organization, offer: Offer, browser: Client) -> None:
+    begin = NOON + 11 * HOUR
+    lease = running(acme, offer, now=begin)
+    out(lease, begin + 2 * HOUR, begin + 2 * HOUR + 1200 * SECOND)
+    give_back(lease, begin + 3 * HOUR)
+    meter(lease, begin + 4 * HOUR)
+    page = text(browser.get(f"/leases/{lease.public_id}/receipt/"))
+    assert "2 Mar 2026 3,600 $3.60" in page
+    assert "3 Mar 2026 less 1,200 node-seconds of outages 7,200 $6.00" in page

@@ -16,6 +16,7 @@ from tests.accounts.cast import a_browser
 from tests.billing.conftest import assert_books_balance, balance
 from tests.billing.stripe_world import opened, paid, pay
 from tests.factories import DAY
+from tests.leasing.test_fleet_pages import text
 from tests.stripe_standin import StripeStandin
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -163,7 +164,8 @@ def test_a_person_explains_a_difference_and_it_does_not_come_back(stripe: Stripe
     assert browser.post(address, {"reason": "A test of the till."}).status_code == 302
     found.refresh_from_db()
     assert (found.explained_by, found.reason) == (staff, "A test of the till.")
-    assert b"A test of the till." in browser.get(PAGE).content
+    page = text(browser.get(PAGE))
+    assert "A test of the till." in page and "$50.00 at the processor, $0.00 in our ledger on" in page
     again = f"/api/v1/operations/discrepancies/{found.public_id}/explain"
     assert browser.post(again, {"reason": "x"}, content_type="application/json").status_code == 409
     assert browser.get("/api/v1/operations/discrepancies").json()["results"][0]["reason"] == "A test of the till."

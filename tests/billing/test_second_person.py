@@ -1,7 +1,7 @@
 """Gifts, credit notes, write-offs, transfers and credit raises by staff: much of them waits for a second person too."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -363,6 +363,23 @@ def test_pages_say_the_limit_and_that_it_waits(invoice: Invoice, pat: User, kim:
     assert "Reason, for staff" in text(his.get(moved)) and "Reason, read by the customer too" in text(his.get(page))
     his.post(moved, {"answer": "approve"})
     assert made() == [1, 1, 0, 1]
+
+
+def test_who_decides_reads_all_that_was_asked_for(invoice: Invoice, pat: User, kim: User) -> None:
+    his, end = a_browser(kim), datetime(2026, 12, 24, 18, 0, tzinfo=UTC)
+    gift_, note_ = waits(gift(invoice, pat, 300, expires_at=end)), waits(note(invoice, pat, 250))
+    rest = waits(write_off(invoice, pat))
+
+    def page(row: Adjustment) -> str:
+        return text(his.get(f"/operations/adjustments/{row.public_id}/"))
+
+    assert "Promotional credit $3.00" in page(gift_) and "Ends 24 Dec 2026, 18:00 UTC" in page(gift_)
+    line = invoice.lines.get()
+    assert f"Invoice {invoice.number}" in page(note_) and f"$2.50 {line.description}, $3.00" in page(note_)
+    assert "Write-off $3.00" in page(rest) and f"Invoice {invoice.number}" in page(rest)
+    seen = text(a_browser(pat).get(f"/operations/receivables/{invoice.public_id}/"))
+    for words in ("A credit note of $2.50 waits for a second person.", "A write-off of $3.00 waits"):
+        assert words in seen
 
 
 def test_the_api_answers_with_what_waits(invoice: Invoice, pat: User, kim: User) -> None:

@@ -63,6 +63,14 @@ def test_it_is_grouped_by_lease_project_or_day(month: list[Lease], acme: Organiz
     assert groups(acme, "day") == {"2026-03-02": (2, 99_400_000), "2026-03-03": (1, -300_000)}
 
 
+@pytest.mark.parametrize("names", [("alpha", "omega"), ("omega", "alpha")])
+def test_its_leases_stand_by_name(month: list[Lease], acme: Organization, names: tuple[str, str]) -> None:
+    for lease, name in zip(month, names, strict=True):
+        Lease.objects.filter(pk=lease.pk).update(name=name)
+    found = statement(organization=acme, by="lease", **MARCH)
+    assert [group.name for group in found.groups] == ["", "alpha", "omega"]
+
+
 @pytest.mark.parametrize(
     ("wanted", "amounts"),
     [
@@ -157,6 +165,8 @@ def test_pages_lead_from_amounts_to_the_entries_behind_them(month: list[Lease], 
         assert words in page
     assert f"/wallet/ledger/?lease={research}" in browser.get(f"/leases/{research}/receipt/").content.decode()
     assert f"?lease={research}" in browser.get("/wallet/statement/", SPAN).content.decode()
+    by_day = browser.get("/wallet/statement/", {**SPAN, "by": "day"}).content.decode()
+    assert f">{posting.at:%-d %b %Y}</a>" in by_day
     assert "No such movement" in browser.get("/wallet/ledger/", {"day": "2020-01-01"}).content.decode()
     assert "All movements are shown." in browser.get("/wallet/ledger/", {"day": "someday"}).content.decode()
 

@@ -17,7 +17,8 @@ LAST_MONTH = f"""
 from django.db import transaction
 from accounts.clock import now
 from accounts.models import Organization, User
-from billing import adjusting, checkout, invoicing
+from billing import adjusting, checkout, credit_notes, invoicing
+from billing.models import Invoice
 from billing.queries.months import month_of, previous_month, start_of
 from leasing.operations import Setup, end
 from marketplace.models import Image, Offer
@@ -33,6 +34,10 @@ month, staff = previous_month(month_of(moment)), User.objects.filter(is_staff=Tr
 said = {{"words": "Nodes of last month", "reason": "a journey", "lease": lease, "by": staff, "now": start_of(month)}}
 adjusting.ask(organization=company, amount_micros=-12_340_000, **said)
 assert invoicing.close(period=month, organizations=[company.pk], now=moment)
+invoice = Invoice.objects.get(organization=company)
+why = "https://tickets.example.com/" + "x" * 170
+credit = {{"cents_by_line": {{invoice.lines.get().pk: 34}}, "reason": why, "actor": "system:tests", "now": moment}}
+credit_notes.credit(invoice=invoice, **credit)
 """
 
 
@@ -105,6 +110,7 @@ def _read_the_invoice(page: Page, directory: Path) -> None:
     page.get_by_role("link", name=re.compile(r"^G\w-?\d+")).first.click()
     expect(page.get_by_text("$12.34").first).to_be_visible()
     number = page.get_by_role("heading", level=1).inner_text().split()[1]
+    expect(page.get_by_text("https://tickets.example.com/")).to_be_visible()
     _looks_right(page, "invoice")
     with page.expect_download() as started:
         page.get_by_role("link", name="Download PDF").click()

@@ -18,9 +18,11 @@ from leasing.certificates import KeyMissing, NoCertificate, NotGenuine, public_k
 from leasing.certificates.signing import canonical
 from leasing.models import Lease, Machine
 from leasing.provisioners.fake import World
+from tests import factories
 from tests.accounts.cast import a_browser, a_client, a_token
 from tests.factories import DAY, HOUR, NOON
 from tests.leasing import stages
+from tests.leasing.conftest import active, work_all
 from tests.leasing.wipes import CHECKS, DEVICES, METHOD, as_if_simulated, files, text_of, wipe, wiped
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +74,16 @@ def test_a_certificate_for_simulated_nodes_says_so_wherever_it_goes(acme: Organi
 def test_a_wipe_without_serial_numbers_says_that_they_are_missing(acme: Organization, world: World) -> None:
     statement = certificates.document_of(wiped(acme, devices=[])).content["statement"]
     assert "Serial numbers of disks and GPUs were not recorded in every wipe." in statement
+
+
+def test_one_part_is_not_called_many(acme: Organization, world: World) -> None:
+    offer = factories.an_offer(factories.a_pool(node_type=factories.a_node_type("h100x1", gpus=1)))
+    lease = active(acme, offer)
+    operations.end(lease=lease, reason="returned", actor="user:us_tests", now=NOON + HOUR)
+    work_all(offer, now=NOON + HOUR)
+    (shown,) = certificates.document_of(Lease.objects.get()).content["machines"]
+    said = {check["name"]: check["detail"] for wipe in shown["wipes"] for check in wipe["checks"]}
+    assert said["inventory"].startswith("1 disk and 1 GPU: ")
 
 
 def test_what_was_not_done_is_said(lease: Lease) -> None:

@@ -111,7 +111,7 @@ def test_a_time_that_clocks_show_twice_asks_for_a_choice_and_takes_it() -> None:
     assert form.errors == {
         "starts_at": [
             "Clocks show 01:30 twice on 1 November 2026 in America/New York: "
-            "choose 01:30 (UTC-04:00) or 01:30 (UTC-05:00)."
+            "choose 01:30 (UTC−04:00) or 01:30 (UTC−05:00)."
         ]
     }
     assert [str(choice) for choice, _ in form.fields["starts_at_offset"].choices] == ["-04:00", "-05:00"]  # type: ignore[attr-defined]
@@ -135,7 +135,7 @@ def test_an_offset_left_over_from_another_time_changes_nothing() -> None:
 def test_a_time_that_clocks_pass_over_is_refused_with_the_two_nearest() -> None:
     form = wish(datetime(2027, 3, 1, tzinfo=UTC), starts_at="2027-03-14T02:30", zone="America/New_York")
     assert form.errors["starts_at"] == [
-        "Clocks pass over 02:30 on 14 March 2027 in America/New York: choose 01:30 (UTC-05:00) or 03:30 (UTC-04:00)."
+        "Clocks pass over 02:30 on 14 March 2027 in America/New York: choose 01:30 (UTC−05:00) or 03:30 (UTC−04:00)."
     ]
 
 

@@ -153,13 +153,7 @@ def quote(
 
 
 def place(
-    *,
-    organization: Organization,
-    actor: str,
-    created_by: User | None,
-    quote: str,
-    setup: Setup,
-    now: datetime,
+    *, organization: Organization, actor: str, created_by: User | None, quote: str, setup: Setup, now: datetime
 ) -> Lease:
     """
     Turn a quote, given by its public id, into a lease: its money is kept aside, its nodes are held, and it is

@@ -230,15 +230,23 @@ def own_answers(strangers: dict[str, Client]) -> Iterator[tuple[Route, str]]:
         yield route, body
 
 
-def test_another_organizations_ids_in_an_order_are_as_if_made_up(ids: Ids, strangers: dict[str, Client]) -> None:
-    stranger, before = strangers["token"], database()
-    real = {"quote": ids["quotes"][0], "name": "x", "ssh_keys": ids["ssh-keys"], "image": "base"}
-    bodies = (real, {**real, "quote": MADE_UP, "ssh_keys": [MADE_UP]})
-    real_ids, made_up = [
-        stranger.post("/api/v1/leases", body, headers={"Idempotency-Key": f"k{number}"})
-        for number, body in enumerate(bodies)
+@pytest.mark.parametrize("field", ["quote", "ssh_keys"])
+def test_another_organizations_ids_in_an_order_are_as_if_made_up(
+    ids: Ids, strangers: dict[str, Client], sam: User, field: str
+) -> None:
+    own = factories.a_key(sam.organizations.get()).public_id
+    before, order = database(), {"quote": MADE_UP, "name": "x", "ssh_keys": [own], "image": "base"}
+    real = ids["quotes"][0] if field == "quote" else ids["ssh-keys"][0]
+    real_id, made_up = [
+        strangers["token"].post(
+            "/api/v1/leases",
+            {**order, field: one if field == "quote" else [one]},
+            headers={"Idempotency-Key": f"k{one}"},
+        )
+        for one in (real, MADE_UP)
     ]
-    assert (real_ids.status_code, real_ids.json()) == (400, made_up.json())
+    assert real_id.json()["errors"][0]["field"] == field
+    assert (real_id.status_code, real_id.content.decode().replace(real, MADE_UP)) == (400, made_up.content.decode())
     assert database() == before
 
 

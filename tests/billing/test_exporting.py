@@ -6,7 +6,7 @@ import pytest
 from django.db import ProgrammingError, transaction
 
 from accounts.models import Event, Organization
-from billing import exporting, operations
+from billing import card_invoices, exporting, operations, payments
 from billing.models import (
     AccountKind,
     CallKind,
@@ -272,6 +272,7 @@ def test_going_back_ends_the_subscription_with_its_month_and_coming_again_lets_i
     to(time, APRIL + 2 * HOUR)
     assert client.v1.subscriptions.retrieve(reference).status == "canceled"
     a_card(acme)
+    assert card_invoices.look(gateway=payments.gateway(), now=APRIL + 2 * HOUR) == {}  # its last month is closed
     decided(acme, APRIL + 3 * HOUR)
     sweep(to(time, APRIL + 3 * HOUR))
     assert MeteredSubscription.objects.get(organization=acme).reference != reference

@@ -137,7 +137,10 @@ def _check(account: BillingAccount, decision: Decision, credit: int, *, card: bo
 
 
 def _check_closed(organization: Organization, now: datetime) -> None:
-    """Who paid by card before begins anew once all of that is paid: what is open would be taken for its own money."""
+    """
+    Who paid by card before begins anew once all of that is over and paid. The processor's word counts, not ours: a call
+    to end it may have failed. What is open would be taken for its own money.
+    """
     before = MeteredSubscription.objects.filter(organization=organization, reference__isnull=False).first()
     if before is None or before.ends_at is None or before.ends_at > now:
         return
@@ -145,9 +148,13 @@ def _check_closed(organization: Organization, now: datetime) -> None:
     if ending.filter(state__in=(CallState.PENDING, CallState.UNCERTAIN)).exists():
         raise ChangeRefused("mode", "The card processor still has to end what it paid by before. Try again soon.")
     closed = before.ends_at + CLOSES
-    if before.looked_at is None or before.looked_at < closed:
+    if before.closed_at is None or before.closed_at < closed:
         until = f"{closed + LOOK_EVERY:%Y-%m-%d %H:%M}"
-        raise ChangeRefused("mode", f"Its last month by card is still being closed. Try again after {until} UTC.")
+        raise ChangeRefused(
+            "mode",
+            f"Its last month by card was not yet seen closed. Try again after {until} UTC. If it stays so, look at the "
+            f"card processor: {before.reference} has to be over there, and no invoice of the customer a draft.",
+        )
     if CardInvoice.objects.filter(organization=organization, status=CardInvoiceStatus.OPEN).exists():
         raise ChangeRefused("mode", "An invoice to its card is open. Change it once that was paid or given up.")
 

@@ -53,6 +53,7 @@ STAFF: dict[str, str] = {
     "ledger.discrepancy": "billing.view_discrepancy",
     "payment": "billing.view_gatewayevent",
     "payment.key_refused": "billing.view_discrepancy",
+    "payment.permission_refused": "billing.view_discrepancy",
     "payment.calls_late": "billing.view_discrepancy",
     "dispute": "billing.view_dispute",
     "adjustment": "billing.approve_adjustment",

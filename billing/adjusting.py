@@ -282,8 +282,10 @@ def _raise(row: Adjustment, now: datetime) -> None:
         reason=row.reason,
         override=wanted["override"],
     )
-    if paying.raised_micros(organization=row.organization, decision=decision) != row.amount_micros:
-        raise Outdated("Its credit has changed meanwhile.")
+    today = paying.terms(operations.account_of(row.organization))
+    raised = paying.raised_micros(organization=row.organization, decision=decision)
+    if (raised, wanted.get("before", today)) != (row.amount_micros, today):  # rows of before have no `before`
+        raise Outdated("How it pays, its trust or its credit has changed meanwhile.")
     paying.decide(organization=row.organization, decision=decision, actor=_actor(row), now=now)
 
 
@@ -312,17 +314,12 @@ def _post(row: Adjustment, now: datetime) -> Posting:
 
 def _record(row: Adjustment, word: str, by: User | None, now: datetime) -> None:
     """The operator's event says who and why; the customer hears of what moved, of other kinds elsewhere."""
-    actor, amount = f"user:{by.public_id}" if by else "system:billing", format_micros(row.amount_micros)
+    actor = f"user:{by.public_id}" if by else "system:billing"
     data = {
         "organization": row.organization.public_id,
         "kind": row.kind,
         "amount_micros": row.amount_micros,
         "reason": row.reason,
-    }
-    asked: Words = {
-        "title": f"{row.get_kind_display().capitalize()} of {amount} for {row.organization} waits for a second person",
-        "text": f"Decide by {row.expires_at:%Y-%m-%d %H:%M} UTC. Reason: {row.reason}",
-        "path": f"/operations/adjustments/{row.public_id}/",
     }
     record(
         organization=None,
@@ -331,7 +328,7 @@ def _record(row: Adjustment, word: str, by: User | None, now: datetime) -> None:
         actor=actor,
         at=now,
         data=data,
-        notice=asked if word == "asked" else None,
+        notice=_words(row, word),
     )
     if row.posting and row.kind == AdjustmentKind.ADJUSTMENT:
         what = "credited to" if row.amount_micros > 0 else "taken from"
@@ -348,3 +345,21 @@ def _record(row: Adjustment, word: str, by: User | None, now: datetime) -> None:
                 "path": f"/wallet/ledger/{row.posting.public_id}/",
             },
         )
+
+
+def _words(row: Adjustment, word: str) -> Words | None:
+    """Staff hear of what waits for them, and of what nobody decided in time: it is lost unless somebody asks again."""
+    lost = "The money is at our bank: record it again" if row.kind == AdjustmentKind.TRANSFER else "Ask for it again"
+    said = {
+        "asked": ("waits for a second person", f"Decide by {row.expires_at:%Y-%m-%d %H:%M} UTC."),
+        AdjustmentState.EXPIRED: ("was not decided in time", f"Nothing was done. {lost} if it still holds."),
+    }
+    if word not in said:
+        return None
+    title, text = said[word]
+    return {
+        "title": f"{row.get_kind_display().capitalize()} of {format_micros(row.amount_micros)} for {row.organization} "
+        f"{title}",
+        "text": f"{text} Reason: {row.reason}",
+        "path": f"/operations/adjustments/{row.public_id}/",
+    }

@@ -110,7 +110,7 @@ def record_transfer(
     """
     operations.lock_wallet(organization=organization)
     same: dict[str, Any] = {"organization": organization, "reference": reference, "amount_cents": amount_cents}
-    if known := receivables.recorded(**same) or _waiting(**same):
+    if known := receivables.recorded(**same) or _waiting(**same, now=now):
         return known
     receivables.check_transfer(organization=organization, amount_cents=amount_cents, received_at=received_at, now=now)
     named = {"invoice": invoice.public_id} if invoice else {}
@@ -141,7 +141,8 @@ def decide(*, organization: Organization, decision: Decision, by: User, now: dat
     if raised <= 0:
         return paying.decide(organization=organization, decision=decision, actor=f"user:{by.public_id}", now=now)
     paying.check(organization=organization, decision=decision, now=now)
-    credit = operations.account_of(organization).credit_micros + raised
+    account = operations.account_of(organization)
+    credit = account.credit_micros + raised
     row = adjusting.submit(
         Adjustment(
             organization=organization,
@@ -154,6 +155,7 @@ def decide(*, organization: Organization, decision: Decision, by: User, now: dat
                 "trust": decision.trust,
                 "credit_micros": credit,
                 "override": decision.override,
+                "before": paying.terms(account),
             },
         ),
         by=by,
@@ -182,9 +184,9 @@ def _submit(
     return adjusting.submit(row, by=by, now=now)
 
 
-def _waiting(*, organization: Organization, reference: str, amount_cents: int) -> Adjustment | None:
+def _waiting(*, organization: Organization, reference: str, amount_cents: int, now: datetime) -> Adjustment | None:
     waiting = Adjustment.objects.filter(kind=AdjustmentKind.TRANSFER, state=AdjustmentState.WAITING)
-    row = waiting.filter(wanted__reference=reference).first()
+    row = waiting.filter(wanted__reference=reference, expires_at__gt=now).first()
     if row and (row.organization_id, row.amount_micros) != (organization.pk, amount_cents * MICROS_PER_CENT):
         raise receivables.BadTransfer(
             "reference", f"{reference} waits for a second person with another amount or for another customer."

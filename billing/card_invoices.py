@@ -61,11 +61,15 @@ def _look(subscription: MeteredSubscription, gateway: Gateway, now: datetime) ->
     organization = subscription.organization
     ended = set(organization.card_invoices.filter(status__in=FINAL).values_list("reference", flat=True))
     customer = str(organization.billing_account.customer_reference)
+    found = gateway.fetch(f"{meters.SUBSCRIPTIONS}/{subscription.reference}")
+    closed = found["status"] in out_of_band.OVER  # asked first: whatever it bills at its end is among the invoices
     for facts in card_invoices.of_customer(gateway, customer=customer):
+        closed &= facts["status"] != "draft"
         if facts["id"] not in ended and facts["status"] != "draft":
             merge(facts=gateway.fetch(f"{card_invoices.PATH}/{facts['id']}", expand=card_invoices.EXPAND), now=now)
-    found = gateway.fetch(f"{meters.SUBSCRIPTIONS}/{subscription.reference}")
     out_of_band.merge_subscription(facts=found, now=now)
+    if closed:
+        MeteredSubscription.objects.filter(pk=subscription.pk, reference=found["id"]).update(closed_at=now)
 
 
 @transaction.atomic

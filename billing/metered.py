@@ -52,7 +52,7 @@ def begin(*, organization: Organization, now: datetime) -> MeteredSubscription:
         subscription.carry_micros = -max(0, wallet_balance(organization))
         if subscription.ends_at:
             subscription.reference = subscription.started_at = None
-    subscription.ends_at = None
+    subscription.ends_at = subscription.closed_at = None
     subscription.save()
     return subscription
 
@@ -224,12 +224,14 @@ def made(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
 
 
 def subscribed(*, call: GatewayCall, facts: Facts, now: datetime) -> None:
-    """The organization is billed by the month from now on."""
-    MeteredSubscription.objects.filter(organization=call.organization, reference=None).update(
-        reference=facts["id"],
-        started_at=datetime.fromtimestamp(facts["start_date"], now.tzinfo),
-        taxed=meters.is_taxed(facts),
-    )
+    """The organization is billed by the month from now on; one that has left meanwhile, until the end of its month."""
+    mine = MeteredSubscription.objects.select_for_update().filter(organization=call.organization, reference=None)
+    for row in mine:
+        row.reference, row.taxed = facts["id"], meters.is_taxed(facts)
+        row.started_at = datetime.fromtimestamp(facts["start_date"], now.tzinfo)
+        row.save(update_fields=["reference", "taxed", "started_at"])
+        if row.ends_at:
+            _ask_end(row, ends=True, now=now)
 
 
 def tax_told(*, call: GatewayCall, facts: Facts, now: datetime) -> None:

@@ -179,7 +179,8 @@ def _settle(meter: Meter, *, upto: datetime, key: str, now: datetime) -> None:
     rows = list(_corrections(meter, upto=upto))
     Usage.objects.bulk_create(rows)
     if rows:
-        what = f"correction of {changed.seconds:,} s of {nodes_of(meter.nodes, meter.lease.offer.pool.node_type.name)}"
+        nodes = nodes_of(meter.nodes, meter.lease.offer.pool.node_type.name)
+        what = f"correction of {changed.seconds:,} s of {nodes}" if changed.seconds else f"correction for {nodes}"
         _post(meter, PostingKind.CORRECTION, changed, what, key=key, now=now)
         due.write(meter)
 

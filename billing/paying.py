@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
@@ -90,7 +91,7 @@ def decide(*, organization: Organization, decision: Decision, actor: str, now: d
     account = BillingAccount.objects.select_for_update().get(organization=organization)
     credit, card = _credit(decision), card_works(organization=organization, now=now)
     _check(account, decision, credit, card=card, now=now)
-    before = _facts(account)
+    before = terms(account)
     if decision.mode == BillingMode.METERED != account.mode:
         customers.make_known(organization=organization, now=now)
         metered.begin(organization=organization, now=now)
@@ -98,18 +99,21 @@ def decide(*, organization: Organization, decision: Decision, actor: str, now: d
         metered.end(organization=organization, now=now)
     account.mode, account.trust, account.credit_micros = decision.mode, decision.trust, credit
     account.save(update_fields=["mode", "trust", "credit_micros"])
-    after = _facts(account)
+    after = terms(account)
     if before != after:
-        record(
-            organization=organization,
-            kind="payment.terms_changed",
-            subject=organization.public_id,
-            actor=actor,
-            at=now,
-            data={"before": before, "after": after, "reason": decision.reason, "without_card": not card},
-            notice=_words(organization, account),
-        )
+        why = {"reason": decision.reason, "without_card": not card}
+        _record(account, {"before": before, "after": after}, why, actor=actor, now=now)
     return account
+
+
+def _record(
+    account: BillingAccount, changed: dict[str, object], why: dict[str, object], *, actor: str, now: datetime
+) -> None:
+    """Twice: the organization's own event, which it can read, says only what changed, the operator's says why too."""
+    kind, organization = "payment.terms_changed", account.organization
+    said: dict[str, Any] = {"kind": kind, "subject": organization.public_id, "actor": actor, "at": now}
+    record(organization=organization, data=changed, notice=_words(organization, account), **said)
+    record(organization=None, data={**changed, **why}, **said)
 
 
 def _credit(decision: Decision) -> int:
@@ -137,7 +141,10 @@ def _check(account: BillingAccount, decision: Decision, credit: int, *, card: bo
 
 
 def _check_closed(organization: Organization, now: datetime) -> None:
-    """Who paid by card before begins anew once all of that is paid: what is open would be taken for its own money."""
+    """
+    Who paid by card before begins anew once all of that is over and paid. The processor's word counts, not ours: a call
+    to end it may have failed. What is open would be taken for its own money.
+    """
     before = MeteredSubscription.objects.filter(organization=organization, reference__isnull=False).first()
     if before is None or before.ends_at is None or before.ends_at > now:
         return
@@ -145,9 +152,13 @@ def _check_closed(organization: Organization, now: datetime) -> None:
     if ending.filter(state__in=(CallState.PENDING, CallState.UNCERTAIN)).exists():
         raise ChangeRefused("mode", "The card processor still has to end what it paid by before. Try again soon.")
     closed = before.ends_at + CLOSES
-    if before.looked_at is None or before.looked_at < closed:
+    if before.closed_at is None or before.closed_at < closed:
         until = f"{closed + LOOK_EVERY:%Y-%m-%d %H:%M}"
-        raise ChangeRefused("mode", f"Its last month by card is still being closed. Try again after {until} UTC.")
+        raise ChangeRefused(
+            "mode",
+            f"Its last month by card was not yet seen closed. Try again after {until} UTC. If it stays so, look at the "
+            f"card processor: {before.reference} has to be over there, and no invoice of the customer a draft.",
+        )
     if CardInvoice.objects.filter(organization=organization, status=CardInvoiceStatus.OPEN).exists():
         raise ChangeRefused("mode", "An invoice to its card is open. Change it once that was paid or given up.")
 
@@ -164,7 +175,8 @@ def _check_settled(account: BillingAccount, now: datetime) -> None:
         raise ChangeRefused("mode", "Charges are still on their way to its invoice. Try again in some minutes.")
 
 
-def _facts(account: BillingAccount) -> dict[str, str | int]:
+def terms(account: BillingAccount) -> dict[str, str | int]:
+    """How it pays, how far it is trusted, and its credit, as events and rows of adjustments name them."""
     return {"mode": account.mode, "trust": account.trust, "credit_micros": account.credit_micros}
 
 

@@ -22,6 +22,7 @@ from billing.models import (
     Reminder,
     WriteOff,
 )
+from billing.queries.adjustments import transfer_waits
 from billing.queries.metered import mode_of
 from billing.queries.receivables import Receivable, receivable_of, still_open, unapplied_cents
 from marketplace.money import MICROS_PER_CENT, format_cents
@@ -173,10 +174,13 @@ def at_stake() -> QuerySet[Organization]:
 
 @transaction.atomic
 def collect(*, organization: Organization, now: datetime) -> None:
-    """What is due at `now`: the wallet pays what it can, due dates are reminded of, orders are paused or go on."""
+    """
+    What is due at `now`: the wallet pays what it can, due dates are reminded of, orders are paused or go on. Nobody is
+    asked for money while a transfer of his waits for a second person.
+    """
     operations.lock_wallet(organization=organization)
     operations.set_off(organizations=[organization.pk], now=now)
-    for owed in _open_of(organization):
+    for owed in [] if transfer_waits(organization, now=now) else _open_of(organization):
         _remind(owed, now)
     _suspend_or_release(organization, now)
 
@@ -227,10 +231,14 @@ def _warning(owed: Receivable) -> str:
 
 
 def _suspend_or_release(organization: Organization, now: datetime) -> None:
-    """Who pays by transfer and is long overdue orders nothing; what runs goes on. Other suspensions are left alone."""
+    """
+    Who pays by transfer and is long overdue orders nothing, unless a transfer waits; what runs goes on. Other
+    suspensions are left alone.
+    """
     late = [owed for owed in _open_of(organization) if owed.days_late(now.date()) >= LONG_OVERDUE]
-    if late and suspending.suspend_overdue(organization=organization, what=BY_TRANSFER, now=now):
-        _tell_ordering(organization, late[0].invoice, now)
+    if late and not transfer_waits(organization, now=now):
+        if suspending.suspend_overdue(organization=organization, what=BY_TRANSFER, now=now):
+            _tell_ordering(organization, late[0].invoice, now)
     elif not late and suspending.lift_overdue(organization=organization, what=BY_TRANSFER):
         _tell_ordering(organization, None, now)
 

@@ -164,6 +164,7 @@ def send_now(*, kind: CallKind, subject: str, gateway: Gateway, now: datetime) -
     line = GatewayCall.objects.filter(organization=wanted.organization_id, state__in=OPEN, pk__lte=wanted.pk)
     sweep = sweeping.Sweep(now=now)
     for pk in sweep.while_on(line.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
+        gateway.check_time()  # what is not asked any more was not tried either
         call = take(pk=pk, now=sweep.now(), at_once=True)
         if call is None:
             return
@@ -179,7 +180,8 @@ def due(*, now: datetime) -> list[int]:
 
 def take(*, pk: int, now: datetime, at_once: bool = False) -> GatewayCall | None:
     """
-    The call for this worker alone; None if it is not its turn any more. `at_once` passes over its pause after a try.
+    The call for this worker alone; None if it is not its turn any more. `at_once` passes over its pause after a try,
+    and neither changes it nor counts as one: who waits at a page tries again and again, and must not push workers back.
     """
     earlier = GatewayCall.objects.filter(organization=OuterRef("organization"), state__in=OPEN, pk__lt=OuterRef("pk"))
     rows = GatewayCall.objects.filter(~Exists(earlier), _free(now), pk=pk, state__in=OPEN)
@@ -188,9 +190,10 @@ def take(*, pk: int, now: datetime, at_once: bool = False) -> GatewayCall | None
             call = rows.select_for_update(skip_locked=True, of=("self",)).first()
             if call is None or (call.next_attempt_at > now and not at_once):
                 return None
-            call.in_flight_until, call.attempts = now + FLIGHT, call.attempts + 1
-            call.next_attempt_at = now + _pause(call.attempts)
-            call.first_sent_at = call.first_sent_at or now
+            call.in_flight_until, call.first_sent_at = now + FLIGHT, call.first_sent_at or now
+            if not at_once:
+                call.attempts += 1
+                call.next_attempt_at = now + _pause(call.attempts)
             if now - call.first_sent_at > KEY_LASTS:
                 call.state = CallState.UNCERTAIN
             call.save(update_fields=["in_flight_until", "attempts", "next_attempt_at", "first_sent_at", "state"])
@@ -278,7 +281,7 @@ def _not_found(call: GatewayCall, now: datetime) -> GatewayCall:
 
 def _mine(call: GatewayCall) -> QuerySet[GatewayCall]:
     """The call as long as nobody else has taken it: whoever was overtaken writes nothing."""
-    return GatewayCall.objects.filter(pk=call.pk, attempts=call.attempts, state__in=OPEN)
+    return GatewayCall.objects.filter(pk=call.pk, in_flight_until=call.in_flight_until, state__in=OPEN)
 
 
 @transaction.atomic

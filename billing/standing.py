@@ -166,7 +166,7 @@ def _tell(organization: Organization, purse: Wallet, now: datetime) -> Level:
 
 
 def _record(organization: Organization, level: Level, purse: Wallet, now: datetime) -> None:
-    left = purse.available_micros
+    left, used = purse.available_micros, "used" if level == Level.EMPTY else "use"
     record(
         organization=organization,
         kind=f"wallet.{level}",
@@ -176,7 +176,7 @@ def _record(organization: Organization, level: Level, purse: Wallet, now: dateti
         data={"available_micros": left, "burn_micros_per_hour": purse.burn_micros_per_hour},
         notice={
             "title": f"{organization.name}: {WORDS[level].lower()}",
-            "text": f"{WORDS[level]}: {format_micros(left)} are available and running leases use "
+            "text": f"{WORDS[level]}: {format_micros(left)} are available and running leases {used} "
             f"{format_micros(purse.burn_micros_per_hour)} per hour. {_what_comes(organization, level, purse, now)}",
             "path": "/wallet/",
         },

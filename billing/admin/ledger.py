@@ -63,9 +63,11 @@ class StandingAdmin(Readable, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(Adjustment)
 class AdjustmentAdmin(Readable, ModelAdmin):  # type: ignore[misc]
-    """Credits and debits by staff, who work on them under /operations/adjustments/."""
+    """What staff do by hand to money and credit, on which they work under /operations/adjustments/."""
 
-    list_display = ["public_id", "organization", dollars("amount_micros", "amount"), "state", "asked_by", "decided_by"]
-    list_filter = ["state"]
+    list_display = [
+        "public_id", "organization", "kind", dollars("amount_micros", "amount"), "state", "asked_by", "decided_by",
+    ]  # fmt: skip
+    list_filter = ["kind", "state"]
     search_fields = ["public_id", "organization__name", "words"]
     list_select_related = ["organization", "asked_by", "decided_by"]

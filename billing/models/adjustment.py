@@ -41,7 +41,7 @@ class Adjustment(models.Model):
     the month's invoice. `wanted` says the rest: of a gift its `key` and when it `expires_at`, of a transfer the bank's
     `reference` and when it was `received_at`, of others than gifts the `invoice`, of a credit note net cents by its
     `lines`. A credit raise is of a credit limit by so much, and moves no money: it has no posting, and `wanted` is all
-    that was decided with it. Nothing of it changes but its state, once.
+    that was decided with it, and what held `before`. Nothing of it changes but its state, once.
     """
 
     public_id = PublicIdField(prefix="ad")
@@ -54,7 +54,7 @@ class Adjustment(models.Model):
     )
     amount_micros = models.BigIntegerField(help_text="Micro-dollars; less than nothing: taken from the wallet.")
     words = models.CharField(max_length=120, help_text="What the customer reads in the ledger.")
-    reason = models.CharField(max_length=400, help_text="For staff; shown to nobody else.")
+    reason = models.CharField(max_length=400, help_text="For staff; of some kinds the customer reads it too.")
     needs_second = models.BooleanField(help_text="By the limit when it was asked for.")
     state = models.CharField(max_length=8, choices=AdjustmentState)
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

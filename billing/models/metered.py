@@ -38,6 +38,9 @@ class MeteredSubscription(models.Model):
     card_reference = models.CharField(max_length=255, blank=True, help_text="The card that months are charged to.")
     taxed = models.BooleanField(default=False, help_text="The processor works out tax on its invoices.")
     looked_at = models.DateTimeField(null=True, blank=True, help_text="When its invoices were last asked for.")
+    closed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was last seen to be over, with none of its invoices a draft."
+    )
 
     class Meta:
         constraints = [

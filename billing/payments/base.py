@@ -112,6 +112,10 @@ class Gateway(Protocol):
         """
         ...
 
+    def check_time(self) -> None:
+        """Raises GatewayUnavailable once whoever waits has waited for so long that nothing more is asked for him."""
+        ...
+
     def send(self, call: Call, *, key: str) -> Facts:
         """Make a change, once for a key: the object that was made. A key is good for a day. Raises GatewayBroke too."""
         ...

@@ -68,6 +68,11 @@ class StripeGateway:
         brief._begins_until = time.monotonic() + BRIEF_SECONDS - _BRIEF_CONNECT_SECONDS - _BRIEF_READ_SECONDS
         return brief
 
+    def check_time(self) -> None:
+        """See Gateway."""
+        if time.monotonic() > self._begins_until:
+            raise GatewayUnavailable("nothing more is asked: whoever waits has waited for long")
+
     def send(self, call: Call, *, key: str) -> Facts:
         """See Gateway."""
         with _our_errors():
@@ -90,8 +95,7 @@ class StripeGateway:
             yield from page["data"]
 
     def _ask(self, method: str, path: str, **params: Any) -> Facts:
-        if time.monotonic() > self._begins_until:
-            raise GatewayUnavailable(f"{path} is not asked any more: whoever waits has waited for long")
+        self.check_time()
         answer = self._client.raw_request(method, path, **params)
         self.accepted += 1
         spoken = answer.headers.get("stripe-version", API_VERSION)

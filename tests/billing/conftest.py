@@ -13,8 +13,9 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import Organization, User
-from billing import checkout, invoicing, operations
+from billing import checkout, invoicing, operations, payments
 from billing.models import AccountKind, Entry, Invoice, LedgerAccount, MeterPrice, Posting, Quote
+from billing.payments.base import Gateway
 from billing.queries import Wallet, wallet
 from leasing.models import Lease
 from leasing.operations import Setup
@@ -31,6 +32,8 @@ from tests.stripe_standin import KEY, SECRET, StripeStandin
 from tests.stripe_standin import running as standin
 
 SECOND = timedelta(seconds=1)
+READ_SECONDS = 1.0  # that an impatient gateway waits
+BRIEF_READ, BRIEF = 0.3, 0.9
 _serial = count(1)
 
 
@@ -190,3 +193,28 @@ def assert_books_balance() -> None:
 
 
 __all__ = ["HOUR", "NOON", "SECOND"]
+
+
+@pytest.fixture
+def impatient(stripe: StripeStandin, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
+    """A gateway that waits for an answer for a moment only."""
+    monkeypatch.setattr("billing.payments.stripe._READ_SECONDS", READ_SECONDS)
+    monkeypatch.setattr("billing.payments.stripe._RETRIES", 0)
+    settings.STRIPE_API_KEY = "sk_test_impatient"
+    payments._gateway.cache_clear()
+    yield payments.gateway()
+    payments._gateway.cache_clear()
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch, impatient: Gateway) -> Gateway:
+    """One whose workers wait for long, and who waits at a page for a moment only."""
+    for name, seconds in {
+        "_READ": 20.0,
+        "_BRIEF_CONNECT": BRIEF_READ,
+        "_BRIEF_READ": BRIEF_READ,
+        "BRIEF": BRIEF,
+    }.items():
+        monkeypatch.setattr(f"billing.payments.stripe.{name}_SECONDS", seconds)
+    payments._gateway.cache_clear()
+    return payments.gateway()

@@ -1,10 +1,20 @@
 """From paying by the month to paying before, and back: the books agree on both sides of the change."""
 
+from datetime import datetime
+
 import pytest
 
 from accounts.models import Organization
-from billing import card_invoices, operations, payments
-from billing.models import AccountKind, CardInvoice, GatewayCall, MeteredSubscription, PostingKind, TieOut
+from billing import card_invoices, metered, operations, payments, sending
+from billing.models import (
+    AccountKind,
+    BillingAccount,
+    CardInvoice,
+    GatewayCall,
+    MeteredSubscription,
+    PostingKind,
+    TieOut,
+)
 from billing.paying import ChangeRefused
 from billing.tying_out import days_due, tie_out
 from tests.billing.conftest import balance, funded, give
@@ -19,6 +29,7 @@ from tests.billing.monthly import (
     decided,
     metered_micros,
     monthly,
+    processor,
     sweep,
     to,
 )
@@ -78,7 +89,9 @@ def test_who_comes_back_before_the_last_month_is_closed_hears_when_and_then_owes
     acme: Organization, time: StripeStandin
 ) -> None:
     sweep(to(time, MARCH + 2 * DAY))
-    with pytest.raises(ChangeRefused, match="after 2026-04-01 03:00 UTC"):  # a draft until then
+    with pytest.raises(
+        ChangeRefused, match=r"not yet seen closed\. Try again after 2026-04-01 03:00 UTC"
+    ):  # a draft until then
         decided(acme, to(time, APRIL + HOUR / 2))
     back = to(time, APRIL + 2 * HOUR)
     assert card_invoices.look(gateway=payments.gateway(), now=back) == {}
@@ -113,3 +126,68 @@ def test_one_that_was_told_to_end_too_late_goes_on_so_that_no_two_bill_the_same_
     assert card_invoices.look(gateway=payments.gateway(), now=to(time, MAY + 2 * HOUR)) == {}
     assert [invoice.subtotal_cents for invoice in CardInvoice.objects.order_by("period_end")] == [0, 500, 1200]
     assert balance(acme) == 0
+
+
+def live(organization: Organization) -> list[str]:
+    """Its subscriptions at the processor that go on billing."""
+    customer = BillingAccount.objects.get(organization=organization).customer_reference or ""
+    rows = processor().v1.subscriptions.list({"customer": customer, "limit": 100})
+    return [row.id for row in rows.auto_paging_iter() if not row.cancel_at_period_end]
+
+
+def look(now: datetime) -> dict[str, Exception]:
+    return dict(card_invoices.look(gateway=payments.gateway(), now=now))
+
+
+def test_a_subscription_that_is_made_when_its_customer_has_left_already_ends_with_its_month(
+    time: StripeStandin,
+) -> None:
+    organization = funded(0)
+    decided(organization, MARCH)
+    while not GatewayCall.objects.filter(kind="subscription").exists():  # until it is asked for, and not made yet
+        sending.send_due(gateway=payments.gateway(), now=MARCH)
+        metered.prepare(gateway=payments.gateway(), now=MARCH)
+    decided(organization, MARCH + HOUR, mode="prepaid")
+    for hours in (1, 2):
+        sweep(to(time, MARCH + hours * HOUR))
+    assert MeteredSubscription.objects.get().reference and live(organization) == []
+    assert look(to(time, APRIL + 2 * HOUR)) == {}
+    decided(organization, APRIL + 2 * HOUR)
+    for _ in range(2):
+        sweep(APRIL + 2 * HOUR)
+    assert live(organization) == [MeteredSubscription.objects.get().reference]
+
+
+def test_who_comes_back_waits_until_the_processor_says_that_the_old_one_is_over(
+    acme: Organization, time: StripeStandin
+) -> None:
+    lost = {"state": "failed", "error_code": "never_made", "settled_at": MARCH + DAY}
+    GatewayCall.objects.filter(kind="subscription_end").update(**lost)
+    sweep(to(time, MARCH + 2 * DAY))
+    old, back = live(acme)[0], APRIL + 2 * HOUR
+    assert look(to(time, back)) == {}
+    with pytest.raises(ChangeRefused, match=f"{old} has to be over there"):
+        decided(acme, back)
+    processor().v1.subscriptions.cancel(old)  # as staff reads
+    assert look(to(time, back + HOUR)) == {}
+    decided(acme, back + HOUR)
+    for _ in range(2):
+        sweep(back + HOUR)
+    assert live(acme) == [MeteredSubscription.objects.get().reference] != [old]
+
+
+def test_a_look_that_saw_a_draft_has_not_seen_the_last_month_closed(acme: Organization, time: StripeStandin) -> None:
+    sweep(to(time, MARCH + 2 * DAY))
+    to(time, APRIL + HOUR / 2)
+    assert look(APRIL + 2 * HOUR) == {}  # its invoice is a draft for longer than usual
+    with pytest.raises(ChangeRefused, match="not yet seen closed"):
+        decided(acme, APRIL + 2 * HOUR)
+
+
+def test_nor_has_a_look_that_was_not_answered(acme: Organization, time: StripeStandin) -> None:
+    sweep(to(time, MARCH + 2 * DAY))
+    to(time, APRIL + 2 * HOUR)
+    time.faults(path="", method="GET", mode="close", times=10)
+    assert look(APRIL + 2 * HOUR) != {}
+    with pytest.raises(ChangeRefused, match="not yet seen closed"):
+        decided(acme, APRIL + 2 * HOUR)

@@ -122,6 +122,50 @@ def test_a_raise_that_cannot_be_is_refused_at_once_and_one_that_is_another_by_th
         adjusting.approve(adjustment=settled, by=kim, now=DUE)
 
 
+@pytest.mark.parametrize(
+    "less",
+    [{"trust": TrustLevel.KNOWN}, {"mode": BillingMode.METERED, "override": True}],
+    ids=["trust", "way to pay"],
+)
+def test_a_raise_does_not_bring_back_the_trust_or_way_to_pay_of_when_it_was_asked_for(
+    owes: Organization, pat: User, kim: User, less: dict[str, Any]
+) -> None:
+    row = waits(raised(owes, pat, 13))
+    raised(owes, kim, 10, **less)
+    with pytest.raises(Outdated, match="changed meanwhile"):
+        adjusting.approve(adjustment=row, by=kim, now=DUE)
+    account = BillingAccount.objects.get(organization=owes)
+    assert (account.mode, account.trust) == (less.get("mode", "invoiced"), less.get("trust", "enterprise"))
+
+
+def test_one_that_was_asked_for_before_that_was_kept_is_done_as_its_credit_says(
+    owes: Organization, pat: User, kim: User
+) -> None:
+    wanted = {"mode": "invoiced", "trust": "enterprise", "credit_micros": 13 * MICROS, "override": False}
+    row = Adjustment(organization=owes, kind="credit_raise", amount_micros=3 * MICROS, words="w", reason="r")
+    row.wanted = wanted
+    adjusting.submit(row, by=pat, now=DUE)
+    adjusting.approve(adjustment=waits(row), by=kim, now=DUE)
+    assert credit(owes) == 13
+
+
+def test_who_decides_on_a_raise_sees_all_of_it_beside_what_holds_today(
+    owes: Organization, pat: User, kim: User
+) -> None:
+    row = waits(raised(owes, pat, 13, mode=BillingMode.METERED, override=True))
+    page, his = f"/operations/adjustments/{row.public_id}/", a_browser(kim)
+    seen = text(his.get(page))
+    for words in (
+        f"Paid {BillingMode.METERED.label} so far {BillingMode.INVOICED.label}",
+        "Trust enterprise so far new: as long as its payments have stood",
+        "Credit $13.00 so far $10.00",
+        "It may go without a card that works",
+    ):
+        assert words in seen
+    adjusting.approve(adjustment=row, by=kim, now=DUE)
+    assert "Credit $13.00 so far $10.00" in text(his.get(page))
+
+
 def test_the_database_lets_only_a_raise_be_done_without_a_posting(owes: Organization, pat: User, kim: User) -> None:
     row = waits(raised(owes, pat, 13))
     moved = waits(by_hand.give(organization=owes, amount_micros=3 * MICROS, reason="x", expires_at=None, key="k",

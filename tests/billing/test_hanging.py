@@ -1,14 +1,12 @@
 """The card processor accepts and never answers: no sweep waits for more than one call, and what waits is not lost."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
-from django.test import Client
-from pytest_django.fixtures import Settings
 
 from accounts.clock import now
 from accounts.models import Organization
@@ -19,7 +17,6 @@ from billing import (
     customers,
     inbox,
     operations,
-    payments,
     polling,
     refunds,
     retelling,
@@ -31,8 +28,6 @@ from billing import (
 )
 from billing.models import (
     BillingAccount,
-    CallKind,
-    CallState,
     CardPage,
     Export,
     ExportWay,
@@ -41,52 +36,22 @@ from billing.models import (
     MeteredPrice,
     MeteredSubscription,
     Payment,
-    PaymentState,
     Refund,
     RefundState,
     SavedCard,
     TaxIdState,
     TaxProfile,
 )
-from billing.payments import base
-from billing.payments import stripe as sdk
-from billing.payments.base import Call, Gateway, GatewaySilent
+from billing.payments.base import Gateway, GatewaySilent
 from tests import factories
-from tests.accounts.cast import a_browser
-from tests.billing import cards_world, stripe_world
+from tests.billing import cards_world
+from tests.billing.conftest import READ_SECONDS
 from tests.stripe_standin import StripeStandin
 
 pytestmark = pytest.mark.django_db
 ROWS = 6
 AGES = timedelta(days=3)
-READ_SECONDS = 1.0
-BRIEF_READ, BRIEF = 0.3, 0.9
 Sweeps = Callable[..., Mapping[str, Exception]]
-
-
-@pytest.fixture
-def impatient(stripe: StripeStandin, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
-    """A gateway that waits for an answer for a moment only."""
-    monkeypatch.setattr("billing.payments.stripe._READ_SECONDS", READ_SECONDS)
-    monkeypatch.setattr("billing.payments.stripe._RETRIES", 0)
-    settings.STRIPE_API_KEY = "sk_test_impatient"
-    payments._gateway.cache_clear()
-    yield payments.gateway()
-    payments._gateway.cache_clear()
-
-
-@pytest.fixture
-def brief(monkeypatch: pytest.MonkeyPatch, impatient: Gateway) -> Gateway:
-    """One whose workers wait for long, and who waits at a page for a moment only."""
-    for name, seconds in {
-        "_READ": 20.0,
-        "_BRIEF_CONNECT": BRIEF_READ,
-        "_BRIEF_READ": BRIEF_READ,
-        "BRIEF": BRIEF,
-    }.items():
-        monkeypatch.setattr(f"billing.payments.stripe.{name}_SECONDS", seconds)
-    payments._gateway.cache_clear()
-    return payments.gateway()
 
 
 def hang(stripe: StripeStandin) -> None:
@@ -314,69 +279,3 @@ def test_fifty_cards_that_are_not_there_hold_up_no_other(stripe: StripeStandin, 
     failures = cards.check_due(gateway=impatient, now=now())
     assert len(failures) == 51 and other.public_id in failures  # each was asked about
     assert cards.check_due(gateway=impatient, now=now()) == {}  # and none again at once
-
-
-def a_checkout(organization: Organization) -> tuple[str, CallKind]:
-    """The way to the page where a payment is made, and the call that opens it."""
-    payment = stripe_world.a_payment(organization)
-    return f"/top-ups/{payment.public_id}/pay/", CallKind.CHECKOUT
-
-
-def a_card_to_type(organization: Organization) -> tuple[str, CallKind]:
-    page = cards.request_page(organization=organization, actor="", created_by=None, now=now())
-    return f"/card-pages/{page.public_id}/type/", CallKind.CUSTOMER
-
-
-def a_bank_to_ask(organization: Organization) -> tuple[str, CallKind]:
-    payment = a_payment(organization, card=a_card(organization), intent_reference="pi_x", state=PaymentState.ACTION)
-    return f"/top-ups/{payment.public_id}/confirm/", CallKind.CONFIRM
-
-
-PAGES = [a_checkout, a_card_to_type, a_bank_to_ask]
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_gives_up_sooner_than_a_worker_and_loses_nothing(
-    stripe: StripeStandin, brief: Gateway, page: Callable[[Organization], tuple[str, CallKind]]
-) -> None:
-    organization = factories.an_organization("Waiting")
-    path, kind = page(organization)
-    hang(stripe)
-    began = time.monotonic()
-    answer = a_browser(organization.members.get()).get(path)
-    assert time.monotonic() - began < 10
-    assert answer.status_code == 503 and "Try again" in answer.content.decode()
-    assert asked(stripe) == 1
-    call = GatewayCall.objects.get(kind=kind)
-    assert (call.state, call.in_flight_until) == (CallState.PENDING, None)
-    stripe.heal()
-    sending.send_due(gateway=brief, now=now() + timedelta(minutes=1))
-    call.refresh_from_db()
-    assert call.settled_at
-
-
-def test_many_slow_answers_are_not_a_long_wait(stripe: StripeStandin, brief: Gateway) -> None:
-    organization = factories.an_organization("Waiting")
-    for number in range(4):
-        line = Call("/v1/customers", {"name": f"{number}"})
-        operations.ask(organization=organization, kind=CallKind.CUSTOMER, subject=f"{number}", call=line, now=now())
-    path, _ = a_checkout(organization)
-    stripe.faults(path="", mode="delay", times=5, seconds=BRIEF_READ * 0.7)
-    assert Client().get(path).status_code == 503
-    assert 0 < GatewayCall.objects.filter(state=CallState.DONE).count() < 4
-    assert not GatewayCall.objects.filter(in_flight_until__isnull=False).exists()
-    stripe.heal()
-    assert Client().get(path).status_code == 302
-    assert set(GatewayCall.objects.values_list("state", flat=True)) == {CallState.DONE}
-
-
-def test_a_message_that_names_an_account_waits_no_longer_either(stripe: StripeStandin, brief: Gateway) -> None:
-    hang(stripe)
-    began = time.monotonic()
-    with pytest.raises(GatewaySilent):
-        brief.account()
-    assert time.monotonic() - began < 10
-
-
-def test_all_that_a_page_asks_lasts_fifteen_seconds_and_none_of_it_for_longer() -> None:
-    assert sdk._BRIEF_CONNECT_SECONDS + sdk._BRIEF_READ_SECONDS < base.BRIEF_SECONDS <= 15

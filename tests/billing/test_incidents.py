@@ -8,8 +8,9 @@ from pytest_django.fixtures import Settings
 
 from accounts.clock import now
 from accounts.models import Event, Organization
+from accounts.notices import STAFF
 from billing import customers, incidents, tasks
-from billing.models import CallState, GatewayCall, GatewayIncident
+from billing.models import CallState, GatewayCall, GatewayIncident, IncidentKind
 from billing.payments.base import Gateway, KeyRefused, PermissionRefused
 from tests import factories
 from tests.accounts.cast import a_browser
@@ -29,6 +30,11 @@ def poor(db: None) -> Organization:
 @pytest.fixture
 def staff(db: None) -> Client:
     return a_browser(a_member_of_staff("view_discrepancy"))
+
+
+@pytest.mark.parametrize("kind", IncidentKind.values)
+def test_each_kind_is_told_to_whoever_sees_it_on_the_page(kind: str) -> None:
+    assert STAFF.get(f"payment.{kind}") == "billing.view_discrepancy"
 
 
 def told(kind: str) -> int:

@@ -68,6 +68,7 @@ def test_at_nothing_on_demand_pauses_what_is_paid_goes_on_and_a_top_up_resumes(o
     assert sweep(acme, 2) == Level.EMPTY
     (text,) = words("wallet.empty")
     assert dates(text) == [NOON + 26 * HOUR] and "are paused" in text
+    assert "running leases used $3.60 per hour" in text
     assert (state_of(lease), lease.deadline) == (LeaseState.PAUSED, NOON + 26 * HOUR)
     assert state_of(kept) in (LeaseState.SCHEDULED, LeaseState.PROVISIONING)
     assert money(acme, NOON + 2 * HOUR).held_micros == 7_200_000

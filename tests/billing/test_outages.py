@@ -155,6 +155,8 @@ def test_what_becomes_known_after_a_slice_is_corrected_by_the_next(acme: Organiz
     assert (first.outage_node_seconds, second.outage_node_seconds, second.micros) == (0, 0, 3_600_000)
     assert (correction.kind, correction.corrects, correction.from_at) == (UsageKind.CORRECTION, first, NOON + HOUR)
     assert (correction.outage_node_seconds, correction.micros) == (400, -400_000)
+    said = Posting.objects.get(kind=PostingKind.CORRECTION).memo
+    assert said == "training: correction for 8 × H100, less 400 node-seconds of outage"
     assert_books_balance()
 
 

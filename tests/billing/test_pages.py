@@ -229,6 +229,7 @@ def test_papers_say_the_same_amount(browser: Client, acme: Organization, offer: 
     assert made
     assert "$0.09" in see(browser, f"/leases/{lease.public_id}/receipt/")
     page = see(browser, f"/invoices/{made.public_id}/")
+    assert 'data-label="Net"' in page and 'data-label="Amount"' not in page, "as on the PDF"
     assert made.number in page and "$0.09" in page
     assert made.number in see(browser, "/invoices/")
 

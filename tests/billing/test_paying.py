@@ -70,10 +70,12 @@ def test_trust_gives_credit_and_nodes(poor: Organization, trust: str, credit: in
 def test_a_decision_is_kept_with_its_reason_and_told(poor: Organization) -> None:
     decided(poor, NOON, credit_micros=7 * MICROS, reason="audited accounts seen")
     decided(poor, NOON, credit_micros=7 * MICROS, reason="again")  # nothing changes
-    (event,) = Event.objects.filter(kind="payment.terms_changed")
-    assert event.data["reason"] == "audited accounts seen" and event.actor == "user:us_staff"
-    assert event.data["after"] == {"mode": "metered", "trust": "trusted", "credit_micros": 7_000_000}
-    assert event.notice and "$7.00" in event.notice["text"]
+    told, kept = Event.objects.filter(kind="payment.terms_changed").order_by("pk")
+    after = {"mode": "metered", "trust": "trusted", "credit_micros": 7_000_000}
+    assert told.organization == poor and told.notice and "$7.00" in told.notice["text"]
+    assert told.data.keys() == {"before", "after"} and told.data["after"] == after, "the reason is for staff"
+    assert (kept.organization, kept.data["reason"], kept.data["without_card"]) == (None, "audited accounts seen", True)
+    assert kept.data["after"] == after and kept.actor == "user:us_staff" and not kept.notice
 
 
 @pytest.mark.parametrize(

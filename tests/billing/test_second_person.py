@@ -9,11 +9,13 @@ from django.db import DatabaseError, transaction
 from pytest_django.fixtures import Settings
 
 from accounts.models import Event, Organization, User
+from accounts.notices import recipients_of
 from billing import adjusting, by_hand, invariants, receivables
 from billing.adjusting import Outdated, SamePerson
 from billing.models import (
     Adjustment,
     BankTransfer,
+    BillingAccount,
     CreditGrant,
     CreditNote,
     Invoice,
@@ -23,7 +25,7 @@ from billing.receivables import BadTransfer
 from marketplace.models import Offer
 from marketplace.money import MICROS
 from tests.accounts.cast import a_browser
-from tests.billing.conftest import assert_books_balance, balance, funded
+from tests.billing.conftest import SECOND, assert_books_balance, balance, funded
 from tests.billing.papers import DUE, ISSUED, on_account, owing
 from tests.billing.test_adjusting import ask, staff
 from tests.factories import DAY
@@ -189,6 +191,44 @@ def test_a_transfer_waits_once_and_can_be_asked_for_again_when_it_was_refused(
     told = transfer(invoice, pat, 300)
     assert isinstance(told, BankTransfer) and (told.received_at, told.recorded_at) == (ISSUED, DUE)
     assert told.applied.get().invoice == invoice and Adjustment.objects.count() == 2
+
+
+def test_nobody_is_asked_for_money_that_waits_for_a_second_person(invoice: Invoice, pat: User, kim: User) -> None:
+    acme, late, dunned = invoice.organization, DUE + 31 * DAY, ["invoice.ordering_paused", "invoice.overdue"]
+    row = waits(transfer(invoice, pat, 300, now=late - DAY))
+    receivables.collect(organization=acme, now=late)
+    assert not Event.objects.filter(kind__in=dunned).exists()
+    seen = text(a_browser(pat).get(f"/operations/receivables/{invoice.public_id}/"))
+    assert "A bank transfer of $3.00 waits for a second person." in seen
+    lapsed = row.expires_at
+    receivables.collect(organization=acme, now=lapsed)
+    assert sorted(Event.objects.filter(kind__in=dunned).values_list("kind", flat=True)) == dunned
+    adjusting.approve(adjustment=waits(transfer(invoice, pat, 300, now=lapsed)), by=kim, now=lapsed)
+    assert BillingAccount.objects.get(organization=acme).suspended_at is None
+
+
+def test_one_that_ran_out_does_not_wait_although_no_sweep_has_come_by(invoice: Invoice, pat: User) -> None:
+    row = waits(transfer(invoice, pat, 300))
+    assert transfer(invoice, pat, 300, now=row.expires_at - SECOND) == row
+    assert waits(transfer(invoice, pat, 300, now=row.expires_at)) != row
+
+
+def test_a_transfer_that_names_no_invoice_is_shown_on_those_of_its_customer(invoice: Invoice, pat: User) -> None:
+    by_hand.record_transfer(
+        organization=invoice.organization, reference="B", amount_cents=300, received_at=ISSUED, by=pat, now=DUE
+    )
+    seen = text(a_browser(pat).get(f"/operations/receivables/{invoice.public_id}/"))
+    assert "A bank transfer of $3.00 waits for a second person." in seen
+
+
+def test_staff_hear_of_what_nobody_decided_in_time(invoice: Invoice, pat: User, kim: User) -> None:
+    for row in (waits(transfer(invoice, pat, 300)), waits(gift(invoice, pat, 300))):
+        adjusting.expire(adjustment=row, now=row.expires_at)
+    lost, off = Event.objects.filter(kind="adjustment.expired").order_by("pk")
+    assert "Bank transfer of $3.00 for Acme Robotics was not decided in time" in lost.words
+    assert lost.notice and "record it again" in lost.notice["text"]
+    assert off.notice and "Ask for it again" in off.notice["text"]
+    assert recipients_of(lost) == [kim.email]
 
 
 def test_a_transfer_that_is_another_customers_by_then_is_not_recorded(

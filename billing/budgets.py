@@ -10,7 +10,7 @@ from django.db.models import BigIntegerField
 from accounts.models import Given, Organization, Statement, User
 from accounts.operations import record
 from billing import operations
-from billing.models import Budget, Quote
+from billing.models import PERCENTS, Budget, BudgetAlert, Quote
 from billing.queries import Commitments, commitments, split
 from billing.queries.months import month_of, next_month, start_of
 from marketplace.money import SECONDS_PER_HOUR, format_micros
@@ -178,7 +178,10 @@ def create(
 
 @transaction.atomic
 def change(*, budget: Budget, limit_micros: int, actor: str, now: datetime) -> Budget:
-    """Another limit, from now on. Agreed windows are kept also where they are more than a lower limit."""
+    """
+    Another limit, from now on. Agreed windows are kept also where they are more than a lower limit. Which shares of a
+    higher one are reached is told anew.
+    """
     operations.lock_wallet(organization=budget.organization)
     fresh = Budget.objects.get(pk=budget.pk)
     if not fresh.active or fresh.limit_micros == limit_micros:
@@ -186,8 +189,22 @@ def change(*, budget: Budget, limit_micros: int, actor: str, now: datetime) -> B
     before = fresh.limit_micros
     fresh.limit_micros, fresh.changed_at, fresh.changed_by = limit_micros, now, actor
     fresh.save(update_fields=["limit_micros", "changed_at", "changed_by"])
+    if limit_micros > before:
+        _tell_anew(fresh, now)
     _record(fresh, "budget.changed", actor, now, before=before, after=limit_micros)
     return fresh
+
+
+def reached(*, budget: Budget, committed_micros: int) -> list[int]:
+    """Which of the shares that are told of, in percent, are committed."""
+    return [percent for percent in PERCENTS if committed_micros * 100 >= budget.limit_micros * percent]
+
+
+def _tell_anew(budget: Budget, now: datetime) -> None:
+    month = month_of(now)
+    committed = commitments(organization=budget.organization, now=now).total(budget.project, month)
+    told = BudgetAlert.objects.filter(budget=budget, month=month)
+    told.exclude(percent__in=reached(budget=budget, committed_micros=committed)).delete()
 
 
 @transaction.atomic

@@ -100,7 +100,7 @@ def _tell(budget: Budget, spoken: Commitments, now: datetime, *, reached: bool) 
     """The highest share that was not told yet this month; those below it are told with it."""
     month = month_of(now)
     committed = spoken.total(budget.project, month)
-    passed = [p for p in PERCENTS if committed * 100 >= budget.limit_micros * p or reached]
+    passed = PERCENTS if reached else budgets.reached(budget=budget, committed_micros=committed)
     told = set(BudgetAlert.objects.filter(budget=budget, month=month).values_list("percent", flat=True))
     fresh = [percent for percent in passed if percent not in told]
     if not fresh:

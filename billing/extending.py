@@ -106,6 +106,22 @@ def extend(
     Meter.objects.filter(pk=meter.pk).update(hold_micros=F("hold_micros") + agreed.price_micros)
 
 
+@transaction.atomic
+def extend_itself(
+    *, lease: Lease, seconds: int | None, max_micros_per_node_hour: int | None, actor: str, now: datetime
+) -> None:
+    """
+    As `leasing.operations.extend_itself`, behind the wallet's lock: a sweep that extends the lease at that moment has
+    ended before, and one that comes later heeds it.
+
+    :raises leasing.operations.WindowRefused: if it has no end, is over, or its terms know no such step
+    """
+    operations.lock_wallet(organization=lease.organization)
+    leasing.operations.extend_itself(
+        lease=lease, seconds=seconds, max_micros_per_node_hour=max_micros_per_node_hour, actor=actor, now=now
+    )
+
+
 def extendable() -> QuerySet[Lease]:
     """Leases with all that pricing more time for them needs."""
     related = ("organization", "offer__plan", "terms__plan", "meter")
@@ -164,12 +180,16 @@ def due(*, now: datetime) -> list[Lease]:
     return list(wanted.filter(ends_at__lte=Value(now) + before).order_by("pk"))
 
 
+@transaction.atomic
 def extend_by_itself(*, lease: Lease, now: datetime) -> None:
     """
     Extend a lease by its own step if its ceiling, the wallet and the nodes allow it; else tell the customer why, once,
-    and leave it to the next sweep. The lease is as `due` found it: two sweeps at once extend it by one step.
+    and leave it to the next sweep. Step and ceiling are those that hold now; with another end than `due` found, the
+    lease is left to the next sweep too: two at once extend it by one step.
     """
-    if lease.ends_at is None or lease.auto_extend_seconds is None:
+    operations.lock_wallet(organization=lease.organization)
+    found, lease = lease, extendable().get(pk=lease.pk)
+    if lease.ends_at is None or lease.ends_at != found.ends_at or lease.auto_extend_seconds is None:
         return
     ends_at = lease.ends_at + timedelta(seconds=lease.auto_extend_seconds)
     most = lease.auto_extend_max_micros

@@ -19,9 +19,10 @@ from leasing.models import ENVIRONMENT_PURPOSE
 from leasing.operations import NodesTaken, Setup
 from marketplace.measures import nodes_of
 from marketplace.models import Offer, PlanKind
-from marketplace.queries import Criteria, find, rows
+from marketplace.queries import Criteria, find, first_end, rows, soonest
 
 ORDER = "/order/"
+SECOND = timedelta(seconds=1)
 
 
 class NotThis(Exception):
@@ -101,9 +102,12 @@ def _ahead(order: StandingOrder, now: datetime) -> Iterable[Ranked]:
     criteria = _criteria(order, starts_at=earliest, ends_at=earliest + length)
     hits = [hit for hit in find(criteria=criteria, now=now) if hit.terms.plan.kind == PlanKind.RESERVED]
     for hit, row in zip(hits, rows(hits=hits, criteria=criteria, now=now), strict=True):
-        start, micros = row.free_from, hit.terms.agreed_rate(hit.list_micros, order.length_seconds)
-        if start and start + length <= order.latest_at and not _too_dear(order, micros):
-            yield (micros, start, row.offer.pk), Opening(row.offer, start, start + length)
+        if row.free_from is None:
+            continue
+        start, end = row.free_from, first_end(hit.terms, row.free_from, row.free_from + length)
+        micros = hit.terms.agreed_rate(hit.list_micros, (end - start) // SECOND)
+        if end <= order.latest_at and not _too_dear(order, micros):
+            yield (micros, start, row.offer.pk), Opening(row.offer, start, end)
 
 
 def _criteria(order: StandingOrder, **more: Any) -> Criteria:
@@ -185,6 +189,8 @@ def _end(order: StandingOrder, words: Words, now: datetime, **made: object) -> N
 def order_path(quote: Quote) -> str:
     """The page that orders it."""
     times = {"starts_at": quote.starts_at, "ends_at": quote.ends_at} if quote.ends_at else {}
+    if quote.starts_at <= soonest(quote.terms, quote.created_at):
+        times.pop("starts_at", None)  # it starts when it is ordered
     period = {name: f"{at:%Y-%m-%dT%H:%M}" for name, at in times.items() if at}
     wish = {"offer": quote.offer.public_id, "nodes": str(quote.nodes), **period, "quote": quote.public_id}
     return f"{ORDER}?{urlencode(wish)}"

@@ -7,14 +7,15 @@ from django.db import transaction
 import leasing.operations
 from billing import budgets, operations
 from billing.queries import readable
-from billing.queries.commitments import of_meter
+from billing.queries.commitments import of_lease
 from leasing.models import Lease
 
 
 @transaction.atomic
 def tag(*, lease: Lease, project: str, actor: str, now: datetime) -> None:
     """
-    Count the lease for another project, or for none (""): all that it has used this month and is committed to.
+    Count the lease for another project, or for none (""): all that it has used this month and is committed to,
+    fees for time that was handed back included.
 
     :raises budgets.BudgetExceeded: if that project's budget has less left
     """
@@ -22,7 +23,7 @@ def tag(*, lease: Lease, project: str, actor: str, now: datetime) -> None:
     lease.refresh_from_db(fields=["project"])
     meter = readable().filter(lease=lease).first()
     if meter and project != lease.project:
-        amounts = of_meter(meter, now=now).by_month
+        amounts = of_lease(meter, now=now)
         own = [budget for budget in budgets.active(organization=lease.organization) if budget.project == project != ""]
         budgets.check(
             organization=lease.organization, project=project, amounts_by_month=amounts, now=now, caps=own

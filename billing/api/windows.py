@@ -14,7 +14,7 @@ from billing.checkout import CAPS, InsufficientFunds, QuoteExpired, QuoteUsed
 from billing.models import Quote
 from billing.serializers import PricedLease
 from leasing.models import Lease
-from leasing.operations import BookedBehind, NodesTaken, WindowRefused, extend_itself
+from leasing.operations import BookedBehind, NodesTaken, WindowRefused
 from leasing.queries.extension import reach, why_not_now
 from leasing.serializers.windows import AutoExtend, ExtensionShown, NewEnd, NewWindow, WishedEnd
 from leasing.tasks import nudge_sites
@@ -117,7 +117,7 @@ class AutoExtension(WindowView):
         wanted = AutoExtend(data=request.data)
         wanted.is_valid(raise_exception=True)
         try:
-            extend_itself(lease=lease, actor=self.principal.actor, now=now(), **wanted.validated_data)
+            extending.extend_itself(lease=lease, actor=self.principal.actor, now=now(), **wanted.validated_data)
         except WindowRefused as error:
             raise problems.window_refused(error) from error
         return self.shown(lease)

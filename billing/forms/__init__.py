@@ -272,7 +272,8 @@ class NewStandingOrder(CatalogueFilter):
         required=False,
         min_value=1,
         max_value=366 * 24,
-        help_text="How long the lease lasts. Empty: on demand, until you give it back.",
+        help_text="How long the lease lasts; one that starts at once, until its plan's next end after that. Empty: on "
+        "demand, until you give it back.",
     )
     accepts_surplus = forms.BooleanField(
         label="A surplus lease will do, too",

@@ -148,6 +148,16 @@ def of_meter(meter: Meter, *, now: datetime, since: date | None = None) -> Commi
     return Commitment(lease.project, ahead, spent, meter, reading.micros_per_hour if runs else 0)
 
 
+def of_lease(meter: Meter, *, now: datetime) -> Counter[date]:
+    """Micro-dollars of one lease from this month on, over or not, with the fees for time of it that was handed back."""
+    first = month_of(now)
+    found = Counter(of_meter(meter, now=now).by_month)
+    for row in FEES.rows(organization=meter.lease.organization_id, since=start_of(first)):
+        if row.change.lease_id == meter.lease_id:
+            found.update({month: micros for month, micros in _shares(row).items() if month >= first})
+    return found
+
+
 def _settled(organization: Organization, first: date) -> Iterator[Commitment]:
     """
     What leases that are over and settled were charged, less the credits for what others used of time that was handed

@@ -24,9 +24,9 @@ def start_of(day: date) -> datetime:
 
 
 def months_between(begin: datetime, end: datetime) -> list[date]:
-    """Every month that has a moment in the half-open time from `begin` to `end`."""
+    """Every month that has a moment in the half-open time from `begin` to `end`; none where that has no moment."""
     month, found = month_of(begin), list[date]()
-    while start_of(month) < end:
+    while max(begin, start_of(month)) < end:
         found.append(month)
         month = next_month(month)
     return found

@@ -68,7 +68,13 @@ class NewStandingOrder(NewLease):
     criteria = OfferCriteria(required=False, default=dict)
     nodes = serializers.IntegerField(min_value=1, max_value=MOST_NODES, default=1, help_text="All at one site.")
     length_seconds = serializers.IntegerField(
-        min_value=1, max_value=10**9, required=False, allow_null=True, default=None, help_text="Needs `latest_at`."
+        min_value=1,
+        max_value=10**9,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Needs `latest_at`. Where a plan lets it start at once, it lasts until the first end of that plan's "
+        "steps after this.",
     )
     earliest_at = Moment(
         required=False, allow_null=True, default=None, help_text="The lease starts then or later; now, if left out."

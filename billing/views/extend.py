@@ -22,7 +22,7 @@ from billing.models import BillingMode
 from billing.queries.metered import mode_of
 from billing.views.clocks import zones_of
 from leasing.models import Lease
-from leasing.operations import BookedBehind, WindowRefused, extend_itself
+from leasing.operations import BookedBehind, WindowRefused
 from leasing.queries.extension import EXTENDABLE, Reach, reach, why_not_now
 from leasing.tasks import nudge_sites
 from marketplace.forms import MINUTE
@@ -87,7 +87,9 @@ def lease_auto_extend(request: HttpRequest, id: str) -> HttpResponse:
         seconds, most = (None, None) if off else (form.seconds(), form.max_micros())
         actor = principal_of(request).actor
         try:
-            extend_itself(lease=lease, seconds=seconds, max_micros_per_node_hour=most, actor=actor, now=moment)
+            extending.extend_itself(
+                lease=lease, seconds=seconds, max_micros_per_node_hour=most, actor=actor, now=moment
+            )
         except WindowRefused as refused:
             form.add_error("hours" if refused.field == "seconds" else None, refused.message)
         else:

@@ -294,6 +294,22 @@ def test_each_share_is_told_once_a_month(acme: Organization, reserved: Offer) ->
     assert [alert.percent for alert in BudgetAlert.objects.all()] == [50, 80, 100]
 
 
+def test_a_raised_limit_is_told_of_again_where_less_of_it_is_reached(acme: Organization, reserved: Offer) -> None:
+    budget = cap(acme, 7.2)
+    place(a_quote(acme, reserved, starts_at=NOON + HOUR, ends_at=NOON + 3 * HOUR))
+    enforce(acme, NOON)
+    raised: dict[str, Any] = {"budget": budget, "actor": "user:us_tests", "now": NOON}
+    budgets.change(limit_micros=14_400_000, **raised)  # half of it
+    enforce(acme, NOON)
+    assert [alert.percent for alert in BudgetAlert.objects.all()] == [50] and told("budget.reached_50") == 0
+    place(a_quote(acme, reserved, starts_at=NOON + 4 * HOUR, ends_at=NOON + 6 * HOUR))
+    enforce(acme, NOON)
+    assert [alert.percent for alert in BudgetAlert.objects.all()] == [50, 80, 100] and told("budget.reached_100") == 2
+    budgets.change(limit_micros=14_300_000, **raised)
+    enforce(acme, NOON)
+    assert told("budget.reached_100") == 2  # a lower one is reached as the higher was
+
+
 def test_there_is_one_budget_for_a_tag_and_a_new_one_after_it_was_removed(acme: Organization) -> None:
     first = cap(acme, 1)
     with pytest.raises(BudgetExists):

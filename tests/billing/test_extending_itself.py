@@ -1,16 +1,21 @@
 """Leases that extend themselves: when, up to which price, and what their owner hears where it cannot be."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from threading import Thread
+from typing import Any
 
 import pytest
+from django.db import connection
 
+import leasing.operations
 from accounts.models import Event, Organization
-from billing import extending, tasks
+from billing import extending, handing_back, tasks
 from leasing.models import Lease, LeaseChange
-from leasing.operations import WindowRefused, extend_itself
+from leasing.operations import WindowRefused
 from marketplace.models import Offer, Plan, PlanKind, Rate
 from tests import factories
-from tests.billing.agreed import ACTOR, END, START, active, behind, costs_from_now_on
+from tests.billing.agreed import ACTOR, END, START, active, behind, costs_from_now_on, extend
 from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, funded, give, place
 from tests.factories import DAY
 
@@ -19,7 +24,11 @@ pytestmark = pytest.mark.django_db
 
 def by_itself(lease: Lease, *, step: timedelta = HOUR, most: int = 3_600_000) -> None:
     seconds = step // SECOND
-    extend_itself(lease=lease, seconds=seconds, max_micros_per_node_hour=most, actor=ACTOR, now=NOON)
+    extending.extend_itself(lease=lease, seconds=seconds, max_micros_per_node_hour=most, actor=ACTOR, now=NOON)
+
+
+def by_no_more(lease: Lease) -> None:
+    extending.extend_itself(lease=lease, seconds=None, max_micros_per_node_hour=None, actor=ACTOR, now=NOON)
 
 
 def sweep(now: datetime) -> None:
@@ -37,7 +46,7 @@ def test_a_lease_extends_itself_an_hour_before_each_end(acme: Organization, rese
     assert Lease.objects.get().ends_at == END + HOUR
     sweep(END)
     assert Lease.objects.get().ends_at == END + 2 * HOUR
-    extend_itself(lease=lease, seconds=None, max_micros_per_node_hour=None, actor=ACTOR, now=END)
+    by_no_more(lease)
     sweep(END + HOUR)
     assert Lease.objects.get().ends_at == END + 2 * HOUR
 
@@ -104,7 +113,7 @@ def test_a_step_that_the_terms_do_not_know_is_refused(
 ) -> None:
     lease = active(acme, reserved)
     with pytest.raises(WindowRefused, match=words):
-        extend_itself(lease=lease, seconds=seconds, max_micros_per_node_hour=1, actor=ACTOR, now=START)
+        extending.extend_itself(lease=lease, seconds=seconds, max_micros_per_node_hour=1, actor=ACTOR, now=START)
 
 
 def test_the_task_extends_what_is_due(acme: Organization) -> None:
@@ -116,3 +125,71 @@ def test_the_task_extends_what_is_due(acme: Organization) -> None:
     by_itself(lease)
     tasks.extend_leases()
     assert Lease.objects.get().ends_at == at + 2 * HOUR
+
+
+def test_a_sweep_heeds_what_was_chosen_since_it_began(acme: Organization, reserved: Offer) -> None:
+    lease = active(acme, reserved)
+    by_itself(lease)
+    (found,) = extending.due(now=END - HOUR)
+    by_itself(lease, most=3_599_999)
+    extending.extend_by_itself(lease=found, now=END - HOUR)
+    assert Lease.objects.get().ends_at == END
+    assert not_extended() == ["More time costs $3.600000 per node-hour now, and you take $3.599999 at most."]
+    by_itself(lease, step=2 * HOUR)
+    extending.extend_by_itself(lease=found, now=END - HOUR)
+    assert Lease.objects.get().ends_at == END + 2 * HOUR
+    (found,) = extending.due(now=END + HOUR)
+    by_no_more(lease)
+    extending.extend_by_itself(lease=found, now=END + HOUR)
+    assert Lease.objects.get().ends_at == END + 2 * HOUR and len(not_extended()) == 1
+
+
+def test_a_sweep_that_found_another_end_leaves_the_lease_to_the_next(acme: Organization, reserved: Offer) -> None:
+    lease = active(acme, reserved)
+    extend(lease, END + HOUR)
+    by_itself(lease)
+    (found,) = extending.due(now=END)
+    handing_back.shorten(lease=lease, ends_at=END, actor=ACTOR, now=END - HOUR)
+    extending.extend_by_itself(lease=found, now=END - HOUR)
+    assert Lease.objects.get().ends_at == END
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_switches_it_off_while_a_sweep_extends_waits_for_its_end(
+    monkeypatch: pytest.MonkeyPatch, acme: Organization, reserved: Offer
+) -> None:
+    """Once it is off, nothing is extended any more: a sweep has ended before, or reads that it is off."""
+    lease = active(acme, reserved)
+    by_itself(lease)
+    (found,) = extending.due(now=END - HOUR)
+    off, ends = Thread(target=in_a_thread, args=[lambda: by_no_more(lease)]), list[datetime | None]()
+
+    def extend_slowly(**how: Any) -> LeaseChange:
+        off.start()
+        while off.is_alive() and not somebody_waits():
+            off.join(timeout=0.01)
+        ends.append(Lease.objects.get().ends_at if not off.is_alive() else None)
+        return extended(**how)
+
+    extended = leasing.operations.extend
+    monkeypatch.setattr(leasing.operations, "extend", extend_slowly)
+    extending.extend_by_itself(lease=found, now=END - HOUR)
+    off.join()
+    fresh = Lease.objects.get()
+    assert (ends, fresh.ends_at, fresh.auto_extend_seconds) == ([None], END + HOUR, None)
+
+
+def somebody_waits() -> bool:
+    """For a lock in the database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        (found,) = cursor.fetchone()
+    return bool(found)
+
+
+def in_a_thread(act: Callable[[], None]) -> None:
+    """With a connection of its own."""
+    try:
+        act()
+    finally:
+        connection.close()

@@ -13,9 +13,8 @@ from leasing.operations import calendar
 from leasing.operations.ending import end_locked, lock_lease
 from leasing.queries import OF_LEASE
 from leasing.states import SERVING, LeaseState
-from marketplace.queries import aligned, occupied
+from marketplace.queries import first_end, occupied
 
-SECOND = timedelta(seconds=1)
 SHORTENED_IN = frozenset({LeaseState.SCHEDULED, LeaseState.ACTIVE})
 # Out of these something that was agreed is handed back; a hold is no agreement yet.
 AGREED = frozenset({LeaseState.SCHEDULED, LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED})
@@ -113,10 +112,8 @@ def check_shorter(lease: Lease, *, ends_at: datetime, now: datetime) -> datetime
 def next_end(lease: Lease, wanted: datetime) -> datetime:
     """The first end from `wanted` on that the lease's terms allow; its present one if there is none before."""
     terms = lease.terms
-    first = aligned(terms, max(wanted, lease.starts_at + timedelta(seconds=terms.min_seconds)))
-    length = -(-(first - lease.starts_at) // SECOND)
-    step = terms.length_step(length)
-    return min(first + timedelta(seconds=-length % step), lease.last_moment)
+    shortest = lease.starts_at + timedelta(seconds=terms.min_seconds)
+    return min(first_end(terms, lease.starts_at, max(wanted, shortest)), lease.last_moment)
 
 
 def _nodes(lease: Lease) -> list[int]:

@@ -11,7 +11,7 @@ from leasing.operations import NoEqualNode
 from leasing.operations.maintaining import plan_maintenance
 from leasing.provisioners.fake import World
 from leasing.queries import leases_of
-from leasing.queries.guarantee import ending_of
+from leasing.queries.guarantee import Because, ending_of
 from leasing.states import LeaseState, MachineState
 from marketplace.models import Node, Offer, PlanKind
 from tests import factories
@@ -93,7 +93,7 @@ def test_maintenance_is_not_called_a_booking(lease: Lease, acme: Organization) -
     assert "Maintenance of a node is planned behind this lease." in text()
     assert "booked" not in text()
     ending = ending_of(fresh(acme), now=NOON + HOUR)
-    assert ending and ending.maintenance
+    assert ending and ending.because == Because.MAINTENANCE
 
 
 def test_equal_nodes_come_first_then_other_sites_that_have_room(lease: Lease, acme: Organization) -> None:

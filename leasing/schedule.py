@@ -143,7 +143,7 @@ def renew_due(*, now: datetime) -> None:
     _each(due, lambda lease: operations.renew(lease=lease, now=now))
     # At once, and not only when the guarantee has shrunk: who has booked behind, or has gone.
     _each(guarantee.cut_short(now=now), lambda lease: operations.renew(lease=lease, now=now))
-    _each(guarantee.freed(now=now), lambda lease: operations.renew(lease=lease, now=now))
+    _each(guarantee.freed(), lambda lease: operations.renew(lease=lease, now=now))
 
 
 def settle_drains(*, now: datetime) -> None:

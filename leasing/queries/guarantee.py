@@ -16,6 +16,7 @@ from django.db.models import (
     TextChoices,
     Value,
 )
+from django.db.models.expressions import Combinable
 
 from leasing.models import Claim, Lease, Machine
 from leasing.queries.machines import equal_nodes, first_behind
@@ -114,22 +115,27 @@ def elsewhere(lease: Lease, *, now: datetime) -> list[Alternative]:
 
 def cut_short(*, now: datetime) -> QuerySet[Lease]:
     """Open-ended leases behind which somebody has booked since, within what is guaranteed, and that were not told."""
-    return _open_ended().filter(Exists(_cut(now, Q(pk__gt=OuterRef("pk")))), guarantee_notice_at=None)
+    wanted = _later(Value(now), F("lease__terms__guarantee_seconds") + F("lease__terms__cleaning_seconds"))
+    return _open_ended().filter(Exists(_cut(wanted, Q(pk__gt=OuterRef("pk")))), guarantee_notice_at=None)
 
 
-def freed(*, now: datetime) -> QuerySet[Lease]:
-    """Open-ended leases that were told, and behind which nothing is booked any more within what is guaranteed."""
-    return _open_ended().filter(~Exists(_cut(now, Q())), guarantee_notice_at__isnull=False)
+def freed() -> QuerySet[Lease]:
+    """Open-ended leases that were told, and right behind whose guarantee nothing is booked any more."""
+    told = _open_ended().filter(guarantee_notice_at__isnull=False)
+    guaranteed = _later(F("lease__guaranteed_until"), F("lease__terms__cleaning_seconds"))
+    return told.filter(~Exists(_cut(guaranteed, Q())))
 
 
 def _open_ended() -> QuerySet[Lease]:
     return Lease.objects.filter(ends_at=None, state__in=RUNNING)
 
 
-def _cut(now: datetime, which: Q) -> QuerySet[Claim]:
-    """Claims of an outer lease on nodes in use, with another of the kind behind them within the guarantee's horizon."""
-    seconds = F("lease__terms__guarantee_seconds") + F("lease__terms__cleaning_seconds")
-    until = ExpressionWrapper(Value(now) + seconds * Value(timedelta(seconds=1)), output_field=DateTimeField())
+def _later(moment: Combinable, seconds: Combinable) -> Combinable:
+    return ExpressionWrapper(moment + seconds * Value(timedelta(seconds=1)), output_field=DateTimeField())
+
+
+def _cut(until: Combinable, which: Q) -> QuerySet[Claim]:
+    """Claims of an outer lease on nodes in use, with another of the kind behind them that begins until then."""
     mine = Claim.objects.filter(lease=OuterRef("pk"), released_at=None).annotate(until=until)
     serving = Machine.objects.filter(lease=OuterRef("lease"), node=OuterRef("node"), state__in=SERVING)
     behind = Claim.objects.filter(
@@ -137,6 +143,6 @@ def _cut(now: datetime, which: Q) -> QuerySet[Claim]:
         node=OuterRef("node"),
         released_at=None,
         period__fully_gt=OuterRef("period"),
-        period__startswith__lt=OuterRef("until"),
+        period__startswith__lte=OuterRef("until"),
     )
     return mine.filter(Exists(serving), Exists(behind))

@@ -62,8 +62,8 @@ def hand_back(*, lease: Lease, actor: str, now: datetime) -> Lease:
 @transaction.atomic
 def shorten(*, lease: Lease, ends_at: datetime, actor: str, now: datetime) -> None:
     """
-    Let a lease end earlier. What was kept aside for the time behind the new end is free at once, but for the fee. Doing
-    it twice changes nothing.
+    Let a lease end earlier. What was kept aside for the time behind the new end is free at once, but for the fee. One
+    that extended itself does so no more. Doing it twice changes nothing.
 
     :raises leasing.operations.ShortenRefused: if it may not end then
     """

@@ -143,7 +143,7 @@ def renew_due(*, now: datetime) -> None:
     _each(due, lambda lease: operations.renew(lease=lease, now=now))
     # At once, and not only when the guarantee has shrunk: who has booked behind, or has gone.
     _each(guarantee.cut_short(now=now), lambda lease: operations.renew(lease=lease, now=now))
-    _each(guarantee.freed(now=now), lambda lease: operations.renew(lease=lease, now=now))
+    _each(guarantee.freed(), lambda lease: operations.renew(lease=lease, now=now))
 
 
 def settle_drains(*, now: datetime) -> None:
@@ -294,7 +294,9 @@ def _swap(machine: Machine, *, now: datetime) -> None:
 def _why(lease: Lease, now: datetime) -> str:
     if lease.state == LeaseState.PAUSED and lease.deadline is not None and lease.deadline <= now:
         return "node_failed" if lease.machines.filter(reason__in=UNDONE).exists() else lease.reason
-    return "period_over" if lease.ends_at else "guarantee_over"
+    if lease.ends_at:
+        return "period_over"
+    return "no_firm_power" if guarantee.stopped_by(lease, now=now) == guarantee.Because.POWER else "guarantee_over"
 
 
 def _each(rows: QuerySet[Row], act: Callable[[Row], Any]) -> None:

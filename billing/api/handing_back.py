@@ -91,7 +91,8 @@ class Shorten(LeaseView):
     @extend_schema(operation_id="leases_shorten", summary="Shorten a lease", request=EarlierEnd, responses=PricedLease)
     def post(self, request: Request, id: str) -> Response:
         """Let the lease end earlier; it goes on until then. GET hand-back with the same `ends_at` says beforehand what
-        that costs and brings. Asking for the end that it has already changes nothing, so a retry does no harm.
+        that costs and brings. A lease that extends itself does so no more. Asking for the end that it has already
+        changes nothing, so a retry does no harm.
         """
         lease = self.get_object()
         try:

@@ -1,5 +1,5 @@
 -- How nodes are taken, and how an order is written down: the one statement of leasing/operations/booking.py, installed
--- by a migration. Whoever changes this file adds a migration that installs it again, as 0022_search does.
+-- by a migration. Whoever changes this file adds a migration that installs it again, as 0025_holds does.
 --
 -- Each statement of these functions sees what was committed before it began: what a wait for a lock was for is seen
 -- by the next one. Locks are taken on calendars with node ids ascending, and let go by the end of a block that failed.
@@ -246,9 +246,11 @@ BEGIN
        SET busy = busy + tstzmultirange(taken),
            not_firm = CASE WHEN surplus THEN not_firm + tstzmultirange(taken) ELSE not_firm END
      WHERE node_id = ANY (nodes);
-    IF quote <> '' THEN
+    IF quote <> '' THEN  -- also what it holds beside these: never waited for, as that would be out of order; it lapses
         UPDATE marketplace_nodecalendar SET held = NULL, held_until = NULL, held_for = ''
-         WHERE node_id = ANY (nodes) AND held_for = quote;
+         WHERE node_id = ANY (ARRAY(
+             SELECT node_id FROM marketplace_nodecalendar
+              WHERE held_for = quote AND held_for <> '' FOR NO KEY UPDATE SKIP LOCKED));
     END IF;
     INSERT INTO leasing_transition (lease_id, seq, old, new, at, reason, actor)
     VALUES (lease_id, (lease ->> 'version')::int, '', lease ->> 'state', moment, '', leasing_order.actor);

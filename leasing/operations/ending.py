@@ -19,6 +19,7 @@ WORDS = {
     "returned": "It was given back.",
     "period_over": "Its period is over.",
     "guarantee_over": "Its guaranteed time is over and the nodes are booked by somebody else.",
+    "no_firm_power": "Its guaranteed time is over and its site has not enough firm power for more.",
     "node_failed": "Its node did not come back after the pause.",
     "out_of_funds": "Too little money was left; the data was kept for the promised time and is now being wiped.",
     "budget_reached": "Its budget was not raised; the data was kept for the promised time and is now being wiped.",

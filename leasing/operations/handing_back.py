@@ -13,9 +13,8 @@ from leasing.operations import calendar
 from leasing.operations.ending import end_locked, lock_lease
 from leasing.queries import OF_LEASE
 from leasing.states import SERVING, LeaseState
-from marketplace.queries import aligned, occupied
+from marketplace.queries import first_end, occupied
 
-SECOND = timedelta(seconds=1)
 SHORTENED_IN = frozenset({LeaseState.SCHEDULED, LeaseState.ACTIVE})
 # Out of these something that was agreed is handed back; a hold is no agreement yet.
 AGREED = frozenset({LeaseState.SCHEDULED, LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED})
@@ -47,7 +46,8 @@ def give_back(*, lease: Lease, actor: str, now: datetime) -> LeaseChange | None:
 @transaction.atomic
 def shorten(*, lease: Lease, ends_at: datetime, actor: str, now: datetime) -> LeaseChange | None:
     """
-    Let a lease end earlier; what lies behind the new end is free for others at once, cleaning time excepted.
+    Let a lease end earlier; what lies behind the new end is free for others at once, cleaning time excepted. One that
+    extended itself does so no more: it would take that time back.
 
     Returns what that frees, with its lease as it was before; None if it ends then already.
 
@@ -61,15 +61,26 @@ def shorten(*, lease: Lease, ends_at: datetime, actor: str, now: datetime) -> Le
     nodes = _nodes(before)
     claims = Claim.objects.filter(lease=before, released_at=None, node__in=nodes)
     calendar.set_end(claims=claims, ends_at=occupied(before.terms, before.starts_at, ends_at).ends_at)
-    changed = {"ends_at": ends_at, "guaranteed_until": ends_at, "setup_version": F("setup_version") + 1}
-    Lease.objects.filter(pk=before.pk).update(**changed)  # hosts learn of the new deadline by the version
+    Lease.objects.filter(pk=before.pk).update(
+        ends_at=ends_at,
+        guaranteed_until=ends_at,
+        auto_extend_seconds=None,
+        auto_extend_max_micros=None,
+        auto_extend_notice_at=None,
+        setup_version=F("setup_version") + 1,  # hosts learn of the new deadline by the version
+    )
     record(
         organization=before.organization,
         kind="lease.shortened",
         subject=before.public_id,
         actor=actor,
         at=now,
-        data={"name": before.name, "ends_at": ends_at.isoformat(), "ended_at_before": old.isoformat()},
+        data={
+            "name": before.name,
+            "ends_at": ends_at.isoformat(),
+            "ended_at_before": old.isoformat(),
+            "auto_extend_off": before.auto_extend_seconds is not None,
+        },
     )
     return _write(before, kind=ChangeKind.SHORTENED, old=old, new=ends_at, nodes=nodes, actor=actor, now=now)
 
@@ -101,10 +112,8 @@ def check_shorter(lease: Lease, *, ends_at: datetime, now: datetime) -> datetime
 def next_end(lease: Lease, wanted: datetime) -> datetime:
     """The first end from `wanted` on that the lease's terms allow; its present one if there is none before."""
     terms = lease.terms
-    first = aligned(terms, max(wanted, lease.starts_at + timedelta(seconds=terms.min_seconds)))
-    length = -(-(first - lease.starts_at) // SECOND)
-    step = terms.length_step(length)
-    return min(first + timedelta(seconds=-length % step), lease.last_moment)
+    shortest = lease.starts_at + timedelta(seconds=terms.min_seconds)
+    return min(first_end(terms, lease.starts_at, max(wanted, shortest)), lease.last_moment)
 
 
 def _nodes(lease: Lease) -> list[int]:

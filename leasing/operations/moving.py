@@ -33,7 +33,8 @@ def move(
 ) -> LeaseChange:
     """
     Let an agreed lease take place in another window, on nodes of `offer` and on `terms`, as it was quoted. Nodes that
-    it has already and that are free then are kept. `quote` may hold nodes for it; `price` says in words what changes.
+    it has already and that are free then are kept. `quote` may hold nodes for it: these come next, and all of them are
+    let go. `price` says in words what changes.
 
     :raises WindowRefused: if it has begun, or is too near its start
     :raises NodesTaken: if fewer nodes are free for the whole new window; it stays where it was then
@@ -48,7 +49,6 @@ def move(
     if calendar.take_power(offer=offer, nodes=len(after), period=period, now=now, quote=quote) < period.ends_at:
         raise no_power(offer=offer, nodes=len(after), window=period, now=now)
     calendar.claim(lease=lease, node_ids=after, period=period)
-    calendar.let_go(node_ids=after, quote=quote)
     change = LeaseChange.objects.create(
         lease=lease,
         kind=ChangeKind.MOVED,
@@ -78,17 +78,19 @@ def _exchange(lease: Lease, *, offer: Offer, period: Window, quote: str, now: da
 @transaction.atomic
 def _try(lease: Lease, *, pool: Pool, period: Window, quote: str, now: datetime) -> tuple[list[int], list[int]]:
     """All at once, ids ascending. Raises TooFewNodes or ClaimsChanged, with nothing locked or changed."""
-    before = calendar.claimed(lease)
+    before, held = calendar.claimed(lease), calendar.held_for(quote)
     free = free_nodes(window=period, now=now, quote=quote).filter(pool=pool)
     others = free.exclude(pk__in=before).order_by("node_id").values_list("pk", flat=True)[: lease.node_count]
-    wanted = sorted({*before, *others})
+    wanted = sorted({*before, *held, *others})
     calendar.lock(wanted)
-    if calendar.claimed(lease) != before:
+    if (calendar.claimed(lease), calendar.held_for(quote)) != (before, held):
         raise calendar.ClaimsChanged
     calendar.release(lease=lease, node_ids=before, now=now)
-    found = sorted(free.filter(pk__in=wanted).values_list("pk", flat=True), key=lambda node: (node not in before, node))
+    calendar.let_go(node_ids=held, quote=quote)
+    found = list(free.filter(pk__in=wanted).values_list("pk", flat=True))
     if len(found) < lease.node_count:
         raise calendar.TooFewNodes
+    found.sort(key=lambda node: (node not in before, node not in held, node))
     return before, sorted(found[: lease.node_count])
 
 

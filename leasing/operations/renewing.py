@@ -9,7 +9,7 @@ from django.db.models import F
 from accounts.operations import record
 from leasing.models import Claim, Lease
 from leasing.operations import calendar
-from leasing.queries.guarantee import Alternative, elsewhere, horizon
+from leasing.queries.guarantee import Alternative, Because, elsewhere, horizon, stopped_by
 from leasing.queries.machines import equal_nodes
 from leasing.states import LEASE_OVER, SERVING, LeaseState
 from marketplace.queries import Window
@@ -18,9 +18,10 @@ from marketplace.queries import Window
 @transaction.atomic
 def renew(*, lease: Lease, now: datetime) -> bool:
     """
-    Guarantee an open-ended lease for the plan's whole horizon again, or as far as nothing is booked behind it.
+    Guarantee an open-ended lease for the plan's whole horizon again, or as far as nothing is booked behind it and its
+    site has firm power.
 
-    The customer is told once when the horizon cannot be reached. Returns whether the guarantee grew.
+    The customer is told once when the horizon cannot be reached, and why. Returns whether the guarantee grew.
     """
     node_ids = calendar.lock_nodes_of(lease)
     lease = (
@@ -41,22 +42,35 @@ def renew(*, lease: Lease, now: datetime) -> bool:
     if reach > behind:
         reach = calendar.take_power(offer=lease.offer, nodes=len(in_use), period=Window(behind, reach), now=now)
     until = max(reach - cleaning, lease.guaranteed_until)
-    grew = until > lease.guaranteed_until
+    grew, told = until > lease.guaranteed_until, lease.guarantee_notice_at is not None
     if grew:
         calendar.set_end(claims=live, ends_at=reach)
-        changed = {"guaranteed_until": until, "guarantee_notice_at": None, "setup_version": F("setup_version") + 1}
+        lease.guaranteed_until = until
+        changed = {"guaranteed_until": until, "setup_version": F("setup_version") + 1}
         Lease.objects.filter(pk=lease.pk).update(**changed)  # hosts learn of the new deadline by the version
-        if reach >= wanted and lease.guarantee_notice_at is not None:
-            _tell_renewed(lease, until=until, now=now)
-    first = calendar.next_behind(node_ids=in_use, after=behind) if reach < wanted else None
-    if first and first.period.lower < wanted and lease.guarantee_notice_at is None:  # what a quote holds is not booked
-        _tell(lease, until=until, maintenance=first.lease_id is None, now=now)
+    if reach < wanted:
+        _tell_of_end(lease, grew=grew, now=now)
+    elif grew and told:
+        _tell_renewed(lease, now=now)
     return grew
 
 
-def _tell(lease: Lease, *, until: datetime, maintenance: bool, now: datetime) -> None:
-    behind = "Maintenance of a node is planned" if maintenance else "Somebody has booked a node"
-    equal = equal_nodes(lease, window=horizon(lease, now), now=now).count()
+def _tell_of_end(lease: Lease, *, grew: bool, now: datetime) -> None:
+    """
+    Once; anew, if it reaches a later booking than it was told of. Power may come back by the hour: that is no news
+    until the whole horizon is guaranteed, nor is what a quote holds.
+    """
+    told = lease.guarantee_notice_at is not None
+    if told and not grew:
+        return
+    because = stopped_by(lease, now=now)
+    if because and not (told and because == Because.POWER):
+        _tell(lease, because=because, now=now)
+
+
+def _tell(lease: Lease, *, because: Because, now: datetime) -> None:
+    until = lease.guaranteed_until
+    equal = 0 if because == Because.POWER else equal_nodes(lease, window=horizon(lease, now), now=now).count()
     others = elsewhere(lease, now=now)
     Lease.objects.filter(pk=lease.pk).update(guarantee_notice_at=now)
     record(
@@ -68,13 +82,13 @@ def _tell(lease: Lease, *, until: datetime, maintenance: bool, now: datetime) ->
         data={
             "name": lease.name,
             "guaranteed_until": until.isoformat(),
-            "because": "maintenance" if maintenance else "booked",
+            "because": because,
             "equal_nodes_free": equal,
             "elsewhere": [{"offer": row.offer.public_id, "free": row.free} for row in others],
         },
         notice={
             "title": f"{lease.name} is guaranteed until {until:%Y-%m-%d %H:%M} UTC and no longer",
-            "text": f"{behind} behind this lease. It runs on until then. {_alternatives(equal, others)}",
+            "text": f"{because.label} It runs on until then. {_alternatives(equal, others)}",
             "path": f"/leases/{lease.public_id}/",
         },
     )
@@ -92,7 +106,9 @@ def _alternatives(equal: int, others: Sequence[Alternative]) -> str:
     return "No equal node is free for as long now. Look in the catalogue for another in time."
 
 
-def _tell_renewed(lease: Lease, *, until: datetime, now: datetime) -> None:
+def _tell_renewed(lease: Lease, *, now: datetime) -> None:
+    until = lease.guaranteed_until
+    Lease.objects.filter(pk=lease.pk).update(guarantee_notice_at=None)
     record(
         organization=lease.organization,
         kind="lease.guarantee_renewed",
@@ -102,7 +118,7 @@ def _tell_renewed(lease: Lease, *, until: datetime, now: datetime) -> None:
         data={"name": lease.name, "guaranteed_until": until.isoformat()},
         notice={
             "title": f"{lease.name} is guaranteed until {until:%Y-%m-%d %H:%M} UTC, and renewed again",
-            "text": "Nothing is booked behind this lease any more. Its guarantee moves on as before.",
+            "text": "Nothing ends it any more. Its guarantee moves on as before.",
             "path": f"/leases/{lease.public_id}/",
         },
     )

@@ -35,6 +35,7 @@ REASONS = {
     "returned": "Given back.",
     "period_over": "Its period was over.",
     "guarantee_over": "Its guaranteed time was over, and somebody else had booked the nodes.",
+    "no_firm_power": "Its guaranteed time was over, and its site had not enough firm power for more.",
     "out_of_funds": "Too little money was left.",
     "budget_reached": "A budget was reached.",
     "power": "Paused for want of power, as announced.",

@@ -51,6 +51,17 @@ def test_a_lease_extends_itself_an_hour_before_each_end(acme: Organization, rese
     assert Lease.objects.get().ends_at == END + 2 * HOUR
 
 
+def test_a_lease_that_is_shortened_extends_itself_no_more(acme: Organization, reserved: Offer) -> None:
+    """It would take back the time that was just handed back, and pay for it once more."""
+    lease = active(acme, reserved)
+    by_itself(lease)
+    handing_back.shorten(lease=lease, ends_at=END - HOUR, actor=ACTOR, now=START)
+    sweep(END - 2 * HOUR)
+    lease.refresh_from_db()
+    assert (lease.ends_at, lease.auto_extend_seconds, lease.auto_extend_max_micros) == (END - HOUR, None, None)
+    assert Event.objects.get(kind="lease.shortened").data["auto_extend_off"] is True
+
+
 def test_two_sweeps_at_once_extend_it_by_one_step(acme: Organization, reserved: Offer) -> None:
     by_itself(active(acme, reserved))
     first, second = extending.due(now=END - HOUR), extending.due(now=END - HOUR)

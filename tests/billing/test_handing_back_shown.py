@@ -113,6 +113,13 @@ def test_shortening_in_the_browser_shows_first_and_then_does_it(browser: Client,
     assert (lease.state, lease.ends_at) == (LeaseState.ACTIVE, ends_at)
 
 
+def test_the_page_says_that_a_shorter_lease_extends_itself_no_more(browser: Client, lease: Lease) -> None:
+    off = "Shortening it turns that off"
+    assert off not in words(see(browser, path(lease, "shorten")))
+    Lease.objects.filter(pk=lease.pk).update(auto_extend_seconds=3600, auto_extend_max_micros=MICROS_PER_HOUR)
+    assert f"It extends itself by 1 h 00 min. {off}" in words(see(browser, path(lease, "shorten")))
+
+
 def test_an_end_that_cannot_be_is_said_beside_the_field(browser: Client, lease: Lease) -> None:
     for typed, said in {
         f"{lease.starts_at + 11 * HOUR:%Y-%m-%dT%H:%M}": "Choose an end before the present one",

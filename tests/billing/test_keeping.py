@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.clock import now as database_now
 from accounts.models import Organization
-from billing import keeping
+from billing import handing_back, keeping, moving
 from billing.keeping import CannotHold, HeldLately
 from billing.models import Quote
 from leasing.models import Claim, Lease
@@ -100,6 +100,41 @@ def test_an_order_gets_another_node_where_a_held_one_broke_down(acme: Organizati
     cordon(node=NodeCalendar.objects.get(pk=broken).node, reason="smells", actor="user:us_pat", now=NOON)
     lease = place(quote)
     assert broken not in Claim.objects.filter(lease=lease).values_list("node_id", flat=True)
+
+
+def test_an_order_that_gets_other_nodes_leaves_none_held(acme: Organization, offer: Offer) -> None:
+    quote = held(acme, offer, nodes=2)
+    broken = min(held_nodes(quote))
+    cordon(node=offer.pool.nodes.get(pk=broken), reason="It smokes.", actor="user:us_ops", now=NOON)
+    lease = place(quote, now=NOON + MINUTE)
+    assert len(live_nodes(lease)) == 2 and broken not in live_nodes(lease)
+    assert held_nodes(quote) == set()
+
+
+def test_a_lease_that_moves_and_keeps_its_nodes_leaves_none_held(acme: Organization, reserved: Offer) -> None:
+    lease = place(a_quote(acme, reserved, **TOMORROW))
+    quote = held(acme, reserved, starts_at=NOON + DAY, ends_at=NOON + DAY + 2 * HOUR)
+    mine = set(lease.claims.values_list("node", flat=True))
+    assert not held_nodes(quote) & mine
+    moving.move(lease=lease, quote=quote, actor="user:us_tests", now=NOON + MINUTE)
+    assert set(live_nodes(lease)) == mine and held_nodes(quote) == set()
+
+
+def test_a_lease_that_moves_takes_the_nodes_that_its_quote_holds_before_others(
+    acme: Organization, other: Organization, reserved: Offer
+) -> None:
+    later: Mapping[str, Any] = {"starts_at": NOON + 2 * DAY, "ends_at": NOON + 2 * DAY + HOUR}
+    lease = place(a_quote(acme, reserved, **TOMORROW))
+    _, called_off = (place(a_quote(other, reserved, **later)) for _ in range(2))
+    quote = held(acme, reserved, **later)
+    kept = held_nodes(quote)
+    handing_back.hand_back(lease=called_off, actor="user:us_tests", now=NOON)
+    moving.move(lease=lease, quote=quote, actor="user:us_tests", now=NOON + MINUTE)
+    assert set(live_nodes(lease)) == kept and held_nodes(quote) == set()
+
+
+def live_nodes(lease: Lease) -> list[int]:
+    return [claim.node_id for claim in lease.claims.filter(released_at=None).order_by("node_id")]
 
 
 def test_a_second_hold_takes_the_place_of_the_first(acme: Organization, offer: Offer) -> None:

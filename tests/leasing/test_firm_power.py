@@ -7,17 +7,20 @@ import pytest
 from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
-from accounts.models import Organization
-from leasing import operations
+from accounts.models import Event, Organization
+from leasing import operations, schedule
 from leasing.models import Claim, Lease
-from leasing.operations import PowerTaken
+from leasing.operations import PowerTaken, calendar
 from leasing.operations.renewing import renew
+from leasing.provisioners.fake import World
+from leasing.queries.guarantee import Because, ending_of
 from leasing.queries.power import spans_of
+from leasing.states import LeaseState
 from marketplace.models import Offer, PlanKind, PowerWindow, Site
 from marketplace.queries import Window
 from tests import factories
 from tests.factories import DAY, HOUR, NOON
-from tests.leasing.conftest import hold, order
+from tests.leasing.conftest import active, hold, order
 
 pytestmark = pytest.mark.django_db
 KW = 10_200  # what the tests' node draws
@@ -83,6 +86,67 @@ def test_an_open_ended_lease_is_guaranteed_no_further_than_there_is_power(acme: 
     lease = order(acme, on_demand)
     assert lease.guaranteed_until == NOON + DAY - timedelta(minutes=15)
     assert not renew(lease=lease, now=NOON + HOUR), "nor by renewal"
+
+
+def on_demand_before(reserved: Offer, acme: Organization) -> Lease:
+    """On demand, until others have all of the site's power tomorrow."""
+    a_limit(reserved.pool.site, 2)
+    book(acme, reserved, 0, 2, nodes=2)
+    return active(factories.an_organization("On Demand Ltd"), factories.an_offer(reserved.pool))
+
+
+def told(kind: str = "lease.guarantee_ending") -> list[Event]:
+    return list(Event.objects.filter(kind=kind, notice__isnull=False).order_by("pk"))
+
+
+def test_a_guarantee_that_ends_for_want_of_power_is_told_once_and_as_such(
+    acme: Organization, reserved: Offer, world: World
+) -> None:
+    lease = on_demand_before(reserved, acme)
+    for hours in (1, 2, 3):
+        schedule.renew_due(now=NOON + hours * HOUR)
+    (event,) = told()
+    assert event.notice and (event.data["because"], event.data["equal_nodes_free"]) == ("power", 0)
+    assert "not enough firm power" in event.notice["text"] and "booked" not in event.notice["text"]
+    lease.refresh_from_db()
+    ending = ending_of(lease, now=NOON + HOUR)
+    assert ending and (ending.because, ending.equal, ending.movable) == (Because.POWER, 0, [])
+    schedule.end_due(now=lease.guaranteed_until)
+    lease.refresh_from_db()
+    assert (lease.state, lease.reason) == (LeaseState.RECLAIMING, "no_firm_power")
+
+
+def test_more_power_moves_a_guarantee_on_and_only_its_whole_time_is_news(
+    acme: Organization, reserved: Offer, world: World
+) -> None:
+    lease = on_demand_before(reserved, acme)
+    schedule.renew_due(now=NOON + HOUR)
+    PowerWindow.objects.update(firm_watts=3 * KW, period=DateTimeTZRange(None, NOON + 3 * DAY))
+    a_limit(reserved.pool.site, 0, starts_at=NOON + 3 * DAY)
+    schedule.renew_due(now=NOON + 2 * HOUR)
+    lease.refresh_from_db()
+    assert lease.guaranteed_until == NOON + 3 * DAY - timedelta(minutes=15)
+    assert (len(told()), told("lease.guarantee_renewed")) == (1, [])
+    PowerWindow.objects.update(firm_watts=3 * KW)
+    schedule.renew_due(now=NOON + 3 * HOUR)
+    lease.refresh_from_db()
+    assert (lease.guaranteed_until, lease.guarantee_notice_at) == (NOON + 3 * HOUR + 7 * DAY, None)
+    assert (len(told()), len(told("lease.guarantee_renewed"))) == (1, 1)
+
+
+def test_power_that_a_quote_holds_for_some_minutes_is_no_news(
+    acme: Organization, reserved: Offer, world: World
+) -> None:
+    a_limit(reserved.pool.site, 2)
+    nodes = list(reserved.pool.nodes.order_by("pk").values_list("pk", flat=True))[-2:]
+    window, until = Window(NOON + DAY, NOON + DAY + HOUR), NOON + 2 * HOUR
+    calendar.hold(node_ids=nodes, period=window, quote="qt_other", until=until, firm=True)
+    lease = active(acme, factories.an_offer(reserved.pool))
+    schedule.renew_due(now=NOON + HOUR)
+    assert lease.guaranteed_until == NOON + DAY - timedelta(minutes=15) and told() == []
+    schedule.renew_due(now=until)
+    lease.refresh_from_db()
+    assert lease.guaranteed_until == until + 7 * DAY
 
 
 def test_an_extension_needs_power_too(acme: Organization, reserved: Offer) -> None:

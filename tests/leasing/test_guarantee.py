@@ -11,7 +11,7 @@ from leasing.operations import NoEqualNode
 from leasing.operations.maintaining import plan_maintenance
 from leasing.provisioners.fake import World
 from leasing.queries import leases_of
-from leasing.queries.guarantee import ending_of
+from leasing.queries.guarantee import Because, ending_of
 from leasing.states import LeaseState, MachineState
 from marketplace.models import Node, Offer, PlanKind
 from tests import factories
@@ -93,7 +93,7 @@ def test_maintenance_is_not_called_a_booking(lease: Lease, acme: Organization) -
     assert "Maintenance of a node is planned behind this lease." in text()
     assert "booked" not in text()
     ending = ending_of(fresh(acme), now=NOON + HOUR)
-    assert ending and ending.maintenance
+    assert ending and ending.because == Because.MAINTENANCE
 
 
 def test_equal_nodes_come_first_then_other_sites_that_have_room(lease: Lease, acme: Organization) -> None:
@@ -168,3 +168,17 @@ def test_when_the_booking_is_called_off_the_guarantee_moves_on_and_the_tenant_he
     lease.refresh_from_db()
     assert (lease.guaranteed_until, lease.guarantee_notice_at) == (NOON + 3 * HOUR + 7 * DAY, None)
     assert len(told("lease.guarantee_renewed")) == 1
+
+
+def test_when_the_first_of_two_bookings_is_called_off_it_moves_on_as_far_as_the_second(lease: Lease) -> None:
+    first = book_behind(lease.offer, starts_at=lease.guaranteed_until + HOUR)
+    schedule.renew_due(now=NOON + 2 * HOUR)
+    second = hold(first.organization, first.offer, starts_at=NOON + 10 * DAY, ends_at=NOON + 11 * DAY, rate=first.rate)
+    now = NOON + 4 * DAY
+    operations.expire(lease=first, now=now)
+    for minutes in range(3):
+        schedule.renew_due(now=now + timedelta(minutes=minutes))
+    lease.refresh_from_db()
+    assert lease.guaranteed_until == second.starts_at - CLEANING
+    assert f"until {second.starts_at - CLEANING:%Y-%m-%d %H:%M} UTC" in (told()[-1].notice or {})["title"]
+    assert (len(told()), told("lease.guarantee_renewed")) == (2, [])

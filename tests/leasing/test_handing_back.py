@@ -132,6 +132,16 @@ def test_lengths_stay_multiples_where_the_terms_want_them(acme: Organization) ->
     shorten(lease, begin + 2 * DAY, NOON)
 
 
+def test_what_was_left_of_the_first_day_comes_on_top_of_the_multiples(acme: Organization) -> None:
+    weeks = {"length_steps": [[14 * 86_400, 7 * 86_400]], "min_seconds": 86_400, "granularity_seconds": 86_400}
+    plan = factories.a_plan(PlanKind.RESERVED, offset_seconds=41_400, may_start_now=True, **weeks)
+    at_once, begin = NOON + DAY - 105 * MINUTE, NOON + DAY - 30 * MINUTE  # 10:15, and the 11:30 behind it
+    lease = order(acme, factories.an_offer(factories.a_pool(), plan), starts_at=at_once, ends_at=begin + 21 * DAY)
+    assert next_end(lease, begin + 13 * DAY + HOUR) == begin + 14 * DAY
+    assert next_end(lease, begin + 14 * DAY + HOUR) == begin + 21 * DAY
+    shorten(lease, begin + 14 * DAY, NOON)
+
+
 def test_an_open_ended_lease_and_one_that_is_over_are_not_shortened(acme: Organization, lease: Lease) -> None:
     open_ended = order(acme, factories.an_offer(factories.a_pool(site=factories.a_site("valdosta"))))
     with pytest.raises(ShortenRefused, match="no agreed end"):

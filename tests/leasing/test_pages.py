@@ -17,8 +17,10 @@ from leasing.states import LeaseState
 from marketplace.models import Pool, Provisioner
 from tests import factories
 from tests.accounts.cast import a_browser
+from tests.factories import HOUR
 from tests.leasing import stages
 from tests.leasing.conftest import work_all
+from tests.leasing.test_firm_power import a_limit
 
 pytestmark = pytest.mark.django_db
 
@@ -91,6 +93,17 @@ ASKS = {
 def test_the_page_says_how_the_lease_stands(browser: Browser, acme: Organization, world: World, stage: str) -> None:
     shown = page(browser, stages.STAGES[stage](acme, now()))
     assert [said for said in SAYS[stage] if said not in shown] == []
+
+
+def test_the_page_says_that_power_ends_a_guarantee_and_not_that_somebody_booked(
+    browser: Browser, acme: Organization, world: World
+) -> None:
+    lease = stages.active(acme, now())
+    a_limit(lease.offer.pool.site, 0, starts_at=lease.guaranteed_until + HOUR / 2)
+    operations.renew(lease=lease, now=now())
+    shown = page(browser, lease)
+    assert "and no longer. Its site has not enough firm power to guarantee it for longer. It runs on" in shown
+    assert "The site has no firm power for more" in shown and "booked" not in shown
 
 
 @pytest.mark.parametrize("stage", stages.STAGES)

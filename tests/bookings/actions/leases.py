@@ -90,6 +90,7 @@ class Shorten(OtherEnd):
         fits = now < ends_at < row.ends_at and ends_at - row.starts_at >= HOUR
         if desk.accepts(said, () if fits else {"refused"}):
             row.move(row.nodes, row.starts_at, ends_at)
+            row.step = None  # it would take back what was just handed back
 
 
 @dataclass(frozen=True)

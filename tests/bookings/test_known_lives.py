@@ -10,8 +10,9 @@ from billing import checkout, operations
 from billing.models import LedgerAccount
 from billing.queries import wallet
 from tests.bookings.actions.asking import Keep, Order
+from tests.bookings.actions.leases import ExtendItself, Shorten
 from tests.bookings.life import Life
-from tests.bookings.notes import Disagrees
+from tests.bookings.notes import HOUR, Disagrees
 from tests.bookings.world import POOR
 
 BOTH = 2
@@ -57,3 +58,13 @@ def test_of_two_quotes_of_one_customer_at_once_one_holds_its_nodes_and_the_desk_
     for _ in range(3):
         life.step([Keep(who=0, nodes=3, ahead=29, hours=1), Keep(who=0, nodes=1, ahead=3, hours=4)])
         life.step([Order(who=1, nodes=4, ahead=3, hours=1)])
+
+
+def test_a_shortened_lease_does_not_extend_itself_over_the_time_that_was_handed_back(life: Life) -> None:
+    life.step([Order(who=0, nodes=1, ahead=1, hours=6)])
+    life.step([ExtendItself(lease=0, hours=2)])
+    life.step([Shorten(lease=0, hours=3)])
+    for _ in range(8):
+        life.live_until(life.now + HOUR)
+    (row,) = life.desk.bookings.values()
+    assert row.stopped == row.starts_at + 3 * HOUR

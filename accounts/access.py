@@ -37,7 +37,7 @@ class Principal:
         """How events name this principal, such as "user:us_…" or "token:tk_…"."""
         if self.token is not None:
             return f"token:{self.token.public_id}"
-        return f"user:{self.user.public_id}" if self.user else "system:unknown"
+        return self.user.actor if self.user else "system:unknown"
 
 
 def may(principal: Principal, action: str) -> bool:
@@ -58,7 +58,7 @@ def staff_of(request: HttpRequest | Request) -> User:
 
 def operator_of(request: HttpRequest | Request) -> str:
     """How events name that member of staff, such as "user:us_…"."""
-    return f"user:{staff_of(request).public_id}"
+    return staff_of(request).actor
 
 
 def principal_of(request: HttpRequest | Request) -> Principal:

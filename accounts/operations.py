@@ -127,7 +127,7 @@ def create_organization(*, name: str, owner: User, now: datetime) -> Organizatio
         organization=organization,
         kind="organization.created",
         subject=organization.public_id,
-        actor=f"user:{owner.public_id}",
+        actor=owner.actor,
         at=now,
         data={"name": name},
     )
@@ -247,7 +247,7 @@ def issue_token(
         organization=organization,
         kind="token.created",
         subject=token.public_id,
-        actor=actor or f"user:{user.public_id}",
+        actor=actor or user.actor,
         at=now,
         data={"name": name, "scopes": granted, "expires_at": expires_at},
         notice=Words(

@@ -14,7 +14,7 @@ def actor_names(actors: Iterable[str]) -> dict[str, str]:
     people = User.objects.filter(public_id__in=kinds.get("user", ()))
     tokens = APIToken.objects.filter(public_id__in=kinds.get("token", ()))
     return {
-        **{f"user:{person.public_id}": person.get_full_name() for person in people},
+        **{person.actor: person.get_full_name() for person in people},
         **{f"token:{token.public_id}": f"API token “{token.name}”" for token in tokens},
         **{f"system:{name}": "Gridlease" for name in kinds.get("system", ())},
     }

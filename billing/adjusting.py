@@ -241,7 +241,7 @@ def _do(row: Adjustment, now: datetime) -> Posting | None:
     if row.kind == AdjustmentKind.CREDIT_RAISE:
         _raise(row, now)
         return None
-    who: dict[str, Any] = {"reason": row.reason, "actor": _actor(row), "now": now}
+    who: dict[str, Any] = {"reason": row.reason, "actor": row.asked_by.actor, "now": now}
     if row.kind == AdjustmentKind.GIFT:
         ends = row.wanted["expires_at"]
         return granting.give(
@@ -267,7 +267,7 @@ def _transfer(row: Adjustment, now: datetime) -> Posting:
         amount_cents=row.amount_micros // MICROS_PER_CENT,
         received_at=datetime.fromisoformat(row.wanted["received_at"]),
         invoice=Invoice.objects.filter(public_id=row.wanted.get("invoice")).first(),
-        actor=_actor(row),
+        actor=row.asked_by.actor,
         now=now,
     )
     return Posting.objects.get(key=f"transfer:{transfer.reference}")
@@ -282,15 +282,12 @@ def _raise(row: Adjustment, now: datetime) -> None:
         reason=row.reason,
         override=wanted["override"],
     )
-    today = paying.terms(operations.account_of(row.organization))
-    raised = paying.raised_micros(organization=row.organization, decision=decision)
-    if (raised, wanted.get("before", today)) != (row.amount_micros, today):  # rows of before have no `before`
+    account = operations.account_of(row.organization)
+    raised = paying.raised_micros(account=account, decision=decision)
+    before = wanted.get("before", account.terms)  # older rows do not say
+    if (raised, before) != (row.amount_micros, account.terms):
         raise Outdated("How it pays, its trust or its credit has changed meanwhile.")
-    paying.decide(organization=row.organization, decision=decision, actor=_actor(row), now=now)
-
-
-def _actor(row: Adjustment) -> str:
-    return f"user:{row.asked_by.public_id}"
+    paying.decide(organization=row.organization, decision=decision, actor=row.asked_by.actor, now=now)
 
 
 def _moves(posting: Posting, micros: int) -> bool:
@@ -314,7 +311,7 @@ def _post(row: Adjustment, now: datetime) -> Posting:
 
 def _record(row: Adjustment, word: str, by: User | None, now: datetime) -> None:
     """The operator's event says who and why; the customer hears of what moved, of other kinds elsewhere."""
-    actor = f"user:{by.public_id}" if by else "system:billing"
+    actor = by.actor if by else "system:billing"
     data = {
         "organization": row.organization.public_id,
         "kind": row.kind,

@@ -24,6 +24,7 @@ from billing.models import (
     WriteOff,
 )
 from billing.paying import Decision
+from billing.queries.adjustments import transfers_waiting
 from marketplace.money import MICROS_PER_CENT, format_micros
 
 
@@ -137,11 +138,11 @@ def decide(*, organization: Organization, decision: Decision, by: User, now: dat
     :raises paying.ChangeRefused: see there
     """
     operations.lock_wallet(organization=organization)
-    raised = paying.raised_micros(organization=organization, decision=decision)
-    if raised <= 0:
-        return paying.decide(organization=organization, decision=decision, actor=f"user:{by.public_id}", now=now)
-    paying.check(organization=organization, decision=decision, now=now)
     account = operations.account_of(organization)
+    raised = paying.raised_micros(account=account, decision=decision)
+    if raised <= 0:
+        return paying.decide(organization=organization, decision=decision, actor=by.actor, now=now)
+    paying.check(account=account, decision=decision, now=now)
     credit = account.credit_micros + raised
     row = adjusting.submit(
         Adjustment(
@@ -155,7 +156,7 @@ def decide(*, organization: Organization, decision: Decision, by: User, now: dat
                 "trust": decision.trust,
                 "credit_micros": credit,
                 "override": decision.override,
-                "before": paying.terms(account),
+                "before": account.terms,
             },
         ),
         by=by,
@@ -185,8 +186,7 @@ def _submit(
 
 
 def _waiting(*, organization: Organization, reference: str, amount_cents: int, now: datetime) -> Adjustment | None:
-    waiting = Adjustment.objects.filter(kind=AdjustmentKind.TRANSFER, state=AdjustmentState.WAITING)
-    row = waiting.filter(wanted__reference=reference, expires_at__gt=now).first()
+    row = transfers_waiting(now=now).filter(wanted__reference=reference).first()
     if row and (row.organization_id, row.amount_micros) != (organization.pk, amount_cents * MICROS_PER_CENT):
         raise receivables.BadTransfer(
             "reference", f"{reference} waits for a second person with another amount or for another customer."

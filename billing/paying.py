@@ -62,18 +62,18 @@ def card_works(*, organization: Organization, now: datetime) -> bool:
     return card is not None and card.expires_at > now
 
 
-def raised_micros(*, organization: Organization, decision: Decision) -> int:
+def raised_micros(*, account: BillingAccount, decision: Decision) -> int:
     """By how much the decision raises its credit; less than nothing where it lowers it."""
-    return _credit(decision) - operations.account_of(organization).credit_micros
+    return _credit(decision) - account.credit_micros
 
 
-def check(*, organization: Organization, decision: Decision, now: datetime) -> None:
+def check(*, account: BillingAccount, decision: Decision, now: datetime) -> None:
     """
     Whether it can be decided so.
 
     :raises ChangeRefused: see `decide`
     """
-    account, card = operations.account_of(organization), card_works(organization=organization, now=now)
+    card = card_works(organization=account.organization, now=now)
     _check(account, decision, _credit(decision), card=card, now=now)
 
 
@@ -91,7 +91,7 @@ def decide(*, organization: Organization, decision: Decision, actor: str, now: d
     account = BillingAccount.objects.select_for_update().get(organization=organization)
     credit, card = _credit(decision), card_works(organization=organization, now=now)
     _check(account, decision, credit, card=card, now=now)
-    before = terms(account)
+    before = account.terms
     if decision.mode == BillingMode.METERED != account.mode:
         customers.make_known(organization=organization, now=now)
         metered.begin(organization=organization, now=now)
@@ -99,7 +99,7 @@ def decide(*, organization: Organization, decision: Decision, actor: str, now: d
         metered.end(organization=organization, now=now)
     account.mode, account.trust, account.credit_micros = decision.mode, decision.trust, credit
     account.save(update_fields=["mode", "trust", "credit_micros"])
-    after = terms(account)
+    after = account.terms
     if before != after:
         why = {"reason": decision.reason, "without_card": not card}
         _record(account, {"before": before, "after": after}, why, actor=actor, now=now)
@@ -173,11 +173,6 @@ def _check_settled(account: BillingAccount, now: datetime) -> None:
         raise ChangeRefused("mode", f"It owes {format_micros(owed)}. Change it once that was invoiced and paid.")
     if Export.objects.filter(organization=organization, state=ExportState.PENDING).exists():
         raise ChangeRefused("mode", "Charges are still on their way to its invoice. Try again in some minutes.")
-
-
-def terms(account: BillingAccount) -> dict[str, str | int]:
-    """How it pays, how far it is trusted, and its credit, as events and rows of adjustments name them."""
-    return {"mode": account.mode, "trust": account.trust, "credit_micros": account.credit_micros}
 
 
 def _words(organization: Organization, account: BillingAccount) -> Words:

@@ -144,7 +144,7 @@ def explain(*, discrepancy: Discrepancy, user: User, reason: str, now: datetime)
         organization=None,
         kind="ledger.discrepancy_explained",
         subject=row.public_id,
-        actor=f"user:{user.public_id}",
+        actor=user.actor,
         at=now,
         data={"source": row.source, "reason": reason},
     )

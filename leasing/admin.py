@@ -129,7 +129,7 @@ class MachineAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     def wipe_anew(self, request: HttpRequest, machines: QuerySet[Machine]) -> None:
         """Send machines whose wipe failed to be wiped once more."""
         assert isinstance(request.user, User)
-        actor = f"user:{request.user.public_id}"
+        actor = request.user.actor
         for machine in machines.select_related("node", "lease__offer__plan"):
             try:
                 wipe_again(machine=machine, actor=actor, now=now())

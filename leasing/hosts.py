@@ -12,6 +12,7 @@ from leasing.models import ENVIRONMENT_PURPOSE, Inspection, Lease, Machine
 from leasing.provisioners.base import Check, Host, HostUnfit, Tenancy
 from leasing.queries.interruptions import for_host
 from leasing.states import SERVING
+from marketplace.measures import counted
 from marketplace.models import Node
 
 
@@ -90,14 +91,10 @@ def same_parts(machine: Machine, found: Inventory) -> list[Check]:
     kind = machine.node.pool.node_type
     before = Inventory.of(known.inventory) if known else found
     wrong = [*differences_between(before, found), *([] if known else gpu_differences(found.gpus, kind))]
-    seen = " and ".join(_counted(len(parts), what) for parts, what in ((found.disks, "disk"), (found.gpus, "GPU")))
+    seen = " and ".join(counted(len(parts), what) for parts, what in ((found.disks, "disk"), (found.gpus, "GPU")))
     same = "none missing, none new, none read-only" if known else "as many GPUs as its type has, no disk read-only"
     changes = "; ".join(f"{row['part']}: {row['found']} instead of {row['promised']}" for row in wrong)
     return [Check("inventory", not wrong, changes or f"{seen}: {same}")]
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def devices_of(found: Inventory) -> list[dict[str, str]]:

@@ -24,6 +24,16 @@ def format_carbon(micrograms: int) -> str:
     return f"{amount / 1000:,.2f}{NBSP}kg" if amount >= 1000 else f"{amount:,.1f}{NBSP}g"
 
 
+def counted(count: int, what: str) -> str:
+    """
+    So many of a thing.
+
+    >>> counted(1, "GPU"), counted(2, "disk")
+    ('1 GPU', '2 disks')
+    """
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def nodes_of(count: int, node_type: str) -> str:
     """
     So many nodes of a type, whose name begins with how many GPUs each has.

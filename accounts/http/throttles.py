@@ -13,6 +13,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from accounts.access import find_principal
 
 log = logging.getLogger(__name__)
+counter: Any = cache  # config.cache.RedisCache: other caches do not count calls
 
 
 class FairUse(SimpleRateThrottle):
@@ -22,6 +23,8 @@ class FairUse(SimpleRateThrottle):
     """
 
     safe: bool
+    num_requests: int  # of the rate, as REST framework reads it
+    duration: int  # seconds
     seconds = 0.0  # to wait
 
     def allow_request(self, request: Request, view: Any) -> bool:
@@ -30,7 +33,7 @@ class FairUse(SimpleRateThrottle):
             return True
         counted = self.get_cache_key(request, view)
         try:
-            self.seconds = cache.wait(counted, most=self.num_requests, seconds=self.duration)  # type: ignore[attr-defined]
+            self.seconds = counter.wait(counted, most=self.num_requests, seconds=self.duration)
         except RedisError:
             log.exception("rate limits are off: the cache does not answer")
         return not self.seconds

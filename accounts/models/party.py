@@ -69,6 +69,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.email
 
+    @property
+    def actor(self) -> str:
+        """How events name the person, such as "user:us_…"."""
+        return f"user:{self.public_id}"
+
     def get_full_name(self) -> str:
         """The person's name, or the e-mail address while none is given."""
         return self.name or self.email

@@ -14,7 +14,8 @@ from accounts.http.problems import bad_field
 from accounts.models import Organization
 from billing import by_hand, operations, paying
 from billing.access import MAY_DECIDE
-from billing.models import Adjustment, BillingMode, TrustLevel
+from billing.api.adjustments import done_or_waiting
+from billing.models import BillingMode, TrustLevel
 from billing.paying import Decision
 from billing.serializers.accounts import AccountShown, NewTerms
 from billing.serializers.adjustments import AdjustmentShown
@@ -61,6 +62,4 @@ class OneAccount(GenericAPIView[Any]):
         except paying.ChangeRefused as refused:
             field = "credit_micros" if refused.field == "credit" else refused.field
             raise bad_field(field, str(refused)) from refused
-        if isinstance(made, Adjustment):
-            return Response(AdjustmentShown(made).data, status=202)
-        return Response(AccountShown(made).data)
+        return done_or_waiting(made, AccountShown, status=200)

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 
 from accounts.access import staff_of
 from accounts.clock import now
@@ -18,6 +19,13 @@ from billing.access import MAY_ADJUST, MAY_APPROVE, MAY_SEE_ADJUSTMENTS
 from billing.models import Adjustment
 from billing.queries.adjustments import adjustments
 from billing.serializers.adjustments import AdjustmentShown, NewAdjustment
+
+
+def done_or_waiting(made: Model, shown: type[BaseSerializer[Any]], *, status: int = 201) -> Response:
+    """What staff did by hand, as `shown`; or 202 and what waits for a second person."""
+    if isinstance(made, Adjustment):
+        return Response(AdjustmentShown(made).data, status=202)
+    return Response(shown(made).data, status=status)
 
 
 class AdjustmentView(GenericAPIView[Any]):

@@ -12,7 +12,8 @@ from accounts.clock import now
 from accounts.http.permissions import OperatorAllowed
 from accounts.http.problems import bad_field
 from billing import by_hand, granting
-from billing.models import Adjustment, CreditGrant
+from billing.api.adjustments import done_or_waiting
+from billing.models import CreditGrant
 from billing.serializers.adjustments import AdjustmentShown
 from billing.serializers.cards import CreditGrantShown, NewCreditGrant
 
@@ -42,6 +43,4 @@ class GiveCredit(GenericAPIView[Any]):
             made = by_hand.give(by=staff_of(request), now=now(), **wanted.validated_data)
         except granting.BadGrant as bad:
             raise bad_field(bad.field, str(bad)) from bad
-        if isinstance(made, Adjustment):
-            return Response(AdjustmentShown(made).data, status=202)
-        return Response(CreditGrantShown(made).data, status=201)
+        return done_or_waiting(made, CreditGrantShown)

@@ -14,7 +14,8 @@ from accounts.http.permissions import OperatorAllowed
 from accounts.http.problems import Problem, bad_field
 from billing import by_hand, credit_notes, invoicing, receivables
 from billing.access import MAY_CREDIT, MAY_LOOK, MAY_RECORD, MAY_RELEASE, MAY_WRITE_OFF
-from billing.models import Adjustment, Invoice, ParkedMonth
+from billing.api.adjustments import done_or_waiting
+from billing.models import Invoice, ParkedMonth
 from billing.queries.receivables import still_open
 from billing.serializers.adjustments import AdjustmentShown
 from billing.serializers.papers import CreditNoteShown
@@ -79,9 +80,7 @@ class Transfers(StaffView):
             made = by_hand.record_transfer(**wanted.validated_data, by=staff_of(request), now=now())
         except receivables.BadTransfer as refused:
             raise bad_field(refused.field, str(refused)) from refused
-        if isinstance(made, Adjustment):
-            return Response(AdjustmentShown(made).data, status=202)
-        return Response(TransferShown(made).data, status=201)
+        return done_or_waiting(made, TransferShown)
 
 
 class Credits(StaffView):
@@ -110,9 +109,7 @@ class Credits(StaffView):
             made = by_hand.credit(invoice=invoice, cents_by_line=asked, reason=reason, by=staff_of(request), now=now())
         except credit_notes.BadCredit as refused:
             raise bad_field("lines", str(refused)) from refused
-        if isinstance(made, Adjustment):
-            return Response(AdjustmentShown(made).data, status=202)
-        return Response(CreditNoteShown(made).data, status=201)
+        return done_or_waiting(made, CreditNoteShown)
 
 
 class WriteOffs(StaffView):
@@ -137,9 +134,7 @@ class WriteOffs(StaffView):
             made = by_hand.write_off(invoice=invoice, by=staff_of(request), now=now(), **wanted.validated_data)
         except receivables.NothingOwed as refused:
             raise Problem(409, "nothing_owed", "Nothing is owed", str(refused)) from refused
-        if isinstance(made, Adjustment):
-            return Response(AdjustmentShown(made).data, status=202)
-        return Response(WriteOffShown(made).data, status=201)
+        return done_or_waiting(made, WriteOffShown)
 
 
 class ParkedMonths(StaffView):

@@ -91,3 +91,8 @@ class BillingAccount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.organization}: {self.get_mode_display()}"
+
+    @property
+    def terms(self) -> dict[str, str | int]:
+        """How it pays, how far it is trusted, and its credit, as events and rows of adjustments name them."""
+        return {"mode": self.mode, "trust": self.trust, "credit_micros": self.credit_micros}

@@ -65,8 +65,13 @@ def waiting_for(invoice: Invoice) -> QuerySet[Adjustment]:
 
 def transfer_waits(organization: Organization, *, now: datetime) -> bool:
     """Whether money of it has come that only waits for a second person."""
-    rows = Adjustment.objects.filter(organization=organization, kind=AdjustmentKind.TRANSFER)
-    return rows.filter(state=AdjustmentState.WAITING, expires_at__gt=now).exists()
+    return transfers_waiting(now=now).filter(organization=organization).exists()
+
+
+def transfers_waiting(*, now: datetime) -> QuerySet[Adjustment]:
+    """Bank transfers that a second person may still decide on."""
+    waiting = Adjustment.objects.filter(kind=AdjustmentKind.TRANSFER, state=AdjustmentState.WAITING)
+    return waiting.filter(expires_at__gt=now)
 
 
 def wanted(row: Adjustment) -> Wanted:
@@ -75,7 +80,8 @@ def wanted(row: Adjustment) -> Wanted:
         ends = row.wanted["expires_at"]
         return Wanted(ends_at=datetime.fromisoformat(ends) if ends else None)
     if row.kind == AdjustmentKind.CREDIT_RAISE:
-        before = _today(row.organization) if row.state == AdjustmentState.WAITING else row.wanted.get("before")
+        waits, own = row.state == AdjustmentState.WAITING, BillingAccount.objects.filter(organization=row.organization)
+        before = own.get().terms if waits else row.wanted.get("before")
         return Wanted(
             terms=_terms(row.wanted), terms_before=_terms(before) if before else None, override=row.wanted["override"]
         )
@@ -84,10 +90,6 @@ def wanted(row: Adjustment) -> Wanted:
     invoice = Invoice.objects.get(public_id=row.wanted["invoice"])
     cents = row.wanted.get("lines", {})
     return Wanted(invoice=invoice, lines=[(line, cents[str(line.pk)]) for line in invoice.lines.filter(pk__in=cents)])
-
-
-def _today(organization: Organization) -> Mapping[str, Any]:
-    return BillingAccount.objects.values("mode", "trust", "credit_micros").get(organization=organization)
 
 
 def _terms(said: Mapping[str, Any]) -> Terms:

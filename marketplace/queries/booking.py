@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from marketplace.measures import counted
 from marketplace.models import Terms
 from marketplace.queries.windows import Window, aligned
 
@@ -68,8 +69,7 @@ def duration(length: timedelta) -> str:
     seconds = length // SECOND
     for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)):
         if seconds % size == 0:
-            count = seconds // size
-            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+            return counted(seconds // size, unit)
     raise AssertionError("unreachable")
 
 

@@ -24,21 +24,12 @@ from tests.accounts.cast import a_browser
 from tests.billing.conftest import balance, funded
 from tests.billing.papers import DUE, on_account
 from tests.billing.test_adjusting import staff
-from tests.billing.test_second_person import CLERK, waits
+from tests.billing.test_second_person import kim, pat, waits
 from tests.factories import DAY
 from tests.leasing.test_fleet_pages import text
 
+__all__ = ["kim", "pat"]
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def pat(db: None) -> User:
-    return staff("pat", *CLERK)
-
-
-@pytest.fixture
-def kim(db: None) -> User:
-    return staff("kim", "view_adjustment", "approve_adjustment")
 
 
 def raised(organization: Organization, by: User, dollars: int | None, now: datetime = DUE, **more: Any) -> Any:

@@ -55,7 +55,7 @@ def seed(known: dict[str, Any], key_file: Path, at: datetime) -> dict[str, Any]:
     organization = _organization(owner, at)
     public_key = _key_pair(key_file)
     if not SSHKey.objects.filter(organization=organization, public_key=" ".join(public_key.split()[:2])).exists():
-        actor = f"user:{owner.public_id}"
+        actor = owner.actor
         add_ssh_key(organization=organization, actor=actor, user=owner, name="demo", text=public_key, now=at)
     grant(
         organization=organization,

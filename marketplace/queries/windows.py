@@ -115,11 +115,12 @@ def _gaps(pools: Collection[int], reach: Window, now: datetime) -> Mapping[int, 
     return found
 
 
+# Nodes are asked for by their pools too: planned for any number of them, these few would be sought among all there are.
 GAPS = """
     SELECT calendar.pool_id, lower(gap), upper(gap)
       FROM marketplace_nodecalendar AS calendar JOIN marketplace_node AS node ON node.id = calendar.node_id
      CROSS JOIN LATERAL unnest(node_gaps(calendar, node, %(reach)s::tstzrange, %(now)s)) AS gap
-     WHERE calendar.pool_id = ANY (%(pools)s::bigint[])
+     WHERE calendar.pool_id = ANY (%(pools)s::bigint[]) AND node.pool_id = ANY (%(pools)s::bigint[])
      ORDER BY lower(gap), upper(gap)
 """
 

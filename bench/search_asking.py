@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import psycopg
@@ -103,23 +103,12 @@ def in_process(table: Table, asked: Sequence[Question], *, rounds: int) -> float
     Each question is put to both, chance decides to whom first: what else the machine does in between, and what the
     other one has just read, slows or helps both alike.
     """
-    chance, searched, stated, by_hand = random.Random(11), [], [], []
+    chance = random.Random(11)
     connection.close()  # with what it has prepared
     with connection.cursor() as cursor:
         cursor.execute(BY_HAND)
-        for _ in range(rounds):
-            whole: list[float] = []
-            stating: list[float] = []
-            handing: list[float] = []
-            for question in asked:
-                for ours in chance.sample((True, False), 2):
-                    if ours:
-                        whole += timed(lambda q: stating.append(_search(q)), [question])  # noqa: B023
-                    else:
-                        handing += timed(lambda q: q.by_hand(cursor), [question])  # type: ignore[arg-type]
-            searched.append(p95(whole))
-            stated.append(p95(stating))
-            by_hand.append(p95(handing))
+        turns = [_in_turns(asked, cursor, chance) for _ in range(rounds)]
+    searched, stated, by_hand = ([p95(times) for times in each] for each in zip(*turns, strict=True))
     table.add("the statement by hand, p95", min(by_hand), "ms", middle=median(by_hand))
     table.add(
         "the search's own statements, terms and more of each offer, p95", min(stated), "ms", middle=median(stated)
@@ -130,6 +119,21 @@ def in_process(table: Table, asked: Sequence[Question], *, rounds: int) -> float
     cpu = [_page_cpu() for _ in range(rounds)]
     table.add("CPU of a page of 50 offers, search and all", min(cpu), "ms", bar=6, most=True, middle=median(cpu))
     return min(stated)
+
+
+def _in_turns(asked: Sequence[Question], cursor: Any, chance: random.Random) -> tuple[list[float], ...]:
+    """Milliseconds for each question: of the whole search, of its statements, and of the statement by hand."""
+    searched: list[float] = []
+    stated: list[float] = []
+    by_hand: list[float] = []
+    ways: list[tuple[list[float], Callable[[Question], None]]] = [
+        (searched, lambda question: stated.append(_search(question))),
+        (by_hand, lambda question: question.by_hand(cursor)),
+    ]
+    for question in asked:
+        for times, ask in chance.sample(ways, len(ways)):
+            times += timed(ask, [question])
+    return searched, stated, by_hand
 
 
 def _search(question: Question) -> float:

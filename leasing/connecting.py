@@ -12,7 +12,8 @@ import yaml
 from leasing.models import Lease, Machine
 from leasing.states import IN_HANDS
 
-RENDEZVOUS_PORT = 29500  # torchrun's own choice; hosts let the machines of one lease reach each other there
+RENDEZVOUS_PORT = 29500  # torchrun's own choice
+NETWORK = "lease0"  # a machine's interface to its siblings; a simulated node has none
 SSH_PORT = 22
 
 
@@ -112,7 +113,8 @@ def torchrun(lease: Lease, machines: Sequence[Machine]) -> str:
     What `torchrun` reads from the environment, the same file for every machine, and the command line of each.
 
     https://docs.pytorch.org/docs/stable/elastic/run.html for the options; torch.distributed.argparse_util reads each
-    from PET_<OPTION>. With the static rendezvous ranks follow the machines' numbers.
+    from PET_<OPTION>. With the static rendezvous ranks follow the machines' numbers. Gloo and NCCL are told which
+    interface leads to the siblings, for they tell the siblings its address: their own first guess is another one.
     """
     gpus = lease.offer.pool.node_type.gpu_count or 1
     numbers = range(1, lease.node_count + 1)
@@ -129,6 +131,7 @@ def torchrun(lease: Lease, machines: Sequence[Machine]) -> str:
         "export PET_RDZV_BACKEND=static\n"
         f"export PET_RDZV_ENDPOINT={endpoint}\n"
         f"export PET_RDZV_ID={lease.public_id}\n"
+        f"[ ! -e /sys/class/net/{NETWORK} ] || export GLOO_SOCKET_IFNAME={NETWORK} NCCL_SOCKET_IFNAME={NETWORK}\n"
         'case "$(hostname)" in\n'
         f"{ranks}"
         '  *) echo "Not a machine of this lease: set PET_NODE_RANK yourself." >&2 ;;\n'

@@ -9,7 +9,7 @@ from accounts.seal import Unsealable, unseal
 from leasing.inspection.inventory import Inventory
 from leasing.inspection.matching import differences_between, gpu_differences
 from leasing.models import ENVIRONMENT_PURPOSE, Inspection, Lease, Machine
-from leasing.provisioners.base import Check, Host, HostUnfit, Tenancy
+from leasing.provisioners.base import Check, Host, HostUnfit, Peer, Tenancy
 from leasing.queries.interruptions import for_host
 from leasing.states import SERVING
 from marketplace.measures import counted
@@ -64,6 +64,7 @@ def tenancy_of(machine: Machine, *, now: datetime) -> Tenancy:
         image_digest=lease.image.digest,
         startup_script=lease.startup_script,
         label=machine.hostname,
+        number=machine.number,
         peers=_peers(machine),
         environment=_environment(lease),
         seconds_left=max(0, int((lease.last_moment - now).total_seconds())),
@@ -71,11 +72,11 @@ def tenancy_of(machine: Machine, *, now: datetime) -> Tenancy:
     )
 
 
-def _peers(machine: Machine) -> dict[str, str]:
-    """The other machines of the lease by name, each with its host's address, whether it is ready or not."""
+def _peers(machine: Machine) -> dict[str, Peer]:
+    """The other machines of the lease by name, whether they are ready or not."""
     others = machine.lease.machines.filter(state__in=SERVING).exclude(pk=machine.pk).order_by("number")
     rows = others.select_related("lease", "node__pool__node_type__gpu_model")
-    return {row.hostname: host_of(row.node).address for row in rows}
+    return {row.hostname: Peer(row.number, host_of(row.node).address) for row in rows}
 
 
 def _environment(lease: Lease) -> dict[str, str]:

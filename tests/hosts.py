@@ -21,6 +21,7 @@ from leasing.provisioners.base import (
     Health,
     Host,
     Inspector,
+    Peer,
     Provisioner,
     Tenancy,
     Unreachable,
@@ -81,6 +82,10 @@ class Bench(Protocol):
 
     def leads_to(self, endpoint: Endpoint, key: Key, name: str) -> str:
         """The address to which a name leads inside; "" for an unknown one."""
+        ...
+
+    def place(self, peer: Peer) -> str:
+        """The address to which a sibling's name shall lead."""
         ...
 
     def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
@@ -153,6 +158,9 @@ class OpenSSH:
         hosts = [line.split() for line in self.run(endpoint, key, "cat /etc/hosts").splitlines()]
         return next((line[0] for line in hosts if name in line[1:]), "")
 
+    def place(self, peer: Peer) -> str:
+        return peer.address
+
     def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
         wait_until(lambda: self.read(endpoint, key, "runs") != "")
         return self.read(endpoint, key, "runs").count("run")
@@ -193,7 +201,11 @@ class FakeBench:
         return self._machine(endpoint).interruption
 
     def leads_to(self, endpoint: Endpoint, key: Key, name: str) -> str:
-        return self._machine(endpoint).peers.get(name, "")
+        peer = self._machine(endpoint).peers.get(name)
+        return peer.address if peer else ""
+
+    def place(self, peer: Peer) -> str:
+        return peer.address
 
     def startup_runs(self, endpoint: Endpoint, key: Key) -> int:
         return self._machine(endpoint).startup_runs
@@ -303,6 +315,10 @@ class PodmanBench(OpenSSH):
 
     def lose_gpu(self, index: int) -> None:
         self.built.gpus.lose(index)
+
+    def place(self, peer: Peer) -> str:
+        """In the lease's own network."""
+        return f"10.213.0.{peer.number}"
 
     def report_xid(self, index: int, code: int) -> None:
         self.built.gpus.report_xid(index, code)

@@ -67,13 +67,21 @@ class Host:
     facts: Mapping[str, FactValue]
 
 
+@dataclass(frozen=True)
+class Peer:
+    """Another machine of the lease: its number in it, and the address of its host."""
+
+    number: int
+    address: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tenancy:
     """One machine's tenant as wanted. Everything on the host is named after `machine_id`; `epoch` fences:
     a host that has seen a higher one refuses. `ssh_keys` are public key lines; an empty `image_digest` pins nothing.
 
-    `label` is the machine's own name, `peers` the names of its siblings in the lease with the addresses at which it
-    reaches them: inside, each name leads there, and their rendezvous port (29500) is open to them and to nobody else.
+    `label` is the machine's own name and `number` its place in the lease; `peers` are its siblings by name. Inside,
+    each name leads to that machine, every port of which is open to its siblings and to nobody else.
 
     `interruption` is what the tenant's programs are to find in $GRIDLEASE_INTERRUPTION (podman: the file
     /gridlease/interruption.json) while one is announced; empty: no such file.
@@ -89,7 +97,8 @@ class Tenancy:
     image_digest: str = ""
     startup_script: str = ""
     label: str = ""
-    peers: Mapping[str, str] = field(default_factory=dict)
+    number: int = 1
+    peers: Mapping[str, Peer] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     seconds_left: int | None = None
     interruption: str = ""

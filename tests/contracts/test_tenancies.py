@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from leasing.provisioners.base import HostUnfit, Service, StaleEpoch, Tenancy
+from leasing.provisioners.base import HostUnfit, Peer, Service, StaleEpoch, Tenancy
 from standins.nodes.processes import private_views
 from tests.hosts import Bench, Key, OpenSSH, live_session, wait_until
 
@@ -60,15 +60,19 @@ def test_what_is_no_name_of_a_variable_is_refused(bench: Bench, tenancy: Tenancy
 def test_the_other_machines_of_the_lease_are_known_by_name(bench: Bench, tenancy: Tenancy, ana: Key) -> None:
     if bench.kind == "sandbox" and not (os.getuid() == 0 and private_views()):
         pytest.skip("a tenant of a simulated node has no /etc/hosts of its own here")
-    peers = {"training-2": "192.0.2.2", "training-3": "192.0.2.3"}
-    endpoint = bench.provisioner.prepare(bench.host, replace(tenancy, peers=peers))
-    assert {name: bench.leads_to(endpoint, ana, name) for name in peers} == peers
-    swapped = {"training-2": "192.0.2.9"}
-    bench.provisioner.prepare(bench.host, replace(tenancy, peers=swapped))
-    assert bench.leads_to(endpoint, ana, "training-2") == "192.0.2.9"
+    second, third, spare = Peer(2, "192.0.2.2"), Peer(3, "192.0.2.3"), Peer(2, "192.0.2.9")
+    endpoint = bench.provisioner.prepare(
+        bench.host, replace(tenancy, peers={"training-2": second, "training-3": third})
+    )
+    assert bench.leads_to(endpoint, ana, "training-2") == bench.place(second)
+    assert bench.leads_to(endpoint, ana, "training-3") == bench.place(third)
+    swapped = replace(tenancy, peers={"training-2": spare})
+    bench.provisioner.prepare(bench.host, swapped)
+    assert bench.leads_to(endpoint, ana, "training-2") == bench.place(spare)
     assert bench.leads_to(endpoint, ana, "training-3") == ""
-    bench.provisioner.service(bench.host, replace(tenancy, peers=swapped), "rebuild")
-    assert bench.leads_to(endpoint, ana, "training-2") == "192.0.2.9"
+    bench.provisioner.service(bench.host, swapped, "rebuild")
+    assert bench.leads_to(endpoint, ana, "training-2") == bench.place(spare)
+    assert bench.provisioner.check(bench.host, swapped).passed
 
 
 def test_an_announced_interruption_is_told_inside_while_it_is_announced(

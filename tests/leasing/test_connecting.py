@@ -14,6 +14,7 @@ from leasing.connecting import NAMES, NotInHands, files_of
 from leasing.hosts import tenancy_of
 from leasing.models import Lease, Machine
 from leasing.operations.setup import sealed
+from leasing.provisioners.base import Peer
 from leasing.provisioners.fake import World
 from leasing.queries import leases_of
 from leasing.states import MachineState
@@ -153,12 +154,12 @@ def test_a_machine_that_takes_the_place_of_another_keeps_its_name_and_its_siblin
     sibling.refresh_from_db()
     assert (sibling.state, sibling.service) == (MachineState.SERVICING, "refresh")
     work_all(failed.lease.offer, now=DOWN)
-    assert world.machines[sibling.public_id].peers == {made.hostname: "10.0.0.9"}
-    assert world.machines[made.public_id].peers == {sibling.hostname: "10.0.0.1"}
+    assert world.machines[sibling.public_id].peers == {made.hostname: Peer(made.number, "10.0.0.9")}
+    assert world.machines[made.public_id].peers == {sibling.hostname: Peer(sibling.number, "10.0.0.1")}
 
 
 def test_the_machines_of_a_lease_are_told_each_others_addresses(lease: Lease, world: World) -> None:
     first, second = lease.machines.all()
-    assert world.machines[first.public_id].peers == {second.hostname: "10.0.0.2"}
-    assert world.machines[second.public_id].peers == {first.hostname: "10.0.0.1"}
+    assert world.machines[first.public_id].peers == {second.hostname: Peer(2, "10.0.0.2")}
+    assert world.machines[second.public_id].peers == {first.hostname: Peer(1, "10.0.0.1")}
     assert tenancy_of(Machine.objects.get(pk=first.pk), now=NOON).label == "fine-tune-run-4-1"

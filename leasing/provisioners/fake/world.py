@@ -14,6 +14,7 @@ from leasing.provisioners.base import (
     HostKeyMismatch,
     Log,
     Observation,
+    Peer,
     ProvisionerError,
     StaleEpoch,
     Unreachable,
@@ -32,7 +33,7 @@ class Machine:
     files: dict[str, str] = field(default_factory=dict)
     startup_runs: int = 0
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    peers: Mapping[str, str] = field(default_factory=dict)
+    peers: Mapping[str, Peer] = field(default_factory=dict)
     deadline: float | None = None
     interruption: str = ""
     logs: dict[Log, str] = field(default_factory=dict)

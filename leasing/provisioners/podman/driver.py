@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from typing import cast
 
 from leasing.provisioners.base import (
@@ -24,6 +25,7 @@ PREPARE_SECONDS = 900.0  # an image may have to be fetched
 COMMAND_SECONDS = 60.0
 WIPE_SECONDS = 1800.0  # a node that cannot encrypt overwrites every block
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PRIVATE = ip_network("10.213.0.0/16")  # of each lease: its machines by their numbers, and nobody else
 
 
 class Podman:
@@ -85,7 +87,8 @@ def _send(host: Host, tenancy: Tenancy, verb: str, *, timeout: float = COMMAND_S
         startup=tenancy.script,
         environment=_environment(tenancy),
         interruption=tenancy.interruption,
-        peers="".join(f"{address} {name}\n" for name, address in tenancy.peers.items()),
+        private=f"{PRIVATE[tenancy.number]}/{PRIVATE.prefixlen}",
+        peers="".join(f"{peer.address} {PRIVATE[peer.number]} {name}\n" for name, peer in tenancy.peers.items()),
         seconds_left="" if tenancy.seconds_left is None else str(tenancy.seconds_left),
         hostname=re.sub(r"[^a-z0-9]+", "-", (tenancy.label or tenancy.machine_id).lower()).strip("-")[:60] or "machine",
         gpus=_whole(host.facts.get("gpu_count")),

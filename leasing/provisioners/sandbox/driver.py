@@ -69,7 +69,7 @@ def _wanted(host: Host, tenancy: Tenancy) -> dict[str, Any]:
         "startup_script": tenancy.script,
         "image": tenancy.image,
         "label": tenancy.label,
-        "peers": dict(tenancy.peers),
+        "peers": {name: peer.address for name, peer in tenancy.peers.items()},
         "environment": dict(tenancy.environment),
         "seconds_left": tenancy.seconds_left,
         "interruption": tenancy.interruption,

@@ -77,13 +77,12 @@ wait_for_attendants() {
 }
 
 container_run() {
-  devices='' meeting=''
-  [ ! -s "$T/peers" ] || meeting="-p $RENDEZVOUS:$RENDEZVOUS"
+  devices=''
   [ "$(wanted_gpus)" = 0 ] || devices='--device nvidia.com/gpu=all'
   memory=$(memory_mib)
   # shellcheck disable=SC2086
   pod run -d --name "$M" --hostname "$(given hostname)" --label "gridlease.machine=$M" --pull never \
-    --uidmap "0:$FIRST_UID:$UIDS" --gidmap "0:$FIRST_UID:$UIDS" --network bridge -p "$(cat "$T/port"):22" $meeting \
+    --uidmap "0:$FIRST_UID:$UIDS" --gidmap "0:$FIRST_UID:$UIDS" --network bridge -p "$(cat "$T/port"):22" \
     --memory "${memory}m" --memory-swap "${memory}m" --shm-size "$((memory / 4))m" --cpus "$(cpus)" --pids-limit 32768 \
     --ulimit "nofile=$(hard nofile)" --ulimit "nproc=$(hard nproc)" \
     -v "$S:/gridlease:ro" -v "$T/disk/scratch:/scratch" $devices \

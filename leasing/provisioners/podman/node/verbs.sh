@@ -13,6 +13,7 @@ verb_prepare() {
   peers_let_in
   echo running | replace "$T/wanted"
   container_ensure
+  peers_join
   wait_for_ssh
   peers_name
   startup_once
@@ -66,6 +67,7 @@ verb_check() {
   check ssh "SSH shows the tenancy's host key" ssh_answers
   check keys "exactly the lease's keys are admitted" cmp -s "$D/in/keys" "$S/authorized_keys"
   check scratch "$(cat "$T/method")" mountpoint -q "$T/disk"
+  [ ! -s "$T/peers" ] || check network "the machine is in the lease's network" peers_joined
   gpus=$(wanted_gpus) seen=0
   [ "$gpus" = 0 ] || seen=$(pod exec "$M" nvidia-smi -L | grep -c '^GPU ' || true)
   check gpu "$seen of $gpus GPUs report" [ "$seen" = "$gpus" ]

@@ -62,15 +62,16 @@ def hand_back(*, lease: Lease, actor: str, now: datetime) -> Lease:
 @transaction.atomic
 def shorten(*, lease: Lease, ends_at: datetime, actor: str, now: datetime) -> None:
     """
-    Let a lease end earlier. What was kept aside for the time behind the new end is free at once, but for the fee. One
-    that extended itself does so no more. Doing it twice changes nothing.
+    Let a lease end earlier. What was kept aside for the time behind the new end is free at once, but for the fee and
+    what the time before it costs more. One that extended itself does so no more. Doing it twice changes nothing.
 
     :raises leasing.operations.ShortenRefused: if it may not end then
     """
     operations.lock_wallet(organization=lease.organization)
     change = leasing.operations.shorten(lease=lease, ends_at=ends_at, actor=actor, now=now)
     if change and (row := _settle(change)):
-        Meter.objects.filter(lease=lease).update(hold_micros=Greatest(F("hold_micros") - row.price_micros, 0))
+        less = row.price_micros - row.repriced_micros
+        Meter.objects.filter(lease=lease).update(hold_micros=Greatest(F("hold_micros") - less, 0))
 
 
 def _kind(state: LeaseState) -> ChangeKind:
@@ -91,11 +92,19 @@ def _settle(change: LeaseChange) -> HandBack | None:
         change=change,
         price_micros=worth.price_micros,
         fee_micros=worth.fee_micros,
+        repriced_micros=worth.repriced_micros,
         most_credit_micros=worth.resale_micros,
         credited_until=since,
         closed_at=None if worth.resale_micros else change.at,
     )
     insert(row)
+    if worth.micros_per_node_hour is not None:
+        MeterPrice.objects.create(
+            meter=meter,
+            from_at=lease.starts_at,
+            micros_per_node_hour=worth.micros_per_node_hour,
+            agreed_at=change.at,
+        )
     if worth.fee_micros:
         operations.post(
             organization=lease.organization,
@@ -131,10 +140,11 @@ def _record(change: LeaseChange, worth: Value) -> None:
             "kind": change.kind,
             "price_micros": worth.price_micros,
             "fee_micros": worth.fee_micros,
+            "repriced_micros": worth.repriced_micros,
             "refund_micros": worth.refund_micros,
             "resale_micros": worth.resale_micros,
         },
-        notice=_notice(change, worth) if worth.fee_micros else None,
+        notice=_notice(change, worth) if worth.fee_micros or worth.repriced_micros else None,
     )
 
 
@@ -146,9 +156,15 @@ def _notice(change: LeaseChange, worth: Value) -> Words:
         if worth.resale_micros
         else ""
     )
+    dearer = (
+        f" the time before it costs {format_micros(worth.repriced_micros)} more at the discount of its length,"
+        if worth.repriced_micros
+        else ""
+    )
     return {
         "title": f"{lease.name} was {WORDS[ChangeKind(change.kind)]}: {rest} are free again",
         "text": f"The time from {change.new_ends_at:%Y-%m-%d %H:%M} until {change.old_ends_at:%Y-%m-%d %H:%M} UTC "
-        f"was agreed for {whole}. By the lease's terms {fee} are kept, and {rest} are free in your wallet.{later}",
+        f"was agreed for {whole}. By the lease's terms {fee} are kept,{dearer} and {rest} are free in your wallet."
+        f"{later}",
         "path": f"/leases/{lease.public_id}/receipt/",
     }

@@ -102,7 +102,7 @@ def receipt(*, lease: Lease, now: datetime) -> Receipt:
         explanation=_explanation(reading),
         lines=_lines(reading, now),
         list_micros_per_node_hour=quote.list_micros_per_node_hour if quote else row.micros_per_node_hour,
-        discount_percent=quote.discount_percent if quote else 0,
+        discount_percent=_discount(quote, reading),
         parts=tuple(part for part in reading.parts if part.seconds),
         outage_node_seconds=reading.outage_seconds,
         credits=tuple(credited(reading)),
@@ -110,6 +110,12 @@ def receipt(*, lease: Lease, now: datetime) -> Receipt:
         rule_credits=tuple(rule_credits(row.lease)),
         interruptions=tuple(row.lease.interruptions.filter(paused_at__isnull=False).order_by("paused_at")),
     )
+
+
+def _discount(quote: Quote | None, reading: Reading) -> int:
+    """Of the agreed length; none once it is charged at another price than was quoted."""
+    same = quote is not None and quote.micros_per_node_hour == reading.micros_per_node_hour
+    return quote.discount_percent if quote and same else 0
 
 
 def _explanation(reading: Reading) -> str:

@@ -1,19 +1,20 @@
 """Agreed time that is handed back: what it was agreed to cost, what is kept of it, and how others use it afterwards."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models import Value as Constant
 from django.db.models.functions import Concat
 
-from billing.models import HandBack, Meter, Posting
+from billing.models import HandBack, Meter, Posting, Quote
 from billing.queries.meters import active_spans
 from billing.queries.outages import Span
-from billing.queries.prices import price_of_windows, prices_of
+from billing.queries.prices import price_at, price_of_windows, prices_of
 from leasing.models import ChangeKind, Lease, LeaseChange, Machine, Outage, Transition
 from leasing.states import LeaseState, MachineState
+from marketplace.money import SECONDS_PER_HOUR, price_of
 from marketplace.queries import Window
 
 SECOND = timedelta(seconds=1)
@@ -24,7 +25,9 @@ BEFORE_USE = frozenset({LeaseState.SCHEDULED, LeaseState.PROVISIONING})
 class Value:
     """
     What handing back the time from `since` to `until` costs and brings, in micro-dollars: of its price the fee is kept,
-    the rest is free at once, and up to `resale_micros` of the fee come back if others use the time.
+    the rest is free at once, and up to `resale_micros` of the fee come back if others use the time. A lease that is
+    made shorter before its start is priced as one of its new length: its time before `since` costs `repriced_micros`
+    more then, at `micros_per_node_hour` from its start on.
     """
 
     kind: ChangeKind
@@ -33,18 +36,40 @@ class Value:
     price_micros: int = 0
     fee_micros: int = 0
     resale_micros: int = 0
+    repriced_micros: int = 0
+    micros_per_node_hour: int | None = None  # of the time that stays; None: what was agreed stays
 
     @property
     def refund_micros(self) -> int:
         """Free again at once."""
-        return self.price_micros - self.fee_micros
+        return self.price_micros - self.fee_micros - self.repriced_micros
 
 
 def value_of(lease: Lease, meter: Meter, *, kind: ChangeKind, since: datetime, until: datetime, at: datetime) -> Value:
     """What it costs to hand that time back at `at`, as the lease is before, by the terms that it was ordered on."""
     whole = agreed_price(meter, [Window(since, until)], nodes=meter.nodes, at=at)
     fee = whole * kept_percent(lease, at=at) // 100
-    return Value(kind, since, until, whole, fee, min(fee, whole * lease.terms.resale_percent // 100))
+    worth = Value(kind, since, until, whole, fee, min(fee, whole * lease.terms.resale_percent // 100))
+    return _repriced(worth, lease, meter, at) if kind == ChangeKind.SHORTENED else worth
+
+
+def _repriced(worth: Value, lease: Lease, meter: Meter, at: datetime) -> Value:
+    """
+    With the price of the time that stays, where that is dearer: the discount is that of the new length. Never so dear
+    that all of it would cost more than before. What is in use keeps its price, and the fee is what shortening costs.
+    """
+    quote = Quote.objects.filter(lease=lease).first()
+    if lease.state != LeaseState.SCHEDULED or quote is None:
+        return worth
+    stays = Window(lease.starts_at, worth.since)
+    agreed = price_at(prices_of(meter, agreed_by=at), lease.starts_at)  # beyond what an extension added it is no dearer
+    node_seconds = stays.length // SECOND * meter.nodes
+    most = agreed + worth.refund_micros * SECONDS_PER_HOUR // node_seconds
+    micros = min(most, lease.terms.agreed_rate(quote.list_micros_per_node_hour, stays.length // SECOND))
+    if micros <= agreed:
+        return worth
+    before, after = (price_of([(rate, node_seconds)]) for rate in (agreed, micros))
+    return replace(worth, repriced_micros=after - before, micros_per_node_hour=micros)
 
 
 def kept_percent(lease: Lease, *, at: datetime) -> int:

@@ -17,7 +17,13 @@ class HandBackValue(serializers.Serializer[Any]):
     until = serializers.DateTimeField(allow_null=True, help_text="to here; null where no end was agreed.")
     price_micros = serializers.IntegerField(help_text="Of that time, as agreed.")
     fee_micros = serializers.IntegerField(help_text="Kept of it.")
-    refund_micros = serializers.IntegerField(help_text="Free in the wallet at once: price - fee.")
+    repriced_micros = serializers.IntegerField(
+        help_text="What the time that stays costs more: before its start a lease is priced as one of its new length."
+    )
+    micros_per_node_hour = serializers.IntegerField(
+        allow_null=True, help_text="Of the time that stays, where it costs more; null where what was agreed stays."
+    )
+    refund_micros = serializers.IntegerField(help_text="Free in the wallet at once: price - fee - repriced.")
     resale_micros = serializers.IntegerField(help_text="At most so much of the fee comes back as others use the time.")
 
 
@@ -29,7 +35,7 @@ class HandBackShown(serializers.ModelSerializer[HandBack]):
     at = serializers.DateTimeField(source="change.at")
     since = serializers.DateTimeField(source="change.new_ends_at", help_text="Handed back was the time from here")
     until = serializers.DateTimeField(source="change.old_ends_at", help_text="to here.")
-    refund_micros = serializers.IntegerField(help_text="Free in the wallet at once: price - fee.")
+    refund_micros = serializers.IntegerField(help_text="Free in the wallet at once: price - fee - repriced.")
     credit_closed = serializers.BooleanField(source="closed", help_text="True once no more can come back.")
 
     class Meta:
@@ -42,6 +48,7 @@ class HandBackShown(serializers.ModelSerializer[HandBack]):
             "until",
             "price_micros",
             "fee_micros",
+            "repriced_micros",
             "refund_micros",
             "most_credit_micros",
             "credited_micros",

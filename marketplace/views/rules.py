@@ -103,7 +103,8 @@ def _costs(terms: Terms) -> Iterator[tuple[str, str]]:
         yield "Given back", "at any time; what is not used is not paid"
         return
     off = [f"{percent}{NBSP}% from {length(start)} on" for start, percent in terms.discounts if percent]
-    yield "Discount", ", ".join(off) or "none"
+    kept = "; shortened before its start, a lease has that of its new length" if off else ""
+    yield "Discount", (", ".join(off) or "none") + kept
     yield "Cancelling", _cancelled(terms.cancel_refunds)
     resold = f", and {terms.resale_percent}{NBSP}% of what somebody else then uses" if terms.resale_percent else ""
     yield "Handing back", f"{_share(terms.return_refund_percent)} of the price of the rest back{resold}"

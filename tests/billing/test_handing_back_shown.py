@@ -150,6 +150,8 @@ def test_the_api_says_what_returning_and_shortening_cost(api: APIClient, lease: 
         "until": f"{lease.ends_at:%Y-%m-%dT%H:%M:%SZ}",
         "price_micros": 6 * MICROS_PER_HOUR,
         "fee_micros": 5_400_000,
+        "repriced_micros": 0,
+        "micros_per_node_hour": None,
         "refund_micros": 16_200_000,
         "resale_micros": 4_320_000,
     }

@@ -150,7 +150,8 @@ def test_each_rule_is_said_in_words_with_its_unit() -> None:
         "While paused": "free; node, data, address and keys are kept, and it goes on by itself",
         "Notice that was short": "credited by rule, also what is left of it when you are ready early",
         "Start fee": "none",
-        "Discount": "5 % from 7 days on, 10 % from 30 days on",
+        "Discount": "5 % from 7 days on, 10 % from 30 days on; "
+        "shortened before its start, a lease has that of its new length",
         "Cancelling": "Of the price back: all until 1 day before, 90 % until 1 hour before, "
         "nothing from then until it has begun",
         "Handing back": "75 % of the price of the rest back, and 20 % of what somebody else then uses",

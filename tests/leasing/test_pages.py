@@ -118,7 +118,7 @@ def test_the_page_takes_few_statements_in_every_state(
     browser: Browser, acme: Organization, world: World, stage: str, django_assert_max_num_queries: Any
 ) -> None:
     lease = stages.STAGES[stage](acme, now())
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(21):
         browser.get(f"/leases/{lease.public_id}/")
 
 
@@ -234,7 +234,7 @@ def test_past_leases_come_page_by_page_and_none_twice(browser: Browser, acme: Or
     names = [f"evaluation {number:02}" for number in range(30)]
     for name in names:
         lease = stages.scheduled(acme, moment)
-        operations.rename(lease=lease, name=name)
+        operations.rename(lease=lease, name=name, actor="user:us_1", now=moment)
         stages.give_back(lease, moment)
     first = browser.get("/leases/").content.decode()
     older = re.search(r'href="([^"]*cursor=[^"]+)" rel="next"', first)

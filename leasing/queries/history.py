@@ -30,5 +30,5 @@ def history_of(lease: Lease) -> History:
     """What happened, each thing once, newest first; the newest hundred. Every event is in the organization's log."""
     changes = sorted(lease.transitions.all(), key=lambda change: -change.seq)
     events = events_of(lease).exclude(kind__in=TOLD_BY_STATE)[:NEWEST]
-    rows: History = [*changes, *events]
+    rows: History = [*events, *changes]
     return sorted(rows, key=lambda row: row.at, reverse=True)[:NEWEST]

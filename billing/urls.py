@@ -4,6 +4,7 @@ from django.urls import path
 
 from billing.views import (
     adjustments,
+    approvals,
     automatic,
     budgets,
     cards,
@@ -79,6 +80,8 @@ urlpatterns = [
     path("top-ups/<str:id>/confirm/", wallet.payment_confirm, name="payment_confirm"),
     path("operations/disputes/", disputes.dispute_list, name="disputes"),
     path("operations/disputes/<str:id>/", disputes.dispute, name="dispute"),
+    path("operations/approvals/", approvals.approval_list, name="approvals"),
+    path("operations/approvals/<str:id>/", approvals.approval, name="approval"),
     path("operations/adjustments/", adjustments.adjustment_list, name="adjustments"),
     path("operations/adjustments/new/", adjustments.adjustment_new, name="adjustment_new"),
     path("operations/adjustments/<str:id>/", adjustments.adjustment, name="adjustment"),

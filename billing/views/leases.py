@@ -160,6 +160,7 @@ def _shown(request: HttpRequest, found: Lease, happened: History) -> dict[str, A
         "proven": all(machine.state == MachineState.WIPED for machine in machines if machine.touched_at),
         "history": _with_names(happened),
         "cost_micros": reading.due_micros if reading else 0,
+        "held_micros": reading.held_micros if reading else 0,
         "micros_per_node_hour": _micros_per_node_hour(found, reading),
         "nodes_serving": reading.nodes_serving if reading else 0,
         "outage_seconds": reading.outage_seconds if reading else 0,

@@ -74,7 +74,12 @@ SAYS = {
     "failed": ["could not be started. You were charged $0.00.", "did not pass its checks", "Another node was tried"],
     "cancelled": ["Cancelled", "you were charged nothing", "Called off before it began"],
     "expired": ["Expired", "It was not confirmed in time.", "you were charged nothing"],
-    "waiting": ["Held", "Waiting for the operator’s approval until", "nothing is charged", "Cancel lease"],
+    "waiting": [
+        "Waiting for approval",
+        "Waiting for the operator’s approval until",
+        "nothing is charged",
+        "Cancel lease",
+    ],
     "declined": ["Cancelled", "The operator declined the order.", "Your screening is not done yet."],
 }
 ASKS = {

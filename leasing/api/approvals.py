@@ -19,7 +19,7 @@ from leasing.access import MAY_APPROVE
 from leasing.models import Approval
 from leasing.operations.approving import NotWaiting, approve, decline
 from leasing.queries.approvals import approvals, waiting
-from leasing.serializers.approvals import ApprovalAsked, Note, Why
+from leasing.serializers.approvals import ApprovalAsked, Note, WhyDeclined
 from leasing.tasks import nudge_sites
 
 
@@ -79,7 +79,9 @@ class Approve(ApprovalView):
 class Decline(ApprovalView):
     """No."""
 
-    @extend_schema(operation_id="operations_decline", summary="Decline an order", request=Why, responses=ApprovalAsked)
+    @extend_schema(
+        operation_id="operations_decline", summary="Decline an order", request=WhyDeclined, responses=ApprovalAsked
+    )
     def post(self, request: Request, id: str) -> Response:
         """Call it off, free for the customer, who reads why. 409 `not_waiting` once it was decided or has run out."""
-        return self.answered(decline, Why)
+        return self.answered(decline, WhyDeclined)

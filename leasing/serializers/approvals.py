@@ -37,7 +37,7 @@ class Note(StrictSerializer):
     note = serializers.CharField(required=False, default="", allow_blank=True, max_length=LONGEST_REASON)
 
 
-class Why(StrictSerializer):
+class WhyDeclined(StrictSerializer):
     """Why an order is declined: words to the customer."""
 
     note = serializers.CharField(max_length=LONGEST_REASON)

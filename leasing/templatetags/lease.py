@@ -130,9 +130,9 @@ def event_words(event: Event) -> str:
 
 
 @register.filter
-def read_moment(iso: str) -> datetime:
-    """A moment as an event keeps it."""
-    return datetime.fromisoformat(iso)
+def read_moment(iso: str) -> datetime | None:
+    """A moment as an event keeps it; None where it keeps none."""
+    return datetime.fromisoformat(iso) if iso else None
 
 
 @register.filter

@@ -13,11 +13,15 @@ from accounts.operations import record
 from billing import extending, handing_back, moving
 from leasing import operations
 from leasing.models import Lease
+from leasing.provisioners.fake import World
 from leasing.queries.history import TOLD_BY_STATE, history_of
 from marketplace.models import Offer
 from tests.billing.agreed import END, START, active, scheduled
 from tests.billing.conftest import HOUR, NOON, SECOND, a_quote
 from tests.billing.test_pages import see
+from tests.leasing.conftest import work_all
+from tests.leasing.test_health import TURN
+from tests.leasing.test_swapping import DOWN, down
 
 pytestmark = pytest.mark.django_db
 
@@ -66,6 +70,18 @@ def test_a_change_of_state_and_its_event_are_one_row(browser: Client, acme: Orga
         1,
         1,
     ]
+
+
+def test_an_outage_and_the_swap_that_ended_it_are_told_without_the_name_of_the_lease(
+    browser: Client, acme: Organization, ada: User, world: World
+) -> None:
+    failed = down(acme)
+    operations.swap(machine=failed, actor=ada.actor, now=DOWN + TURN)
+    work_all(failed.lease.offer, now=DOWN + 4 * TURN)
+    node, (whole, swapped, out, *_) = failed.node.name, told(browser, failed.lease)
+    assert "Whole again. The 105 s of the outage are not charged. Gridlease" in whole
+    assert f"UTC {node} is being replaced. {ada.get_full_name()}" in swapped
+    assert f"UTC {node} is down. Gridlease" in out
 
 
 def test_what_staff_alone_knows_of_it_and_what_others_did_stays_out(

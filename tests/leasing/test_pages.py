@@ -57,7 +57,12 @@ SAYS = {
         "so far",
         "Deadline",
     ],
-    "replaced": ["was replaced", "Waiting for the site's worker", "the lease fails and costs nothing"],
+    "replaced": [
+        "was replaced",
+        "An equal one takes its place.",
+        "Waiting for the site's worker",
+        "the lease fails and costs nothing",
+    ],
     "active": [
         "Active",
         "ssh -p 2",

@@ -55,24 +55,39 @@ class Outlook:
         return self.forecast_micros - self.committed_micros
 
     @property
+    def remains_micros(self) -> int:
+        """The limit less what is committed: below zero once it is over."""
+        return self.budget.limit_micros - self.committed_micros
+
+    @property
     def left_micros(self) -> int:
         """What further orders may commit."""
-        return max(0, self.budget.limit_micros - self.committed_micros)
+        return max(0, self.remains_micros)
+
+    @property
+    def over_micros(self) -> int:
+        """By how much it is over its limit: it was lowered, or set when more was agreed already."""
+        return max(0, -self.remains_micros)
 
     @property
     def fits(self) -> bool:
         """Whether all of it is within the limit."""
-        return self.committed_micros <= self.budget.limit_micros
+        return self.remains_micros >= 0
 
     @property
     def percent(self) -> int:
-        """Of the limit, rounded down; as a bar shows it, at most 100."""
-        return min(100, self.committed_micros * 100 // self.budget.limit_micros)
+        """Of the limit, rounded down; above 100 once it is over."""
+        return self.committed_micros * 100 // self.budget.limit_micros
 
     @property
     def forecast_percent(self) -> int:
         """The same of the forecast."""
-        return min(100, self.forecast_micros * 100 // self.budget.limit_micros)
+        return self.forecast_micros * 100 // self.budget.limit_micros
+
+    @property
+    def renewed_at(self) -> datetime:
+        """When the next month begins, with all of the limit."""
+        return start_of(next_month(self.month))
 
 
 def check(

@@ -160,7 +160,7 @@ def open_cents(*, invoice: Invoice) -> int:
     """
     owed = receivable_of(invoice)
     if owed is None or not owed.open_cents:
-        raise NothingOwed(f"Nothing is open of invoice {invoice}.")
+        raise NothingOwed(f"Nothing is open of invoice {invoice}, so there is nothing to write off.")
     return owed.open_cents
 
 

@@ -32,7 +32,8 @@ def suspend(*, organization: Organization, reason: str, actor: str, now: datetim
     operations.lock_wallet(organization=organization)
     operations.account_of(organization)
     mine = BillingAccount.objects.filter(organization=organization)
-    mine.filter(suspended_reason__startswith=OVERDUE).update(suspended_reason=reason[:200])
+    if mine.filter(suspended_reason__startswith=OVERDUE).update(suspended_reason=reason[:200]):
+        _tell_staff(organization, "suspended", actor, now, reason=reason)
     if not mine.filter(suspended_at=None).update(suspended_at=now, suspended_reason=reason[:200]):
         return False
     notice: Words = {
@@ -81,4 +82,9 @@ def _record(organization: Organization, word: str, actor: str, now: datetime, *,
     """Twice: the organization's own event says only that it is so, the operator's says why and by whom."""
     kind, subject = f"organization.{word}", organization.public_id
     record(organization=organization, kind=kind, subject=subject, actor="system:billing", at=now, notice=notice)
+    _tell_staff(organization, word, actor, now, reason=reason)
+
+
+def _tell_staff(organization: Organization, word: str, actor: str, now: datetime, *, reason: str) -> None:
+    kind, subject = f"organization.{word}", organization.public_id
     record(organization=None, kind=kind, subject=subject, actor=actor, at=now, data={"reason": reason})

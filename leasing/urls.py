@@ -3,7 +3,6 @@
 from django.urls import path
 
 from leasing.views import (
-    approvals,
     certificates,
     enrolments,
     files,
@@ -54,7 +53,5 @@ urlpatterns = [
     path("operations/enrolments/<str:id>/", enrolments.enrolment, name="enrolment"),
     path("operations/enrolments/<str:id>/panel/", enrolments.enrolment_panel, name="enrolment_panel"),
     path("operations/enrolments/<str:id>/withdraw/", enrolments.enrolment_withdraw, name="enrolment_withdraw"),
-    path("operations/approvals/", approvals.approval_list, name="approvals"),
-    path("operations/approvals/<str:id>/", approvals.approval, name="approval"),
     path("leases/<str:id>/telemetry/", telemetry.lease_telemetry, name="lease_telemetry"),
 ]

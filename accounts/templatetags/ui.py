@@ -87,6 +87,7 @@ LOOKS = {
     "on": Look(GOOD, "check"),
     "off": Look(QUIET, "minus"),
 }
+WORDS = {"held": "Waiting for approval"}
 
 
 @register.filter
@@ -103,8 +104,8 @@ def state_icon(state: str) -> str:
 
 @register.filter
 def state_word(state: str) -> str:
-    """A state as words: "wipe_failed" -> "Wipe failed"."""
-    return str(state).replace("_", " ").capitalize()
+    """A state as words: "wipe_failed" -> "Wipe failed"; "held" says of a lease what it is held for."""
+    return WORDS.get(state) or str(state).replace("_", " ").capitalize()
 
 
 def _dollars(amount: Decimal, places: int) -> str:

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 from django import forms
 from django.db.models import QuerySet
 
-from accounts.models import Organization
 from billing.automatic import Rules
 from billing.forms import utc_moment
+from billing.forms.staff import Customer
 from billing.models import AutoTopUp, SavedCard
 from leasing.models import PROJECT, PROJECT_LENGTH, PROJECT_WORDS
 from marketplace.money import MICROS, MICROS_PER_CENT
@@ -104,14 +104,7 @@ class AutoTopUpRules(forms.Form):
 class NewCredit(forms.Form):
     """Promotional credit to give."""
 
-    organization = forms.ModelChoiceField(
-        label="Organization",
-        queryset=Organization.objects.all(),
-        to_field_name="public_id",
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        help_text="Its id, such as og_….",
-        error_messages={"invalid_choice": "There is no organization with this id."},
-    )
+    organization = Customer()
     amount = dollars("Amount", min_value=0.01, max_value=10_000, help_text="At most $10,000.")
     expires_at = utc_moment("Until (UTC)", required=False, help_text="Empty: it never ends.")
     reason = forms.CharField(label="Reason", max_length=200, help_text="The customer reads it.")

@@ -3,12 +3,38 @@
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 
+from accounts.models import Organization
 from billing.adjusting import LONGEST_REASON as LONGEST_ADJUSTMENT_REASON
 from billing.adjusting import LONGEST_WORDS
 
 LONGEST_REASON = 200
 CENTS = 100
+
+
+class Customer(forms.ModelChoiceField[Organization]):
+    """An organization, chosen by its name; sent as its public id. Two may have one name, so the id stands beside it."""
+
+    def __init__(self, queryset: QuerySet[Organization] | None = None, *, label: str = "Organization") -> None:
+        """All of them, or those of `queryset`."""
+        super().__init__(
+            (Organization.objects.all() if queryset is None else queryset).order_by("name", "pk"),
+            label=label,
+            to_field_name="public_id",
+            empty_label="Choose an organization",
+            error_messages={"invalid_choice": "There is no organization %(value)s. Choose one of the list."},
+        )
+
+    def label_from_instance(self, obj: Organization) -> str:
+        """Such as "Acme Robotics (og_…)"."""
+        return f"{obj.name} ({obj.public_id})"
+
+
+class Which(forms.Form):
+    """Of which organization a page is wanted."""
+
+    organization = Customer()
 
 
 class Why(forms.Form):
@@ -22,7 +48,7 @@ class Why(forms.Form):
 class NewAdjustment(forms.Form):
     """A credit or a debit for an organization."""
 
-    organization = forms.CharField(label="Organization", max_length=40, help_text="Its id, such as og_….")
+    organization = Customer()
     amount = forms.DecimalField(
         label="Amount in dollars",
         max_digits=9,
@@ -46,8 +72,8 @@ class NewAdjustment(forms.Form):
     def asked(self) -> dict[str, Any]:
         """As `billing.adjusting.ask_by_ids` takes it. Call after `is_valid`."""
         said = dict(self.cleaned_data)
-        amount = said.pop("amount")
-        return {**said, "amount_cents": int(amount * CENTS)}
+        organization, amount = said.pop("organization"), said.pop("amount")
+        return {**said, "organization": organization.public_id, "amount_cents": int(amount * CENTS)}
 
 
 class AdjustmentAnswer(forms.Form):

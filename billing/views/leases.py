@@ -16,6 +16,7 @@ from rest_framework.request import Request
 
 from accounts.access import may, principal_of
 from accounts.clock import now
+from accounts.models import Event
 from accounts.queries import actor_names
 from accounts.views import allowed
 from billing.models import BillingMode
@@ -28,6 +29,7 @@ from leasing.models import Lease, Outage, Transition
 from leasing.queries import wipe_records
 from leasing.queries.fleet import maintenance_of
 from leasing.queries.guarantee import ending_of
+from leasing.queries.history import History, history_of
 from leasing.queries.interruptions import more_left, open_interruption
 from leasing.queries.machines import has_spare, keys_applied, troubles
 from leasing.states import IN_HANDS, LEASE_OVER, MACHINE_FAILED_TWIN, LeaseState, MachineState
@@ -102,7 +104,7 @@ def leases(request: HttpRequest) -> HttpResponse:
 def lease(request: HttpRequest, id: str) -> HttpResponse:
     """All about one lease."""
     found = _find(request, id)
-    return render(request, "leasing/lease.html", _shown(request, found))
+    return render(request, "leasing/lease.html", _shown(request, found, history_of(found)))
 
 
 @never_cache
@@ -110,9 +112,10 @@ def lease(request: HttpRequest, id: str) -> HttpResponse:
 def lease_panel(request: HttpRequest, id: str) -> HttpResponse:
     """The live part of that page; 204 while nothing has changed since the one that was `seen`."""
     found = _find(request, id)
-    if request.GET.get("seen") == _mark(found):
+    happened = history_of(found)
+    if request.GET.get("seen") == _mark(found, happened):
         return HttpResponse(status=204)
-    return render(request, "leasing/panel_answer.html", _shown(request, found))
+    return render(request, "leasing/panel_answer.html", _shown(request, found, happened))
 
 
 def _find(request: HttpRequest, id: str) -> Lease:
@@ -129,7 +132,7 @@ def _row(lease: Lease, reading: Reading | None) -> Row:
     return Row(lease, cost, _micros_per_node_hour(lease, reading), nodes, bool(troubles(lease)))
 
 
-def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
+def _shown(request: HttpRequest, found: Lease, happened: History) -> dict[str, Any]:
     machines = list(found.machines.all())
     moment = now()
     reading = _reading(found, moment)
@@ -155,15 +158,16 @@ def _shown(request: HttpRequest, found: Lease) -> dict[str, Any]:
         "keys_applied": keys_applied(found),
         "wipes": list(wipe_records(found)),
         "proven": all(machine.state == MachineState.WIPED for machine in machines if machine.touched_at),
-        "history": _history(found),
+        "history": _with_names(happened),
         "cost_micros": reading.due_micros if reading else 0,
+        "held_micros": reading.held_micros if reading else 0,
         "micros_per_node_hour": _micros_per_node_hour(found, reading),
         "nodes_serving": reading.nodes_serving if reading else 0,
         "outage_seconds": reading.outage_seconds if reading else 0,
         "seconds": reading.seconds if reading else 0,
         "may_write": may(principal_of(request), "lease:write"),
         "poll_seconds": _poll_seconds(found),
-        "mark": _mark(found),
+        "mark": _mark(found, happened),
     }
 
 
@@ -182,14 +186,10 @@ def _troubles(found: Lease) -> list[Trouble]:
     return [Trouble(outage, outage.machine_id in replaced) for outage in troubles(found)]
 
 
-def _history(found: Lease) -> list[tuple[Transition, str]]:
-    """What happened, newest first, with who did it."""
-    changes = sorted(found.transitions.all(), key=lambda change: -change.seq)
-    names = actor_names(change.actor for change in changes)
-    return [
-        (change, "Gridlease" if change.actor == "system" else names.get(change.actor, "Gridlease"))
-        for change in changes
-    ]
+def _with_names(rows: History) -> list[tuple[Event | Transition, str]]:
+    """Each with who did it."""
+    names = actor_names(row.actor for row in rows)
+    return [(row, names.get(row.actor, "Gridlease")) for row in rows]
 
 
 def _poll_seconds(found: Lease) -> int:
@@ -200,7 +200,7 @@ def _poll_seconds(found: Lease) -> int:
     return 0 if found.over else SECONDS_CALMLY
 
 
-def _mark(found: Lease) -> str:
+def _mark(found: Lease, happened: History) -> str:
     """Changes whenever something that the page shows of the lease does. Times and cost count on by themselves."""
     machines = [(machine.version, machine.step, machine.setup_applied) for machine in found.machines.all()]
     outages = [
@@ -221,4 +221,5 @@ def _mark(found: Lease) -> str:
     planned: list[object] = [(work.pk, work.starts_at, work.ends_at) for work in maintenance_of(found)]
     if found.offer.plan.kind == PlanKind.SURPLUS and (row := open_interruption(found)):
         planned.append((row.pk, row.version, row.begins_at))
-    return hashlib.sha256(repr((lease, window, setup, machines, outages, planned)).encode()).hexdigest()[:16]
+    told = max((row.pk for row in happened if isinstance(row, Event)), default=0)
+    return hashlib.sha256(repr((lease, window, setup, machines, outages, planned, told)).encode()).hexdigest()[:16]

@@ -9,9 +9,10 @@ from accounts.access import staff_of
 from accounts.clock import now
 from accounts.models import Organization
 from accounts.views import operator_allowed
-from billing import by_hand, operations, paying
+from billing import by_hand, operations, paying, suspending
 from billing.access import MAY_DECIDE, MAY_SEE
 from billing.forms.metered import PaymentTerms
+from billing.forms.staff import Which
 from billing.models import Adjustment
 from billing.queries.metered import differences, doubted, owing
 from billing.views.adjustments import WAITS
@@ -19,11 +20,11 @@ from billing.views.adjustments import WAITS
 
 @operator_allowed(MAY_SEE)
 def metered_list(request: HttpRequest) -> HttpResponse:
-    """What does not tie out, and everybody who pays later. Any other organization is found by its id."""
-    wanted = request.GET.get("organization", "").strip()
-    if wanted and Organization.objects.filter(public_id=wanted).exists():
-        return redirect("metered_organization", id=wanted)
-    context = {"differences": differences(), "doubted": doubted(), "owing": owing(now=now()), "wanted": wanted}
+    """What does not tie out, and everybody who pays later. Any other organization is chosen by its name."""
+    form = Which(request.GET or None)
+    if form.is_valid():
+        return redirect("metered_organization", id=form.cleaned_data["organization"].public_id)
+    context = {"differences": differences(), "doubted": doubted(), "owing": owing(now=now()), "form": form}
     return render(request, "billing/metered.html", context)
 
 
@@ -42,5 +43,10 @@ def metered_organization(request: HttpRequest, id: str) -> HttpResponse:
             done = f"{organization.name} pays as decided."
             messages.success(request, WAITS if isinstance(made, Adjustment) else done)
             return redirect("metered")
-    context = {"organization": organization, "form": form, "limit_cents": settings.ADJUSTMENT_LIMIT_CENTS}
+    context = {
+        "organization": organization,
+        "suspended": suspending.suspension(organization),
+        "form": form,
+        "limit_cents": settings.ADJUSTMENT_LIMIT_CENTS,
+    }
     return render(request, "billing/metered_organization.html", context)

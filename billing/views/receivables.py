@@ -8,12 +8,20 @@ from django.shortcuts import get_object_or_404, redirect, render
 from accounts.access import may_operate, operator_of, staff_of
 from accounts.clock import now
 from accounts.views import operator_allowed
-from billing import by_hand, credit_notes, invoicing, receivables
+from billing import by_hand, credit_notes, invoicing, printing, receivables
 from billing.access import MAY_CREDIT, MAY_LOOK, MAY_RECORD, MAY_RELEASE, MAY_WRITE_OFF
 from billing.forms.papers import Credit, Reason, Transfer
 from billing.models import Adjustment, Invoice, ParkedMonth
 from billing.queries.adjustments import waiting_for
-from billing.queries.receivables import aging, notes_of, receivable_of, set_offs_of, still_open, transfers_of
+from billing.queries.receivables import (
+    aging,
+    notes_of,
+    papers_to_print,
+    receivable_of,
+    set_offs_of,
+    still_open,
+    transfers_of,
+)
 from billing.views.adjustments import WAITS
 
 
@@ -50,10 +58,11 @@ def transfer_new(request: HttpRequest) -> HttpResponse:
 @operator_allowed(MAY_LOOK)
 def receivable(request: HttpRequest, id: str) -> HttpResponse:
     """One invoice: what was paid and credited, and what staff may do about the rest."""
-    invoice = get_object_or_404(Invoice.objects.select_related("organization"), public_id=id)
+    invoice = get_object_or_404(papers_to_print(), public_id=id)
     owed = receivable_of(invoice)
     context = {
         "invoice": invoice,
+        "lines": invoice.lines.all(),
         "owed": owed,
         "state": owed.state(now().date()) if owed else "",
         "applied": transfers_of(invoice),
@@ -65,6 +74,13 @@ def receivable(request: HttpRequest, id: str) -> HttpResponse:
         "may_write_off": may_operate(request.user, MAY_WRITE_OFF),
     }
     return render(request, "billing/receivable.html", context)
+
+
+@operator_allowed(MAY_LOOK)
+def receivable_pdf(request: HttpRequest, id: str) -> HttpResponse:
+    """The invoice as its customer files it; made now."""
+    invoice = get_object_or_404(papers_to_print(), public_id=id)
+    return printing.download(invoice.number, printing.invoice_pdf(invoice))
 
 
 @operator_allowed(MAY_CREDIT)
@@ -95,16 +111,17 @@ def write_off(request: HttpRequest, id: str) -> HttpResponse:
     """Give up what is open of an invoice."""
     invoice = get_object_or_404(Invoice.objects.select_related("organization"), public_id=id)
     form = Reason(request.POST or None)
-    if form.is_valid():
-        try:
+    try:
+        receivables.open_cents(invoice=invoice)
+        if form.is_valid():
             made = by_hand.write_off(
                 invoice=invoice, reason=form.cleaned_data["reason"], by=staff_of(request), now=now()
             )
-        except receivables.NothingOwed as refused:
-            messages.error(request, str(refused))
-        else:
             done = f"What was open of {invoice} is written off."
             messages.success(request, WAITS if isinstance(made, Adjustment) else done)
+            return redirect("receivable", id=id)
+    except receivables.NothingOwed as refused:
+        messages.error(request, str(refused))
         return redirect("receivable", id=id)
     context = {"form": form, "invoice": invoice, "owed": receivable_of(invoice)}
     context["limit_cents"] = settings.ADJUSTMENT_LIMIT_CENTS

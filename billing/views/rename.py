@@ -1,5 +1,7 @@
 """The page on which a lease gets another name, or counts for another project."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
@@ -19,10 +21,10 @@ def lease_rename(request: HttpRequest, id: str) -> HttpResponse:
     lease = get_object_or_404(leases_of(principal_of(request).organization), public_id=id)
     form = NewName(request.POST or None, initial={"name": lease.name, "project": lease.project})
     if form.is_valid():
-        rename(lease=lease, name=form.cleaned_data["name"])
-        project, actor = form.cleaned_data["project"], principal_of(request).actor
+        by: dict[str, Any] = {"lease": lease, "actor": principal_of(request).actor, "now": now()}
+        rename(name=form.cleaned_data["name"], **by)
         try:
-            tagging.tag(lease=lease, project=project, actor=actor, now=now())
+            tagging.tag(project=form.cleaned_data["project"], **by)
         except BudgetExceeded as refused:
             form.add_error("project", str(refused))
         else:

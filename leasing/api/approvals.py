@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from accounts.access import operator_of
 from accounts.clock import now
@@ -18,7 +19,7 @@ from leasing.access import MAY_APPROVE
 from leasing.models import Approval
 from leasing.operations.approving import NotWaiting, approve, decline
 from leasing.queries.approvals import approvals, waiting
-from leasing.serializers.approvals import ApprovalAsked, Note
+from leasing.serializers.approvals import ApprovalAsked, Note, WhyDeclined
 from leasing.tasks import nudge_sites
 
 
@@ -37,13 +38,13 @@ class ApprovalView(GenericAPIView[Any]):
         """All of them, with all that is shown."""
         return approvals()
 
-    def answered(self, act: Callable[..., None]) -> Response:
+    def answered(self, act: Callable[..., None], said: type[Serializer[Any]] = Note) -> Response:
         """
         The order as it is after `act`.
 
         :raises Problem: 409 where there is nothing to decide any more
         """
-        wanted = Note(data=self.request.data)
+        wanted = said(data=self.request.data)
         wanted.is_valid(raise_exception=True)
         try:
             act(lease=self.get_object().lease, actor=operator_of(self.request), now=now(), **wanted.validated_data)
@@ -78,7 +79,9 @@ class Approve(ApprovalView):
 class Decline(ApprovalView):
     """No."""
 
-    @extend_schema(operation_id="operations_decline", summary="Decline an order", request=Note, responses=ApprovalAsked)
+    @extend_schema(
+        operation_id="operations_decline", summary="Decline an order", request=WhyDeclined, responses=ApprovalAsked
+    )
     def post(self, request: Request, id: str) -> Response:
-        """Call it off, free for the customer. 409 `not_waiting` once it was decided or has run out."""
-        return self.answered(decline)
+        """Call it off, free for the customer, who reads why. 409 `not_waiting` once it was decided or has run out."""
+        return self.answered(decline, WhyDeclined)

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.clock import now
 from accounts.http.views import OrganizationView
 from leasing.models import Lease
 from leasing.operations import rename
@@ -52,5 +53,5 @@ class Rename(LeaseView):
         lease = self.get_object()
         wanted = NewName(data=request.data)
         wanted.is_valid(raise_exception=True)
-        rename(lease=lease, name=wanted.validated_data["name"])
+        rename(lease=lease, name=wanted.validated_data["name"], actor=self.principal.actor, now=now())
         return Response(LeaseShown(lease).data)

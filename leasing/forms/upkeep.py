@@ -49,8 +49,18 @@ class Decision(forms.Form):
 
     answer = forms.ChoiceField(choices=[("approve", "Approve"), ("decline", "Decline")], widget=forms.HiddenInput)
     note = forms.CharField(
-        label="Note to the customer", required=False, max_length=LONGEST_REASON, help_text="At most 200 characters."
+        label="Note to the customer",
+        required=False,
+        max_length=LONGEST_REASON,
+        help_text="At most 200 characters. Needed to decline: the customer reads why.",
     )
+
+    def clean(self) -> dict[str, Any]:
+        """Nobody is declined without a reason."""
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        if said.get("answer") == "decline" and not said.get("note", "").strip() and "note" not in self.errors:
+            self.add_error("note", "Say why you decline: the customer reads it.")
+        return said
 
 
 class PlanWork(forms.ModelForm[Maintenance]):

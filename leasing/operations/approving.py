@@ -46,9 +46,9 @@ def approve(*, lease: Lease, actor: str, now: datetime, note: str = "") -> None:
 
 
 @transaction.atomic
-def decline(*, lease: Lease, actor: str, now: datetime, note: str = "") -> None:
+def decline(*, lease: Lease, actor: str, now: datetime, note: str) -> None:
     """
-    Call the order off; it costs nothing.
+    Call the order off; it costs nothing. `note` tells the customer why.
 
     :raises NotWaiting: if there is nothing to decide any more
     """

@@ -257,9 +257,15 @@ def expire(*, lease: Lease, now: datetime, reason: str = "hold_expired") -> None
     calendar.release(lease=lease, node_ids=node_ids, now=now)
 
 
-def rename(*, lease: Lease, name: str) -> None:
-    """Give the lease another name. Names are for people; nothing depends on them."""
-    Lease.objects.filter(pk=lease.pk).update(name=name)
+@transaction.atomic
+def rename(*, lease: Lease, name: str, actor: str, now: datetime) -> None:
+    """Give the lease another name. Names are for people; nothing depends on them. Its own name changes nothing."""
+    if not Lease.objects.filter(pk=lease.pk).exclude(name=name).update(name=name):
+        return
+    data = {"name": name, "before": lease.name}
+    record(
+        organization=lease.organization, kind="lease.renamed", subject=lease.public_id, actor=actor, at=now, data=data
+    )
     lease.name = name
 
 

@@ -35,3 +35,9 @@ class Note(StrictSerializer):
     """Words to the customer."""
 
     note = serializers.CharField(required=False, default="", allow_blank=True, max_length=LONGEST_REASON)
+
+
+class WhyDeclined(StrictSerializer):
+    """Why an order is declined: words to the customer."""
+
+    note = serializers.CharField(max_length=LONGEST_REASON)

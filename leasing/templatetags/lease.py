@@ -10,7 +10,7 @@ from django import template
 
 from accounts.models import Event
 from leasing.connecting import SSH_PORT, File, NotInHands, files_of
-from leasing.models import Lease, Machine, Transition
+from leasing.models import Lease, Machine, OnFailure, Transition
 from leasing.queries import Stage, current_step, stages
 from leasing.states import IN_HANDS, SERVING, LeaseState, MachineState
 
@@ -125,8 +125,20 @@ def event_words(event: Event) -> str:
     """What was done to a machine on its tenant's wish, in words; of other events their own."""
     how = {"lease.service_began": "began", "lease.service_done": "was done", "lease.service_failed": "failed"}
     if event.kind not in how:
-        return f"{event.words}."
+        return event.words.removeprefix(f"{event.data.get('name')}: ") + "."
     return f"{SERVICES.get(event.data.get('service', ''), 'Break-fix')} {how[event.kind]}."
+
+
+@register.filter
+def read_moment(iso: str) -> datetime | None:
+    """A moment as an event keeps it; None where it keeps none."""
+    return datetime.fromisoformat(iso) if iso else None
+
+
+@register.filter
+def policy_words(policy: str) -> str:
+    """What happens when a node fails, in words."""
+    return str(OnFailure(policy).label)
 
 
 @register.filter

@@ -36,7 +36,7 @@ KINDS = {
         reconciliation discrepancy api_operations_reconciliation api_operations_discrepancies api_operations_explain
         gifts api_operations_gifts
         approvals approval api_operations_approvals api_operations_approve api_operations_decline
-        disputes dispute suspension adjustments adjustment adjustment_new
+        disputes dispute suspensions suspension adjustments adjustment adjustment_new
         api_operations_adjustments api_operations_adjustment_approve api_operations_adjustment_refuse
         api_operations_disputes api_operations_dispute api_operations_suspension
         metered metered_organization api_operations_account
@@ -48,7 +48,8 @@ KINDS = {
         api_operations_commands api_operations_command api_operations_command_approve api_operations_command_decline
         api_operations_command_undo
         api_operations_enrolments api_operations_enrolment api_operations_withdraw
-        receivables transfer_new receivable receivable_credit receivable_write_off parked_months parked_month
+        receivables transfer_new receivable receivable_pdf receivable_credit receivable_write_off
+        parked_months parked_month
         api_operations_receivables api_operations_transfers api_operations_credit api_operations_write_off
         api_operations_parked_months api_operations_release
     """,

@@ -110,19 +110,19 @@ def test_an_order_ahead_waits_no_longer_than_until_its_start(acme: Organization,
 def test_there_is_nothing_to_decide_any_more(acme: Organization, vetted: Offer, act: Any) -> None:
     late = place(a_quote(acme, vetted))
     with pytest.raises(NotWaiting):  # also when no sweep has come by yet
-        act(lease=late, actor=PAT, now=NOON + DAY)
+        act(lease=late, actor=PAT, note="x", now=NOON + DAY)
     end(lease=late, reason="returned", actor="user:us_tests", now=NOON)
     with pytest.raises(NotWaiting):
-        act(lease=late, actor=PAT, now=NOON + HOUR)
+        act(lease=late, actor=PAT, note="x", now=NOON + HOUR)
     decided = place(a_quote(acme, vetted))
     approve(lease=decided, actor=PAT, now=NOON)
     with pytest.raises(NotWaiting):
-        act(lease=decided, actor=PAT, now=NOON + SECOND)
+        act(lease=decided, actor=PAT, note="x", now=NOON + SECOND)
 
 
 def test_a_decision_is_never_changed_not_even_in_the_database(acme: Organization, vetted: Offer) -> None:
     lease = place(a_quote(acme, vetted))
-    decline(lease=lease, actor=PAT, now=NOON)
+    decline(lease=lease, actor=PAT, note="x", now=NOON)
     with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
         Approval.objects.update(approved=True)
 
@@ -169,8 +169,46 @@ def test_staff_decide_from_the_queue(vetted: Offer, pat: User) -> None:
     assert "training of Vetted Ltd is approved." in said
     assert "Nothing waits for approval" in said and "by Pat" in said
     assert fresh(lease).state == LeaseState.PROVISIONING
-    assert "does not wait for approval any more" in text(browser.post(address, {"answer": "decline"}, follow=True))
+    assert "does not wait for approval any more" in text(
+        browser.post(address, {"answer": "decline", "note": "x"}, follow=True)
+    )
     assert "Your decision" not in text(browser.get(address))
+
+
+def test_staff_see_what_an_order_comes_to_before_they_decide(vetted: Offer, vetted_ahead: Offer, pat: User) -> None:
+    hour, _ = ordered_now(vetted)
+    begins = (now() + DAY).replace(minute=0, second=0, microsecond=0)
+    quote = a_quote(hour.organization, vetted_ahead, now=now(), starts_at=begins, ends_at=begins + 8 * HOUR)
+    ahead, browser = place(quote, now=now()), a_browser(pat)
+    shown = text(browser.get(f"/operations/approvals/{ahead.public_id}/"))
+    assert "Agreed price $3.60 per node-hour" in shown and "Total $28.80 kept aside for it" in shown
+    assert "First hour $3.60 kept aside for it" in text(browser.get(f"/operations/approvals/{hour.public_id}/"))
+    queue = text(browser.get("/operations/approvals/"))
+    assert "$28.80" in queue and "$3.60 for its first hour" in queue
+
+
+def test_nobody_is_declined_without_a_reason(vetted: Offer, pat: User) -> None:
+    lease, _ = ordered_now(vetted)
+    address, api = f"/operations/approvals/{lease.public_id}/", APIClient()
+    api.force_login(pat)
+    refused = text(a_browser(pat).post(address, {"answer": "decline", "note": " "}))
+    assert "Say why you decline: the customer reads it." in refused and "Your decision" in refused
+    for said in ({}, {"note": " "}):
+        answer = api.post(f"/api/v1{address}decline", said, format="json")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "note")
+    assert fresh(lease).state == LeaseState.HELD
+
+
+def test_the_page_of_a_lease_that_has_not_begun_says_its_total_and_what_is_kept_aside(vetted_ahead: Offer) -> None:
+    organization, begins = funded(100, "Vetted Ltd"), (now() + DAY).replace(minute=0, second=0, microsecond=0)
+    quote = a_quote(organization, vetted_ahead, now=now(), starts_at=begins, ends_at=begins + 8 * HOUR)
+    lease, browser = place(quote, now=now()), a_browser(organization.members.get())
+    waits = text(browser.get(f"/leases/{lease.public_id}/"))
+    assert "Waiting for approval" in waits and "Held" not in waits
+    approve(lease=lease, actor=PAT, now=now())
+    for shown in (waits, text(browser.get(f"/leases/{lease.public_id}/"))):
+        assert "Total $28.80 for all of its time" in shown
+        assert "Kept aside $28.80 for what it will still cost" in shown
 
 
 def test_staff_decide_through_the_api(vetted: Offer, pat: User) -> None:

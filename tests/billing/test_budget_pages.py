@@ -54,6 +54,20 @@ def test_a_budget_is_set_changed_and_removed_in_the_browser(browser: Client) -> 
     assert "No budgets yet" in see(browser, "/budgets/")
 
 
+def test_a_budget_over_its_limit_says_so_and_its_figures_add_up(
+    browser: Client, acme: Organization, offer: Offer
+) -> None:
+    budget = cap(acme, 10)
+    place(a_quote(acme, offer, now=now()), now=now())
+    budgets.change(budget=budget, limit_micros=3 * MICROS, actor="", now=now())  # $3.60 are committed
+    page = see(browser, "/budgets/")
+    bars = re.findall(r'<progress value="(\d+)" max="100"[^>]*?( class="is-late")?>(\d+) %', page)
+    assert [(value, bool(late)) for value, late, _ in bars] == [("100", True), ("100", True)]
+    assert "(UTC), 120 %" in page and bars[0][2] == "120"
+    assert "Over its limit by $0.60: no new orders until" in page
+    assert re.search(r"<dt>Over the limit</dt><dd>−\$0\.60</dd>", page) and "Left for orders" not in page
+
+
 @pytest.mark.parametrize(("limit", "words"), [("0", "greater than"), ("ten", "number"), ("", "required")])
 def test_a_bad_limit_is_explained_beside_its_field(browser: Client, limit: str, words: str) -> None:
     page = browser.post("/budgets/new/", {"project": "vision", "limit": limit}).content.decode()
@@ -164,7 +178,7 @@ def test_a_paused_lease_says_which_way_out_there_is(browser: Client, offer: Offe
     capping.enforce(organization=acme, now=now())
     page = see(browser, f"/leases/{lease.public_id}/")
     assert "Paused: a budget is reached." in page and 'href="/budgets/"' in page
-    assert "100 %" in see(browser, "/budgets/")
+    assert "Over its limit by $3.6" in see(browser, "/budgets/")
 
 
 def test_the_budgets_of_others_count_for_nothing(acme: Organization, offer: Offer) -> None:

@@ -269,6 +269,38 @@ def test_staff_see_until_when_to_answer_and_let_a_customer_order_again(
     assert not suspended(acme)
 
 
+def test_staff_suspend_without_a_dispute_and_see_who_may_not_order(
+    acme: Organization, pat: User, browser: Client
+) -> None:
+    staff, page = a_browser(pat), f"/operations/organizations/{acme.public_id}/suspension/"
+    assert 'href="/operations/suspensions/"' in staff.get("/operations/disputes/").content.decode()
+    assert f'href="{page}"' in staff.get(f"/operations/metered/{acme.public_id}/").content.decode()
+    assert "Everybody may order" in text(staff.get("/operations/suspensions/"))
+    chosen = staff.get("/operations/suspensions/", {"organization": acme.public_id})
+    assert chosen.headers["Location"] == page
+    landed = staff.post(page, {"reason": "a stolen identity"}, follow=True)
+    assert landed.redirect_chain[-1][0] == "/operations/suspensions/"
+    listed = text(landed)
+    assert all(words in listed for words in ("Ordering is blocked for", "Acme Robotics", "a stolen identity"))
+    assert f"{pat.get_full_name()} Let it order again" in listed and f'href="{page}"' in landed.content.decode()
+    lifted = staff.post(page, {"reason": "a mistake"}, follow=True)
+    assert lifted.redirect_chain[-1][0] == "/operations/suspensions/" and "Everybody may order" in text(lifted)
+    assert browser.get("/operations/suspensions/").status_code == 403
+
+
+def test_the_list_has_whom_a_sweep_suspended_and_whose_orders_are_on_hold(acme: Organization, pat: User) -> None:
+    other = funded(0, "Other Ltd")
+    suspending.suspend(organization=acme, reason="a dispute", actor="user:us_x", now=NOON - 2 * HOUR)
+    suspending.lift(organization=acme, actor="user:us_x", now=NOON - HOUR)
+    suspending.suspend_overdue(organization=acme, what="invoice GL-1", now=NOON)
+    hold_ordering(organization=other, reason="early fraud warning", actor=pat.actor, now=NOON)
+    listed = text(a_browser(pat).get("/operations/suspensions/"))
+    assert "Acme Robotics suspended 2 Mar 2026, 12:00 UTC overdue: invoice GL-1 Gridlease" in listed
+    assert f"Other Ltd orders are on hold 2 Mar 2026, 12:00 UTC early fraud warning {pat.get_full_name()}" in listed
+    suspending.suspend(organization=acme, reason="a stolen identity", actor=pat.actor, now=NOON + HOUR)
+    assert f"a stolen identity {pat.get_full_name()}" in text(a_browser(pat).get("/operations/suspensions/"))
+
+
 def test_the_api_can_do_the_same(acme: Organization, payment: Payment, pat: User) -> None:
     hear(TAKEN)
     client = APIClient()

@@ -153,7 +153,7 @@ def test_staff_see_who_owes_and_what_differs(metered: Organization, staff: Clien
     assert "$0.000012" in page and metered.name in page and "$50.00" in page
     found = staff.get("/operations/metered/", {"organization": metered.public_id})
     assert found.headers["Location"] == f"/operations/metered/{metered.public_id}/"
-    assert "no organization with this id" in staff.get("/operations/metered/?organization=og_x").content.decode()
+    assert "There is no organization og_x." in staff.get("/operations/metered/?organization=og_x").content.decode()
 
 
 def test_staff_decide_with_a_reason_and_a_refusal_stands_beside_its_field(

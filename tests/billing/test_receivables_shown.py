@@ -43,7 +43,7 @@ def test_staff_see_what_is_owed_and_do_what_they_may(invoice: Invoice, acme: Org
     assert [clerk.get(f"{one}{action}/").status_code for action in ("credit", "write-off")] == [403, 403]
     assert clerk.get("/operations/closing/").status_code == 403
     said = {
-        "organization": acme.pk, "reference": "BANK-1", "amount": "1.00", "received_at": "2026-04-02T12:00",
+        "organization": acme.public_id, "reference": "BANK-1", "amount": "1.00", "received_at": "2026-04-02T12:00",
         "invoice": "GL-9",
     }  # fmt: skip
     refused = clerk.post(f"{BASE}transfer/", said).content.decode()
@@ -65,6 +65,35 @@ def test_staff_credit_and_write_off_with_a_reason(invoice: Invoice) -> None:
     assert (CreditNote.objects.get().total_cents, WriteOff.objects.get().cents) == (100, 200)
     page = clerk.get(one).content.decode()
     assert all(words in page for words in ("Written off", "GC-000001", "slow disk", "insolvent"))
+
+
+def test_staff_read_the_lines_of_an_invoice_and_its_paper(invoice: Invoice) -> None:
+    clerk, one = staff("view_invoice"), f"{BASE}{invoice.public_id}/"
+    page, line = clerk.get(one).content.decode(), invoice.lines.get()
+    assert line.description in page and line.lease.public_id in page
+    assert f'href="{one}pdf/"' in page and "/receipt/" not in page and "/ledger/" not in page
+    paper = clerk.get(f"{one}pdf/")
+    assert paper.headers["Content-Type"] == "application/pdf" and paper.content.startswith(b"%PDF")
+
+
+def test_an_invoice_of_which_nothing_is_open_is_not_written_off(invoice: Invoice) -> None:
+    clerk, address = staff("view_invoice", "add_writeoff"), f"{BASE}{invoice.public_id}/write-off/"
+    assert "is no longer expected" in clerk.get(address).content.decode()
+    clerk.post(address, {"reason": "insolvent"})
+    page = clerk.get(address, follow=True).content.decode()
+    assert f"Nothing is open of invoice {invoice.number}, so there is nothing to write off." in page
+    assert "is no longer expected" not in page
+
+
+def test_staff_choose_the_customer_by_name(invoice: Invoice, acme: Organization) -> None:
+    clerk = staff("view_invoice", "add_banktransfer", "add_adjustment", "view_tieout", "change_billingaccount")
+    chosen = f'<option value="{acme.public_id}" selected>{acme.name} ({acme.public_id})</option>'
+    for address in (f"{BASE}transfer/", "/operations/adjustments/new/", "/operations/metered/"):
+        page = clerk.get(address).content.decode()
+        assert '<option value="" selected>Choose an organization</option>' in page and "---------" not in page
+        assert chosen.replace(" selected", "") in page
+    assert f"transfer/?organization={acme.public_id}&amp;" in clerk.get(f"{BASE}{invoice.public_id}/").content.decode()
+    assert chosen in clerk.get(f"{BASE}transfer/?organization={acme.public_id}").content.decode()
 
 
 def test_the_same_by_the_api(invoice: Invoice, acme: Organization) -> None:

@@ -258,7 +258,8 @@ def test_pages_say_the_limit_and_that_it_waits(invoice: Invoice, pat: User, kim:
     one = f"/operations/receivables/{invoice.public_id}/"
     wanted = {"organization": invoice.organization.public_id, "amount": "3.00", "reason": "slow", "key": "p"}
     came = {
-        "organization": invoice.organization.pk, "reference": "B", "amount": "3.00", "received_at": "2026-04-02T12:00",
+        "organization": invoice.organization.public_id, "reference": "B", "amount": "3.00",
+        "received_at": "2026-04-02T12:00",
     }  # fmt: skip
     for address, said in (
         ("/operations/promotional-credit/", wanted),

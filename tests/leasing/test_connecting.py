@@ -138,7 +138,7 @@ def test_there_are_no_files_of_a_lease_that_nobody_is_on(acme: Organization, wor
 
 
 def test_a_lease_that_is_renamed_keeps_the_names_of_its_machines(lease: Lease, acme: Organization) -> None:
-    operations.rename(lease=lease, name="another")
+    operations.rename(lease=lease, name="another", actor="user:us_1", now=NOON)
     assert [row.hostname for row in leases_of(acme).get().machines.all()] == ["fine-tune-run-4-1", "fine-tune-run-4-2"]
 
 

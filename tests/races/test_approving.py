@@ -46,7 +46,7 @@ def yes(lease: Lease) -> None:
 
 
 def no(lease: Lease) -> None:
-    decline(lease=lease, actor=STAFF, now=LAST)
+    decline(lease=lease, actor=STAFF, note="No screening.", now=LAST)
 
 
 def sweep(lease: Lease) -> None:

@@ -1,4 +1,6 @@
-"""Staff's pages of orders that wait for approval: the queue, and one of them with its two answers."""
+"""Staff's pages of orders that wait for approval, with what they come to: the queue, and one with its two answers."""
+
+from collections.abc import Callable, Mapping
 
 from django.contrib import messages
 from django.db import transaction
@@ -17,7 +19,11 @@ from leasing.queries.approvals import approvals, decided, waiting
 from leasing.tasks import nudge_sites
 
 DECIDED_SHOWN = 20
-ANSWERS = {"approve": (approve, "is approved."), "decline": (decline, "was declined.")}
+MONEY = "lease__meter"  # at which price it is agreed, and what is kept aside
+ANSWERS: Mapping[str, tuple[Callable[..., None], str]] = {
+    "approve": (approve, "is approved."),
+    "decline": (decline, "was declined."),
+}
 
 
 @operator_allowed(MAY_APPROVE)
@@ -26,13 +32,15 @@ def approval_list(request: HttpRequest) -> HttpResponse:
     past = list(decided()[:DECIDED_SHOWN])
     names = actor_names(row.decided_by for row in past)
     rows = [(row, names.get(row.decided_by, row.decided_by)) for row in past]
-    return render(request, "leasing/approvals.html", {"waiting": waiting(), "decided": rows, "now": now()})
+    return render(
+        request, "leasing/approvals.html", {"waiting": waiting().select_related(MONEY), "decided": rows, "now": now()}
+    )
 
 
 @operator_allowed(MAY_APPROVE)
 def approval(request: HttpRequest, id: str) -> HttpResponse:
     """One order, and what staff says to it. `id` is its lease's."""
-    found = get_object_or_404(approvals(), lease__public_id=id)
+    found = get_object_or_404(approvals().select_related(MONEY), lease__public_id=id)
     form = Decision(request.POST or None)
     if form.is_valid():
         return _answered(request, found, **form.cleaned_data)

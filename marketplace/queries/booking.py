@@ -1,6 +1,6 @@
 """May this be booked, and why not? The one reader of the booking rules; search, pages and quotes ask it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -55,6 +55,22 @@ def bookable(terms: Terms, free: Window, now: datetime) -> Window | None:
     starts_at = first_start(terms, free.starts_at, now)
     found = Window(starts_at, last_end(terms, starts_at, free.ends_at))
     return None if why_not(terms, window=found, now=now) else found
+
+
+def bookable_windows(terms: Terms, free: Iterable[Window], now: datetime) -> list[Window]:
+    """
+    Of free windows, in order, the longest bookings: each can be quoted as it stands, one that begins with the order
+    without its start. A plan without periods has nothing to cut.
+    """
+    if terms.plan.open_ended:
+        return list(free)
+    found: list[Window] = []
+    for cut in filter(None, (bookable(terms, window, now) for window in free)):
+        if found and found[-1].starts_at == cut.starts_at and found[-1].ends_at < cut.ends_at:
+            found.pop()
+        if not (found and found[-1].ends_at >= cut.ends_at):
+            found.append(cut)
+    return found
 
 
 def last_end(terms: Terms, starts_at: datetime, wanted: datetime) -> datetime:

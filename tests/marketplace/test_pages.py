@@ -179,6 +179,13 @@ def test_a_reservation_leads_to_its_order_with_the_asked_period(fair: Fair) -> N
     assert "$9.00" in page(address)  # three hours at $3.00
 
 
+def test_a_window_that_begins_with_the_order_leads_there_without_its_start(fair: Fair) -> None:
+    factories.the_terms(fair.big_reserved.plan, starts_at=now() - DAY, may_start_now=True)
+    orders = [parse_qs(link) for link in links(f"/offers/{fair.big_reserved.public_id}/", "/order/")]
+    window = next(asked for asked in orders if "ends_at" in asked)
+    assert "starts_at" not in window
+
+
 def test_a_taken_offer_leads_to_what_is_free(fair: Fair, acme: Organization) -> None:
     book(acme, fair.small, nodes=1)
     address = f"/offers/{fair.small.public_id}/"

@@ -73,6 +73,13 @@ def bookable_windows(terms: Terms, free: Iterable[Window], now: datetime) -> lis
     return found
 
 
+def guaranteed_until(terms: Terms, free: Iterable[Window], now: datetime) -> datetime | None:
+    """How far ahead a lease without an end would be guaranteed that begins now; None for others, or if none can."""
+    until = now + timedelta(seconds=terms.guarantee_seconds)
+    from_now_on = (window for window in free if terms.plan.open_ended and window.starts_at <= now)
+    return next((min(window.ends_at, until) for window in from_now_on), None)
+
+
 def last_end(terms: Terms, starts_at: datetime, wanted: datetime) -> datetime:
     """The last end that the terms allow up to `wanted`, for a lease that starts at `starts_at`."""
     ends_at = _last_multiple(terms, min(wanted, starts_at + timedelta(seconds=terms.max_seconds)))

@@ -22,6 +22,7 @@ from marketplace.queries import (
     bookable_windows,
     first_end,
     free_windows,
+    guaranteed_until,
     listed_offers,
     offer_rows,
     soonest,
@@ -71,6 +72,7 @@ def offer(request: HttpRequest, id: str) -> HttpResponse:
         "form": form,
         "row": row,
         "offer": found,
+        "terms": terms,
         "now": instant,
         "ahead": bool(criteria.starts_at and criteria.starts_at > instant),
         "facts": facts(found, terms, instant),
@@ -132,6 +134,7 @@ def _availability(offer: Offer, terms: Terms, criteria: Criteria, now: datetime,
     windows = free_windows(offer=offer, nodes=criteria.nodes, starts_at=now, until=until, now=now)
     return {
         "windows": windows,
+        "guaranteed_until": guaranteed_until(terms, windows, now),
         "strip_from": now,
         "strip_until": until,
         "wanted_from": criteria.starts_at if criteria.ends_at else None,

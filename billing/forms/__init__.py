@@ -8,6 +8,7 @@ from django import forms
 
 from accounts.models import Organization, SSHKey
 from billing.models import Mode
+from billing.waiting import PRICE_NEEDED
 from leasing.forms import POLICIES
 from leasing.models import (
     ENVIRONMENT_BYTES,
@@ -260,6 +261,7 @@ class NewStandingOrder(CatalogueFilter):
 
     MOMENTS = ("earliest_at", "latest_at", "expires_at")
 
+    use_required_attribute = False  # a browser would ask for the price though only a mail is wanted
     CRITERIA = ("gpu_model", "gpus", "region", "site", "plan", "gpu_memory_gb", "renewable_share", "provisioner")
 
     mode = forms.ChoiceField(
@@ -301,7 +303,10 @@ class NewStandingOrder(CatalogueFilter):
             del self.fields[name]
         for field in self.fields.values():
             field.widget.attrs.pop("aria-describedby", None)  # as these pages' fields say it
-        self.fields["max_price"].help_text = "US dollars per hour. Nothing dearer is booked."
+        price = self.fields["max_price"]
+        price.help_text = "US dollars per hour. Needed to have them booked for you: nothing dearer is."
+        price.error_messages["required"] = PRICE_NEEDED
+        price.required = (self.data or self.initial).get("mode") != Mode.TELL
 
     @property
     def which(self) -> list[forms.BoundField]:

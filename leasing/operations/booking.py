@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
@@ -217,7 +218,7 @@ def nodes_taken(*, offer: Offer, nodes: int, starts_at: datetime, now: datetime,
     """The refusal, with the next windows in which as many nodes can be booked."""
     free = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
     windows = bookable_windows(terms_of(plan=offer.plan, at=now), free, now)
-    return NodesTaken(windows[:WINDOWS_SHOWN], scattered=scattered)
+    return NodesTaken(list(islice(windows, WINDOWS_SHOWN)), scattered=scattered)
 
 
 def guaranteed(terms: Terms, starts_at: datetime) -> Window:

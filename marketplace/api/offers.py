@@ -90,5 +90,5 @@ class OfferWindows(GenericAPIView[Any]):
         asked.is_valid(raise_exception=True)
         offer = get_object_or_404(listed_offers(organization_of(request)), public_id=id)
         free = free_windows(offer=offer, **asked.validated_data, now=instant)
-        windows = bookable_windows(terms_of(plan=offer.plan, at=instant), free, instant)
+        windows = list(bookable_windows(terms_of(plan=offer.plan, at=instant), free, instant))
         return Response(WindowsShown({"offer": offer.public_id, **asked.validated_data, "windows": windows}).data)

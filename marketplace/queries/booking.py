@@ -57,20 +57,23 @@ def bookable(terms: Terms, free: Window, now: datetime) -> Window | None:
     return None if why_not(terms, window=found, now=now) else found
 
 
-def bookable_windows(terms: Terms, free: Iterable[Window], now: datetime) -> list[Window]:
+def bookable_windows(terms: Terms, free: Iterable[Window], now: datetime) -> Iterator[Window]:
     """
     Of free windows, in order, the longest bookings: each can be quoted as it stands, one that begins with the order
-    without its start. A plan without periods has nothing to cut.
+    without its start. A plan without periods has nothing to cut. What lies in another one is left out.
     """
     if terms.plan.open_ended:
-        return list(free)
-    found: list[Window] = []
+        yield from free
+        return
+    last = None
     for cut in filter(None, (bookable(terms, window, now) for window in free)):
-        if found and found[-1].starts_at == cut.starts_at and found[-1].ends_at < cut.ends_at:
-            found.pop()
-        if not (found and found[-1].ends_at >= cut.ends_at):
-            found.append(cut)
-    return found
+        if last and cut.starts_at > last.starts_at and cut.ends_at > last.ends_at:
+            yield last
+            last = cut
+        elif last is None or cut.ends_at > last.ends_at:
+            last = cut
+    if last:
+        yield last
 
 
 def guaranteed_until(terms: Terms, free: Iterable[Window], now: datetime) -> datetime | None:

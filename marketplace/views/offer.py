@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -148,7 +149,7 @@ def _availability(offer: Offer, terms: Terms, criteria: Criteria, now: datetime,
 def _to_book(terms: Terms, windows: list[Window], now: datetime) -> list[Window]:
     """The windows of a plan with periods, the first few."""
     reserved = terms.plan.kind == PlanKind.RESERVED
-    return bookable_windows(terms, windows, now)[:WINDOWS_SHOWN] if reserved else []
+    return list(islice(bookable_windows(terms, windows, now), WINDOWS_SHOWN)) if reserved else []
 
 
 def _first_day(offer: Offer, terms: Terms, criteria: Criteria, window: Window, zone: str, now: datetime) -> str:

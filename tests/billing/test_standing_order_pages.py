@@ -226,7 +226,8 @@ def test_who_may_not_order_stands_in_no_line_and_is_told_why(
     acme: Organization, api: APIClient, browser: Client, reserved: Offer
 ) -> None:
     suspending.suspend(organization=acme, actor="user:us_staff", reason="overdue", now=now())
-    assert SUSPENDED in browser.get("/standing-orders/new/").content.decode()
+    shown = browser.get("/standing-orders/new/").content.decode()
+    assert SUSPENDED in shown and " disabled>Stand in line" in shown
     for asked in (typed(acme), {"mode": "tell", "name": "again"}):
         page = browser.post("/standing-orders/new/", asked)
         assert page.context["form"].non_field_errors() == [SUSPENDED]

@@ -11,16 +11,17 @@ import leasing.operations
 from billing import limits, operations
 from billing.checkout import CAPS, InsufficientFunds, check_caps
 from billing.models import Meter, MeterPrice
-from billing.queries import Price, price_of_window, prices_of, wallet, with_price
+from billing.queries import Price, price_of_window, prices_of, rate_words, wallet, with_price
 from leasing.models import Lease
 from leasing.operations import BookedBehind, WindowRefused
 from leasing.queries.extension import EXTENDABLE, why_not_extended
 from marketplace.money import format_micros
-from marketplace.queries import Window, current_rate, duration
+from marketplace.queries import Refusal, Window, current_rate, duration
 
 ACTOR = "system:billing"
 LEAD = timedelta(hours=1)  # a lease extends itself so long before the last moment at which that may be asked for
 NEVER = 100 * 365 * 86_400  # seconds
+CEILING = "max_micros_per_node_hour"  # the field that names it
 
 
 class PriceTooHigh(Exception):
@@ -62,9 +63,7 @@ def price(*, lease: Lease, ends_at: datetime, now: datetime) -> Extension:
     """
     if refusal := why_not_extended(lease, ends_at=ends_at, now=now):
         raise WindowRefused(refusal)
-    rate = current_rate(offer=lease.offer, at=now, organization=lease.organization)
-    seconds = (ends_at - lease.starts_at) // timedelta(seconds=1)
-    agreed = lease.terms.agreed_rate(rate.micros_per_node_hour, seconds)
+    agreed, seconds = _rate(lease, ends_at, now), _seconds(lease, ends_at)
     before = prices_of(lease.meter)
     after = with_price(before, Price(lease.last_moment, agreed))
     old, new = Window(lease.starts_at, lease.last_moment), Window(lease.starts_at, ends_at)
@@ -72,6 +71,20 @@ def price(*, lease: Lease, ends_at: datetime, now: datetime) -> Extension:
     added -= price_of_window(before, window=old, nodes=lease.node_count)
     available = wallet(organization=lease.organization, now=now).available_micros
     return Extension(lease, ends_at, lease.terms.discount_percent(seconds), agreed, added, available)
+
+
+def price_of_step(*, lease: Lease, seconds: int, now: datetime) -> int:
+    """Micro-dollars per node-hour, at the rate in force, of `seconds` behind the end that the lease has."""
+    return _rate(lease, lease.last_moment + timedelta(seconds=seconds), now)
+
+
+def _rate(lease: Lease, ends_at: datetime, now: datetime) -> int:
+    rate = current_rate(offer=lease.offer, at=now, organization=lease.organization)
+    return lease.terms.agreed_rate(rate.micros_per_node_hour, _seconds(lease, ends_at))
+
+
+def _seconds(lease: Lease, ends_at: datetime) -> int:
+    return (ends_at - lease.starts_at) // timedelta(seconds=1)
 
 
 @transaction.atomic
@@ -112,14 +125,26 @@ def extend_itself(
 ) -> None:
     """
     As `leasing.operations.extend_itself`, behind the wallet's lock: a sweep that extends the lease at that moment has
-    ended before, and one that comes later heeds it.
+    ended before, and one that comes later heeds it. A ceiling below today's price is refused: who chooses it counts on
+    a lease that goes on, and it would end.
 
-    :raises leasing.operations.WindowRefused: if it has no end, is over, or its terms know no such step
+    :raises leasing.operations.WindowRefused: if it has no end, is over, its terms know no such step, or the step would
+        cost more than the ceiling today
     """
     operations.lock_wallet(organization=lease.organization)
     leasing.operations.extend_itself(
         lease=lease, seconds=seconds, max_micros_per_node_hour=max_micros_per_node_hour, actor=actor, now=now
     )
+    if seconds is not None and max_micros_per_node_hour is not None:
+        _check_ceiling(lease, seconds, max_micros_per_node_hour, now)
+
+
+def _check_ceiling(lease: Lease, seconds: int, most_micros: int, now: datetime) -> None:
+    """Raises WindowRefused."""
+    today = price_of_step(lease=lease, seconds=seconds, now=now)
+    if most_micros < today:
+        words = f"Today it would be {rate_words(today)}: it would not extend itself. Take as much, or more."
+        raise WindowRefused(Refusal(CEILING, words))
 
 
 def extendable() -> QuerySet[Lease]:

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from accounts.operations import Words
 from accounts.seal import Unsealable, unseal
-from billing import checkout, keeping, operations, waiting
+from billing import checkout, keeping, limits, operations, waiting
 from billing.models import Mode, Quote, StandingOrder, StandingOrderState
 from billing.queries import rate_words
 from leasing.models import ENVIRONMENT_PURPOSE
@@ -131,6 +131,7 @@ def _take(order: StandingOrder, opening: Opening, now: datetime) -> None:
     order.refresh_from_db(fields=["state"])
     if not order.waiting:
         raise Ended
+    limits.check_ordering(organization=order.organization)
     quote = checkout.quote(
         organization=order.organization,
         offer=opening.offer,

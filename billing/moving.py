@@ -132,8 +132,8 @@ def _unfit(lease: Lease, quote: Quote) -> Refusal | None:
         return Refusal("quote", f"Quote a window with an end for {nodes}, as the lease has.")
     if (quote.offer, quote.starts_at, quote.ends_at) == (lease.offer, lease.starts_at, lease.ends_at):
         return Refusal("quote", "The lease is there already: choose another window or offer.")
-    if lease.same_fabric or quote.same_fabric:
-        return Refusal("quote", "A lease in one fabric group is not moved: cancel it, and order it anew.")
+    if quote.same_fabric:
+        return Refusal("quote", "Quote without same_fabric: a lease does not move into one fabric group.")
     if quote.terms.approval_required:
         return Refusal("quote", f"Orders of {quote.terms.plan.name} need the operator's approval: order it anew.")
     return None

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts.models import Organization, User
 from accounts.operations import Words, record
-from billing import operations
+from billing import limits, operations
 from billing.models import Mode, StandingOrder, StandingOrderState
 from leasing.operations import Setup, check_environment, sealed
 from marketplace.models import PlanKind, Terms
@@ -18,6 +18,7 @@ from marketplace.queries import HORIZON, all_terms
 MOST_WAITING = 20  # of one organization
 LASTS = timedelta(days=30)  # where nothing else is said
 SYSTEM = "system:billing"
+PRICE_NEEDED = "Say what a node may cost an hour: they are booked without asking again."
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,12 @@ def join(
     """
     Stand in line for nodes. `setup` is what a lease needs that is booked without asking again.
 
+    :raises limits.OrderingBlocked: if the organization may not order
     :raises CannotWait: if no plan allows the wish, its time is too short, or the organization has too many waiting
     :raises leasing.operations.BadEnvironment: if its variables cannot be set on a host
     """
     operations.lock_wallet(organization=organization)  # else two at once would pass the limit
+    limits.check_ordering(organization=organization)
     if (
         StandingOrder.objects.filter(organization=organization, state=StandingOrderState.WAITING).count()
         >= MOST_WAITING
@@ -182,9 +185,7 @@ def _check(wish: Wish, earliest_at: datetime, setup: Setup | None, now: datetime
     if wish.mode == Mode.BOOK and setup is None:
         raise CannotWait("image", "Say how the nodes are set up: they are booked without asking again.")
     if wish.mode == Mode.BOOK and wish.max_micros_per_node_hour is None:
-        raise CannotWait(
-            "max_micros_per_node_hour", "Say what a node may cost an hour: they are booked without asking again."
-        )
+        raise CannotWait("max_micros_per_node_hour", PRICE_NEEDED)
     if earliest_at > now + HORIZON:
         raise CannotWait("earliest_at", f"Choose a time before {now + HORIZON:%Y-%m-%d %H:%M} UTC, 60 days ahead.")
     _check_length(wish, earliest_at, now)

@@ -80,7 +80,8 @@ def nodes_taken(error: NodesTaken) -> Problem:
         409,
         "nodes_taken",
         "Not enough free nodes",
-        "Not all nodes are free for the whole window any more. Quote one of the windows, or another offer.",
+        "Not all nodes are free for the whole window any more. Quote one of the windows (a lease without an end when "
+        "it begins), or another offer.",
         windows=[{"starts_at": window.starts_at, "ends_at": window.ends_at} for window in error.windows],
     )
 

@@ -12,7 +12,7 @@ from accounts.clock import now
 from accounts.http.idempotency import idempotent
 from accounts.http.problems import bad_field
 from accounts.http.views import OrganizationView
-from billing import waiting
+from billing import limits, waiting
 from billing.api import problems
 from billing.api.orders import setup_of
 from billing.models import Mode, StandingOrder
@@ -49,6 +49,7 @@ class StandingOrders(ListModelMixin, StandingOrderView):
         """Have nodes booked, or be told, as soon as they are free: all of them or none, the cheapest first.
 
         Whoever has waited longest is served first. It ends as `filled`, `expired` or `cancelled`, each with an event.
+        403 `ordering_blocked` where the organization may not order.
         """
         wanted = NewStandingOrder(data=request.data, context={"organization": self.principal.organization})
         wanted.is_valid(raise_exception=True)
@@ -66,6 +67,8 @@ class StandingOrders(ListModelMixin, StandingOrderView):
             )
         except waiting.CannotWait as refusal:
             raise bad_field(refusal.field, refusal.message) from refusal
+        except limits.OrderingBlocked as refusal:
+            raise problems.ordering_blocked(refusal) from refusal
         return Response(StandingOrderShown(order).data, status=201)
 
     def _setup(self, values: dict[str, Any]) -> Setup | None:

@@ -1,13 +1,17 @@
 """What the pages of this app ask."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from django import forms
 
 from accounts.models import Organization, SSHKey
 from billing.models import Mode
+from billing.queries import rate_words
+from billing.queries.places import Place
+from billing.waiting import PRICE_NEEDED
 from leasing.forms import POLICIES
 from leasing.models import (
     ENVIRONMENT_BYTES,
@@ -86,29 +90,70 @@ class NewEnd(Zoned):
     shown_micros = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
 
-class Offers(forms.ModelChoiceField[Offer]):
-    """Offers by what and where they are."""
-
-    def label_from_instance(self, obj: Offer) -> str:
-        """Such as "8 × H100 in Macon, Georgia"."""
-        return f"{obj.pool.node_type.name} in {obj.pool.site.place}"
-
-
 class NewWindow(Zoned):
-    """Where an agreed lease shall go."""
+    """When an agreed lease shall run, and where."""
 
-    offer = Offers(label="Offer", queryset=Offer.objects.none(), to_field_name="public_id", empty_label=None)
+    LISTED = ("offer", "others")  # shown apart: what they list depends on the window
+
     starts_at = moment("From", required=True)
     ends_at = moment("Until", required=True)
-    field_order = ("offer", "zone", "starts_at", "ends_at")
+    offer = forms.ModelChoiceField(
+        label="Offer", queryset=Offer.objects.none(), to_field_name="public_id", empty_label=None
+    )
+    others = forms.BooleanField(label="Show other nodes too", required=False)
+    field_order = ("zone", "starts_at", "ends_at", "offer", "others")
 
     def __init__(self, data: Any, *, lease: Lease, zones: Mapping[str, str] = UTC_ONLY) -> None:
-        """Offers what is for sale to the organization on the same plan."""
+        """Takes what is for sale to the organization on the same plan; `list_places` fills the list of it."""
         super().__init__(data, zones=zones)
+        self.lease = lease
         field = self.fields["offer"]
-        assert isinstance(field, Offers)
-        on_sale = listed_offers(lease.organization).filter(plan=lease.offer.plan_id)
-        field.queryset = on_sale.order_by("pool__site__name", "pool__node_type__name")
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = listed_offers(lease.organization).filter(plan=lease.offer.plan_id)
+
+    @property
+    def plain(self) -> list[forms.BoundField]:
+        """The fields of the window."""
+        return [field for field in super().plain if field.name not in self.LISTED]
+
+    def window(self) -> Window:
+        """The cleaned one; that of the lease, while none can be made of what was typed."""
+        starts_at, ends_at = (self.cleaned_data.get(name) for name in self.MOMENTS)
+        if starts_at and ends_at and starts_at < ends_at:
+            return Window(starts_at, ends_at)
+        return Window(self.lease.starts_at, self.lease.last_moment)
+
+    def list_places(self, places: Sequence[Place]) -> None:
+        """Let choose among places, in their order: those with nodes like the lease's, or all of them."""
+        own, chosen = self.lease.offer.pool, self["offer"].value()
+        like = [place for place in places if place.offer.pool.node_type_id == own.node_type_id]
+        if len(like) == len(places):
+            del self.fields["others"]
+        else:
+            said = f"{len(like)} of {len(places)} offers are of nodes with {own.node_type.name}, as it has."
+            self["others"].help_text = said
+        every = bool(self.data.get("others"))
+        shown = [place for place in places if every or place in like or place.offer.public_id == chosen]
+        field = self.fields["offer"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.choices = [
+            (group, [(place.offer.public_id, self._words(place)) for place in among])
+            for group, among in groupby(shown, key=lambda place: _nearness(place, self.lease))
+        ]
+
+    def _words(self, place: Place) -> str:
+        """Such as "8 × H100 in Macon, Georgia: $24.00 per node-hour, free"."""
+        pool = place.offer.pool
+        how = "where it is" if place.offer == self.lease.offer else "free" if place.free else "not free"
+        return f"{pool.node_type.name} in {pool.site.place}: {rate_words(place.micros_per_node_hour)}, {how}"
+
+
+def _nearness(place: Place, lease: Lease) -> str:
+    """Of an offer's site to that of a lease, in words."""
+    here, there = lease.offer.pool.site, place.offer.pool.site
+    if there == here:
+        return "At its site"
+    return f"In {here.get_region_display()}" if there.region == here.region else "Elsewhere"
 
 
 class AutoExtension(forms.Form):
@@ -260,6 +305,7 @@ class NewStandingOrder(CatalogueFilter):
 
     MOMENTS = ("earliest_at", "latest_at", "expires_at")
 
+    use_required_attribute = False  # a browser would ask for the price though only a mail is wanted
     CRITERIA = ("gpu_model", "gpus", "region", "site", "plan", "gpu_memory_gb", "renewable_share", "provisioner")
 
     mode = forms.ChoiceField(
@@ -301,7 +347,10 @@ class NewStandingOrder(CatalogueFilter):
             del self.fields[name]
         for field in self.fields.values():
             field.widget.attrs.pop("aria-describedby", None)  # as these pages' fields say it
-        self.fields["max_price"].help_text = "US dollars per hour. Nothing dearer is booked."
+        price = self.fields["max_price"]
+        price.help_text = "US dollars per hour. Needed to have them booked for you: nothing dearer is."
+        price.error_messages["required"] = PRICE_NEEDED
+        price.required = (self.data or self.initial).get("mode") != Mode.TELL
 
     @property
     def which(self) -> list[forms.BoundField]:

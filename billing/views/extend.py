@@ -27,7 +27,7 @@ from leasing.queries.extension import EXTENDABLE, Reach, reach, why_not_now
 from leasing.tasks import nudge_sites
 from marketplace.forms import MINUTE
 from marketplace.money import MICROS, SECONDS_PER_HOUR
-from marketplace.queries import current_rate, first_end
+from marketplace.queries import first_end
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ def lease_auto_extend(request: HttpRequest, id: str) -> HttpResponse:
                 lease=lease, seconds=seconds, max_micros_per_node_hour=most, actor=actor, now=moment
             )
         except WindowRefused as refused:
-            form.add_error("hours" if refused.field == "seconds" else None, refused.message)
+            fields = {"seconds": "hours", extending.CEILING: "most"}
+            form.add_error(fields.get(refused.field), refused.message)
         else:
             messages.success(request, "It does not extend itself." if off else "It extends itself from now on.")
             return redirect("lease", id=id)
@@ -152,6 +153,12 @@ def _chosen(lease: Lease, moment: datetime) -> dict[str, object]:
     if lease.auto_extend_seconds and lease.auto_extend_max_micros is not None:
         hours, most = lease.auto_extend_seconds // SECONDS_PER_HOUR, lease.auto_extend_max_micros
     else:
-        rate = current_rate(offer=lease.offer, at=moment, organization=lease.organization)
-        hours, most = 24, rate.micros_per_node_hour
-    return {"hours": hours, "most": (Decimal(most) / MICROS).quantize(Decimal("0.01"))}
+        hours, most = 24, extending.price_of_step(lease=lease, seconds=24 * SECONDS_PER_HOUR, now=moment)
+    return {"hours": hours, "most": _dollars(most)}
+
+
+def _dollars(micros: int) -> Decimal:
+    """With no digit lost, two places at least: a ceiling that was rounded down would be below the price."""
+    exact = Decimal(micros) / MICROS
+    cents = exact.quantize(Decimal("0.01"))
+    return cents if cents == exact else exact

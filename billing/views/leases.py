@@ -32,6 +32,7 @@ from leasing.queries.guarantee import ending_of
 from leasing.queries.history import History, history_of
 from leasing.queries.interruptions import more_left, open_interruption
 from leasing.queries.machines import has_spare, keys_applied, troubles
+from leasing.queries.moving import why_not_moved
 from leasing.states import IN_HANDS, LEASE_OVER, MACHINE_FAILED_TWIN, LeaseState, MachineState
 from marketplace.models import PlanKind
 from marketplace.money import format_micros
@@ -166,6 +167,7 @@ def _shown(request: HttpRequest, found: Lease, happened: History) -> dict[str, A
         "outage_seconds": reading.outage_seconds if reading else 0,
         "seconds": reading.seconds if reading else 0,
         "may_write": may(principal_of(request), "lease:write"),
+        "may_move": why_not_moved(found, now=moment) is None,
         "poll_seconds": _poll_seconds(found),
         "mark": _mark(found, happened),
     }

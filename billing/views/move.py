@@ -14,6 +14,7 @@ from billing import checkout, moving
 from billing.extending import extendable
 from billing.forms import NewWindow
 from billing.models import Quote
+from billing.queries.places import places
 from billing.views.clocks import zones_of
 from leasing.models import Lease
 from leasing.operations import NodesTaken, PowerTaken, WindowRefused
@@ -31,7 +32,8 @@ def lease_move(request: HttpRequest, id: str) -> HttpResponse:
     if refusal := why_not_moved(lease, now=moment):
         messages.info(request, refusal.message)
         return redirect("lease", id=id)
-    form = NewWindow(request.POST or request.GET or _present(lease), lease=lease, zones=zones_of(request, lease))
+    asked = request.POST or (request.GET if "offer" in request.GET else _present(lease))
+    form = NewWindow(asked, lease=lease, zones=zones_of(request, lease))
     quote = Quote.objects.filter(organization=principal.organization, public_id=request.POST.get("quote", "")).first()
     confirmed = request.method == "POST" and "reprice" not in request.POST and form.is_valid()
     if confirmed and quote and _is_for(quote, form, moment) and _move(request, lease, quote, moment):
@@ -40,6 +42,7 @@ def lease_move(request: HttpRequest, id: str) -> HttpResponse:
     if confirmed and shown != quote:
         messages.warning(request, "The price was renewed. Check it and confirm again.")
     page = "billing/_move.html" if request.headers.get("HX-Request") else "billing/move.html"
+    form.list_places(places(lease=lease, window=form.window(), now=moment))
     preview = moving.preview(lease=lease, quote=shown, now=moment) if shown else None
     return render(request, page, {"lease": lease, "form": form, "preview": preview})
 

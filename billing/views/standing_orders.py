@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from accounts.access import may, principal_of
 from accounts.clock import now
 from accounts.views import allowed
-from billing import waiting
+from billing import limits, waiting
 from billing.filling import order_path
 from billing.forms import Details, NewStandingOrder
 from billing.models import Mode, StandingOrder, StandingOrderState
@@ -67,6 +67,8 @@ def standing_order_new(request: HttpRequest) -> HttpResponse:
             )
         except waiting.CannotWait as refusal:
             form.refuse(refusal.field, refusal.message)
+        except limits.OrderingBlocked as refusal:
+            form.add_error(None, str(refusal))
         else:
             messages.success(request, "In line. You get a mail as soon as something happens.")
             return redirect("standing_order", id=order.public_id)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
@@ -20,7 +21,7 @@ from leasing.queries.moving import could_move
 from leasing.queries.power import Shortage, shortage
 from leasing.states import LeaseState, MachineState
 from marketplace.models import Image, Offer, Rate, Terms
-from marketplace.queries import Window, free_nodes, free_windows, has_power, occupied, terms_of
+from marketplace.queries import Window, bookable_windows, free_nodes, free_windows, has_power, occupied, terms_of
 
 LONGEST_SLUG = 40  # with a number behind it, well below what a host's name may have
 HOLD_FOR = timedelta(minutes=10)
@@ -53,8 +54,8 @@ class Setup:
 
 class NodesTaken(Exception):
     """
-    Not enough free nodes for the whole period. `windows` are the next ones in which as many are free; with `scattered`
-    as many are free, but not in one fabric group.
+    Not enough free nodes for the whole period. `windows` are the next ones in which as many can be booked; with
+    `scattered` as many are free, but not in one fabric group.
     """
 
     def __init__(self, windows: Sequence[Window], *, scattered: bool = False) -> None:
@@ -214,9 +215,10 @@ def no_power(*, offer: Offer, nodes: int, window: Window, now: datetime) -> Node
 
 
 def nodes_taken(*, offer: Offer, nodes: int, starts_at: datetime, now: datetime, scattered: bool = False) -> NodesTaken:
-    """The refusal, with the next windows in which as many nodes are free."""
-    windows = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
-    return NodesTaken(windows[:WINDOWS_SHOWN], scattered=scattered)
+    """The refusal, with the next windows in which as many nodes can be booked."""
+    free = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
+    windows = bookable_windows(terms_of(plan=offer.plan, at=now), free, now)
+    return NodesTaken(list(islice(windows, WINDOWS_SHOWN)), scattered=scattered)
 
 
 def guaranteed(terms: Terms, starts_at: datetime) -> Window:

@@ -28,7 +28,7 @@ def leases_of(organization: Organization) -> QuerySet[Lease]:
         .prefetch_related(
             "keys",
             "transitions",
-            Prefetch("machines", Machine.objects.select_related("node", "lease").order_by("pk")),
+            Prefetch("machines", Machine.objects.select_related("node", "lease").order_by("number", "pk")),
             "machines__outages",
         )
         .order_by("-pk")
@@ -60,7 +60,7 @@ RELATED = (
 OF_LEASE = Given("lease", BigIntegerField())
 SHOWN = Statement(lambda: Lease.objects.filter(pk=OF_LEASE).select_related(*RELATED))
 KEYS = Statement(lambda: LeaseKey.objects.filter(lease=OF_LEASE))
-MACHINES = Statement(lambda: Machine.objects.filter(lease=OF_LEASE).select_related("node").order_by("pk"))
+MACHINES = Statement(lambda: Machine.objects.filter(lease=OF_LEASE).select_related("node").order_by("number", "pk"))
 OUTAGES = Statement(lambda: Outage.objects.filter(machine__lease=OF_LEASE))
 
 

@@ -19,6 +19,8 @@ def why_not_moved(lease: Lease, *, now: datetime) -> Refusal | None:
     """Why it cannot be moved now, wherever to; None if it can. It can for as long as cancelling it costs nothing."""
     if lease.ends_at is None or lease.state != LeaseState.SCHEDULED or lease.starts_at <= now:
         return Refusal(LEASE, "Only an agreed lease that has not begun can be moved. Extend it, or order another one.")
+    if lease.same_fabric:
+        return Refusal(LEASE, "A lease in one fabric group is not moved: cancel it, and order it anew.")
     ahead = (lease.starts_at - now) // timedelta(seconds=1)
     if lease.terms.cancel_refund_percent(ahead) < FREE:
         return Refusal(LEASE, "Its start is too near to move it: cancelling it would cost something by now.")

@@ -14,7 +14,7 @@ from accounts.access import organization_of
 from accounts.clock import now
 from marketplace.api.pages import Ranked
 from marketplace.models import Rate
-from marketplace.queries import find, free_windows, listed_offers, offer_row
+from marketplace.queries import bookable_windows, find, free_windows, listed_offers, offer_row, terms_of
 from marketplace.serializers import Availability, OfferFilter, OfferShown, WindowsAsked, WindowsShown, listing
 
 
@@ -81,10 +81,14 @@ class OfferWindows(GenericAPIView[Any]):
 
     @extend_schema(operation_id="offers_windows", summary="Show free windows of an offer", parameters=[WindowsAsked])
     def get(self, request: Request, id: str) -> Response:
-        """Periods in which as many nodes of the offer as asked are free from end to end."""
+        """Periods in which as many nodes of the offer as asked are free from end to end.
+
+        Each can be quoted as it stands: it starts and ends when leases on the plan may, and is no longer than they are.
+        """
         instant = now()
         asked = WindowsAsked(data=request.query_params, context={"now": instant})
         asked.is_valid(raise_exception=True)
         offer = get_object_or_404(listed_offers(organization_of(request)), public_id=id)
-        windows = free_windows(offer=offer, **asked.validated_data, now=instant)
+        free = free_windows(offer=offer, **asked.validated_data, now=instant)
+        windows = list(bookable_windows(terms_of(plan=offer.plan, at=instant), free, instant))
         return Response(WindowsShown({"offer": offer.public_id, **asked.validated_data, "windows": windows}).data)

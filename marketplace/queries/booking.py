@@ -1,6 +1,6 @@
 """May this be booked, and why not? The one reader of the booking rules; search, pages and quotes ask it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -55,6 +55,32 @@ def bookable(terms: Terms, free: Window, now: datetime) -> Window | None:
     starts_at = first_start(terms, free.starts_at, now)
     found = Window(starts_at, last_end(terms, starts_at, free.ends_at))
     return None if why_not(terms, window=found, now=now) else found
+
+
+def bookable_windows(terms: Terms, free: Iterable[Window], now: datetime) -> Iterator[Window]:
+    """
+    Of free windows, in order, the longest bookings: each can be quoted as it stands, one that begins with the order
+    without its start. A plan without periods has nothing to cut. What lies in another one is left out.
+    """
+    if terms.plan.open_ended:
+        yield from free
+        return
+    last = None
+    for cut in filter(None, (bookable(terms, window, now) for window in free)):
+        if last and cut.starts_at > last.starts_at and cut.ends_at > last.ends_at:
+            yield last
+            last = cut
+        elif last is None or cut.ends_at > last.ends_at:
+            last = cut
+    if last:
+        yield last
+
+
+def guaranteed_until(terms: Terms, free: Iterable[Window], now: datetime) -> datetime | None:
+    """How far ahead a lease without an end would be guaranteed that begins now; None for others, or if none can."""
+    until = now + timedelta(seconds=terms.guarantee_seconds)
+    from_now_on = (window for window in free if terms.plan.open_ended and window.starts_at <= now)
+    return next((min(window.ends_at, until) for window in from_now_on), None)
 
 
 def last_end(terms: Terms, starts_at: datetime, wanted: datetime) -> datetime:

@@ -181,12 +181,14 @@ class OfferShown(serializers.Serializer[Any]):
 class WindowShown(serializers.Serializer[Window]):
     """A half-open period."""
 
-    starts_at = serializers.DateTimeField()
+    starts_at = serializers.DateTimeField(
+        help_text="Where it is now, a lease starts with its order: leave it out of the quote."
+    )
     ends_at = serializers.DateTimeField()
 
 
 class WindowsShown(serializers.Serializer[dict[str, object]]):
-    """Periods in which as many nodes are free from end to end. Cleaning is taken off; they may overlap."""
+    """Periods in which as many nodes can be booked from end to end. Cleaning is taken off; they may overlap."""
 
     offer = serializers.CharField()
     nodes = serializers.IntegerField()

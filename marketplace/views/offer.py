@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,11 +20,13 @@ from marketplace.queries import (
     OfferRow,
     Window,
     all_announced,
-    bookable,
+    bookable_windows,
     first_end,
     free_windows,
+    guaranteed_until,
     listed_offers,
     offer_rows,
+    soonest,
     terms_of,
 )
 from marketplace.queries.hours import Stretch
@@ -70,6 +73,7 @@ def offer(request: HttpRequest, id: str) -> HttpResponse:
         "form": form,
         "row": row,
         "offer": found,
+        "terms": terms,
         "now": instant,
         "ahead": bool(criteria.starts_at and criteria.starts_at > instant),
         "facts": facts(found, terms, instant),
@@ -131,26 +135,26 @@ def _availability(offer: Offer, terms: Terms, criteria: Criteria, now: datetime,
     windows = free_windows(offer=offer, nodes=criteria.nodes, starts_at=now, until=until, now=now)
     return {
         "windows": windows,
+        "guaranteed_until": guaranteed_until(terms, windows, now),
         "strip_from": now,
         "strip_until": until,
         "wanted_from": criteria.starts_at if criteria.ends_at else None,
         "wanted_until": criteria.ends_at,
         "bookable": [
-            (window, _first_day(offer, terms, criteria, window, zone)) for window in _bookable(terms, windows, now)
+            (window, _first_day(offer, terms, criteria, window, zone, now)) for window in _to_book(terms, windows, now)
         ],
     }
 
 
-def _bookable(terms: Terms, windows: list[Window], now: datetime) -> list[Window]:
-    """The windows of a plan with periods, cut to the starts and ends that it allows."""
-    if terms.plan.kind != PlanKind.RESERVED:
-        return []
-    cut = (bookable(terms, window, now) for window in windows)
-    return [window for window in cut if window][:WINDOWS_SHOWN]
+def _to_book(terms: Terms, windows: list[Window], now: datetime) -> list[Window]:
+    """The windows of a plan with periods, the first few."""
+    reserved = terms.plan.kind == PlanKind.RESERVED
+    return list(islice(bookable_windows(terms, windows, now), WINDOWS_SHOWN)) if reserved else []
 
 
-def _first_day(offer: Offer, terms: Terms, criteria: Criteria, window: Window, zone: str) -> str:
+def _first_day(offer: Offer, terms: Terms, criteria: Criteria, window: Window, zone: str, now: datetime) -> str:
     """Where the window is ordered: a day of it, or all of a shorter one; the order's page asks how long."""
     day = timedelta(seconds=max(terms.min_seconds, 86_400))
     ends_at = min(window.ends_at, first_end(terms, window.starts_at, window.starts_at + day))
-    return order_address(offer, replace(criteria, starts_at=window.starts_at, ends_at=ends_at), zone)
+    starts_at = window.starts_at if window.starts_at > soonest(terms, now) else None  # with the order
+    return order_address(offer, replace(criteria, starts_at=starts_at, ends_at=ends_at), zone)

@@ -110,6 +110,20 @@ def test_a_lost_race_is_answered_with_the_next_windows(acme: Organization, api: 
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (409, "nodes_taken")
     assert datetime.fromisoformat(problem["windows"][0]["starts_at"]) > start
+    for refused_with in problem["windows"]:  # cleaning ends off the hours that the plan starts on: each is as it stands
+        assert post(api, "quotes", {"offer": reserved.public_id, "nodes": 1, **refused_with}).status_code == 201
+
+
+def test_the_windows_of_an_offer_can_be_quoted_as_they_stand(
+    acme: Organization, api: APIClient, reserved: Offer
+) -> None:
+    start = (now() + timedelta(hours=2)).replace(minute=0, second=0, microsecond=0)
+    taken = {"starts_at": start.isoformat(), "ends_at": (start + timedelta(hours=2)).isoformat()}
+    post(api, "leases", an_order(acme, a_quote(api, reserved, nodes=3, **taken)))
+    windows = api.get(f"/api/v1/offers/{reserved.public_id}/windows").json()["windows"]
+    assert [datetime.fromisoformat(one["starts_at"]) for one in windows][-1] == start + timedelta(hours=3)
+    for window in windows:
+        assert post(api, "quotes", {"offer": reserved.public_id, "nodes": 1, **window}).status_code == 201
 
 
 def test_a_quote_that_is_used_or_expired_says_so(acme: Organization, api: APIClient, offer: Offer) -> None:

@@ -142,7 +142,7 @@ def test_a_sweep_heeds_what_was_chosen_since_it_began(acme: Organization, reserv
     lease = active(acme, reserved)
     by_itself(lease)
     (found,) = extending.due(now=END - HOUR)
-    by_itself(lease, most=3_599_999)
+    Lease.objects.update(auto_extend_max_micros=3_599_999)
     extending.extend_by_itself(lease=found, now=END - HOUR)
     assert Lease.objects.get().ends_at == END
     assert not_extended() == ["More time costs $3.600000 per node-hour now, and you take $3.599999 at most."]

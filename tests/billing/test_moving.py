@@ -18,7 +18,8 @@ from leasing import schedule
 from leasing.models import Claim, Lease, LeaseChange
 from leasing.operations import NodesTaken, WindowRefused, end
 from leasing.states import LeaseState, MachineState
-from marketplace.models import NodeCalendar, Offer, PlanKind, Rate
+from marketplace.forms import MINUTE
+from marketplace.models import NodeCalendar, Offer, PlanKind, Rate, Region
 from tests import factories
 from tests.billing.agreed import END, START, active, behind, extend, scheduled
 from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, assert_books_balance, funded, money, place
@@ -116,7 +117,7 @@ def test_all_or_nothing(acme: Organization, reserved: Offer) -> None:
     quote = a_quote(acme, reserved, nodes=2, starts_at=END + HOUR, ends_at=END + 2 * HOUR)
     with pytest.raises(NodesTaken) as taken:
         move(lease, quote)
-    assert taken.value.windows[0].starts_at == END + 2 * HOUR + timedelta(minutes=15)
+    assert taken.value.windows[0].starts_at == END + 3 * HOUR  # clean after a quarter of an hour, then whole hours
     lease.refresh_from_db()
     assert (lease.starts_at, nodes(lease), LeaseChange.objects.count()) == (START, before, 0)
     calendars_agree()
@@ -209,6 +210,63 @@ def test_on_its_page(browser: Client, acme: Organization, reserved: Offer, abroa
     assert (lease.offer, lease.starts_at, lease.state) == (abroad, begins, LeaseState.SCHEDULED)
     odd = browser.get(address, {**wish, "ends_at": f"{begins + timedelta(minutes=90):%Y-%m-%dT%H:%M}"})
     assert "Nothing is priced or changed" in odd.content.decode()
+
+
+def test_it_is_offered_only_where_it_may_be_done(browser: Client, acme: Organization, reserved: Offer) -> None:
+    factories.the_terms(reserved.plan, starts_at=now() - DAY, cancel_refunds=[[0, 90], [86_400, 100]])
+    hour = now().replace(minute=0, second=0, microsecond=0)
+    for ahead, offered in ((20 * HOUR, False), (30 * HOUR, True)):
+        times: dict[str, Any] = {"starts_at": hour + ahead, "ends_at": hour + ahead + HOUR}
+        lease = place(a_quote(acme, reserved, now=now(), **times), now=now())
+        address = f"/leases/{lease.public_id}/"
+        assert (f"{address}move/" in see(browser, address)) is offered
+        assert browser.get(f"{address}move/").status_code == (200 if offered else 302)
+
+
+def test_one_in_one_fabric_group_is_not_moved_and_it_is_not_offered(
+    browser: Client, acme: Organization, reserved: Offer, lease: Lease
+) -> None:
+    Lease.objects.update(same_fabric=True)
+    assert "/move/" not in see(browser, f"/leases/{lease.public_id}/")
+    lease.refresh_from_db()
+    quote = a_quote(acme, reserved, now=now(), starts_at=lease.starts_at + DAY, ends_at=lease.starts_at + DAY + HOUR)
+    with pytest.raises(WindowRefused, match="fabric group is not moved"):
+        moving.move(lease=lease, quote=quote, actor=ACTOR, now=now())
+
+
+def test_its_page_lists_offers_with_prices_the_nearest_and_likest_first(
+    browser: Client, acme: Organization, reserved: Offer, abroad: Offer, lease: Lease
+) -> None:
+    asia = factories.a_site("asia")
+    asia.region = Region.MIDDLE_EAST
+    asia.save()
+    far = factories.an_offer(factories.a_pool(site=asia), reserved.plan, micros=900_000)
+    small = factories.a_pool(node_type=factories.a_node_type("h100x4", gpus=4))
+    factories.an_offer(small, reserved.plan, micros=313_500)
+    address = f"/leases/{lease.public_id}/move/"
+    assert listed(browser.get(address)) == [
+        ("At its site", ["8 × H100 in Macon, Georgia: $3.60 per node-hour, where it is"]),
+        ("In North America", ["8 × H100 in Abroad, Georgia: $1.80 per node-hour, free"]),
+        ("Elsewhere", ["8 × H100 in Asia, Georgia: $0.90 per node-hour, free"]),
+    ]
+    assert "3 of 4 offers are of nodes with 8 × H100, as it has." in see(browser, address)
+    times: dict[str, Any] = {"starts_at": lease.starts_at + DAY, "ends_at": lease.starts_at + DAY + HOUR}
+    place(a_quote(acme, far, now=now(), **times), now=now())
+    wish = {"offer": abroad.public_id, "others": "on", **{name: f"{at:{MINUTE}}" for name, at in times.items()}}
+    swapped = browser.get(address, wish, headers={"HX-Request": "true"})
+    assert 'id="offers" hx-swap-oob="true"' in swapped.content.decode()
+    assert [words for _, group in listed(swapped) for words in group] == [
+        "8 × H100 in Macon, Georgia: $3.60 per node-hour, where it is",
+        "4 × H100 in Macon, Georgia: $0.313500 per node-hour, free",
+        "8 × H100 in Abroad, Georgia: $1.80 per node-hour, free",
+        "8 × H100 in Asia, Georgia: $0.90 per node-hour, not free",
+    ]
+    assert swapped.context["form"]["offer"].value() == abroad.public_id
+
+
+def listed(page: Any) -> list[tuple[str, list[str]]]:
+    """What the list of offers says, by its groups."""
+    return [(group, [words for _, words in among]) for group, among in page.context["form"].fields["offer"].choices]
 
 
 def test_its_page_says_before_whether_nodes_are_free(

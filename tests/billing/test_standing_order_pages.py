@@ -9,8 +9,9 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.models import Organization
-from billing import filling
+from billing import filling, suspending
 from billing.models import StandingOrder
+from billing.suspending import SUSPENDED
 from leasing.models import Lease
 from marketplace.models import Offer, PlanKind
 from tests import factories
@@ -205,6 +206,33 @@ def test_the_form_says_beside_the_field_what_cannot_be(acme: Organization, brows
     assert list(page.context["form"].errors) == ["latest_at"]
     page = browser.post("/standing-orders/new/", typed(acme, ssh_keys=[]))
     assert list(page.context["details"].errors) == ["ssh_keys"]
+    assert not StandingOrder.objects.exists()
+
+
+def test_the_price_is_asked_for_where_nodes_are_booked_without_asking_again(
+    acme: Organization, browser: Client, reserved: Offer
+) -> None:
+    booked = browser.get("/standing-orders/new/").content.decode()
+    assert "Price of a node, at most</label>" in booked and "Needed to have them booked for you" in booked
+    told = browser.get("/standing-orders/new/?mode=tell").content.decode()
+    assert 'Price of a node, at most <span class="field__optional">(optional)</span>' in told
+    wrong = browser.post("/standing-orders/new/", typed(acme, max_price="", latest_at="soon"))
+    assert list(wrong.context["form"].errors) == ["max_price", "latest_at"]  # at once, not one after the other
+    browser.post("/standing-orders/new/", {"mode": "tell", "name": "again", "max_price": ""})
+    assert StandingOrder.objects.get().max_micros_per_node_hour is None
+
+
+def test_who_may_not_order_stands_in_no_line_and_is_told_why(
+    acme: Organization, api: APIClient, browser: Client, reserved: Offer
+) -> None:
+    suspending.suspend(organization=acme, actor="user:us_staff", reason="overdue", now=now())
+    shown = browser.get("/standing-orders/new/").content.decode()
+    assert SUSPENDED in shown and " disabled>Stand in line" in shown
+    for asked in (typed(acme), {"mode": "tell", "name": "again"}):
+        page = browser.post("/standing-orders/new/", asked)
+        assert page.context["form"].non_field_errors() == [SUSPENDED]
+    answer = ask(api, wish(acme))
+    assert (answer.status_code, answer.json()["code"], answer.json()["detail"]) == (403, "ordering_blocked", SUSPENDED)
     assert not StandingOrder.objects.exists()
 
 

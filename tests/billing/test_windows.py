@@ -9,7 +9,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.clock import now
-from accounts.models import Organization
+from accounts.models import Event, Organization
 from billing import budgets
 from billing.queries import wallet
 from leasing.models import Lease
@@ -114,6 +114,23 @@ def test_the_api_lets_a_lease_extend_itself_and_no_more(api: APIClient, lease: L
         assert refused.json()["errors"][0]["field"] == "max_micros_per_node_hour"
     none = dict.fromkeys(body)
     assert post(api, lease, "auto-extend", none).json()["auto_extend_seconds"] is None
+
+
+def test_a_ceiling_below_todays_price_is_refused_beside_its_field(
+    api: APIClient, browser: Client, lease: Lease, reserved: Offer
+) -> None:
+    Rate.objects.create(offer=reserved, starts_at=now() - SECOND, micros_per_node_hour=313_500)
+    body = {"seconds": 7200, "max_micros_per_node_hour": 313_499}
+    refused = post(api, lease, "auto-extend", body)
+    (error,) = refused.json()["errors"]
+    assert (refused.status_code, error["field"]) == (400, "max_micros_per_node_hour")
+    assert "Today it would be $0.313500 per node-hour" in error["message"]
+    page = browser.post(f"/leases/{lease.public_id}/auto-extend/", {"hours": "2", "most": "0.10"}).content.decode()
+    assert "Today it would be $0.313500 per node-hour" in page and 'id="id_most_error"' in page
+    assert Lease.objects.get().auto_extend_seconds is None
+    assert not Event.objects.filter(kind="lease.auto_extend_chosen").exists()
+    assert 'value="0.3135"' in see(browser, lease, "auto-extend/")  # proposed with no digit lost
+    assert post(api, lease, "auto-extend", body | {"max_micros_per_node_hour": 313_500}).status_code == 200
 
 
 def see(browser: Client, lease: Lease, what: str = "", query: str = "") -> str:

@@ -78,7 +78,7 @@ def test_it_is_ordered_around_extended_up_to_the_next_claim_and_given_back(offer
     gap = NOON + DAY + 9 * HOUR
     with pytest.raises(NodesTaken) as taken:
         order(offer, gap - HOUR, hours=2)
-    assert taken.value.windows[0] == Window(gap, gap + 3 * HOUR - CLEANING)
+    assert taken.value.windows[0] == Window(gap, gap + 2 * HOUR)
     lease = order(offer, gap, hours=1)
     extending.extend(lease=lease, ends_at=gap + 2 * HOUR, actor=ACTOR, now=NOON)
     with pytest.raises(BookedBehind) as behind:

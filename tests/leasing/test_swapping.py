@@ -8,6 +8,7 @@ from accounts.models import Event, IllegalMove, Organization
 from leasing import operations, provisioning, schedule
 from leasing.models import Lease, Machine, OnFailure, Outage, WipeRecord
 from leasing.provisioners.fake import World
+from leasing.queries import leases_of, shown
 from leasing.states import LeaseState, MachineState
 from marketplace.states import NodeState
 from tests import factories
@@ -59,6 +60,18 @@ def test_the_other_machines_of_the_lease_go_on(acme: Organization, world: World)
     ready = failed.lease.machines.filter(state=MachineState.READY)
     assert ready.count() == 2
     assert not ready.filter(pk=failed.pk).exists()
+
+
+def test_the_machines_of_a_lease_are_told_in_the_order_of_their_numbers(acme: Organization, world: World) -> None:
+    failed = down(acme, nodes=2)
+    made = operations.swap(machine=failed, actor="user:us_ana", now=DOWN)
+    work_all(failed.lease.offer, now=DOWN)
+    for lease in (leases_of(acme).get(), shown(failed.lease)):
+        assert [(machine.number, machine.pk == made.pk) for machine in lease.machines.all()] == [
+            (1, False),
+            (1, True),
+            (2, False),
+        ]
 
 
 def test_without_an_equal_free_node_nothing_changes(acme: Organization, world: World) -> None:

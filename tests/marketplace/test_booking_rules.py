@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from marketplace.models import Plan, PlanKind, Terms
 from marketplace.money import discounted
-from marketplace.queries import Criteria, Window, bookable, why_not
+from marketplace.queries import Criteria, Window, bookable, bookable_windows, why_not
 from tests.factories import HOUR, NOON
 
 QUARTER = timedelta(minutes=15)
@@ -49,6 +49,26 @@ def test_the_longest_booking_in_a_free_period_is_the_one_that_trying_all_finds(f
         assert found in allowed
         assert found.ends_at == max(window.ends_at for window in allowed if window.starts_at == found.starts_at)
         assert found.starts_at == min(window.starts_at for window in allowed)
+
+
+def minutes(*pairs: tuple[int, int]) -> list[Window]:
+    """Periods from so many minutes after noon until so many."""
+    return [Window(NOON + timedelta(minutes=start), NOON + timedelta(minutes=end)) for start, end in pairs]
+
+
+def test_free_windows_are_given_out_from_start_to_end_of_the_plan_without_those_that_lie_in_others() -> None:
+    free = minutes((65, 290), (75, 310), (130, 310), (375, 430), (435, 600))
+    assert list(bookable_windows(terms(), free, NOON)) == minutes((120, 300), (480, 600))
+    assert list(bookable_windows(terms(lead_seconds=9000), free, NOON)) == minutes((180, 300), (480, 600))
+    assert list(bookable_windows(terms(max_ahead_seconds=3600), free, NOON)) == []
+
+
+def test_a_start_at_once_is_a_windows_start_and_a_plan_without_periods_has_its_free_time_as_it_is() -> None:
+    late = NOON + timedelta(minutes=20)
+    assert list(bookable_windows(terms(may_start_now=True), minutes((20, 290)), late)) == minutes((20, 240))
+    on_demand = terms(granularity_seconds=1, max_ahead_seconds=0)
+    on_demand.plan.kind = PlanKind.ON_DEMAND
+    assert list(bookable_windows(on_demand, minutes((20, 290), (375, 430)), late)) == minutes((20, 290), (375, 430))
 
 
 @given(

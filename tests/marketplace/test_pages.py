@@ -18,7 +18,7 @@ from marketplace.queries import current_rate
 from marketplace.queries.terms import remember
 from tests import factories
 from tests.factories import DAY
-from tests.leasing.conftest import acme, hold
+from tests.leasing.conftest import acme, hold, order
 from tests.marketplace.conftest import Fair
 
 __all__ = ["acme"]
@@ -164,6 +164,24 @@ def test_the_price_is_worked_out_for_an_hour_a_day_and_thirty_days(fair: Fair, n
     assert all(cost in read for cost in costs)
 
 
+def test_what_is_charged_and_comes_back_is_said_as_the_plans_terms_have_it(fair: Fair) -> None:
+    factories.the_terms(fair.big_reserved.plan, starts_at=now() - DAY, return_refund_percent=75, resale_percent=20)
+    reserved, on_demand = (page(f"/offers/{offer.public_id}/") for offer in (fair.big_reserved, fair.big))
+    kept = "Of the price of time that you hand back early, 75 % are free again at once"
+    assert kept in reserved and "never more than the whole period" in reserved
+    assert "what you do not use is free again" in on_demand and "hand back early" not in on_demand
+
+
+def test_an_offer_on_demand_says_until_when_it_is_guaranteed(fair: Fair, acme: Organization) -> None:
+    assert "Guaranteed until" in page(f"/offers/{fair.big.public_id}/?nodes=2")
+    assert "Guaranteed until" not in page(f"/offers/{fair.big_reserved.public_id}/?nodes=2")
+    start = now().replace(minute=0, second=0, microsecond=0) + 2 * DAY
+    order(acme, fair.big_reserved, starts_at=start, ends_at=start + DAY, now=now())
+    until = f"{start - timedelta(minutes=15):%-d %b %Y, %H:%M}"
+    assert until in page(f"/offers/{fair.big.public_id}/?nodes=2").replace("\N{NO-BREAK SPACE}", " ")
+    assert until not in page(f"/offers/{fair.big.public_id}/").replace("\N{NO-BREAK SPACE}", " ")
+
+
 def test_a_free_offer_leads_to_its_order(fair: Fair) -> None:
     (order,) = links(f"/offers/{fair.big.public_id}/?nodes=2", "/order/")
     assert order == f"/order/?offer={fair.big.public_id}&nodes=2"
@@ -177,6 +195,13 @@ def test_a_reservation_leads_to_its_order_with_the_asked_period(fair: Fair) -> N
     assert {name: [value] for name, value in period.items()}.items() <= orders[0].items()
     assert all(asked["starts_at"][0].removesuffix("Z").endswith(":00") for asked in orders)
     assert "$9.00" in page(address)  # three hours at $3.00
+
+
+def test_a_window_that_begins_with_the_order_leads_there_without_its_start(fair: Fair) -> None:
+    factories.the_terms(fair.big_reserved.plan, starts_at=now() - DAY, may_start_now=True)
+    orders = [parse_qs(link) for link in links(f"/offers/{fair.big_reserved.public_id}/", "/order/")]
+    window = next(asked for asked in orders if "ends_at" in asked)
+    assert "starts_at" not in window
 
 
 def test_a_taken_offer_leads_to_what_is_free(fair: Fair, acme: Organization) -> None:

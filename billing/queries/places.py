@@ -1,0 +1,50 @@
+"""Where an agreed lease could go: offers on its plan, what a node-hour costs there, and whether its nodes are free."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from leasing.models import Lease
+from marketplace.models import Offer
+from marketplace.queries import Criteria, Window, listed_offers, terms_of
+from marketplace.queries.finding import hits_of
+
+
+@dataclass(frozen=True)
+class Place:
+    """An offer as a lease could have it for a window. Whether nodes are free leaves the lease's own out of account."""
+
+    offer: Offer
+    micros_per_node_hour: int
+    free: bool
+
+
+def places(*, lease: Lease, window: Window, now: datetime) -> list[Place]:
+    """
+    The offers that have as many nodes as the lease: those at its site first, then those in its region; of these nodes
+    like its own first, then those that are free, then the cheapest. Three queries, however many they are.
+    """
+    terms = terms_of(plan=lease.offer.plan, at=now)
+    wish = Criteria(
+        nodes=lease.node_count,
+        starts_at=window.starts_at,
+        ends_at=window.ends_at,
+        organization=lease.organization,
+    )
+    plans = {terms.plan_id: terms}
+    hits = hits_of({}, criteria=wish, plans=plans, now=now, counted=lease.node_count, that_could_serve=True)
+    offers = listed_offers(lease.organization).in_bulk([hit.offer_id for hit in hits])
+    found = [Place(offers[hit.offer_id], hit.micros, hit.free >= lease.node_count) for hit in hits]
+    return sorted(found, key=lambda place: _rank(place, lease.offer))
+
+
+def _rank(place: Place, own: Offer) -> tuple[object, ...]:
+    here, there = own.pool, place.offer.pool
+    return (
+        there.site_id != here.site_id,
+        there.site.region != here.site.region,
+        place.offer.pk != own.pk,
+        there.node_type_id != here.node_type_id,
+        not place.free,
+        place.micros_per_node_hour,
+        place.offer.pk,
+    )

@@ -185,20 +185,8 @@ def place(
     if words := limits.blocked(agreed.organization):
         raise limits.OrderingBlocked(words)
     starts_at = max(agreed.starts_at, soonest(agreed.terms, now))  # one at once begins with the order
-    check_caps(
-        organization=agreed.organization,
-        project=setup.project,
-        terms=agreed.terms,
-        micros_per_node_hour=agreed.micros_per_node_hour,
-        nodes=agreed.nodes,
-        starts_at=starts_at,
-        ends_at=agreed.ends_at,
-        now=now,
-    )
-    _check_funds(agreed, now)
-    held: str = getattr(agreed, "holding")  # noqa: B009 - the statement's own column
-    if beside_hold and not agreed.holds_until:
-        held = ""
+    _check(agreed, setup.project, starts_at, now)
+    held = _held_for(agreed, beside_hold=beside_hold)
     lease = leasing.operations.hold(
         organization=organization,
         actor=actor,
@@ -216,12 +204,25 @@ def place(
         event=lambda lease: _ordered(agreed, lease, actor, now),
         now=now,
     )
-    _open_meter(agreed, lease)
-    if held not in ("", agreed.public_id):
-        Quote.objects.filter(public_id=held).update(holds_until=None)
+    _open_meter(agreed, lease, held)
     if agreed.terms.approval_required:
         ask_approval(lease=lease, actor=actor, now=now)
     return lease
+
+
+def _check(agreed: Quote, project: str, starts_at: datetime, now: datetime) -> None:
+    """Raises what `check_caps` and `_check_funds` do."""
+    check_caps(
+        organization=agreed.organization,
+        project=project,
+        terms=agreed.terms,
+        micros_per_node_hour=agreed.micros_per_node_hour,
+        nodes=agreed.nodes,
+        starts_at=starts_at,
+        ends_at=agreed.ends_at,
+        now=now,
+    )
+    _check_funds(agreed, now)
 
 
 def _check_funds(agreed: Quote, now: datetime) -> None:
@@ -306,8 +307,14 @@ LOCKED = Statement(
 )
 
 
-def _open_meter(quote: Quote, lease: Lease) -> None:
-    """The meter, and the quote used up, in one statement."""
+def _held_for(quote: Quote, *, beside_hold: bool) -> str:
+    """The quote whose nodes an order of this one takes first: itself, or another of its organization; "" for none."""
+    held: str = getattr(quote, "holding")  # noqa: B009 - the statement's own column
+    return "" if beside_hold and held != quote.public_id else held
+
+
+def _open_meter(quote: Quote, lease: Lease, held: str) -> None:
+    """The meter, and the quote used up, in one statement; where another one held its nodes, that holds none now."""
     meter = Meter(
         lease=lease,
         organization=lease.organization,
@@ -320,6 +327,8 @@ def _open_meter(quote: Quote, lease: Lease) -> None:
         (meter.pk,) = cursor.fetchone()
     meter._state.adding = False
     quote.lease, quote.holds_until = lease, None
+    if held not in ("", quote.public_id):
+        Quote.objects.filter(public_id=held).update(holds_until=None)
 
 
 OPEN_METER = """

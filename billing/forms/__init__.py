@@ -20,6 +20,7 @@ from leasing.models import (
 )
 from leasing.operations import BadEnvironment, check_environment
 from marketplace.forms import MINUTE, UTC_ONLY, CatalogueFilter, Zoned, moment, on_its_clocks
+from marketplace.measures import nodes_of
 from marketplace.models import Image, Offer, Plan, Terms
 from marketplace.money import MICROS, SECONDS_PER_HOUR
 from marketplace.queries import MOST_NODES, Window, listed_offers
@@ -35,7 +36,13 @@ def utc_moment(label: str, **options: Any) -> forms.DateTimeField:
 class Wish(Zoned):
     """How many nodes, and on a plan with windows, for which, on the clocks of a zone."""
 
-    nodes = forms.IntegerField(label="Nodes", min_value=1, max_value=MOST_NODES, initial=1)
+    nodes = forms.IntegerField(
+        label="Nodes",
+        min_value=1,
+        max_value=MOST_NODES,
+        initial=1,
+        help_text="Several: all of them or none, at one site, and they reach each other by name.",
+    )
     same_fabric = forms.BooleanField(
         label="In one fabric group",
         required=False,
@@ -91,7 +98,7 @@ class Offers(forms.ModelChoiceField[Offer]):
 
     def label_from_instance(self, obj: Offer) -> str:
         """Such as "8 × H100 in Macon, Georgia"."""
-        return f"{obj.pool.node_type.name} in {obj.pool.site.place}"
+        return f"{nodes_of(1, obj.pool.node_type.name)} in {obj.pool.site.place}"
 
 
 class NewWindow(Zoned):

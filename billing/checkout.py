@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.db.models import BigIntegerField, CharField
+from django.db.models import BigIntegerField, CharField, DateTimeField, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
 
 import leasing.operations
 from accounts.models import Event, Given, Organization, Statement, User, as_json
@@ -115,6 +116,7 @@ def quote(
     :raises leasing.operations.PowerTaken: if the offer's site has not enough firm power for an order of it
     """
     rate = _rate(offer, organization, now)
+    held = holding(organization=organization, offer=offer, now=now)
     terms = terms_of(plan=offer.plan, at=now)
     starts_at, ends_at = _window(terms, starts_at, ends_at, now)
     refusal = why_not(terms, window=Window(starts_at, ends_at) if ends_at else None, nodes=nodes, now=now)
@@ -129,7 +131,7 @@ def quote(
         nodes=nodes,
         starts_at=starts_at,
         ends_at=ends_at,
-        instead_of=_held_there(organization, offer, now),
+        instead_of=held.public_id if held else "",
         now=now,
     )
     agreed = cost(terms=terms, rate=rate, nodes=nodes, starts_at=starts_at, ends_at=ends_at)
@@ -153,12 +155,20 @@ def quote(
 
 
 def place(
-    *, organization: Organization, actor: str, created_by: User | None, quote: str, setup: Setup, now: datetime
+    *,
+    organization: Organization,
+    actor: str,
+    created_by: User | None,
+    quote: str,
+    setup: Setup,
+    now: datetime,
+    beside_hold: bool = False,
 ) -> Lease:
     """
     Turn a quote, given by its public id, into a lease: its money is kept aside, its nodes are held, and it is
-    confirmed. Where its terms require approval, it stays held until staff decide. Call it in a transaction, and let
-    what is raised end that: then nothing has happened.
+    confirmed. Where its terms require approval, it stays held until staff decide. What the organization holds of the
+    offer, by whichever quote, is used up; what another quote holds is left alone by an order `beside_hold`. Call it in
+    a transaction, and let what is raised end that: then nothing has happened.
 
     :raises limits.OrderingBlocked: if the organization may not order
     :raises limits.NodeLimitReached: if it would have more nodes at once than it may
@@ -175,17 +185,8 @@ def place(
     if words := limits.blocked(agreed.organization):
         raise limits.OrderingBlocked(words)
     starts_at = max(agreed.starts_at, soonest(agreed.terms, now))  # one at once begins with the order
-    check_caps(
-        organization=agreed.organization,
-        project=setup.project,
-        terms=agreed.terms,
-        micros_per_node_hour=agreed.micros_per_node_hour,
-        nodes=agreed.nodes,
-        starts_at=starts_at,
-        ends_at=agreed.ends_at,
-        now=now,
-    )
-    _check_funds(agreed, now)
+    _check(agreed, setup.project, starts_at, now)
+    held = _held_for(agreed, beside_hold=beside_hold)
     lease = leasing.operations.hold(
         organization=organization,
         actor=actor,
@@ -198,15 +199,30 @@ def place(
         starts_at=starts_at,
         ends_at=agreed.ends_at,
         setup=setup,
-        quote=agreed.public_id if agreed.holds_until else "",
+        quote=held,
         agreed=not agreed.terms.approval_required,
         event=lambda lease: _ordered(agreed, lease, actor, now),
         now=now,
     )
-    _open_meter(agreed, lease)
+    _open_meter(agreed, lease, held)
     if agreed.terms.approval_required:
         ask_approval(lease=lease, actor=actor, now=now)
     return lease
+
+
+def _check(agreed: Quote, project: str, starts_at: datetime, now: datetime) -> None:
+    """Raises what `check_caps` and `_check_funds` do."""
+    check_caps(
+        organization=agreed.organization,
+        project=project,
+        terms=agreed.terms,
+        micros_per_node_hour=agreed.micros_per_node_hour,
+        nodes=agreed.nodes,
+        starts_at=starts_at,
+        ends_at=agreed.ends_at,
+        now=now,
+    )
+    _check_funds(agreed, now)
 
 
 def _check_funds(agreed: Quote, now: datetime) -> None:
@@ -255,7 +271,7 @@ def usable(quote: str, organization: Organization, now: datetime) -> Quote:
     :raises QuoteUsed: if it became a lease before
     :raises QuoteExpired: if its price is no longer kept
     """
-    fresh = LOCKED.first(public_id=quote, organization=organization.pk)
+    fresh = LOCKED.first(public_id=quote, organization=organization.pk, now=now)
     if fresh is None:
         raise Quote.DoesNotExist
     fresh.terms.plan = fresh.offer.plan  # a quote's terms are its offer's plan's
@@ -266,19 +282,39 @@ def usable(quote: str, organization: Organization, now: datetime) -> Quote:
     return fresh
 
 
+def holding(*, organization: Organization, offer: Offer, now: datetime) -> Quote | None:
+    """The organization's quote that holds nodes of the offer now: one at most."""
+    held = Quote.objects.filter(organization=organization, offer=offer, holds_until__gt=now)
+    return held.select_related("lease", "terms", "organization", "offer").first()
+
+
 OWN = ("organization__billing_account", "terms", "rate")
 RELATED = ("offer__plan", "offer__pool__site", "offer__pool__node_type", *OWN)
+LIVE = Q(holds_until__gt=Given("now", DateTimeField()))
+HOLDING = Quote.objects.filter(  # its own hold, lapsed or not, else the one that lives there: there is one at most
+    LIVE | Q(pk=OuterRef("pk")),
+    organization=OuterRef("organization"),
+    offer=OuterRef("offer"),
+    holds_until__isnull=False,
+)
 LOCKED = Statement(
     lambda: (
         Quote.objects.select_for_update(of=("self",))
         .select_related(*RELATED)
+        .annotate(holding=Coalesce(Subquery(HOLDING.values("public_id")), Value("")))
         .filter(public_id=Given("public_id", CharField()), organization=Given("organization", BigIntegerField()))
     )
 )
 
 
-def _open_meter(quote: Quote, lease: Lease) -> None:
-    """The meter, and the quote used up, in one statement."""
+def _held_for(quote: Quote, *, beside_hold: bool) -> str:
+    """The quote whose nodes an order of this one takes first: itself, or another of its organization; "" for none."""
+    held: str = getattr(quote, "holding")  # noqa: B009 - the statement's own column
+    return "" if beside_hold and held != quote.public_id else held
+
+
+def _open_meter(quote: Quote, lease: Lease, held: str) -> None:
+    """The meter, and the quote used up, in one statement; where another one held its nodes, that holds none now."""
     meter = Meter(
         lease=lease,
         organization=lease.organization,
@@ -291,6 +327,8 @@ def _open_meter(quote: Quote, lease: Lease) -> None:
         (meter.pk,) = cursor.fetchone()
     meter._state.adding = False
     quote.lease, quote.holds_until = lease, None
+    if held not in ("", quote.public_id):
+        Quote.objects.filter(public_id=held).update(holds_until=None)
 
 
 OPEN_METER = """
@@ -326,12 +364,6 @@ def _rate(offer: Offer, organization: Organization, now: datetime) -> Rate:
     except Rate.DoesNotExist:
         pass
     raise QuoteRefused("offer", "This offer is not for sale now. Search again for one that is.")
-
-
-def _held_there(organization: Organization, offer: Offer, now: datetime) -> str:
-    """The organization's quote that holds nodes of the offer, which a new one that holds them replaces; "" for none."""
-    holding = Quote.objects.filter(organization=organization, offer=offer, holds_until__gt=now)
-    return holding.values_list("public_id", flat=True).first() or ""
 
 
 def _window(

@@ -152,6 +152,7 @@ def _book(order: StandingOrder, quote: Quote, now: datetime) -> None:
         created_by=order.created_by,
         quote=quote.public_id,
         setup=_setup(order),
+        beside_hold=True,
         now=now,
     )
     words = Words(
@@ -165,8 +166,7 @@ def _book(order: StandingOrder, quote: Quote, now: datetime) -> None:
 
 def _offer(order: StandingOrder, quote: Quote, now: datetime) -> None:
     """A quote that holds the nodes, where the plan holds any; not in place of one that the customer looks at now."""
-    held = Quote.objects.filter(organization=order.organization, offer=quote.offer, holds_until__gt=now)
-    if held.exists():
+    if checkout.holding(organization=order.organization, offer=quote.offer, now=now):
         raise NotThis
     if quote.terms.hold_seconds:
         quote = keeping.hold_nodes(quote=quote, now=now)

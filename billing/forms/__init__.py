@@ -24,6 +24,7 @@ from leasing.models import (
 )
 from leasing.operations import BadEnvironment, check_environment
 from marketplace.forms import MINUTE, UTC_ONLY, CatalogueFilter, Zoned, moment, on_its_clocks
+from marketplace.measures import nodes_of
 from marketplace.models import Image, Offer, Plan, Terms
 from marketplace.money import MICROS, SECONDS_PER_HOUR
 from marketplace.queries import MOST_NODES, Window, listed_offers
@@ -39,7 +40,13 @@ def utc_moment(label: str, **options: Any) -> forms.DateTimeField:
 class Wish(Zoned):
     """How many nodes, and on a plan with windows, for which, on the clocks of a zone."""
 
-    nodes = forms.IntegerField(label="Nodes", min_value=1, max_value=MOST_NODES, initial=1)
+    nodes = forms.IntegerField(
+        label="Nodes",
+        min_value=1,
+        max_value=MOST_NODES,
+        initial=1,
+        help_text="Several: all of them or none, at one site, and they reach each other by name.",
+    )
     same_fabric = forms.BooleanField(
         label="In one fabric group",
         required=False,
@@ -130,7 +137,7 @@ class NewWindow(Zoned):
         if len(like) == len(places):
             del self.fields["others"]
         else:
-            said = f"{len(like)} of {len(places)} offers are of nodes with {own.node_type.name}, as it has."
+            said = f"{len(like)} of {len(places)} offers are of {nodes_of(1, own.node_type.name)}, as it has."
             self["others"].help_text = said
         every = bool(self.data.get("others"))
         shown = [place for place in places if every or place in like or place.offer.public_id == chosen]
@@ -145,7 +152,7 @@ class NewWindow(Zoned):
         """Such as "8 × H100 in Macon, Georgia: $24.00 per node-hour, free"."""
         pool = place.offer.pool
         how = "where it is" if place.offer == self.lease.offer else "free" if place.free else "not free"
-        return f"{pool.node_type.name} in {pool.site.place}: {rate_words(place.micros_per_node_hour)}, {how}"
+        return f"{nodes_of(1, pool.node_type.name)} in {pool.site.place}: {rate_words(place.micros_per_node_hour)}, {how}"
 
 
 def _nearness(place: Place, lease: Lease) -> str:

@@ -71,7 +71,7 @@ class NewQuote(StrictSerializer):
     hold = serializers.BooleanField(
         default=False,
         help_text="Hold the nodes until `holds_until`: nobody else can take them. What an earlier quote for the offer "
-        "holds is let go.",
+        "holds is let go, and any order of yours on the offer uses it up.",
     )
 
 

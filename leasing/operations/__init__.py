@@ -8,6 +8,7 @@ from leasing.operations.booking import (
     confirm,
     expire,
     hold,
+    next_windows,
     rename,
     tag,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "move",
     "move_machine",
     "next_end",
+    "next_windows",
     "not_contained",
     "pause",
     "pause_again",

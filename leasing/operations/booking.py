@@ -216,9 +216,14 @@ def no_power(*, offer: Offer, nodes: int, window: Window, now: datetime) -> Node
 
 def nodes_taken(*, offer: Offer, nodes: int, starts_at: datetime, now: datetime, scattered: bool = False) -> NodesTaken:
     """The refusal, with the next windows in which as many nodes can be booked."""
-    free = free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
+    free = next_windows(offer=offer, nodes=nodes, starts_at=starts_at, now=now)
     windows = bookable_windows(terms_of(plan=offer.plan, at=now), free, now)
     return NodesTaken(list(islice(windows, WINDOWS_SHOWN)), scattered=scattered)
+
+
+def next_windows(*, offer: Offer, nodes: int, starts_at: datetime, now: datetime) -> list[Window]:
+    """Those from `starts_at` on in which as many nodes are free."""
+    return free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
 
 
 def guaranteed(terms: Terms, starts_at: datetime) -> Window:

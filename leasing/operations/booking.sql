@@ -1,5 +1,5 @@
 -- How nodes are taken, and how an order is written down: the one statement of leasing/operations/booking.py, installed
--- by a migration. Whoever changes this file adds a migration that installs it again, as 0025_holds does.
+-- by a migration. Whoever changes this file adds a migration that installs it again, as 0026_own_hold does.
 --
 -- Each statement of these functions sees what was committed before it began: what a wait for a lock was for is seen
 -- by the next one. Locks are taken on calendars with node ids ascending, and let go by the end of a block that failed.
@@ -192,7 +192,7 @@ BEGIN
 END
 $$;
 
--- Nodes for a lease, all or none: those that its quote holds; else, for an open-ended one, rather those that are free
+-- Nodes for a lease, all or none: those that `quote` holds, its own or another of its organization's; else, for an open-ended one, rather those that are free
 -- for the whole `horizon`. `wanted` is what is taken at least; `lease`, `keys`, `machines` and `events` are rows as their
 -- models have them. With machines it is confirmed at once, without them it stays held.
 -- NULLs, with nothing changed, if too few nodes are free or their site has not enough firm power (power.sql): for the
@@ -212,7 +212,7 @@ DECLARE
         WHERE offer.id = (lease ->> 'offer_id')::bigint;
 BEGIN
     IF quote <> '' THEN  -- its hold may have lapsed, or a node have broken down: others will do then
-        nodes := leasing_lock_nodes(pool, size, wanted, quote, moment, 'own', '', false, true);
+        nodes := leasing_lock_nodes(pool, size, wanted, quote, moment, 'own', '', together, true);
     END IF;
     IF nodes IS NULL AND horizon <> wanted THEN
         nodes := leasing_lock_nodes(pool, size, horizon, quote, moment, 'any', '', together, false);

@@ -19,7 +19,7 @@ from marketplace.queries.criteria import BadPeriod, Criteria, Sort, check_period
 from marketplace.queries.earliest import Search, earliest
 from marketplace.queries.finding import Hit, stock_of
 from marketplace.queries.firm import Level, Limited, firm_power, has_power, levels
-from marketplace.queries.openings import Opening, OpeningRow, OpeningSort, opening_rows, openings, reach_of
+from marketplace.queries.openings import Opening, OpeningRow, OpeningSort, fitting, opening_rows, openings, reach_of
 from marketplace.queries.power import power_of, with_power
 from marketplace.queries.search import (
     OfferRow,
@@ -73,6 +73,7 @@ __all__ = [
     "firm_power",
     "first_end",
     "first_start",
+    "fitting",
     "free_nodes",
     "free_windows",
     "guaranteed_until",

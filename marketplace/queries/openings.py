@@ -84,8 +84,8 @@ def openings(
     found = []
     for hit in hits:
         terms = hit.terms
-        fitting = _fitting(terms, free[hit.offer_id], wanted, length, now)
-        bookable = (booked for booked in fitting if booked.ends_at <= until)
+        bookings = fitting(terms, free[hit.offer_id], wanted, length, now)
+        bookable = (booked for booked in bookings if booked.ends_at <= until)
         first = next(bookable, None)
         if first and why_not(terms, window=first, nodes=criteria.nodes, now=now) is None:
             found.append(_opening(hit, terms, first, criteria.nodes, now))
@@ -98,7 +98,7 @@ def opening_rows(*, openings: Sequence[Opening], criteria: Criteria) -> list[Ope
     return [OpeningRow(opening, offers[opening.hit.offer_id], criteria.nodes) for opening in openings]
 
 
-def _fitting(
+def fitting(
     terms: Terms, windows: Iterable[Window], wanted: datetime, length: timedelta, now: datetime
 ) -> Iterable[Window]:
     """The first booking of the length in each window that has room for it."""

@@ -35,6 +35,20 @@ def wait_address(criteria: Criteria, **asked: object) -> str:
     return f"{WAIT}?{urlencode(known | times | {'nodes': criteria.nodes})}"
 
 
+def wait_for(offer: Offer, criteria: Criteria) -> str:
+    """Where one stands in line for nodes of an offer."""
+    pool = offer.pool
+    gpu = pool.node_type.gpu_model
+    return wait_address(
+        criteria,
+        plan=offer.plan.slug,
+        site=pool.site.slug,
+        gpu_model=gpu.slug if gpu else None,
+        gpus=pool.node_type.gpu_count or None,
+        provisioner=pool.provisioner,
+    )
+
+
 def period(starts_at: datetime | None, ends_at: datetime | None, zone: str = "") -> dict[str, str]:
     """What is said of a period, as the fields of forms take it: UTC, to the minute, whichever zone they show it in."""
     mark = "Z" if zone else ""

@@ -12,10 +12,11 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import organization_of
 from accounts.clock import now
-from marketplace.forms import Finder, zones_for
+from marketplace.forms import MINUTE, Finder, zones_for
 from marketplace.models import PlanKind, Site
 from marketplace.queries import Criteria, Opening, OpeningRow, opening_rows, openings, plans_open_to
-from marketplace.views.addresses import order_address
+from marketplace.views.addresses import order_address, wait_address
+from marketplace.views.catalogue import WAITED_FOR
 
 PAGE_SIZE = 24
 
@@ -58,6 +59,7 @@ def _results(form: Finder, asked: QueryDict) -> dict[str, Any]:
         "criteria": criteria,
         "hours": form.length // timedelta(hours=1),
         "results": [_result(row, criteria, form) for row in shown],
+        "wait": _wait(form, criteria),
         "simulated": any(row.offer.pool.simulated for row in shown),
         "previous": _page(asked, page.number - 1) if page.has_previous() else "",
         "next": _page(asked, page.number + 1) if page.has_next() else "",
@@ -73,6 +75,13 @@ def _result(row: OpeningRow, criteria: Criteria, form: Finder) -> Result:
         ends_at=opening.ends_at.astimezone(form.chosen),
         address=order_address(row.offer, booked, form.chosen.key),
     )
+
+
+def _wait(form: Finder, criteria: Criteria) -> str:
+    """Where one stands in line for it."""
+    asked = {name: form.cleaned_data[name] for name in WAITED_FOR}
+    times = {"length_hours": form.length // timedelta(hours=1), "latest_at": f"{form.over_by:{MINUTE}}"}
+    return wait_address(criteria, **asked, **times)
 
 
 def _zone_of(site: str) -> str:

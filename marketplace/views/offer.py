@@ -31,7 +31,7 @@ from marketplace.queries import (
 )
 from marketplace.queries.hours import Stretch
 from marketplace.queries.power import power_ahead
-from marketplace.views.addresses import order_address, wait_address, wish_of
+from marketplace.views.addresses import order_address, wait_for, wish_of
 from marketplace.views.calendar import calendar_of
 from marketplace.views.facts import facts
 
@@ -82,7 +82,7 @@ def offer(request: HttpRequest, id: str) -> HttpResponse:
         "others": list(by_plan.values()),
         "wish": wish_of(criteria, zone),
         "order": order_address(found, criteria, zone),
-        "wait": _wait_for(found, criteria),
+        "wait": wait_for(found, criteria),
         "stretches": _power(found, criteria, instant),
         "calendar": calendar_of(found, terms, criteria, form.chosen, request.GET, instant),
         **_availability(found, terms, criteria, instant, zone),
@@ -93,19 +93,6 @@ def offer(request: HttpRequest, id: str) -> HttpResponse:
 def _power(offer: Offer, criteria: Criteria, now: datetime) -> list[Stretch]:
     """Of an offer that may be paused for want of it."""
     return power_ahead(offer.pool, nodes=criteria.nodes, now=now) if offer.plan.kind == PlanKind.SURPLUS else []
-
-
-def _wait_for(offer: Offer, criteria: Criteria) -> str:
-    pool = offer.pool
-    gpu = pool.node_type.gpu_model
-    return wait_address(
-        criteria,
-        plan=offer.plan.slug,
-        site=pool.site.slug,
-        gpu_model=gpu.slug if gpu else None,
-        gpus=pool.node_type.gpu_count or None,
-        provisioner=pool.provisioner,
-    )
 
 
 def _costs(row: OfferRow, terms: Terms, criteria: Criteria) -> list[Cost]:

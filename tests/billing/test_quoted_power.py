@@ -138,6 +138,7 @@ def test_the_order_page_says_so_beside_what_can_be_changed_and_prices_fewer_node
     )
     page = see(browser, f"{address}&nodes=2")
     assert page.count(str(refused.value)) > 1, "at the field, and where the price would be"
+    assert f'name="take" value="{end + timedelta(hours=1):%Y-%m-%dT%H:%M}' in page and "tell me when free" in page
     assert 'id="id_nodes_error"' in page and "Nothing is priced or ordered until this is corrected" in page
     assert hidden(see(browser, f"{address}&nodes=1"), "quote")
 

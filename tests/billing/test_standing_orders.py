@@ -15,7 +15,7 @@ from billing.waiting import CannotWait, NotWaiting, Wish
 from leasing.models import Lease
 from leasing.operations import Setup, end
 from leasing.states import LeaseState
-from marketplace.models import Offer, Plan, PlanKind, Region, Site
+from marketplace.models import NodeCalendar, Offer, Plan, PlanKind, Region, Site
 from tests import factories
 from tests.billing.conftest import HOUR, NOON, a_quote, assert_books_balance, funded, give, money, place
 from tests.factories import DAY
@@ -280,6 +280,14 @@ def test_who_holds_nodes_of_the_offer_now_is_told_later(acme: Organization, offe
     assert Quote.objects.filter(holds_until__isnull=False).count() == 1
     assert sweep(NOON + 10 * MINUTE) == [False]  # what lapsed is for others first
     assert sweep(NOON + 20 * MINUTE) == [True]
+
+
+def test_who_holds_nodes_of_the_offer_keeps_them_beside_what_is_booked(acme: Organization, offer: Offer) -> None:
+    factories.a_node(offer.pool)
+    join(acme, mode=Mode.TELL), join(acme)
+    assert sweep() == [True, True]
+    assert Quote.objects.filter(holds_until=NOON + 10 * MINUTE, lease=None).count() == 1
+    assert NodeCalendar.objects.exclude(held_for="").count() == Lease.objects.count() == 1
 
 
 def test_on_a_plan_that_holds_nothing_the_price_is_kept(acme: Organization) -> None:

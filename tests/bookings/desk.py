@@ -47,16 +47,23 @@ class Desk:
     line: dict[int, Wait] = field(default_factory=dict)  # standing orders, by their keys
     out: set[int] = field(default_factory=set)
 
-    def order(self, wish: Wish, said: Said, now: datetime, quote: str = "") -> None:
-        """A new lease if nothing speaks against it; on demand as far as nothing is booked behind."""
+    def order(self, wish: Wish, said: Said, now: datetime, quote: str = "", *, beside_hold: bool = False) -> None:
+        """
+        A new lease if nothing speaks against it; on demand as far as nothing is booked behind. It uses up what its
+        customer keeps, by whichever quote: the nodes that will do come first.
+        """
         end = wish.ends_at or wish.starts_at + SHORTEST
+        if not beside_hold:
+            quote = self.keeping(wish, quote, now)
         free = self.free(wish.starts_at, end + CLEANING, now=now, quote=quote)
         if not self.accepts(said, self.against(wish, free, now)):
             return
         self.check_nodes(said.nodes, wish, free)
         hold = self.holds.pop(quote, None)
-        if hold and hold.lapses_at > now and hold.nodes != said.nodes:
-            raise Disagrees(f"held were {hold.nodes}, got {said.nodes}")
+        own = hold.nodes & free if hold and hold.lapses_at > now else set()
+        most = self.largest_group(own) if wish.fabric else len(own)
+        if wish.nodes <= most and not said.nodes <= own:
+            raise Disagrees(f"held were {own}, got {said.nodes}")
         made = Booking(
             who=wish.who,
             nodes=said.nodes,
@@ -76,7 +83,7 @@ class Desk:
         if not row.waits or said.starts_at not in self.starts_for(row, now):
             raise Disagrees(f"{row} got nodes from {said.starts_at} on")
         row.waits = False
-        self.order(row.at(said.starts_at), said, now)
+        self.order(row.at(said.starts_at), said, now, beside_hold=True)
 
     def starts_for(self, row: Wait, now: datetime) -> list[datetime]:
         """The full hours at which enough nodes are free for one in line, as long as it wants them."""
@@ -194,6 +201,11 @@ class Desk:
         begins = [taken.starts_at for node in nodes for taken in self.on(node) if taken is not but]
         begins += [hold.starts_at for hold in self.live_holds(now) if hold.nodes & {*nodes}]
         return min((begin for begin in begins if begin >= after), default=ALWAYS)
+
+    def keeping(self, wish: Wish, quote: str, now: datetime) -> str:
+        """The quote that keeps nodes for an order of this one: itself, or another of its customer's for windows."""
+        own = (key for key, hold in self.holds.items() if hold.who == wish.who and hold.lapses_at > now)
+        return quote if quote in self.holds or wish.ends_at is None else next(own, quote)
 
     def live_holds(self, now: datetime, *, but: str = "") -> list[Hold]:
         """What is held now, for other quotes than this one."""

@@ -175,7 +175,13 @@ def test_each_result_is_one_click_from_its_order(fair: Fair) -> None:
 
 
 def test_a_search_that_finds_nothing_says_what_may_help(fair: Fair) -> None:
-    assert "No opening between these moments" in page(nodes=9)
+    read = page(nodes=9, hours=72, gpu_model="h100-sxm", max_price="40", until="", starts_at="2026-03-03T00:00")
+    assert "No opening between these moments" in read
+    link = next(part.split('"')[0] for part in read.split('href="') if part.startswith("/standing-orders/new/"))
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+    assert asked.pop("latest_at") > asked.pop("earliest_at")
+    wanted = {"nodes": "9", "length_hours": "72", "gpu_model": "h100-sxm", "max_price": "40", "mode": "book"}
+    assert asked == wanted
 
 
 def test_a_bad_field_is_marked_and_nothing_searched(fair: Fair) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from accounts.models import Organization, SSHKey
+from accounts.templatetags.ui import NBSP
 from billing.models import Mode
 from leasing.forms import POLICIES
 from leasing.models import (
@@ -22,7 +23,7 @@ from leasing.operations import BadEnvironment, check_environment
 from marketplace.forms import MINUTE, UTC_ONLY, CatalogueFilter, Zoned, moment, on_its_clocks
 from marketplace.models import Image, Offer, Plan, Terms
 from marketplace.money import MICROS, SECONDS_PER_HOUR
-from marketplace.queries import MOST_NODES, Window, listed_offers
+from marketplace.queries import MOST_NODES, NODES_WORDS, Window, listed_offers
 
 
 def utc_moment(label: str, **options: Any) -> forms.DateTimeField:
@@ -35,7 +36,7 @@ def utc_moment(label: str, **options: Any) -> forms.DateTimeField:
 class Wish(Zoned):
     """How many nodes, and on a plan with windows, for which, on the clocks of a zone."""
 
-    nodes = forms.IntegerField(label="Nodes", min_value=1, max_value=MOST_NODES, initial=1)
+    nodes = forms.IntegerField(label="Nodes", min_value=1, max_value=MOST_NODES, initial=1, error_messages=NODES_WORDS)
     same_fabric = forms.BooleanField(
         label="In one fabric group",
         required=False,
@@ -147,9 +148,8 @@ class EarlierEnd(Zoned):
         super().__init__(data, zones=zones)
         proposed = first.astimezone(self.chosen)
         self.initial = {"zone": self.chosen.key, "ends_at": proposed.replace(tzinfo=None)}
-        self.fields[
-            "ends_at"
-        ].help_text = f"From {proposed:%Y-%m-%d %H:%M} ({self.chosen.key}) on, at the times that its terms allow."
+        said = f"{proposed:%-d %b %Y, %H:%M} ({self.chosen.key})".replace(" ", NBSP)
+        self.fields["ends_at"].help_text = f"From {said} on, at the times that its terms allow."
 
 
 class KeyChoices(forms.ModelMultipleChoiceField[SSHKey]):

@@ -2,6 +2,7 @@
 
 from marketplace.queries.booking import (
     MOST_NODES,
+    NODES_WORDS,
     Refusal,
     bookable,
     duration,
@@ -39,6 +40,7 @@ from marketplace.queries.windows import HORIZON, Window, aligned, free_nodes, fr
 __all__ = [
     "HORIZON",
     "MOST_NODES",
+    "NODES_WORDS",
     "BadPeriod",
     "CatalogueSize",
     "Criteria",

@@ -21,7 +21,7 @@ from billing.queries.billed import stamp
 from billing.queries.meters import LAG, OVER
 from leasing.models import Lease, Outage
 from leasing.states import LeaseState
-from marketplace.measures import nodes_of
+from marketplace.measures import counted, nodes_of
 
 HOUR = timedelta(hours=1)
 CHANGED = ["seconds", "outage_node_seconds", "charged_micros", "metered_until", "closed_at", "corrected_for"]
@@ -208,7 +208,7 @@ def _corrections(meter: Meter, *, upto: datetime) -> Iterator[Usage]:
 
 
 def _post(meter: Meter, kind: PostingKind, sums: Sums, what: str, *, key: str, now: datetime) -> None:
-    less = f", less {sums.outage_node_seconds:,} node-seconds of outage" if sums.outage_node_seconds else ""
+    less = f", less {counted(sums.outage_node_seconds, 'node-second')} of outage" if sums.outage_node_seconds else ""
     if sums.micros:
         operations.post(
             organization=meter.lease.organization,

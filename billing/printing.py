@@ -12,7 +12,7 @@ from reportlab.platypus import Flowable, KeepTogether, Paragraph, Spacer, Table
 from accounts import paper
 from billing.models import BillingMode, CreditNote, Invoice, InvoiceEnergy, InvoiceLine, LineKind
 from leasing.models import EnergySum, summed
-from marketplace.measures import format_carbon, format_energy
+from marketplace.measures import counted, format_carbon, format_energy
 from marketplace.money import format_cents, format_micros
 
 NUMBER = ParagraphStyle("number", paper.SMALL, alignment=TA_RIGHT)
@@ -134,7 +134,7 @@ def _lines(lines: Iterable[InvoiceLine]) -> Flowable:
 
 
 def _line(line: InvoiceLine) -> list[Flowable]:
-    out = f"less {line.outage_node_seconds:,} node-seconds of outages" if line.outage_node_seconds else ""
+    out = f"less {counted(line.outage_node_seconds, 'node-second')} of outages" if line.outage_node_seconds else ""
     what = [paper.shown(line.description), *([f'<font color="#4a5953">{out}</font>'] if out else [])]
     used = line.kind == LineKind.USAGE
     return [

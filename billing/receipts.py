@@ -12,6 +12,7 @@ from billing.queries.meters import Part
 from billing.queries.promises import rule_credits
 from leasing.models import Interruption, Lease
 from leasing.states import LeaseState
+from marketplace.measures import counted
 
 WHY_NOTHING = {
     LeaseState.HELD: "The order is not confirmed yet. Nothing is charged.",
@@ -124,7 +125,7 @@ def _explanation(reading: Reading) -> str:
     one = reading.meter.nodes == 1
     what, they = ("1 node", "it was") if one else (f"{reading.meter.nodes} nodes", "they were")
     until = f"until {they} given back, pauses left out" if reading.over else "so far"
-    less = f", less {reading.outage_seconds:,} node-seconds of outages" if reading.outage_seconds else ""
+    less = f", less {counted(reading.outage_seconds, 'node-second')} of outages" if reading.outage_seconds else ""
     return f"{reading.seconds:,} s of {what}, from when {they} ready {until}{less}."
 
 

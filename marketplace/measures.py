@@ -28,10 +28,10 @@ def counted(count: int, what: str) -> str:
     """
     So many of a thing.
 
-    >>> counted(1, "GPU"), counted(2, "disk")
-    ('1 GPU', '2 disks')
+    >>> counted(1, "GPU"), counted(1200, "disk")
+    ('1 GPU', '1,200 disks')
     """
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+    return f"{count} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def nodes_of(count: int, node_type: str) -> str:

@@ -12,6 +12,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from accounts.http.throttles import refusal
+
 CONTENT_TYPE = "application/problem+json"
 API_PREFIX = "/api/"
 NUL = "A NUL character (U+0000) cannot be kept. Leave it out."
@@ -45,6 +47,10 @@ def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
         exception = exceptions.PermissionDenied(str(exception) or None)
     if not isinstance(exception, exceptions.APIException):
         return None
+    if isinstance(exception, exceptions.Throttled):
+        throttles = context["view"].get_throttles()
+        said = refusal(throttles, context["request"], int(_headers(exception)["Retry-After"]))
+        exception.detail = exceptions.ErrorDetail(said, exception.default_code)
     return Response(
         _document(exception), status=exception.status_code, headers=_headers(exception), content_type=CONTENT_TYPE
     )

@@ -13,6 +13,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from accounts.access import find_principal
 
 log = logging.getLogger(__name__)
+SPANS = {1: "a second", 60: "a minute", 3600: "an hour", 86_400: "a day"}
 counter: Any = cache  # config.cache.RedisCache: other caches do not count calls
 
 
@@ -46,6 +47,14 @@ class FairUse(SimpleRateThrottle):
         """Whose calls are counted together."""
         principal = find_principal(request)
         return f"throttle:{self.scope}:{principal.actor if principal else self.get_ident(request)}"
+
+
+def refusal(throttles: list[Any], request: Request, seconds: int) -> str:
+    """What a caller over its rate reads: the rate, and how long to wait."""
+    safe = request.method in SAFE_METHODS
+    rate = next(throttle for throttle in throttles if throttle.safe is safe)
+    span = SPANS.get(rate.duration, f"in {rate.duration} seconds")
+    return f"Too many requests: {rate.num_requests} {span} are allowed. Try again in {seconds} seconds."
 
 
 class Reads(FairUse):

@@ -1,18 +1,20 @@
 """How numbers, times and states are written on every page and in every mail. Formatting only: nothing here decides."""
 
+import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from django import template
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
 MICROS = 1_000_000
 MISSING = "–"
+NBSP = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ LOOKS = {
     "passed": Look(GOOD, "check"),
     "withdrawn": Look(OVER, "minus"),
     # money
+    "action": Look(WAIT, "warning"),
     "draft": Look(QUIET, "document"),
     "open": Look(BUSY, "document"),
     "processing": Look(BUSY, "working"),
@@ -157,18 +160,18 @@ def whole(value: int) -> str:
 
 @register.filter
 def duration(value: float | timedelta | None) -> str:
-    """Seconds (or a timedelta) in at most two units: 7500 -> "2 h 05 min"; below zero reads as zero."""
+    """Seconds (or a timedelta) in at most two units, unbroken: 7500 -> "2 h 05 min"; below zero reads as zero."""
     if value is None:
         return MISSING
     seconds = max(0, int(value.total_seconds() if isinstance(value, timedelta) else value))
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
     if days:
-        return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
-    if hours:
-        return f"{hours} h {minutes % 60:02d} min"
-    if minutes:
-        return f"{minutes} min {seconds % 60:02d} s"
-    return f"{seconds} s"
+        words = f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
+    elif hours:
+        words = f"{hours} h {minutes % 60:02d} min"
+    else:
+        words = f"{minutes} min {seconds % 60:02d} s" if minutes else f"{seconds} s"
+    return words.replace(" ", NBSP)
 
 
 @register.filter
@@ -196,7 +199,48 @@ def _time(moment: datetime | None, pattern: str, unit: str) -> SafeString | str:
     iso = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     exact = at.strftime("%Y-%m-%d %H:%M:%S UTC")
     words = at.strftime(pattern) + ("" if unit == "day" else " UTC")
+    words = words.replace(" ", NBSP).replace(f",{NBSP}", ", ")  # a line breaks between day and clock, and nowhere else
     return format_html('<time datetime="{}" data-local="{}" title="{}">{}</time>', iso, unit, exact, words)
+
+
+@register.filter
+def on_day(day: date | None) -> str:
+    """A day that is the same for every reader, such as that of an invoice, unbroken: "2 Mar 2026"."""
+    return MISSING if day is None else f"{day:%-d %b %Y}".replace(" ", NBSP)
+
+
+# What stays on one line in a text: dates, figures with their units, and names with hyphens and digits, as nodes have.
+STAMP = r"\d{4}-\d\d-\d\d[ ]\d\d:\d\d(?::\d\d)?"
+UNIT = r"(?:s|min|h|d|%|[kM]?Wh?|[KMGT]i?B|Gbit/s|seconds?|minutes?|hours?|days?)"
+PIECES = re.compile(
+    rf"""<[^>]*>  # markup stays as it is
+    | (?<![\w-])(?P<moment>{STAMP})(?:[ ]UTC\b | (?=[ ](?:to|until|and)[ ]{STAMP}[ ]UTC\b))
+    | (?<![\w-])(?P<whole>{STAMP}
+        | \d[\d,.]*[ ]{UNIT}(?:[ /]h)?(?!\w)
+        | (?<!\.)(?=[\w.-]*\d)\w[\w.]*(?:-\w+)+)""",
+    re.VERBOSE,
+)
+LONGEST = 24  # characters of a name that a phone shows on one line in any heading
+
+
+@register.filter
+def unbroken(text: str) -> SafeString:
+    """
+    A text, ours or somebody's, escaped, whose dates and names a narrow screen does not break. Moments, which texts say
+    in ISO and UTC ("2026-03-02 12:00 UTC"), are written as `utc` writes them.
+    """
+    return mark_safe(PIECES.sub(_piece, conditional_escape(text)))  # noqa: S308 - escaped, and pieces have no markup
+
+
+def _piece(found: re.Match[str]) -> str:
+    if found["moment"]:
+        try:
+            at = datetime.fromisoformat(found["moment"] + "Z")
+        except ValueError:  # somebody wrote the 30th of February
+            return found[0]
+        return utc_seconds(at) if found["moment"].count(":") > 1 else utc(at)
+    whole = found["whole"]
+    return f'<span class="number">{whole}</span>' if whole and len(whole) <= LONGEST else found[0]
 
 
 BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}

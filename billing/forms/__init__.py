@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 
 from accounts.models import Organization, SSHKey
+from accounts.templatetags.ui import NBSP
 from billing.models import Mode
 from billing.queries import rate_words
 from billing.queries.places import Place
@@ -27,7 +28,7 @@ from marketplace.forms import MINUTE, UTC_ONLY, CatalogueFilter, Zoned, moment, 
 from marketplace.measures import nodes_of
 from marketplace.models import Image, Offer, Plan, Terms
 from marketplace.money import MICROS, SECONDS_PER_HOUR
-from marketplace.queries import MOST_NODES, Window, listed_offers
+from marketplace.queries import MOST_NODES, NODES_WORDS, Window, listed_offers
 
 
 def utc_moment(label: str, **options: Any) -> forms.DateTimeField:
@@ -46,6 +47,7 @@ class Wish(Zoned):
         max_value=MOST_NODES,
         initial=1,
         help_text="Several: all of them or none, at one site, and they reach each other by name.",
+        error_messages=NODES_WORDS,
     )
     same_fabric = forms.BooleanField(
         label="In one fabric group",
@@ -199,9 +201,8 @@ class EarlierEnd(Zoned):
         super().__init__(data, zones=zones)
         proposed = first.astimezone(self.chosen)
         self.initial = {"zone": self.chosen.key, "ends_at": proposed.replace(tzinfo=None)}
-        self.fields[
-            "ends_at"
-        ].help_text = f"From {proposed:%Y-%m-%d %H:%M} ({self.chosen.key}) on, at the times that its terms allow."
+        said = f"{proposed:%-d %b %Y, %H:%M} ({self.chosen.key})".replace(" ", NBSP)
+        self.fields["ends_at"].help_text = f"From {said} on, at the times that its terms allow."
 
 
 class KeyChoices(forms.ModelMultipleChoiceField[SSHKey]):

@@ -9,12 +9,21 @@ from billing.models import TRUST, BillingAccount, BillingMode, TrustLevel
 from billing.paying import Decision
 from marketplace.money import MICROS
 
+# A phone cuts longer words in a list of choices.
+SHORT = {BillingMode.INVOICED: "by transfer, after our invoice"}
+MODES = [(mode.value, SHORT.get(mode, mode.label)) for mode in BillingMode]
+LEVELS = [(level.value, level.value) for level in TrustLevel]
+
 
 class PaymentTerms(forms.Form):
     """How an organization pays, and how far it is trusted; staff's word."""
 
-    mode = forms.ChoiceField(label="It pays", choices=BillingMode.choices)
-    trust = forms.ChoiceField(label="Trust", choices=TrustLevel.choices)
+    mode = forms.ChoiceField(label="It pays", choices=MODES, help_text="An invoice by transfer is due after 30 days.")
+    trust = forms.ChoiceField(
+        label="Trust",
+        choices=LEVELS,
+        help_text="New: fewer nodes at once in its first 30 days, and until a payment has stood for 30 days.",
+    )
     credit = dollars(
         "Credit",
         min_value=0,

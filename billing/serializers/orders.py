@@ -20,7 +20,7 @@ from leasing.models import (
 )
 from leasing.operations import BadEnvironment, check_environment
 from leasing.serializers import LONGEST_NAME, LeaseShown
-from marketplace.queries import MOST_NODES
+from marketplace.queries import MOST_NODES, NODES_WORDS
 
 MOST_KEYS = 50
 
@@ -64,7 +64,7 @@ class NewQuote(StrictSerializer):
     """What to price. On-demand offers take no times; reserved ones an end, and a start unless it may be at once."""
 
     offer = serializers.CharField(help_text="Such as of_…")
-    nodes = serializers.IntegerField(min_value=1, max_value=MOST_NODES, default=1)
+    nodes = serializers.IntegerField(min_value=1, max_value=MOST_NODES, default=1, error_messages=NODES_WORDS)
     same_fabric = serializers.BooleanField(default=False, help_text="True: all nodes of one fabric group, or none.")
     starts_at = Moment(required=False, allow_null=True, default=None)
     ends_at = Moment(required=False, allow_null=True, default=None)

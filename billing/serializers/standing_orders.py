@@ -9,7 +9,7 @@ from accounts.http.serializers import Moment
 from billing.models import Mode, StandingOrder
 from billing.serializers.orders import MOST_KEYS, NewLease
 from leasing.serializers import LONGEST_NAME
-from marketplace.queries import MOST_NODES
+from marketplace.queries import MOST_NODES, NODES_WORDS
 from marketplace.serializers import MOST_MICROS, OfferCriteria
 
 
@@ -66,7 +66,9 @@ class NewStandingOrder(NewLease):
         choices=Mode.choices, help_text="`book` the nodes, or `tell` me with a quote that holds them for some minutes."
     )
     criteria = OfferCriteria(required=False, default=dict)
-    nodes = serializers.IntegerField(min_value=1, max_value=MOST_NODES, default=1, help_text="All at one site.")
+    nodes = serializers.IntegerField(
+        min_value=1, max_value=MOST_NODES, default=1, error_messages=NODES_WORDS, help_text="All at one site."
+    )
     length_seconds = serializers.IntegerField(
         min_value=1,
         max_value=10**9,

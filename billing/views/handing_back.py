@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 
 from accounts.access import principal_of
 from accounts.clock import now
+from accounts.templatetags.ui import micros_exact
 from accounts.views import allowed
 from billing import handing_back
 from billing.forms import EarlierEnd
@@ -22,7 +23,6 @@ from leasing.operations.handing_back import SHORTENED_IN
 from leasing.queries import leases_of
 from leasing.states import LEASE_OVER, LeaseState
 from leasing.tasks import nudge_sites
-from marketplace.money import format_micros
 
 GONE = LEASE_OVER | {LeaseState.RECLAIMING}
 SAID = {
@@ -97,7 +97,7 @@ def _costs_more(request: HttpRequest, value: Value) -> bool:
     with suppress(ValueError):
         shown = int(request.POST.get("fee_micros", shown))
     if value.fee_micros > shown:
-        fee = format_micros(value.fee_micros)
+        fee = micros_exact(value.fee_micros)
         messages.warning(request, f"Meanwhile the fee has changed to {fee}. Nothing was done: confirm it once more.")
     return value.fee_micros > shown
 

@@ -1,6 +1,7 @@
 """The wallet: what is there, money in, money out."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.contrib import messages
 from django.db import transaction
@@ -23,6 +24,7 @@ from billing.queries.taxes import tax_at
 from billing.tasks import send_calls
 
 ENTRIES_SHOWN, PAYMENTS_SHOWN = 8, 5
+LATE = timedelta(seconds=10)  # a card is charged in less
 
 
 @allowed("money:read")
@@ -155,7 +157,8 @@ def payment(request: HttpRequest, id: str) -> HttpResponse:
     """How far a top-up is. Coming back from the processor proves nothing: only what it tells us itself does."""
     found = _payment(request, id)
     page = "billing/_payment.html" if request.headers.get("HX-Request") else "billing/payment.html"
-    return render(request, page, {"payment": found, "waiting": found.state in charging.OPEN})
+    late = now() - found.created_at > LATE
+    return render(request, page, {"payment": found, "waiting": found.state in charging.OPEN, "late": late})
 
 
 @allowed("money:write")

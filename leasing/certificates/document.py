@@ -45,6 +45,11 @@ class NoCertificate(Exception):
         self.code, self.title, self.detail = code, title, detail
 
 
+def check_words(name: str) -> str:
+    """What was looked for, in words: "host_key" -> "SSH host key", "canary_home" -> "canary home"."""
+    return "SSH host key" if name == "host_key" else name.replace("_", " ")
+
+
 @dataclass(frozen=True)
 class Document:
     """`content` is what is signed."""

@@ -9,7 +9,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.platypus import Flowable, KeepTogether, Paragraph, Spacer, Table
 
 from accounts import paper
-from leasing.certificates.document import SIMULATED, Document
+from leasing.certificates.document import SIMULATED, Document, check_words
 
 LONGEST_WORDS = 1200  # of one check; the signed file has all of it
 DEVICES = {"disk": "Disk", "gpu": "GPU"}
@@ -114,7 +114,8 @@ def _wipe(wipe: dict[str, Any], head: Sequence[Flowable]) -> Iterator[Flowable]:
     yield KeepTogether([*head, title, paper.facts(facts)])
     yield Spacer(1, 6)
     checks = [
-        [_cell(check["name"]), _result(check["passed"]), _cell(check.get("detail", ""))] for check in wipe["checks"]
+        [_cell(check_words(check["name"])), _result(check["passed"]), _cell(check.get("detail", ""))]
+        for check in wipe["checks"]
     ]
     yield paper.table([_heads("Check", "Result", "What was seen"), *checks], (0.24, 0.13, 0.63), heads=1)
     if wipe["devices"]:

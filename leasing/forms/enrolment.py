@@ -8,11 +8,11 @@ from django import forms
 
 from leasing.models import Enrolment
 from leasing.operations.enrolment import Asked, BadEnrolment, request
-from marketplace.models import NodeType, Plan, Provisioner, Site
+from marketplace.models import OFFERED_PROVISIONERS, NodeType, Plan, Provisioner, Site
 from marketplace.money import MICROS
 
-KINDS = [choice for choice in Provisioner.choices if choice[0] != Provisioner.FAKE]
 FIELDS = {"micros_per_node_hour": "dollars"}  # where the operation's name of a field is another
+KINDS = [(kind, Provisioner(kind).label) for kind in OFFERED_PROVISIONERS]
 
 
 class BySlug(forms.ModelChoiceField[Any]):

@@ -8,9 +8,7 @@ from accounts.http.serializers import StrictSerializer
 from leasing.models import Enrolment, Inspection
 from leasing.operations.enrolment import Asked
 from leasing.states import EnrolmentState
-from marketplace.models import NodeType, Plan, Provisioner, Site
-
-KINDS = [kind for kind in Provisioner.values if kind != Provisioner.FAKE]
+from marketplace.models import OFFERED_PROVISIONERS, NodeType, Plan, Provisioner, Site
 
 
 class EnrolmentAsked(StrictSerializer):
@@ -18,7 +16,7 @@ class EnrolmentAsked(StrictSerializer):
 
     site = serializers.SlugRelatedField(slug_field="slug", queryset=Site.objects.all())
     name = serializers.CharField(max_length=60, help_text="The node's name, such as macon-h100x8-9001.")
-    provisioner = serializers.ChoiceField(choices=KINDS, default=Provisioner.PODMAN)
+    provisioner = serializers.ChoiceField(choices=OFFERED_PROVISIONERS, default=Provisioner.PODMAN)
     plan = serializers.SlugRelatedField(slug_field="slug", queryset=Plan.objects.all())
     address = serializers.CharField(max_length=255, default="", allow_blank=True)
     port = serializers.IntegerField(default=22)
@@ -71,6 +69,7 @@ class EnrolmentShown(serializers.ModelSerializer[Enrolment]):
     id = serializers.CharField(source="public_id", help_text="Such as en_…")
     state = serializers.ChoiceField(choices=EnrolmentState.values)
     site = serializers.CharField(source="site.slug")
+    provisioner = serializers.ChoiceField(choices=OFFERED_PROVISIONERS)
     plan = serializers.CharField(source="plan.slug", allow_null=True, default=None)
     wanted_type = serializers.CharField(source="wanted_type.slug", allow_null=True, default=None)
     node_type = serializers.CharField(source="node_type.slug", allow_null=True, default=None)

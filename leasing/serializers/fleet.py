@@ -8,7 +8,7 @@ from accounts.http.serializers import Moment, StrictSerializer
 from leasing.forms.upkeep import LONGEST_REASON
 from leasing.models import Claim, Maintenance, MaintenanceState
 from leasing.queries.fleet import COUNTS
-from marketplace.models import Node, NodeType, Provisioner, Site
+from marketplace.models import OFFERED_PROVISIONERS, Node, NodeType, Site
 from marketplace.states import AFTER_LEASE, NodeState
 
 
@@ -100,7 +100,7 @@ class FleetAsked(serializers.Serializer[Any]):
     node_type = serializers.SlugRelatedField("slug", queryset=NodeType.objects.all(), required=False)
     state = serializers.ChoiceField(choices=NodeState.values, required=False)
     counted = serializers.ChoiceField(choices=list(COUNTS), required=False, help_text="A count of the capacity.")
-    provisioner = serializers.ChoiceField(choices=Provisioner.values, required=False)
+    provisioner = serializers.ChoiceField(choices=OFFERED_PROVISIONERS, required=False)
 
 
 class Why(StrictSerializer):

@@ -9,12 +9,14 @@ from datetime import datetime
 from django import template
 
 from accounts.models import Event
+from leasing.certificates import check_words
 from leasing.connecting import SSH_PORT, File, NotInHands, files_of
 from leasing.models import Lease, Machine, OnFailure, Transition
 from leasing.queries import Stage, current_step, stages
 from leasing.states import IN_HANDS, SERVING, LeaseState, MachineState
 
 register = template.Library()
+register.filter(check_words)
 
 TITLES = {
     LeaseState.HELD: "Waiting for the operator's approval",

@@ -10,7 +10,7 @@ from accounts.models import Organization
 from marketplace.forms.moments import UTC_ONLY, Zoned, moment
 from marketplace.models import GPUModel, NodeType, Plan, Provisioner, Region, Site
 from marketplace.money import MICROS
-from marketplace.queries import MOST_NODES, BadPeriod, Criteria, Sort, check_period
+from marketplace.queries import MOST_NODES, NODES_WORDS, BadPeriod, Criteria, Sort, check_period
 
 RENEWABLE_STEPS = (25, 50, 75, 90, 100)
 Choices = list[tuple[Any, Any]]
@@ -32,7 +32,9 @@ def number(label: str) -> forms.TypedChoiceField:
 class Wish(Zoned):
     """How many nodes, and for which period."""
 
-    nodes = forms.IntegerField(label="Nodes", required=False, min_value=1, max_value=MOST_NODES)
+    nodes = forms.IntegerField(
+        label="Nodes", required=False, min_value=1, max_value=MOST_NODES, error_messages=NODES_WORDS
+    )
     starts_at = moment("From")
     ends_at = moment("Until")
 

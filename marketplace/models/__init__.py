@@ -2,7 +2,7 @@
 
 from marketplace.models.calendar import NodeCalendar, TimeMultiRangeField
 from marketplace.models.catalogue import GPUModel, Image, Measure, NodeType, Target
-from marketplace.models.node import Node, NodeTransition, Pool, Provisioner
+from marketplace.models.node import OFFERED_PROVISIONERS, Node, NodeTransition, Pool, Provisioner
 from marketplace.models.offer import OPEN_ENDED, Offer, Plan, PlanAccess, PlanKind, Rate
 from marketplace.models.place import GridZone, Region, Site
 from marketplace.models.power import PowerWindow
@@ -10,6 +10,7 @@ from marketplace.models.terms import ANNOUNCED_AHEAD, Steps, Terms
 
 __all__ = [
     "ANNOUNCED_AHEAD",
+    "OFFERED_PROVISIONERS",
     "OPEN_ENDED",
     "GPUModel",
     "GridZone",

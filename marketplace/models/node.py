@@ -16,6 +16,10 @@ class Provisioner(models.TextChoices):
     FAKE = "fake", "fake (tests)"
 
 
+# What there is outside of tests.
+OFFERED_PROVISIONERS = [kind for kind in Provisioner.values if kind != Provisioner.FAKE]
+
+
 class Pool(models.Model):
     """Equal nodes at one site: any of them serves the same order."""
 

@@ -2,6 +2,7 @@
 
 from marketplace.queries.booking import (
     MOST_NODES,
+    NODES_WORDS,
     Refusal,
     bookable,
     bookable_windows,
@@ -41,6 +42,7 @@ from marketplace.queries.windows import HORIZON, Window, aligned, free_nodes, fr
 __all__ = [
     "HORIZON",
     "MOST_NODES",
+    "NODES_WORDS",
     "BadPeriod",
     "CatalogueSize",
     "Criteria",

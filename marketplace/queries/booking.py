@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from marketplace.measures import counted
 from marketplace.models import Terms
 from marketplace.queries.windows import Window, aligned
 
 MOST_NODES = 256  # in one lease, on whatever terms
+NODES_WORDS: dict[str, Any] = {"min_value": "At least 1 node.", "max_value": f"At most {MOST_NODES} nodes."}
 SECOND = timedelta(seconds=1)
 
 

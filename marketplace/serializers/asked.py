@@ -10,7 +10,7 @@ from rest_framework import serializers
 from accounts.http.pagination import LARGEST, SMALLEST, NewestFirst
 from accounts.http.serializers import Moment, StrictSerializer
 from accounts.models import time_zones
-from marketplace.models import GPUModel, Plan, Provisioner, Region, Site
+from marketplace.models import OFFERED_PROVISIONERS, GPUModel, Plan, Region, Site
 from marketplace.queries import (
     HORIZON,
     MOST_NODES,
@@ -112,7 +112,7 @@ class OfferCriteria(StrictSerializer):
     gpu_memory_gb = Whole(1, 4096, help_text="Gigabytes of memory on one GPU, at least.")
     region = Choice(Region.values, help_text="Where the site is.")
     site = Known(Site, "site", "sites", help_text="Slug of a site.")
-    provisioner = Choice(Provisioner.values, help_text="What makes the nodes ready; sandbox nodes are simulated.")
+    provisioner = Choice(OFFERED_PROVISIONERS, help_text="What makes the nodes ready; sandbox nodes are simulated.")
     renewable_share = Whole(0, 100, help_text="Per cent of renewable power in the site's grid, at least.")
 
 

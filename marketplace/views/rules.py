@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from marketplace.measures import counted
 from marketplace.models import PlanKind, Terms
 from marketplace.queries import MOST_NODES
 from marketplace.templatetags.places import NBSP, length
@@ -62,7 +63,7 @@ def _multiples(terms: Terms) -> str:
 
 
 def _obligations(terms: Terms) -> Iterator[tuple[str, str]]:
-    yield "Ready within", f"{length(terms.start_deadline_seconds)}, or re-placed once, then refunded"
+    yield "Ready within", f"{length(terms.start_deadline_seconds)}, else another node is tried once, then refunded"
     if terms.plan.open_ended:
         yield "Guaranteed", f"{length(terms.guarantee_seconds)} ahead, renewed while nobody booked behind you"
     else:
@@ -83,7 +84,8 @@ def pauses(terms: Terms) -> Rules:
     if not terms.notice_seconds:
         return []
     more = f", {length(terms.more_notice_seconds)} later if you ask" if terms.more_notice_seconds else ""
-    most = f"at most {terms.interruptions_per_30_days} and {length(terms.interruption_seconds_per_30_days)} in 30 days"
+    times = counted(terms.interruptions_per_30_days, "interruption")
+    most = f"at most {times} and {length(terms.interruption_seconds_per_30_days)} in 30{NBSP}days"
     return [
         ("Pauses", f"{length(terms.notice_seconds)} after a notice{more}; {most}"),
         ("While paused", "free; node, data, address and keys are kept, and it goes on by itself"),

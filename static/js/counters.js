@@ -8,10 +8,12 @@ function duration(total) {
   const seconds = Math.max(0, Math.floor(total));
   const [minutes, hours, days] = [60, 3600, 86_400].map((unit) => Math.floor(seconds / unit));
   const two = (n) => String(n).padStart(2, "0");
-  if (days) return hours % 24 ? `${days} d ${hours % 24} h` : `${days} d`;
-  if (hours) return `${hours} h ${two(minutes % 60)} min`;
-  if (minutes) return `${minutes} min ${two(seconds % 60)} s`;
-  return `${seconds} s`;
+  const said = () => {
+    if (days) return hours % 24 ? `${days} d ${hours % 24} h` : `${days} d`;
+    if (hours) return `${hours} h ${two(minutes % 60)} min`;
+    return minutes ? `${minutes} min ${two(seconds % 60)} s` : `${seconds} s`;
+  };
+  return said().replaceAll(" ", "\u00a0");
 }
 
 function dollars(micros) {

@@ -19,7 +19,8 @@ function zoneName(at) {
 
 function words(at, unit) {
   const text = new Intl.DateTimeFormat("en-GB", { ...(FORMATS[unit] ?? MINUTE), timeZone: zone }).format(at);
-  return unit === "day" ? text : `${text}\u00a0${zoneName(at)}`; // a zone never stands on a line of its own
+  const said = unit === "day" ? text : `${text} ${zoneName(at)}`;
+  return said.replaceAll(/(?<!,) /g, "\u00a0"); // a line breaks between day and clock, and nowhere else
 }
 
 function localise(root) {

@@ -125,6 +125,8 @@ def test_too_many_calls_are_told_when_to_come_back(api: APIClient, monkeypatch: 
     assert [answer.status_code for answer in answers] == [400, 400, 429]
     assert 0 < int(answers[2].headers["Retry-After"]) <= 61
     assert answers[2].json()["code"] == "throttled"
+    wait = answers[2].headers["Retry-After"]
+    assert answers[2].json()["detail"] == f"Too many requests: 2 a minute are allowed. Try again in {wait} seconds."
     assert api.get("/api/v1/ssh-keys").status_code == 200
 
 

@@ -1,5 +1,6 @@
 """How amounts, spans, moments and states read on pages."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -7,6 +8,7 @@ import pytest
 from django import forms
 from django.template import Context, Template
 from django.template.loader import render_to_string
+from django.utils.safestring import mark_safe
 
 from accounts.templatetags import strip, ui
 
@@ -48,13 +50,46 @@ def test_whole_numbers_have_a_true_minus_as_amounts_do(number: int, text: str) -
     [(0, "0 s"), (-5, "0 s"), (61, "1 min 01 s"), (7500, "2 h 05 min"), (86_400, "1 d"), (93_600, "1 d 2 h")],
 )
 def test_spans_use_at_most_two_units(seconds: int, text: str) -> None:
-    assert ui.duration(seconds) == text
+    assert ui.duration(seconds) == text.replace(" ", ui.NBSP)
 
 
 def test_a_moment_is_written_in_utc_for_a_reader_without_scripts() -> None:
-    assert ">2 Mar 2026, 12:00 UTC</time>" in ui.utc(NOON)
+    assert f">2{ui.NBSP}Mar{ui.NBSP}2026, 12:00{ui.NBSP}UTC</time>" in ui.utc(NOON)
     assert 'datetime="2026-03-02T12:00:31Z"' in ui.utc(NOON)
-    assert ">2 Mar 2026, 12:00:31 UTC</time>" in ui.utc_seconds(NOON)
+    assert f"12:00:31{ui.NBSP}UTC</time>" in ui.utc_seconds(NOON)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("free until 2026-12-04 18:24 UTC.", "free until 4 Dec 2026, 18:24 UTC."),
+     ("at 2026-12-04 18:24:09 UTC", "at 4 Dec 2026, 18:24:09 UTC"),
+     ("2026-12-04 18:24 to 2026-12-05 06:00 UTC", "4 Dec 2026, 18:24 UTC to 5 Dec 2026, 06:00 UTC"),
+     ("2026-02-30 12:00 UTC", "2026-02-30 12:00 UTC"), ("came on 2026-12-04", "came on 2026-12-04")],
+)  # fmt: skip
+def test_a_text_says_moments_as_the_page_does(text: str, shown: str) -> None:
+    assert re.sub(r"<[^>]+>", "", ui.unbroken(text)).replace(ui.NBSP, " ") == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [("our invoice of 2026-12-04, paid", "2026-12-04"), ("2026-12-04 18:24 said they", "2026-12-04 18:24"),
+     ("pair-od-2 is ready", "pair-od-2"), ("at most 16 KiB of text", "16 KiB"), ("3 h later", "3 h"),
+     ("a-name-that-goes-on-and-on-and-on-2", None), ("40 hands on-demand", None)],
+)  # fmt: skip
+def test_dates_figures_and_names_in_a_text_stay_on_one_line(text: str, whole: str | None) -> None:
+    kept = re.findall('<span class="number">(.*?)</span>', ui.unbroken(text))
+    assert kept == ([whole] if whole else [])
+
+
+def test_a_text_of_somebody_is_escaped_and_markup_of_ours_is_left_alone() -> None:
+    said = ui.unbroken('<b title="2026-12-04 18:24 UTC">&')
+    assert said.startswith("&lt;b title=&quot;<time ") and said.endswith("</time>&quot;&gt;&amp;")
+    ours = mark_safe('<i title="2026-12-04 18:24 UTC">x</i>')
+    assert ui.unbroken(ours) == ours
+
+
+def test_a_day_of_an_invoice_is_written_as_moments_are() -> None:
+    assert ui.on_day(NOON.date()) == f"2{ui.NBSP}Mar{ui.NBSP}2026"
 
 
 @pytest.mark.parametrize("state", ["held", "scheduled", "provisioning", "active", "paused", "reclaiming", "ended",

@@ -1,5 +1,7 @@
 """The pages of saved cards, top-ups with one click and automatic top-up; and the same through the API."""
 
+from datetime import timedelta
+
 import pytest
 from allauth.mfa.models import Authenticator
 from django.test import Client
@@ -7,6 +9,7 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.models import Organization
+from accounts.templatetags.ui import state_tone
 from billing import automatic, granting, suspending
 from billing.cards import cards_of
 from billing.charging import _fail
@@ -67,10 +70,15 @@ def test_the_wallet_tops_up_with_one_click_and_shows_how_it_goes(browser: Client
     assert GatewayCall.objects.get(kind="charge").body["return_url"].endswith(answer.headers["Location"])
     shown = text_of(browser, f"/top-ups/{payment.public_id}/")
     assert "Visa ending in 4242 is being charged" in shown and "Open the payment page" not in shown
+    assert "That takes a few seconds" in shown
+    Payment.objects.update(created_at=payment.created_at - timedelta(seconds=11))
+    shown = text_of(browser, f"/top-ups/{payment.public_id}/")
+    assert "It takes longer than usual" in shown and "a few seconds" not in shown
     assert browser.get(f"/top-ups/{payment.public_id}/pay/").status_code == 302
     Payment.objects.update(state=PaymentState.ACTION, intent_reference="pi_1", bank_url="https://bank.example/3ds")
     assert "Your bank asks you to confirm." in text_of(browser, f"/top-ups/{payment.public_id}/")
     assert "Waiting for you to confirm" in text_of(browser, "/wallet/")
+    assert state_tone(PaymentState.ACTION) == state_tone(PaymentState.PENDING) == "tone-wait"
     assert browser.get(f"/top-ups/{payment.public_id}/confirm/").headers["Location"] == "https://bank.example/3ds"
     payment.refresh_from_db()
     _fail(payment, "insufficient_funds", now())

@@ -108,7 +108,7 @@ def test_shortening_in_the_browser_shows_first_and_then_does_it(browser: Client,
     sent = dict(re.findall(r'name="(ends_at|fee_micros)" value="([^"]*)"', page))
     assert sent["fee_micros"] == "5400000"
     answer = browser.post(path(lease, "shorten"), sent, follow=True)
-    assert f"It ends at {ends_at:%Y-%m-%d %H:%M} UTC now." in words(answer.content.decode())
+    assert f"It ends at {ends_at:%-d %b %Y, %H:%M} UTC now." in words(answer.content.decode())
     lease.refresh_from_db()
     assert (lease.state, lease.ends_at) == (LeaseState.ACTIVE, ends_at)
 

@@ -10,7 +10,7 @@ from django.test import Client
 from accounts.clock import now
 from accounts.models import Organization
 from billing import cards, operations, sending
-from billing.models import CallKind, CallState, GatewayCall, PaymentState
+from billing.models import CallKind, CallState, GatewayCall, Payment, PaymentState
 from billing.payments import base
 from billing.payments import stripe as sdk
 from billing.payments.base import Call, Gateway, GatewaySilent
@@ -53,9 +53,14 @@ def test_a_page_gives_up_sooner_than_a_worker_and_loses_nothing(
     began = time.monotonic()
     answer = a_browser(organization.members.get()).get(path)
     assert time.monotonic() - began < 10
-    assert answer.status_code == 503 and "Try again" in answer.content.decode()
+    shown = answer.content.decode()
+    assert answer.status_code == 503 and "Try again" in shown
+    if payment := Payment.objects.first():
+        at = "your bank’s page" if kind == CallKind.CONFIRM else "the payment page"
+        assert f"Opening {at} …" in shown and f"${payment.amount_cents / 100:.2f}" in shown
+        assert f'href="/top-ups/{payment.public_id}/"' in shown
     assert asked(stripe) == 1
-    unknown = "We do not know yet whether it went through" in answer.content.decode()
+    unknown = "We do not know yet whether it went through" in shown
     assert unknown == (kind == CallKind.CONFIRM), "only a charge at the bank can have happened"
     call = GatewayCall.objects.get(kind=kind)
     assert (call.state, call.in_flight_until) == (CallState.PENDING, None)

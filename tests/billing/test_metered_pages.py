@@ -1,5 +1,7 @@
 """Pages and API of who pays by the month: the customer's figures, and staff's decisions."""
 
+from datetime import date
+
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
@@ -7,6 +9,7 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import Event, Organization
+from accounts.templatetags.ui import on_day
 from billing import cards, standing
 from billing.models import BillingAccount, CardInvoice, TieOut
 from marketplace.models import Offer
@@ -69,7 +72,7 @@ def test_the_customer_sees_mode_credit_and_the_last_day_that_matched(
     tied_out(metered, 1, 11)
     tied_out(metered, 2, 10)
     page = browser.get("/wallet/").content.decode()
-    assert "by card at the end of each month" in page and "$1,000.00" in page and "2 March 2026" in page
+    assert "by card at the end of each month" in page and "$1,000.00" in page and on_day(date(2026, 3, 2)) in page
     wallet = api.get("/api/v1/wallet").json()
     assert (wallet["mode"], wallet["credit_micros"], wallet["credit_used_micros"]) == (
         "metered",

@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.models import Organization
+from accounts.templatetags.ui import on_day
 from billing import metering
 from billing.models import Posting
 from billing.queries.statements import movements, statement
@@ -166,7 +167,7 @@ def test_pages_lead_from_amounts_to_the_entries_behind_them(month: list[Lease], 
     assert f"/wallet/ledger/?lease={research}" in browser.get(f"/leases/{research}/receipt/").content.decode()
     assert f"?lease={research}" in browser.get("/wallet/statement/", SPAN).content.decode()
     by_day = browser.get("/wallet/statement/", {**SPAN, "by": "day"}).content.decode()
-    assert f">{posting.at:%-d %b %Y}</a>" in by_day
+    assert f">{on_day(posting.at)}</a>" in by_day
     assert "No such movement" in browser.get("/wallet/ledger/", {"day": "2020-01-01"}).content.decode()
     assert "All movements are shown." in browser.get("/wallet/ledger/", {"day": "someday"}).content.decode()
 

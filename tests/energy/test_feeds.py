@@ -72,7 +72,7 @@ def test_a_feed_is_asked_when_it_is_due_and_ever_less_often_while_it_fails(serve
 def test_staff_sees_the_age_of_every_input_and_tells_one_by_hand_or_by_file(staff_browser: Client) -> None:
     feed, moment = a_feed(slug="macon-price"), now()
     told(feed, 42_000_000, moment - 10 * HOUR)
-    page = staff_browser.get("/operations/power/feeds/").content.decode()
+    page = staff_browser.get("/operations/power/feeds/").content.decode().replace("\N{NO-BREAK SPACE}", " ")
     assert "macon-price" in page and "9 h" in page and "1 of 1 inputs is stale" in page
     address = f"/operations/power/feeds/{feed.public_id}/"
     assert b"is stale" in staff_browser.get(address).content

@@ -60,6 +60,14 @@ def test_a_certificate_says_what_the_records_say_and_nothing_else(acme: Organiza
     assert content["as_of"] == one["completed_at"]
 
 
+def test_what_was_looked_for_is_named_in_words() -> None:
+    assert [certificates.check_words(name) for name in ("host_key", "canary_home", "files")] == [
+        "SSH host key",
+        "canary home",
+        "files",
+    ]
+
+
 def test_a_certificate_for_simulated_nodes_says_so_wherever_it_goes(acme: Organization, world: World) -> None:
     lease = wiped(acme)
     real = json.loads(files(lease)[0])["certificate"]

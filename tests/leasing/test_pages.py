@@ -116,6 +116,16 @@ def test_the_page_says_that_power_ends_a_guarantee_and_not_that_somebody_booked(
     assert "The site has no firm power for more" in shown and "booked" not in shown
 
 
+def test_a_lease_that_power_has_ended_says_what_became_of_its_one_node_and_leads_to_another(
+    browser: Browser, acme: Organization, world: World
+) -> None:
+    lease = stages.active(acme, now())
+    operations.end(lease=lease, reason="no_firm_power", actor="system:leasing", now=now())
+    shown = page(browser, lease)
+    for said in ("access ended, and the node is wiped. Find another node", "Macon, Georgia, United States"):
+        assert said in shown
+
+
 @pytest.mark.parametrize("stage", stages.STAGES)
 def test_the_page_asks_for_news_often_while_one_waits_and_never_when_it_is_over(
     browser: Browser, acme: Organization, world: World, stage: str

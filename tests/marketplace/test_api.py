@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.http.throttles import Reads
+from marketplace.models import Pool
 from marketplace.queries import Criteria, Sort, find, rows
 from marketplace.queries.terms import remember
 from marketplace.serializers import OfferShown, listing
@@ -47,9 +48,10 @@ def test_anybody_finds_offers_with_price_place_and_free_nodes(fair: Fair) -> Non
 
 
 def test_each_filter_reaches_the_search(fair: Fair) -> None:
+    Pool.objects.filter(pk=fair.green.pool_id).update(provisioner="sandbox")
     wanted = {
         "plan": "on_demand", "gpu_model": "h100-sxm", "gpus": 4, "gpu_memory_gb": 80, "region": "south_america",
-        "site": "itaipu", "provisioner": "fake", "nodes": 3, "max_micros_per_node_hour": 4_000_000,
+        "site": "itaipu", "provisioner": "sandbox", "nodes": 3, "max_micros_per_node_hour": 4_000_000,
         "renewable_share": 100,
     }  # fmt: skip
     assert [offer["id"] for offer in get("offers", **wanted).json()["results"]] == [fair.green.public_id]

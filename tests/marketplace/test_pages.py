@@ -93,7 +93,7 @@ def test_a_wrong_filter_is_marked_keeps_what_was_typed_and_searches_nothing(fair
     html = Client().get("/?nodes=999&gpus=8&ends_at=2016-03-02T12:00").content.decode()
     assert 'value="999"' in html and '<option value="8" selected>' in html
     read = words(html)
-    assert "less than or equal to 256" in read and "Choose an end after now" in read
+    assert "At most 256 nodes." in read and "Choose an end after now" in read
     assert "Nothing was searched for" in read and "per node-hour" not in read
 
 

@@ -12,7 +12,7 @@ from accounts.clock import now
 from accounts.views import allowed
 from billing import checkout, moving
 from billing.extending import extendable
-from billing.forms import NewWindow
+from billing.forms.moving import NewWindow
 from billing.models import Quote
 from billing.queries.places import places
 from billing.views.clocks import zones_of

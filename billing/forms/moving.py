@@ -55,7 +55,9 @@ class NewWindow(Zoned):
         if len(like) == len(places):
             del self.fields["others"]
         else:
-            said = f"{len(like)} of {len(places)} offers are of nodes with {nodes_of(1, own.node_type.name)}, as it has."
+            said = (
+                f"{len(like)} of {len(places)} offers are of nodes with {nodes_of(1, own.node_type.name)}, as it has."
+            )
             self["others"].help_text = said
         every = bool(self.data.get("others"))
         shown = [place for place in places if every or place.offer.public_id in {*like, chosen}]

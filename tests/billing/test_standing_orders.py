@@ -8,9 +8,8 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from accounts.models import Event, Organization
-from billing import filling, suspending, waiting
+from billing import filling, waiting
 from billing.models import Mode, Quote, StandingOrder, StandingOrderState
-from billing.suspending import SUSPENDED
 from billing.waiting import CannotWait, NotWaiting, Wish
 from leasing.models import Lease
 from leasing.operations import Setup, end
@@ -105,21 +104,6 @@ def test_nodes_that_are_free_are_booked_at_once_with_what_the_lease_needs(acme: 
     assert (order.environment, lease.environment != "") == ("", True)
     assert money(acme).held_micros == 48 * 3_600_000
     assert_books_balance()
-
-
-@pytest.mark.parametrize("hold_seconds", [0, 600])
-@pytest.mark.parametrize("mode", [Mode.BOOK, Mode.TELL])
-def test_who_may_not_order_any_more_stays_in_line_and_hears_once_why_nothing_comes_of_it(
-    acme: Organization, offer: Offer, mode: str, hold_seconds: int
-) -> None:
-    factories.the_terms(offer.plan, starts_at=NOON - DAY, hold_seconds=hold_seconds)
-    order = join(acme, mode=mode)
-    suspending.suspend(organization=acme, actor=ACTOR, reason="overdue", now=NOON)
-    assert sweep() + sweep(NOON + MINUTE) == [False, False]
-    assert (state(order), told(order)) == (StandingOrderState.WAITING, ["held_up"])
-    assert order.held_up == SUSPENDED and not Lease.objects.exists() and not Quote.objects.exists()
-    suspending.lift(organization=acme, actor=ACTOR, now=NOON + MINUTE)
-    assert sweep(NOON + 2 * MINUTE) == [True]
 
 
 def test_an_order_waits_until_somebody_gives_the_node_back(

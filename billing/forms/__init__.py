@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 
 from accounts.models import Organization, SSHKey
-from accounts.templatetags.ui import NBSP
 from billing.models import Mode
 from billing.waiting import PRICE_NEEDED
 from leasing.forms import POLICIES
@@ -130,7 +129,7 @@ class EarlierEnd(Zoned):
         super().__init__(data, zones=zones)
         proposed = first.astimezone(self.chosen)
         self.initial = {"zone": self.chosen.key, "ends_at": proposed.replace(tzinfo=None)}
-        said = f"{proposed:%-d %b %Y, %H:%M} ({self.chosen.key})".replace(" ", NBSP)
+        said = f"{proposed:%-d %b %Y, %H:%M} ({self.chosen.key})".replace(" ", "\N{NO-BREAK SPACE}")
         self.fields["ends_at"].help_text = f"From {said} on, at the times that its terms allow."
 
 

@@ -11,7 +11,6 @@ from django.views.decorators.cache import never_cache
 
 from accounts.access import principal_of
 from accounts.clock import now
-from accounts.templatetags.ui import micros_exact
 from accounts.views import allowed
 from billing import handing_back
 from billing.forms import EarlierEnd
@@ -97,8 +96,8 @@ def _costs_more(request: HttpRequest, value: Value) -> bool:
     with suppress(ValueError):
         shown = int(request.POST.get("fee_micros", shown))
     if value.fee_micros > shown:
-        fee = micros_exact(value.fee_micros)
-        messages.warning(request, f"Meanwhile the fee has changed to {fee}. Nothing was done: confirm it once more.")
+        words = "Meanwhile the fee has changed, to the one below. Nothing was done: confirm it once more."
+        messages.warning(request, words)
     return value.fee_micros > shown
 
 

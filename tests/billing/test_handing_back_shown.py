@@ -81,7 +81,8 @@ def test_a_fee_that_rose_since_it_was_shown_is_asked_about_once_more(
 ) -> None:
     lease = booked(acme, reserved, begin=this_hour() + 3 * HOUR, at=this_hour())
     answer = browser.post(path(lease, "return"), {"fee_micros": "0"})
-    assert "the fee has changed to $3.60. Nothing was done" in words(answer.content.decode())
+    shown = words(answer.content.decode())
+    assert "the fee has changed, to the one below. Nothing was done" in shown and "Fee, kept of it $3.60" in shown
     assert not HandBack.objects.exists()
     answer = browser.post(path(lease, "return"), {"fee_micros": "3600000"}, follow=True)
     assert "charged nothing but the fee of $3.60" in words(answer.content.decode())

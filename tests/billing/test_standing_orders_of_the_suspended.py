@@ -10,7 +10,8 @@ from leasing.models import Lease
 from marketplace.models import Offer
 from tests import factories
 from tests.billing.conftest import NOON
-from tests.billing.test_standing_orders import ACTOR, DAY, MINUTE, join, state, sweep, told
+from tests.billing.test_standing_orders import ACTOR, MINUTE, join, state, sweep, told
+from tests.factories import DAY
 
 pytestmark = pytest.mark.django_db
 

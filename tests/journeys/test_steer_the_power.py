@@ -75,7 +75,7 @@ def _see_power_and_the_age_of_its_inputs(page: Page) -> None:
         expect(key).to_contain_text(re.compile(rf"{use}: [\d.]+\sMW"))
     stacked = {use: _top(page, use) for use in ("mining", "gpu_idle", "house")}
     assert stacked["mining"] < stacked["gpu_idle"] < stacked["house"], "each use stands on the one before"
-    expect(_input(page, "Hash price, as reported")).to_contain_text(re.compile(r"\d+ d .*ago, stale"))
+    expect(_input(page, "Hash price, as reported")).to_contain_text(re.compile(r"\d+\sd\s.*ago, stale"))
     expect(_input(page, "Macon, day-ahead price (example)")).to_contain_text("it is now")
     assert troubles(page) == []
 

@@ -21,11 +21,11 @@ from marketplace.queries import (
     OfferRow,
     free_nodes,
     free_windows,
+    guaranteed_until,
     has_power,
     occupied,
     offer_row,
     soonest,
-    terms_of,
 )
 
 POWER_TAKEN = "power_taken"  # marks the error of a wish for which a site has not the power
@@ -149,7 +149,7 @@ def price_of(
     return Price(
         quote=quote,
         row=_row(quote, wish, held, moment),
-        guaranteed_until=quote.ends_at or _guaranteed_until(offer, quote.nodes, moment),
+        guaranteed_until=quote.ends_at or _guaranteed_until(quote, moment),
         available_micros=purse.available_micros,
         now=moment,
         outlooks=budgets.with_order(quote=quote, project=project, now=moment),
@@ -188,8 +188,8 @@ def _quote(principal: Principal, offer: Offer, wish: Wish, moment: datetime) -> 
     return checkout.quote(organization=principal.organization, offer=offer, now=moment, **wish.window())
 
 
-def _guaranteed_until(offer: Offer, nodes: int, moment: datetime) -> datetime | None:
-    """How far ahead an open-ended lease that begins now would be guaranteed at once."""
-    until = moment + timedelta(seconds=terms_of(plan=offer.plan, at=moment).guarantee_seconds)
-    windows = free_windows(offer=offer, nodes=nodes, starts_at=moment, until=until, now=moment)
-    return next((window.ends_at for window in windows if window.starts_at <= moment), None)
+def _guaranteed_until(quote: Quote, moment: datetime) -> datetime | None:
+    """How far ahead the open-ended lease of a quote would be guaranteed if it began now."""
+    until = moment + timedelta(seconds=quote.terms.guarantee_seconds)
+    wish: dict[str, Any] = {"offer": quote.offer, "terms": quote.terms, "nodes": quote.nodes}
+    return guaranteed_until(quote.terms, free_windows(**wish, starts_at=moment, until=until, now=moment), moment)

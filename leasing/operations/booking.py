@@ -216,14 +216,15 @@ def no_power(*, offer: Offer, nodes: int, window: Window, now: datetime) -> Node
 
 def nodes_taken(*, offer: Offer, nodes: int, starts_at: datetime, now: datetime, scattered: bool = False) -> NodesTaken:
     """The refusal, with the next windows in which as many nodes can be booked."""
-    free = next_windows(offer=offer, nodes=nodes, starts_at=starts_at, now=now)
-    windows = bookable_windows(terms_of(plan=offer.plan, at=now), free, now)
+    terms = terms_of(plan=offer.plan, at=now)
+    windows = bookable_windows(terms, next_windows(offer, terms, nodes=nodes, starts_at=starts_at, now=now), now)
     return NodesTaken(list(islice(windows, WINDOWS_SHOWN)), scattered=scattered)
 
 
-def next_windows(*, offer: Offer, nodes: int, starts_at: datetime, now: datetime) -> list[Window]:
+def next_windows(offer: Offer, terms: Terms, *, nodes: int, starts_at: datetime, now: datetime) -> list[Window]:
     """Those from `starts_at` on in which as many nodes are free."""
-    return free_windows(offer=offer, nodes=nodes, starts_at=starts_at, until=starts_at + WINDOWS_AHEAD, now=now)
+    until = starts_at + WINDOWS_AHEAD
+    return free_windows(offer=offer, terms=terms, nodes=nodes, starts_at=starts_at, until=until, now=now)
 
 
 def guaranteed(terms: Terms, starts_at: datetime) -> Window:

@@ -12,7 +12,6 @@ from accounts.prepared import prepared
 from marketplace.models import NodeCalendar, Offer, Terms
 from marketplace.queries.firm import Level, levels
 from marketplace.queries.free import node_is_free
-from marketplace.queries.terms import terms_of
 
 HORIZON = timedelta(days=60)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,14 +67,15 @@ def free_nodes(*, window: Window, now: datetime, quote: str = "") -> QuerySet[No
     return NodeCalendar.objects.filter(is_free(window=window, now=now, quote=quote))
 
 
-def free_windows(*, offer: Offer, nodes: int, starts_at: datetime, until: datetime, now: datetime) -> list[Window]:
+def free_windows(
+    *, offer: Offer, terms: Terms, nodes: int, starts_at: datetime, until: datetime, now: datetime
+) -> list[Window]:
     """
     The longest periods between `starts_at` and `until` in which some `nodes` nodes are free from end to end, and their
-    site has firm power for them. Two queries beside that of the terms.
+    site has firm power for them. Two queries.
 
     Cleaning is already taken off the ends, and periods shorter than the shortest lease are left out.
     """
-    terms = terms_of(plan=offer.plan, at=now)
     reach = Window(starts_at, until + cleaning(terms))
     left = levels(offers=[offer.pk], starts_at=reach.starts_at, until=reach.ends_at, now=now)
     return _windows(terms, nodes, _powered(free_gaps(offer=offer, reach=reach, now=now), left.get(offer.pk, ()), nodes))

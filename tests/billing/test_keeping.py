@@ -17,7 +17,7 @@ from leasing.operations import NodesTaken, renew
 from leasing.operations.maintaining import WindowTaken, plan_maintenance
 from leasing.operations.upkeep import cordon
 from marketplace.models import NodeCalendar, Offer, PlanKind
-from marketplace.queries import Criteria, free_windows, offer_row
+from marketplace.queries import Criteria, free_windows, offer_row, terms_of
 from tests import factories
 from tests.accounts.cast import a_browser, a_client, a_token
 from tests.billing.conftest import HOUR, NOON, a_quote, funded, give, place, running
@@ -193,7 +193,8 @@ def test_a_hold_is_not_written_over_another_one_of_the_node(
 
 def test_windows_and_the_first_free_moment_leave_out_what_is_held(acme: Organization, reserved: Offer) -> None:
     held(acme, reserved, nodes=3, **TOMORROW)
-    wish: dict[str, Any] = {"offer": reserved, "nodes": 1, "starts_at": NOON, "until": NOON + 2 * DAY}
+    terms = terms_of(plan=reserved.plan, at=NOON)
+    wish: dict[str, Any] = {"offer": reserved, "terms": terms, "nodes": 1, "starts_at": NOON, "until": NOON + 2 * DAY}
     first, second = free_windows(**wish, now=NOON)
     assert (first.ends_at, second.starts_at) == (NOON + DAY - 15 * MINUTE, NOON + DAY + HOUR + 15 * MINUTE)
     row = offer_row(offer=reserved, criteria=Criteria(**TOMORROW), now=NOON)

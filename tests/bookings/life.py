@@ -15,7 +15,7 @@ from leasing.models import Claim, Lease, MachineTransition, Maintenance, Mainten
 from leasing.operations.maintaining import finish_maintenance
 from leasing.states import LeaseState
 from marketplace.models import Node, NodeCalendar, NodeTransition
-from marketplace.queries import free_windows
+from marketplace.queries import free_windows, terms_of
 from marketplace.states import IN_STOCK
 from tests.bookings.actions.action import STAFF, Action
 from tests.bookings.actions.leases import extended
@@ -235,7 +235,8 @@ class Life(World):
         """The windows that are shown hold a wished one if and only if it can be had."""
         starts_at = full_hour(self.now) + ahead * HOUR
         ends_at = starts_at + hours * HOUR
-        shown = free_windows(offer=self.reserved, nodes=nodes, starts_at=starts_at, until=ends_at, now=self.now)
+        wish: dict[str, Any] = {"offer": self.reserved, "terms": terms_of(plan=self.reserved.plan, at=self.now)}
+        shown = free_windows(**wish, nodes=nodes, starts_at=starts_at, until=ends_at, now=self.now)
         held = any(window.starts_at <= starts_at and ends_at <= window.ends_at for window in shown)
         assert held == (len(self.desk.free(starts_at, ends_at + CLEANING, now=self.now)) >= nodes)
 

@@ -15,7 +15,7 @@ from leasing import schedule
 from leasing.models import Claim
 from leasing.operations import BookedBehind, NodesTaken, calendar
 from marketplace.models import NodeCalendar, Offer, PlanKind
-from marketplace.queries import HORIZON, Window, free_windows
+from marketplace.queries import HORIZON, Window, free_windows, terms_of
 from tests import factories
 from tests.billing.conftest import a_quote, funded, place, world
 from tests.factories import DAY, HOUR, NOON
@@ -68,7 +68,8 @@ def order(offer: Offer, starts_at: Any, hours: int) -> Any:
 
 
 def test_every_gap_that_is_long_enough_is_a_window(offer: Offer, claimed: list[Window]) -> None:
-    shown = free_windows(offer=offer, nodes=1, starts_at=NOON + DAY, until=NOON + DAY + HORIZON, now=NOON)
+    terms, since = terms_of(plan=offer.plan, at=NOON), NOON + DAY
+    shown = free_windows(offer=offer, terms=terms, nodes=1, starts_at=since, until=since + HORIZON, now=NOON)
     gaps = [NOON + DAY + (12 * number + 9) * HOUR for number in range(HORIZON // (12 * HOUR))]
     assert shown == [Window(gap, gap + 3 * HOUR - CLEANING) for gap in gaps]
 

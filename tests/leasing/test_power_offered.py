@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,17 @@ from billing import keeping
 from leasing import operations
 from leasing.operations import NodesTaken, PowerTaken
 from marketplace.models import Offer, PlanKind
-from marketplace.queries import Criteria, OfferRow, calendar, free_windows, offer_row, openings, search, terms_of
+from marketplace.queries import (
+    Criteria,
+    OfferRow,
+    Window,
+    calendar,
+    free_windows,
+    offer_row,
+    openings,
+    search,
+    terms_of,
+)
 from tests import factories
 from tests.billing.conftest import a_quote, funded, place
 from tests.factories import DAY, HOUR, NOON
@@ -54,6 +64,12 @@ def offered(offer: Offer, start: int, hours: int, nodes: int = 1) -> OfferRow:
     alone = offer_row(offer=offer, criteria=wanted, now=NOON)
     assert (found.free, found.free_from, found.power_short) == (alone.free, alone.free_from, alone.power_short)
     return found
+
+
+def free(offer: Offer, nodes: int, until: datetime) -> list[Window]:
+    """The windows that are shown from then on."""
+    terms = terms_of(plan=offer.plan, at=NOON)
+    return free_windows(offer=offer, terms=terms, nodes=nodes, starts_at=TOMORROW, until=until, now=NOON)
 
 
 def can_be_booked(acme: Organization, offer: Offer, start: int, hours: int, nodes: int) -> bool:
@@ -133,7 +149,7 @@ def test_whatever_is_offered_can_be_ordered_and_nothing_else(
         first = (row.free_from - TOMORROW) // HOUR
         fits = [can_be_booked(acme, reserved, at, hours, nodes) for at in range(start, first + 1)]
         assert fits == [False] * (first - start) + [True]
-        for window in free_windows(offer=reserved, nodes=nodes, starts_at=TOMORROW, until=TOMORROW + DAY, now=NOON):
+        for window in free(reserved, nodes, TOMORROW + DAY):
             since, end = -((TOMORROW - window.starts_at) // HOUR), (window.ends_at - TOMORROW) // HOUR
             if since < end:
                 assert can_be_booked(acme, reserved, since, end - since, nodes)
@@ -176,7 +192,7 @@ def test_what_is_held_without_firm_power_takes_none(acme: Organization, reserved
 def test_windows_openings_and_the_calendar_leave_out_what_has_no_power(acme: Organization, reserved: Offer) -> None:
     a_limit(reserved.pool.site, 1, ends_at=TOMORROW + 2 * HOUR)
     book(acme, reserved, 0, 1, 1)
-    windows = free_windows(offer=reserved, nodes=1, starts_at=TOMORROW, until=TOMORROW + 9 * HOUR, now=NOON)
+    windows = free(reserved, 1, TOMORROW + 9 * HOUR)
     assert [window.starts_at - TOMORROW for window in windows] == [HOUR + CLEANING]
     more = openings(criteria=Criteria(nodes=2), length=HOUR, until=TOMORROW + DAY, now=NOON)
     assert [opening.starts_at for opening in more] == [TOMORROW + 2 * HOUR]

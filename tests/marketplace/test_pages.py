@@ -231,8 +231,8 @@ def test_an_offer_off_the_list_or_without_a_price_has_no_page(fair: Fair) -> Non
     [
         ("/", 12),  # clock, plans, GPU models, GPU counts, sites; offers; free nodes, rows, rates, stock; two sizes
         ("/?region=middle_east&plan=", 11),
-        ("/offers/{big}/", 12),
-        ("/offers/{big_reserved}/?nodes=2", 14),  # and the calendar's free nodes and power
+        ("/offers/{big}/", 11),
+        ("/offers/{big_reserved}/?nodes=2", 13),  # and the calendar's free nodes and power
         ("/find/?nodes=2&hours=72", 9),
     ],
 )

@@ -11,7 +11,7 @@ from psycopg.types.range import Range
 
 from accounts.models import Organization
 from marketplace.models import Node, NodeCalendar, Offer, Plan, PlanKind, Terms
-from marketplace.queries import HORIZON, Search, Window, aligned, earliest, free_windows
+from marketplace.queries import HORIZON, Search, Window, aligned, earliest, free_windows, terms_of
 from marketplace.queries.windows import _windows
 from marketplace.states import NodeState
 from tests import factories
@@ -25,8 +25,8 @@ CLEANING = timedelta(minutes=15)
 
 def windows(offer: Offer, nodes: int = 1, hours: int = 24) -> list[tuple[float, float]]:
     """Free windows from noon on, as hours after noon."""
-    until = NOON + hours * HOUR
-    free = free_windows(offer=offer, nodes=nodes, starts_at=NOON, until=until, now=NOON)
+    until, terms = NOON + hours * HOUR, terms_of(plan=offer.plan, at=NOON)
+    free = free_windows(offer=offer, terms=terms, nodes=nodes, starts_at=NOON, until=until, now=NOON)
     return [((w.starts_at - NOON) / HOUR, (w.ends_at - NOON) / HOUR) for w in free]
 
 
@@ -114,7 +114,8 @@ def test_the_earliest_start_is_the_first_of_the_windows_that_are_long_enough(fai
         nodes, wished = chance.randint(1, 2), NOON + chance.randint(0, 3000) * timedelta(minutes=1)
         length = chance.randint(1, 12) * HOUR
         search = Search(7, offer.pool_id, terms, Window(wished, wished + length))
-        walked = free_windows(offer=offer, nodes=nodes, starts_at=wished, until=wished + HORIZON, now=NOON)
+        reach = {"starts_at": wished, "until": wished + HORIZON}
+        walked = free_windows(offer=offer, terms=terms, nodes=nodes, **reach, now=NOON)
         starts = ((aligned(terms, window.starts_at), window.ends_at) for window in walked)
         first = next((start for start, ends_at in starts if start + length <= ends_at), None)
         assert earliest(searches=[search], nodes=nodes, now=NOON).get(7) == first

@@ -39,7 +39,8 @@ def services() -> dict[str, str]:
     """The environment that tests run in; what is set outside wins."""
     env = dict(os.environ)
     if "DATABASE_URL" not in env:
-        env["DATABASE_URL"] = start(*postgres.part(STATE, settings=postgres.TEST_SETTINGS))
+        like = Path(env["MIGRATED"]) if "MIGRATED" in env else None
+        env["DATABASE_URL"] = start(*postgres.part(STATE, settings=postgres.TEST_SETTINGS, like=like))
     if "REDIS_URL" not in env:
         env["REDIS_URL"] = start(*valkey.part(STATE, durable=False))
     defaults = {

@@ -16,8 +16,11 @@ OWNER, APPLICATION = "gridlease", "gridlease_app"  # roles: who owns the tables,
 SETTINGS = ("max_connections=200", "shared_buffers=128MB", "log_checkpoints=off", "timezone=UTC")
 
 
-def part(state: Path, *, settings: tuple[str, ...] = ()) -> tuple[Part, str]:
-    """The server as a part, its files under `state` (made on first use), and its owner's URL. Raises Trouble."""
+def part(state: Path, *, settings: tuple[str, ...] = (), like: Path | None = None) -> tuple[Part, str]:
+    """
+    The server as a part, its files under `state` (made on first use, or copied from those under `like`), and its
+    owner's URL. Raises Trouble.
+    """
     home = places.home(state)
     programs = programs_of(home)
     data = places.owned_dir(home / "postgres")
@@ -25,7 +28,7 @@ def part(state: Path, *, settings: tuple[str, ...] = ()) -> tuple[Part, str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     env |= {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
     if not (data / "PG_VERSION").exists():
-        _initialize(programs, data, env)
+        _initialize(programs, data, env, like)
     options = [f"unix_socket_directories={sockets}", "listen_addresses=", *SETTINGS, *settings]
     server = Part(
         name="postgres",
@@ -50,12 +53,14 @@ def programs_of(home: Path) -> Path:
     raise Trouble("There is no PostgreSQL to start: set DATABASE_URL, or as root run apt-get install postgresql.")
 
 
-def _initialize(programs: Path, data: Path, env: dict[str, str]) -> None:
+def _initialize(programs: Path, data: Path, env: dict[str, str], like: Path | None) -> None:
     """Make the cluster. A half-made one from a start that was cut short is thrown away first."""
     for leftover in data.iterdir():
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     command = [str(programs / "initdb"), "-D", str(data), "-U", OWNER, "-E", "UTF8", "--no-locale"]
     command += ["--auth-local=trust", "--auth-host=reject", "--no-sync", "--no-instructions", "--data-checksums"]
+    if like:
+        command = ["cp", "--archive", f"{places.home(like) / 'postgres'}/.", str(data)]
     options: dict[str, Any] = {"env": env, "cwd": "/", "umask": 0o077, **as_user(places.server_user())}
     made = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     if made.returncode:

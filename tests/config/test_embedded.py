@@ -3,14 +3,18 @@
 import os
 import shutil
 import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from config import ports
 from config.embedded import places, postgres
 from config.environment import keypair
-from config.part import Trouble
+from config.part import Part, Trouble, stop, wait_ready
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone drops to another user")
 
@@ -62,6 +66,25 @@ def test_a_directory_that_somebody_else_put_there_first_is_refused(tmp_path: Pat
     with pytest.raises(Trouble, match="belongs to somebody else"):
         places.home(hidden / "var")
     place.rmdir()
+
+
+def test_a_database_may_begin_as_a_copy_of_another_that_stopped(tmp_path: Path) -> None:
+    one, copy = tmp_path / "one", tmp_path / "copy"
+    with _running(*postgres.part(one, settings=postgres.TEST_SETTINGS)) as database:
+        database.execute("CREATE TABLE kept AS SELECT 7 AS number")
+    with _running(*postgres.part(copy, settings=postgres.TEST_SETTINGS, like=one)) as database:
+        assert database.execute("SELECT number FROM kept").fetchone() == (7,)
+
+
+@contextmanager
+def _running(server: Part, url: str) -> Iterator[psycopg.Connection]:
+    process = server.spawn(subprocess.DEVNULL)
+    try:
+        wait_ready(server, process)
+        with psycopg.connect(url) as database:
+            yield database
+    finally:
+        stop(server, process)
 
 
 def test_a_database_that_failed_to_start_is_not_ready(tmp_path: Path) -> None:

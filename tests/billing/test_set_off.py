@@ -86,14 +86,14 @@ def wrong(now: datetime) -> list[str]:
 
 
 def test_what_was_paid_before_the_switch_is_not_asked_for_again(poor: Organization, offer: Offer) -> None:
-    pays_in(poor, 1_000, LATE_MARCH - timedelta(days=20))
-    use(poor, offer, since=LATE_MARCH - 250 * HOUR, hours=250)  # $900.00
+    pays_in(poor, 100, LATE_MARCH - timedelta(days=20))
+    use(poor, offer, since=LATE_MARCH - 25 * HOUR, hours=25)  # $90.00
     decided(poor, LATE_MARCH, mode="invoiced", trust="enterprise")
     invoice = invoiced(poor, now=ISSUED)
-    assert invoice and (invoice.mode, invoice.total_cents) == ("invoiced", 90_000)
-    assert parts(invoice) == {"wallet": 90_000}
+    assert invoice and (invoice.mode, invoice.total_cents) == ("invoiced", 9_000)
+    assert parts(invoice) == {"wallet": 9_000}
     notice = Event.objects.get(kind="invoice.issued").notice
-    assert notice and "$900.00 of it was paid from your wallet. Nothing is to be transferred." in notice["text"]
+    assert notice and "$90.00 of it was paid from your wallet. Nothing is to be transferred." in notice["text"]
     for days in (-7, 1, 14, 30):
         receivables.collect(organization=poor, now=days_late(days))
     assert asked(poor) == [] and list(receivables.at_stake()) == []

@@ -109,7 +109,8 @@ class QuoteBudgets(OrganizationView):
     )
     def get(self, request: Request, id: str) -> Response:
         """
-        With an order by this quote counted in: each budget that it would count towards, in each month that it touches.
+        With an order by this quote counted in: each budget that it would count towards, in each month that it touches;
+        without an end in the next month too, where it reaches a limit then and not before.
         """
         quote = self.get_object()
         project = filters(ProjectFilter, request.query_params).get("project", "")

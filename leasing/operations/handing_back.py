@@ -92,6 +92,8 @@ def check_shorter(lease: Lease, *, ends_at: datetime, now: datetime) -> datetime
     old = lease.ends_at
     if old is None:
         raise _refused(LEASE, "This lease has no agreed end: return it whenever you like, at no cost.")
+    if lease.over or lease.state == LeaseState.RECLAIMING:
+        raise _refused(LEASE, "The lease is over: order a new one instead.")
     if lease.state not in SHORTENED_IN:
         raise _refused(LEASE, "Only a lease that is scheduled or active can be shortened: return it, or ask again.")
     if ends_at <= now:

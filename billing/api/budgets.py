@@ -98,6 +98,7 @@ class QuoteBudgets(OrganizationView):
     """What a quote would leave of the budgets."""
 
     queryset = Quote.objects.all()
+    pagination_class = None
     serializer_class = OutlookShown
     required = {"GET": "lease:read"}
 
@@ -122,6 +123,7 @@ class Limits(OrganizationView):
     """How many nodes the organization may have at once."""
 
     queryset = Budget.objects.all()
+    pagination_class = None
     serializer_class = NodesAllowedShown
     required = {"GET": "org:read"}
 

@@ -47,7 +47,7 @@ from billing.queries import refundable_cents
 from billing.queries.receivables import creditable_cents, still_open
 from leasing import operations
 from leasing.models import Interruption, InterruptionCause, Lease, Machine, Outage, OutageCause
-from leasing.operations import BookedBehind, CannotInterrupt, NodesTaken, Setup, ShortenRefused, WindowRefused
+from leasing.operations import BookedBehind, CannotInterrupt, NodesTaken, Setup, WindowRefused
 from leasing.states import INTERRUPTION_OPEN, InterruptionState, LeaseState
 from marketplace.models import Image, Offer
 
@@ -80,7 +80,6 @@ REFUSALS = (
     CannotInterrupt,
     GatewayUnavailable,
     NodesTaken,
-    ShortenRefused,
     WindowRefused,
 )
 

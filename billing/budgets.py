@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import BigIntegerField
@@ -150,7 +151,10 @@ def outlook(
 
 
 def with_order(*, quote: Quote, project: str, now: datetime) -> list[Outlook]:
-    """The budgets that an order by this quote would count towards, in the months that it touches, with it in them."""
+    """
+    The budgets that an order by this quote would count towards, in the months that it touches, with it in them; without
+    an end in the next month too, where it reaches a limit then and not before.
+    """
     caps = [budget for budget in active(organization=quote.organization) if budget.covers(project)]
     if not caps:
         return []
@@ -159,11 +163,14 @@ def with_order(*, quote: Quote, project: str, now: datetime) -> list[Outlook]:
         micros_per_node_hour=rate, nodes=quote.nodes, starts_at=quote.starts_at, ends_at=quote.ends_at, now=now
     )
     burn = 0 if quote.ends_at else rate * quote.nodes
-    return [
-        outlook(budget=budget, spoken=spoken, now=now, month=month, more_micros=parts[month], more_per_hour=burn)
-        for budget in caps
-        for month in sorted(parts)
-    ]
+    found = []
+    for budget in caps:
+        ahead: dict[str, Any] = {"budget": budget, "spoken": spoken, "now": now, "more_per_hour": burn}
+        shown = [outlook(**ahead, month=month, more_micros=parts[month]) for month in sorted(parts)]
+        later = outlook(**ahead, month=next_month(max(parts)))
+        goes_on = burn and later.reached_at and not any(one.reached_at for one in shown)
+        found += [*shown, later] if goes_on else shown
+    return found
 
 
 @transaction.atomic

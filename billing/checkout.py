@@ -150,7 +150,7 @@ def quote(
         hold_micros=agreed.hold_micros,
         total_micros=agreed.total_micros,
         created_at=now,
-        expires_at=_kept_until(terms, starts_at, now),
+        expires_at=min(filter(None, (now + QUOTE_LASTS, orders_end(terms, starts_at, ends_at, now)))),
     )
 
 
@@ -383,8 +383,10 @@ def _window(
     return (starts_at or soonest(terms, now)).astimezone(UTC), ends_at.astimezone(UTC)
 
 
-def _kept_until(terms: Terms, starts_at: datetime, now: datetime) -> datetime:
-    """Ten minutes at most, and for a start ahead no longer than orders for it are taken. A start at once moves on."""
-    at_once = starts_at == soonest(terms, now)
-    last = now + QUOTE_LASTS
-    return last if at_once else min(last, starts_at - timedelta(seconds=terms.lead_seconds))
+def orders_end(terms: Terms, starts_at: datetime, ends_at: datetime | None, quoted_at: datetime) -> datetime | None:
+    """
+    When orders for a window are taken no longer: so that it can still start, its lead before that; one at once moves
+    on, up to its end. None where it moves on and has no end.
+    """
+    last = ends_at if starts_at <= soonest(terms, quoted_at) else starts_at
+    return last and last - timedelta(seconds=terms.lead_seconds)

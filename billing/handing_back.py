@@ -35,7 +35,7 @@ def value(*, lease: Lease, ends_at: datetime | None = None, now: datetime) -> Va
     """
     What it costs and brings to let a lease end at `ends_at`, or to give it back now. Nothing where no end was agreed.
 
-    :raises leasing.operations.ShortenRefused: if it may not end then
+    :raises leasing.operations.WindowRefused: if it may not end then
     """
     kind = ChangeKind.SHORTENED if ends_at else _kind(LeaseState(lease.state))
     until = check_shorter(lease, ends_at=ends_at, now=now) if ends_at else lease.ends_at
@@ -65,7 +65,7 @@ def shorten(*, lease: Lease, ends_at: datetime, actor: str, now: datetime) -> No
     Let a lease end earlier. What was kept aside for the time behind the new end is free at once, but for the fee and
     what the time before it costs more. One that extended itself does so no more. Doing it twice changes nothing.
 
-    :raises leasing.operations.ShortenRefused: if it may not end then
+    :raises leasing.operations.WindowRefused: if it may not end then
     """
     operations.lock_wallet(organization=lease.organization)
     change = leasing.operations.shorten(lease=lease, ends_at=ends_at, actor=actor, now=now)

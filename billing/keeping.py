@@ -10,7 +10,6 @@ import leasing.operations
 from accounts.models import Organization
 from billing import checkout, limits, operations
 from billing.models import Quote
-from marketplace.queries import soonest
 
 
 class CannotHold(Exception):
@@ -87,12 +86,11 @@ def again_at(*, quote: Quote, now: datetime) -> datetime | None:
 
 
 def _until(quote: Quote, holding: Quote | None, now: datetime) -> datetime:
-    """A start ahead ends it when orders for that are taken no longer; a start at once moves on."""
-    terms, until = quote.terms, now + timedelta(seconds=quote.terms.hold_seconds)
-    if holding and holding.holds_until and holding.holds_until > now:
-        until = min(until, holding.holds_until)
-    at_once = quote.starts_at <= soonest(terms, quote.created_at)
-    return until if at_once else min(until, quote.starts_at - timedelta(seconds=terms.lead_seconds))
+    """No longer than orders for it are taken, nor than what it takes the place of."""
+    terms, before = quote.terms, holding.holds_until if holding else None
+    last = checkout.orders_end(terms, quote.starts_at, quote.ends_at, quote.created_at)
+    until = now + timedelta(seconds=terms.hold_seconds)
+    return min(filter(None, (until, last, before if before and before > now else None)))
 
 
 def _check(quote: Quote, now: datetime) -> None:

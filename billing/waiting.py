@@ -13,7 +13,7 @@ from billing import limits, operations
 from billing.models import Mode, StandingOrder, StandingOrderState
 from leasing.operations import Setup, check_environment, sealed
 from marketplace.models import PlanKind, Terms
-from marketplace.queries import HORIZON, all_terms
+from marketplace.queries import HORIZON, all_terms, first_end, first_start, plans_open_to
 
 MOST_WAITING = 20  # of one organization
 LASTS = timedelta(days=30)  # where nothing else is said
@@ -86,7 +86,7 @@ def join(
     ):
         raise CannotWait("mode", f"At most {MOST_WAITING} standing orders wait at once. Cancel one first.")
     earliest_at = max(wish.earliest_at or now, now)
-    _check(wish, earliest_at, setup, now)
+    _check(wish, earliest_at, setup, _terms(organization, wish, now), now)
     order = StandingOrder.objects.create(
         organization=organization,
         created_by=created_by,
@@ -181,23 +181,28 @@ def _kept(setup: Setup | None) -> dict[str, Any]:
     }
 
 
-def _check(wish: Wish, earliest_at: datetime, setup: Setup | None, now: datetime) -> None:
+def _terms(organization: Organization, wish: Wish, now: datetime) -> Sequence[Terms]:
+    """In force on the plans that are open to the organization, or on the one of them that it names."""
+    mine = set(plans_open_to(organization).values_list("pk", flat=True))
+    return [terms for plan, terms in all_terms(at=now, plan=wish.criteria.get("plan")).items() if plan in mine]
+
+
+def _check(wish: Wish, earliest_at: datetime, setup: Setup | None, terms: Sequence[Terms], now: datetime) -> None:
     if wish.mode == Mode.BOOK and setup is None:
         raise CannotWait("image", "Say how the nodes are set up: they are booked without asking again.")
     if wish.mode == Mode.BOOK and wish.max_micros_per_node_hour is None:
         raise CannotWait("max_micros_per_node_hour", PRICE_NEEDED)
     if earliest_at > now + HORIZON:
         raise CannotWait("earliest_at", f"Choose a time before {now + HORIZON:%Y-%m-%d %H:%M} UTC, 60 days ahead.")
-    _check_length(wish, earliest_at, now)
+    _check_surplus(wish, terms)
+    _check_length(wish, earliest_at, _serving(wish, terms), now)
     first = earliest_at if wish.length_seconds is None else now  # what has a length is booked ahead
     if _expiry(wish, earliest_at, now) <= first:
         raise CannotWait("expires_at", "Choose a later time: it would be over before it could be filled.")
 
 
-def _check_length(wish: Wish, earliest_at: datetime, now: datetime) -> None:
+def _check_length(wish: Wish, earliest_at: datetime, plans: Sequence[Terms], now: datetime) -> None:
     seconds, latest_at = wish.length_seconds, wish.latest_at
-    _check_surplus(wish, now)
-    plans = _plans(wish, now)
     if seconds is None:
         if latest_at is not None:
             raise CannotWait("length_seconds", "Say how long, or leave the end out for an on-demand lease.")
@@ -206,28 +211,33 @@ def _check_length(wish: Wish, earliest_at: datetime, now: datetime) -> None:
         return
     if latest_at is None:
         raise CannotWait("latest_at", "Say by when the lease has to be over.")
-    if latest_at - max(earliest_at, now) < timedelta(seconds=seconds):
-        raise CannotWait("latest_at", "Choose a later end: the lease does not fit between start and end.")
-    if not any(_allows(terms, seconds) for terms in plans):
+    fitting = [terms for terms in plans if _allows(terms, seconds)]
+    if not fitting:
         limits = " or ".join(sorted({_limits(terms) for terms in plans})) or "none with a start and an end"
         raise CannotWait("length_seconds", f"No such plan allows {seconds} seconds. There is: {limits}.")
+    first = min(_first_end(terms, earliest_at, seconds, now) for terms in fitting)
+    if latest_at < first:
+        raise CannotWait("latest_at", f"A lease of this length ends at {first:%Y-%m-%d %H:%M} UTC then, or later.")
 
 
-def _check_surplus(wish: Wish, now: datetime) -> None:
+def _first_end(terms: Terms, earliest_at: datetime, seconds: int, now: datetime) -> datetime:
+    """Of a lease of this length that starts then or later: starts and ends fall on the multiples of its terms."""
+    starts_at = first_start(terms, earliest_at, now)
+    return first_end(terms, starts_at, starts_at + timedelta(seconds=seconds))
+
+
+def _check_surplus(wish: Wish, terms: Sequence[Terms]) -> None:
     if wish.accepts_surplus and wish.length_seconds is not None:
         raise CannotWait("accepts_surplus", "A surplus lease has no length: leave one of the two out.")
-    wants = {terms.plan.kind for terms in all_terms(at=now).values() if terms.plan.slug == wish.criteria.get("plan")}
+    wants = {one.plan.kind for one in terms if "plan" in wish.criteria}
     if PlanKind.SURPLUS in wants and not wish.accepts_surplus:
         raise CannotWait("accepts_surplus", "Leases on this plan may be paused after a notice: say that this will do.")
 
 
-def _plans(wish: Wish, now: datetime) -> Sequence[Terms]:
-    """Terms of the plans that could serve it."""
+def _serving(wish: Wish, terms: Sequence[Terms]) -> Sequence[Terms]:
+    """Those of plans that could serve it."""
     kinds = {PlanKind.RESERVED} if wish.length_seconds else kinds_now(surplus=wish.accepts_surplus)
-    slug = wish.criteria.get("plan")
-    return [
-        terms for terms in all_terms(at=now).values() if terms.plan.kind in kinds and slug in (None, terms.plan.slug)
-    ]
+    return [one for one in terms if one.plan.kind in kinds]
 
 
 def _limits(terms: Terms) -> str:

@@ -10,6 +10,14 @@ from rest_framework.request import Request
 SMALLEST, LARGEST = 1, 200
 
 
+def with_ends(page: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a page as OpenAPI 3.1 says it: `next` and `previous` are null at the ends of a list."""
+    for name in ("next", "previous"):
+        link = page["properties"][name]
+        page["properties"][name] = {"type": ["string", "null"], "format": link["format"], "example": link["example"]}
+    return page
+
+
 class NewestFirst(CursorPagination):
     """`next`, `previous`, `results`; 50 rows a page, at most 200. A view may set `ordering` of its own."""
 
@@ -31,3 +39,7 @@ class NewestFirst(CursorPagination):
         if not (wanted.isascii() and wanted.isdigit() and SMALLEST <= int(wanted[:9]) <= LARGEST):
             raise ValidationError({"page_size": [f"Must be a whole number from {SMALLEST} to {LARGEST}."]})
         return int(wanted)
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Of a page with such rows."""
+        return with_ends(super().get_paginated_response_schema(schema))

@@ -17,6 +17,7 @@ from accounts.http.throttles import refusal
 CONTENT_TYPE = "application/problem+json"
 API_PREFIX = "/api/"
 NUL = "A NUL character (U+0000) cannot be kept. Leave it out."
+SURROGATE = "Half of a character (one of U+D800 to U+DFFF alone) cannot be kept. Write the whole one, or leave it out."
 log = logging.getLogger(__name__)
 
 

@@ -98,6 +98,7 @@ class QuoteBudgets(OrganizationView):
     """What a quote would leave of the budgets."""
 
     queryset = Quote.objects.all()
+    pagination_class = None
     serializer_class = OutlookShown
     required = {"GET": "lease:read"}
 
@@ -109,7 +110,8 @@ class QuoteBudgets(OrganizationView):
     )
     def get(self, request: Request, id: str) -> Response:
         """
-        With an order by this quote counted in: each budget that it would count towards, in each month that it touches.
+        With an order by this quote counted in: each budget that it would count towards, in each month that it touches;
+        without an end in the next month too, where it reaches a limit then and not before.
         """
         quote = self.get_object()
         project = filters(ProjectFilter, request.query_params).get("project", "")
@@ -121,6 +123,7 @@ class Limits(OrganizationView):
     """How many nodes the organization may have at once."""
 
     queryset = Budget.objects.all()
+    pagination_class = None
     serializer_class = NodesAllowedShown
     required = {"GET": "org:read"}
 

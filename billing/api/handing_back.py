@@ -5,23 +5,21 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import BigIntegerField, CharField
 from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.clock import Instant, now
-from accounts.http.problems import bad_field
 from accounts.models import Given, Statement
 from billing import handing_back
+from billing.api import problems
 from billing.api.orders import LeaseView
-from billing.serializers import EarlierEnd, HandBackValue, PricedLease
+from billing.serializers import EarlierEnd, HandBackAsked, HandBackValue, PricedLease
 from leasing.models import Lease
-from leasing.operations import ShortenRefused
+from leasing.operations import WindowRefused
 from leasing.serializers import LeaseShown
 from leasing.states import LeaseState
 from leasing.tasks import nudge_sites
-
-ENDS_AT = OpenApiParameter("ends_at", datetime, description="When the lease would end; without it, now.")
 
 
 class Value(LeaseView):
@@ -30,19 +28,19 @@ class Value(LeaseView):
     serializer_class = HandBackValue
 
     @extend_schema(
-        operation_id="leases_hand_back", summary="Ask what handing back costs and brings", parameters=[ENDS_AT]
+        operation_id="leases_hand_back", summary="Ask what handing back costs and brings", parameters=[HandBackAsked]
     )
     def get(self, request: Request, id: str) -> Response:
         """What it would cost and bring to return the lease now, to cancel it before its start, or to let it end at
-        `ends_at`. Nothing is changed. Returning costs less with each second that passes.
+        `ends_at`. Nothing is changed. Returning costs less with each second that passes. 409 `window_fixed` where the
+        lease cannot be shortened now.
         """
-        lease, ends_at = self.get_object(), None
-        if "ends_at" in request.query_params:
-            ends_at = _end(request.query_params.dict())
+        wanted = HandBackAsked(data=request.query_params)
+        wanted.is_valid(raise_exception=True)
         try:
-            worth = handing_back.value(lease=lease, ends_at=ends_at, now=now())
-        except ShortenRefused as refusal:
-            raise bad_field("ends_at", str(refusal)) from refusal
+            worth = handing_back.value(lease=self.get_object(), ends_at=wanted.validated_data.get("ends_at"), now=now())
+        except WindowRefused as error:
+            raise problems.window_refused(error) from error
         return Response(HandBackValue(worth).data)
 
 
@@ -92,19 +90,14 @@ class Shorten(LeaseView):
     def post(self, request: Request, id: str) -> Response:
         """Let the lease end earlier; it goes on until then. GET hand-back with the same `ends_at` says beforehand what
         that costs and brings. A lease that extends itself does so no more. Asking for the end that it has already
-        changes nothing, so a retry does no harm.
+        changes nothing, so a retry does no harm. 409 `window_fixed` where the lease cannot be shortened now.
         """
         lease = self.get_object()
+        wanted = EarlierEnd(data=request.data)
+        wanted.is_valid(raise_exception=True)
         try:
-            handing_back.shorten(lease=lease, ends_at=_end(request.data), actor=self.principal.actor, now=now())
-        except ShortenRefused as refusal:
-            raise bad_field("ends_at", str(refusal)) from refusal
+            handing_back.shorten(lease=lease, actor=self.principal.actor, now=now(), **wanted.validated_data)
+        except WindowRefused as error:
+            raise problems.window_refused(error) from error
         transaction.on_commit(nudge_sites, robust=True)
         return Response(self.get_serializer(self.get_object()).data)
-
-
-def _end(data: object) -> datetime:
-    wanted = EarlierEnd(data=data)
-    wanted.is_valid(raise_exception=True)
-    moment: datetime = wanted.validated_data["ends_at"]
-    return moment

@@ -143,9 +143,10 @@ class Leases(ListModelMixin, LeaseView):
 
         On a plan that requires approval it stays `held` until the operator decides; see `approval`.
 
-        402 `insufficient_funds` and `budget_exceeded`, 409 `nodes_taken` with the next free windows, `power_taken`
-        where the site has sold its firm power, `node_limit_reached` and `quote_used`, 410 `quote_expired`, 403
-        `ordering_blocked`, 429 for too many orders a minute.
+        402 `insufficient_funds` and `budget_exceeded`, 409 `nodes_taken` with the next free windows, `nodes_scattered`
+        where as many are free but not in one fabric group, `power_taken` where the site has sold its firm power,
+        `node_limit_reached` and `quote_used`, 410 `quote_expired`, 403 `ordering_blocked`, 429 for too many orders a
+        minute.
         """
         values = NEW_LEASE.run_validation(request.data)
         setup = setup_of(self.principal.organization, values)

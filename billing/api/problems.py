@@ -76,12 +76,16 @@ def nodes_taken(error: NodesTaken) -> Problem:
             "As many nodes are free, but not in one fabric group. Order fewer, another window, or without same_fabric."
         )
         return Problem(409, "nodes_scattered", "Not in one fabric group", words)
+    ways = (
+        "Quote one of the windows (a lease without an end when it begins), or another offer."
+        if error.windows
+        else "As many are not free here within 60 days either: quote fewer nodes, or another offer."
+    )
     return Problem(
         409,
         "nodes_taken",
         "Not enough free nodes",
-        "Not all nodes are free for the whole window any more. Quote one of the windows (a lease without an end when "
-        "it begins), or another offer.",
+        f"Not all nodes are free for the whole window. {ways}",
         windows=[{"starts_at": window.starts_at, "ends_at": window.ends_at} for window in error.windows],
     )
 

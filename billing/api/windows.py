@@ -76,7 +76,8 @@ class Extend(WindowView):
         """Let a reserved lease go on until `ends_at` on the machines that it has; asked for until its last second.
 
         The added time costs the rate in force, and is kept aside in the wallet. A retry changes nothing. 402
-        `insufficient_funds`, 409 `booked_behind` with the furthest end, 409 `price_too_high`, 409 `window_fixed`.
+        `insufficient_funds` and `budget_exceeded`, 409 `booked_behind` with the furthest end, `price_too_high`,
+        `node_limit_reached` and `window_fixed`, 403 `ordering_blocked`.
         """
         lease = self.get_object()
         wanted = NewEnd(data=request.data)
@@ -111,7 +112,8 @@ class AutoExtension(WindowView):
         """Extend it by `seconds` an hour before each end (before the last moment for it, where its terms set one).
 
         While a node-hour costs `max_micros_per_node_hour` at most, the wallet has the money and the nodes are free. You
-        are told when it could not be, and why. Null for both turns it off.
+        are told when it could not be, and why. Null for both turns it off. 409 `window_fixed` where the lease cannot be
+        extended any more.
         """
         lease = self.get_object()
         wanted = AutoExtend(data=request.data)
@@ -133,8 +135,9 @@ class Move(WindowView):
         """Move an agreed lease before its start to the window, offer and price of a quote, or change nothing.
 
         POST quotes for as many nodes first; the difference in price is kept aside or free again. It can be moved for as
-        long as cancelling it costs nothing. A retry changes nothing. 402 `insufficient_funds`, 409 `nodes_taken`, 409
-        `power_taken`, 409 `quote_used`, 409 `window_fixed`, 410 `quote_expired`.
+        long as cancelling it costs nothing. A retry changes nothing. 402 `insufficient_funds` and `budget_exceeded`,
+        409 `nodes_taken`, `power_taken`, `node_limit_reached`, `quote_used` and `window_fixed`, 410 `quote_expired`,
+        403 `ordering_blocked`.
         """
         lease = self.get_object()
         wanted = NewWindow(data=request.data)

@@ -1,6 +1,6 @@
 """What the API of this app reads and shows. Amounts are whole micro-dollars (`_micros`) or cents (`_cents`)."""
 
-from billing.serializers.handing_back import EarlierEnd, HandBackShown, HandBackValue
+from billing.serializers.handing_back import EarlierEnd, HandBackAsked, HandBackShown, HandBackValue
 from billing.serializers.money import (
     CardInvoiceShown,
     EntryShown,
@@ -27,6 +27,7 @@ __all__ = [
     "CreditShown",
     "EarlierEnd",
     "EntryShown",
+    "HandBackAsked",
     "HandBackShown",
     "HandBackValue",
     "InvoiceLineShown",

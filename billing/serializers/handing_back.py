@@ -61,3 +61,9 @@ class EarlierEnd(StrictSerializer):
     """When a lease is to end."""
 
     ends_at = Moment()
+
+
+class HandBackAsked(StrictSerializer):
+    """Until when a lease would go on."""
+
+    ends_at = Moment(required=False, help_text="When the lease would end; without it, now.")

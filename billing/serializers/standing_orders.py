@@ -105,7 +105,9 @@ class NewStandingOrder(NewLease):
     ssh_keys = serializers.ListField(
         child=serializers.CharField(), max_length=MOST_KEYS, required=False, default=list, help_text="Required to book."
     )
-    image = serializers.CharField(required=False, default="", help_text="Slug of an image. Required to book.")
+    image = serializers.CharField(
+        required=False, default="", allow_blank=True, help_text="Slug of an image. Required to book."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """

@@ -17,7 +17,7 @@ from billing.forms import EarlierEnd
 from billing.queries.freed import Value
 from billing.views.clocks import zones_of
 from leasing.models import Lease
-from leasing.operations import ShortenRefused, next_end
+from leasing.operations import WindowRefused, next_end
 from leasing.operations.handing_back import SHORTENED_IN
 from leasing.queries import leases_of
 from leasing.states import LEASE_OVER, LeaseState
@@ -73,8 +73,8 @@ def lease_shorten(request: HttpRequest, id: str) -> HttpResponse:
 def _value(form: EarlierEnd, lease: Lease, moment: datetime) -> Value | None:
     try:
         return handing_back.value(lease=lease, ends_at=form.cleaned_data["ends_at"], now=moment)
-    except ShortenRefused as refusal:
-        form.add_error("ends_at", str(refusal))
+    except WindowRefused as refusal:
+        form.add_error("ends_at", refusal.message)
         return None
 
 
@@ -82,8 +82,8 @@ def _shorten(request: HttpRequest, form: EarlierEnd, lease: Lease, moment: datet
     ends_at = form.cleaned_data["ends_at"]
     try:
         handing_back.shorten(lease=lease, ends_at=ends_at, actor=principal_of(request).actor, now=moment)
-    except ShortenRefused as refusal:
-        form.add_error("ends_at", str(refusal))
+    except WindowRefused as refusal:
+        form.add_error("ends_at", refusal.message)
         return False
     transaction.on_commit(nudge_sites, robust=True)
     messages.success(request, f"It ends at {ends_at:%Y-%m-%d %H:%M} UTC now.")

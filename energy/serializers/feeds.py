@@ -25,8 +25,10 @@ class FeedShown(serializers.Serializer[Any]):
     forecast = serializers.BooleanField(source="feed.forecast")
     source = serializers.ChoiceField(Feed.Source.choices, source="feed.source")  # type: ignore[assignment]
     value = serializers.IntegerField(allow_null=True, help_text="Null: never told.")
-    starts_at = serializers.DateTimeField(source="reading.starts_at", default=None, help_text="Of the value.")
-    ends_at = serializers.DateTimeField(source="reading.ends_at", default=None)
+    starts_at = serializers.DateTimeField(
+        source="reading.starts_at", allow_null=True, default=None, help_text="Of the value."
+    )
+    ends_at = serializers.DateTimeField(source="reading.ends_at", allow_null=True, default=None)
     age_seconds = serializers.SerializerMethodField()
     age_limit_seconds = serializers.IntegerField(source="feed.age_limit_seconds")
     stale = serializers.BooleanField(help_text="Older than its limit, or never told.")

@@ -16,7 +16,7 @@ from leasing.operations.containment import contained, not_contained
 from leasing.operations.ending import end, settle_end
 from leasing.operations.extending import BookedBehind, WindowRefused, extend, extend_itself, tell_not_extended
 from leasing.operations.failing import NoEqualNode, move_machine, swap
-from leasing.operations.handing_back import ShortenRefused, check_shorter, give_back, next_end, shorten
+from leasing.operations.handing_back import check_shorter, give_back, next_end, shorten
 from leasing.operations.interrupting import (
     CannotInterrupt,
     ask_for_more,
@@ -53,7 +53,6 @@ __all__ = [
     "PowerTaken",
     "Setup",
     "SetupRefused",
-    "ShortenRefused",
     "WindowRefused",
     "add_key",
     "ask_for_more",

@@ -11,17 +11,15 @@ from accounts.operations import record
 from leasing.models import ChangeKind, Claim, Lease, LeaseChange, Machine
 from leasing.operations import calendar
 from leasing.operations.ending import end_locked, lock_lease
+from leasing.operations.extending import WindowRefused
 from leasing.queries import OF_LEASE
+from leasing.queries.extension import ENDS_AT, LEASE
 from leasing.states import SERVING, LeaseState
-from marketplace.queries import first_end, occupied
+from marketplace.queries import Refusal, first_end, occupied
 
 SHORTENED_IN = frozenset({LeaseState.SCHEDULED, LeaseState.ACTIVE})
 # Out of these something that was agreed is handed back; a hold is no agreement yet.
 AGREED = frozenset({LeaseState.SCHEDULED, LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED})
-
-
-class ShortenRefused(Exception):
-    """The lease cannot end then. The message says the limit and the way out."""
 
 
 @transaction.atomic
@@ -51,7 +49,7 @@ def shorten(*, lease: Lease, ends_at: datetime, actor: str, now: datetime) -> Le
 
     Returns what that frees, with its lease as it was before; None if it ends then already.
 
-    :raises ShortenRefused: if its state or its terms do not allow it
+    :raises WindowRefused: if its state or its terms do not allow it
     """
     calendar.lock_nodes_of(lease)
     before = lock_lease(lease)
@@ -89,24 +87,26 @@ def check_shorter(lease: Lease, *, ends_at: datetime, now: datetime) -> datetime
     """
     Whether the lease may end then. Returns its end as it is now.
 
-    :raises ShortenRefused: if it may not
+    :raises WindowRefused: if it may not
     """
-    terms, old = lease.terms, lease.ends_at
+    old = lease.ends_at
     if old is None:
-        raise ShortenRefused("This lease has no agreed end: return it whenever you like, at no cost.")
+        raise _refused(LEASE, "This lease has no agreed end: return it whenever you like, at no cost.")
+    if lease.over or lease.state == LeaseState.RECLAIMING:
+        raise _refused(LEASE, "The lease is over: order a new one instead.")
     if lease.state not in SHORTENED_IN:
-        raise ShortenRefused("Only a lease that is scheduled or active can be shortened.")
+        raise _refused(LEASE, "Only a lease that is scheduled or active can be shortened: return it, or ask again.")
     if ends_at <= now:
-        raise ShortenRefused(f"Choose an end after now ({now:%Y-%m-%d %H:%M} UTC), or return the lease.")
+        raise _refused(ENDS_AT, f"Choose an end after now ({now:%Y-%m-%d %H:%M} UTC), or return the lease.")
     if ends_at >= old:
-        raise ShortenRefused(f"Choose an end before the present one, {old:%Y-%m-%d %H:%M} UTC.")
-    shortest = lease.starts_at + timedelta(seconds=terms.min_seconds)
-    if ends_at < shortest:
-        raise ShortenRefused(f"On its terms the lease ends at {shortest:%Y-%m-%d %H:%M} UTC at the earliest.")
-    if next_end(lease, ends_at) != ends_at:
-        first = next_end(lease, ends_at)
-        raise ShortenRefused(f"On its terms the next end from then on is {first:%Y-%m-%d %H:%M} UTC.")
+        raise _refused(ENDS_AT, f"Choose an end before the present one, {old:%Y-%m-%d %H:%M} UTC.")
+    if (first := next_end(lease, ends_at)) != ends_at:
+        raise _refused(ENDS_AT, f"On its terms the next end from then on is {first:%Y-%m-%d %H:%M} UTC.")
     return old
+
+
+def _refused(field: str, message: str) -> WindowRefused:
+    return WindowRefused(Refusal(field, message))
 
 
 def next_end(lease: Lease, wanted: datetime) -> datetime:

@@ -104,7 +104,7 @@ class LeaseShown(serializers.ModelSerializer[Lease]):
     simulated = serializers.BooleanField(source="offer.pool.simulated", help_text="True: no real GPU stands behind it.")
     nodes = serializers.IntegerField(source="node_count")
     ends_at = serializers.DateTimeField(allow_null=True, help_text="Null: until it is given back.")
-    approval = ApprovalShown(default=None, help_text="Null where the plan asks for none.")
+    approval = ApprovalShown(allow_null=True, default=None, help_text="Null where the plan asks for none.")
     image = serializers.CharField(source="image.slug")
     ssh_keys = KeyShown(source="keys", many=True)
     ssh_keys_applied = serializers.SerializerMethodField(

@@ -76,6 +76,29 @@ def test_a_nul_character_is_refused_naming_its_field(
         assert f"{field}: A NUL character" in answer.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (r'{"name": "\ud800", "public_key": "x"}', "name"),
+        (r'{"name": "\uDE80\uD83D", "public_key": "x"}', "name"),
+        (r'{"na\ud800me": "x"}', "na\ufffdme"),
+        (r'{"environment": {"\udfff": "x"}}', "environment.\ufffd"),
+    ],
+)
+def test_half_of_a_character_is_refused_naming_its_field(api: APIClient, body: str, field: str) -> None:
+    answer = api.post("/api/v1/ssh-keys", body, content_type="application/json")
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert error["field"] == field and error["message"].startswith("Half of a character")
+
+
+def test_a_character_of_two_halves_is_whole(api: APIClient) -> None:
+    answer = api.post(
+        "/api/v1/tokens", r'{"name": "\ud83d\ude80", "scopes": ["lease:read"]}', content_type="application/json"
+    )
+    assert answer.json()["name"] == "🚀"
+
+
 def strict(kind: type[StrictSerializer] = StrictSerializer) -> Iterator[type[StrictSerializer]]:
     for below in kind.__subclasses__():
         yield below

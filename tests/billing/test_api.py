@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.clock import now
@@ -112,6 +113,16 @@ def test_a_lost_race_is_answered_with_the_next_windows(acme: Organization, api: 
     assert datetime.fromisoformat(problem["windows"][0]["starts_at"]) > start
     for refused_with in problem["windows"]:  # cleaning ends off the hours that the plan starts on: each is as it stands
         assert post(api, "quotes", {"offer": reserved.public_id, "nodes": 1, **refused_with}).status_code == 201
+
+
+def test_who_wants_more_nodes_than_there_are_is_sent_to_no_window(
+    acme: Organization, api: APIClient, reserved: Offer
+) -> None:
+    start = (now() + timedelta(hours=2)).replace(minute=0, second=0, microsecond=0)
+    window = {"starts_at": start.isoformat(), "ends_at": (start + timedelta(hours=2)).isoformat()}
+    problem = post(api, "leases", an_order(acme, a_quote(api, reserved, nodes=4, **window))).json()
+    assert (problem["code"], problem["windows"]) == ("nodes_taken", [])
+    assert "quote fewer nodes, or another offer" in problem["detail"]
 
 
 def test_the_windows_of_an_offer_can_be_quoted_as_they_stand(
@@ -278,3 +289,24 @@ def test_an_order_asks_for_one_fabric_group_or_is_told_that_there_is_none(api: A
     assert (lease["same_fabric"], {row["fabric_group"] for row in lease["machines"]}) == (True, {"west"})
     assert [row["hostname"] for row in lease["machines"]] == ["train-1", "train-2"]
     assert (orders[1].status_code, orders[1].json()["code"]) == (409, "nodes_scattered")
+
+
+CAPS = {"budget_exceeded", "node_limit_reached", "ordering_blocked", "insufficient_funds"}
+QUOTED = {"quote_used", "quote_expired", "nodes_taken", "power_taken"}
+
+
+@pytest.mark.parametrize(
+    ("path", "codes"),
+    [
+        ("leases", CAPS | QUOTED | {"nodes_scattered"}),
+        ("leases/{id}/move", CAPS | QUOTED | {"window_fixed"}),
+        ("leases/{id}/extend", CAPS | {"booked_behind", "price_too_high", "window_fixed"}),
+        ("leases/{id}/shorten", {"window_fixed"}),
+    ],
+)
+def test_the_description_names_every_refusal_that_programs_can_meet(
+    client: Client, db: None, path: str, codes: set[str]
+) -> None:
+    paths = client.get("/api/v1/schema/", {"format": "json"}).json()["paths"]
+    said = paths[f"/api/v1/{path}"]["post"]["description"]
+    assert {code for code in codes if f"`{code}`" not in said} == set()

@@ -346,6 +346,18 @@ def test_the_forecast_names_the_moment_at_which_the_limit_is_reached(acme: Organ
     assert with_one_more.forecast_micros == 7_200_000 + 7_200_000 * (MIDNIGHT - NOON) // HOUR
 
 
+def test_what_goes_on_into_the_next_month_names_the_moment_there(acme: Organization, offer: Offer) -> None:
+    """March has 708 hours left, April has 720."""
+    cap(acme, 3.6 * 712)
+    quote = a_quote(acme, offer)
+    assert [(one.month, one.reached_at) for one in budgets.with_order(quote=quote, project="", now=NOON)] == [
+        (MARCH, None),
+        (APRIL, MIDNIGHT + 712 * HOUR),
+    ]
+    Budget.objects.update(limit_micros=3_600_000 * 720)
+    assert [one.month for one in budgets.with_order(quote=quote, project="", now=NOON)] == [MARCH]
+
+
 def test_the_invariants_name_a_month_that_passed_its_budget(acme: Organization, offer: Offer) -> None:
     lease = running(acme, offer, now=MIDNIGHT)
     end(lease=lease, reason="returned", actor="user:us_tests", now=MIDNIGHT + HOUR)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Event, Organization
-from billing import checkout
+from billing import checkout, keeping
 from billing.checkout import InsufficientFunds, QuoteExpired, QuoteRefused, QuoteUsed
 from billing.models import Meter, Quote
 from billing.receipts import receipt
@@ -216,6 +216,22 @@ def test_a_quote_is_kept_no_longer_than_orders_for_its_start_are_taken(acme: Org
     assert quote.expires_at == IN_TWO_HOURS - HOUR
     with pytest.raises(QuoteRefused, match="1 hour ahead"):
         a_quote(acme, offer, now=now + 60 * SECOND, starts_at=IN_TWO_HOURS, ends_at=IN_TWO_HOURS + HOUR)
+
+
+@pytest.mark.parametrize("lead", [0, 30])
+def test_a_quote_for_a_start_at_once_is_kept_while_something_of_its_window_is_left(
+    acme: Organization, lead: int
+) -> None:
+    terms = {"min_seconds": 60, "granularity_seconds": 60, "hold_seconds": 1200, "lead_seconds": lead}
+    plan = factories.a_plan(PlanKind.RESERVED, may_start_now=True, **terms)
+    offer, last = factories.an_offer(factories.a_pool(), plan), NOON + (120 - lead) * SECOND
+    quotes = [a_quote(acme, offer, ends_at=NOON + 120 * SECOND) for _ in range(3)]
+    keeping.hold_nodes(quote=quotes[0], now=NOON)
+    for quote in quotes[:2]:
+        with pytest.raises(QuoteExpired):
+            place(quote, now=last)
+    lease = place(quotes[2], now=last - SECOND)
+    assert (lease.starts_at, lease.ends_at) == (NOON + 119 * SECOND, NOON + 120 * SECOND)
 
 
 def test_what_waits_for_its_start_is_kept_aside_and_costs_an_order_no_reading(

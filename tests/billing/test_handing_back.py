@@ -14,7 +14,7 @@ from billing.models import HandBack, Meter, Posting, PostingKind
 from billing.queries import Price, price_at, price_of_windows
 from leasing import schedule
 from leasing.models import ChangeKind, Lease, LeaseChange, Outage, OutageCause
-from leasing.operations import ShortenRefused, end, fail_start, pause
+from leasing.operations import WindowRefused, end, fail_start, pause
 from leasing.states import LeaseState
 from marketplace.models import Offer
 from marketplace.queries import Window
@@ -265,9 +265,9 @@ def test_shortening_before_the_start_costs_as_cancelling_does(acme: Organization
 def test_a_refused_shortening_changes_nothing(acme: Organization, reserved: Offer) -> None:
     lease = begun(acme, reserved)
     for ends_at in (START + 11 * HOUR, START + HOUR, START + 150 * 60 * SECOND):
-        with pytest.raises(ShortenRefused):
+        with pytest.raises(WindowRefused):
             handing_back.value(lease=lease, ends_at=ends_at, now=START + HOUR)
-        with pytest.raises(ShortenRefused):
+        with pytest.raises(WindowRefused):
             shortened(lease, ends_at, START + HOUR)
     assert not LeaseChange.objects.exists() and not HandBack.objects.exists()
     assert Meter.objects.get().hold_micros == 36 * DOLLARS

@@ -159,6 +159,23 @@ def test_the_api_says_what_returning_and_shortening_cost(api: APIClient, lease: 
     assert not HandBack.objects.exists()
 
 
+def test_the_api_refuses_a_parameter_that_it_does_not_know(api: APIClient, lease: Lease) -> None:
+    """Else who mistypes `ends_at` would read what returning costs, and take it for shortening."""
+    answer = asked(api, lease, f"?end_at={START + HOUR:%Y-%m-%dT%H:%M:%SZ}")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "end_at"
+
+
+def test_a_lease_that_is_over_is_no_fault_of_the_end_that_was_asked_for(api: APIClient, lease: Lease) -> None:
+    ends_at = f"{lease.starts_at + 2 * HOUR:%Y-%m-%dT%H:%M:%SZ}"
+    handing_back.hand_back(lease=lease, actor=ACTOR, now=now())
+    answers = [
+        api.post(f"/api/v1/leases/{lease.public_id}/shorten", {"ends_at": ends_at}, format="json"),
+        asked(api, lease, f"?ends_at={ends_at}"),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(409, "window_fixed")] * 2
+
+
 def test_the_api_shortens_and_a_retry_does_no_harm(api: APIClient, lease: Lease) -> None:
     ends_at = lease.starts_at + 4 * HOUR
     for _ in range(2):

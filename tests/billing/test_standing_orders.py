@@ -325,9 +325,9 @@ def test_the_database_ends_an_order_once(acme: Organization, offer: Offer) -> No
 
 
 def test_a_private_plan_serves_only_who_has_access(acme: Organization, other: Organization, offer: Offer) -> None:
-    offer.plan.private = True
-    offer.plan.save()
+    Plan.objects.filter(pk=offer.plan.pk).update(slug="acme", private=True)
     acme.private_plans.create(plan=offer.plan)
+    factories.a_plan()  # for everybody, and without nodes
     assert sweep() == [] and join(other) and join(acme)
     assert sweep() == [False, True]
 
@@ -341,6 +341,7 @@ def test_a_private_plan_serves_only_who_has_access(acme: Organization, other: Or
         ("latest_at", {"length_seconds": 3600}),
         ("latest_at", {"length_seconds": 7200, "latest_at": NOON + HOUR}),
         ("latest_at", {"length_seconds": 3600, "latest_at": NOON - HOUR}),
+        ("latest_at", {"length_seconds": 3600, "earliest_at": NOON + 90 * MINUTE, "latest_at": NOON + 150 * MINUTE}),
         ("length_seconds", {"latest_at": NOON + DAY}),
         ("length_seconds", {"length_seconds": 5400, "latest_at": NOON + DAY}),
         ("length_seconds", {"length_seconds": 61 * 86_400, "latest_at": NOON + 90 * DAY}),

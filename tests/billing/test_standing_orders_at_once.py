@@ -33,8 +33,9 @@ def test_it_starts_at_once_and_lasts_until_the_first_end_that_the_terms_allow(ac
 
 
 def test_no_lease_ends_after_the_latest_end_that_is_wished(acme: Organization, offer: Offer) -> None:
-    join(acme, now=NOW, length_seconds=2 * 3600, latest_at=NOON + 3 * HOUR - MINUTE)
-    assert sweep(NOW) == [False]
+    join(acme, now=NOW, length_seconds=2 * 3600, latest_at=NOON + 3 * HOUR + 30 * MINUTE)
+    assert sweep(NOON + HOUR + MINUTE) == [False]  # it would last until 16:00
+    assert sweep(NOON + HOUR) == [True]
 
 
 def test_its_price_is_that_of_the_length_that_is_booked(acme: Organization, offer: Offer) -> None:

@@ -41,7 +41,7 @@ OFF = {"GracefulShutdown", "ForceOff"}
 BUDGET = {"interruptions_per_30_days": 2, "interruption_seconds_per_30_days": 3 * 3600}
 REFUSED = (
     ordering.CannotCommand, curtailing.BadEvent, operations.CannotInterrupt, operations.NodesTaken, BadPeriod,
-    operations.WindowRefused, operations.BookedBehind, operations.ShortenRefused, IllegalMove,
+    operations.WindowRefused, operations.BookedBehind, IllegalMove,
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from accounts.models import Organization, Stale
 from leasing import operations, schedule
 from leasing.models import ChangeKind, Claim, Lease, LeaseChange
-from leasing.operations import NodesTaken, ShortenRefused, calendar, next_end
+from leasing.operations import NodesTaken, WindowRefused, calendar, next_end
 from leasing.operations.ending import end_locked
 from leasing.provisioners.fake import World
 from leasing.states import LeaseState
@@ -101,7 +101,7 @@ def test_the_whole_window_of_a_cancelled_lease_can_be_booked_at_once(acme: Organ
         (END + HOUR, START, "before the present one, 2026-03-02 23:00 UTC"),
         (START + 2 * HOUR, START + 2 * HOUR, "after now"),
         (START + 2 * HOUR, START + 2 * HOUR - timedelta(microseconds=1), None),
-        (START, START - HOUR, "2026-03-02 14:00 UTC at the earliest"),
+        (START, START - HOUR, "next end from then on is 2026-03-02 14:00 UTC"),
         (START + HOUR, START, None),
         (START + 90 * MINUTE, START, "next end from then on is 2026-03-02 15:00 UTC"),
     ],
@@ -114,7 +114,7 @@ def test_a_lease_is_shortened_within_its_terms(
         lease.refresh_from_db()
         assert lease.ends_at == ends_at
     else:
-        with pytest.raises(ShortenRefused, match=words):
+        with pytest.raises(WindowRefused, match=words):
             shorten(lease, ends_at, now)
         assert taken(lease)[1] == END + 15 * MINUTE
 
@@ -127,7 +127,7 @@ def test_lengths_stay_multiples_where_the_terms_want_them(acme: Organization) ->
     lease = order(acme, offer, starts_at=begin, ends_at=begin + 5 * DAY)
     assert next_end(lease, begin + 25 * HOUR) == begin + 2 * DAY
     assert next_end(lease, NOON) == begin + DAY
-    with pytest.raises(ShortenRefused, match="next end"):
+    with pytest.raises(WindowRefused, match="next end"):
         shorten(lease, begin + 2 * DAY + HOUR, NOON)
     shorten(lease, begin + 2 * DAY, NOON)
 
@@ -142,12 +142,20 @@ def test_what_was_left_of_the_first_day_comes_on_top_of_the_multiples(acme: Orga
     shorten(lease, begin + 14 * DAY, NOON)
 
 
+def test_after_a_start_off_the_multiples_the_end_that_is_named_can_be_chosen(acme: Organization) -> None:
+    offer = factories.an_offer(factories.a_pool(), factories.a_plan(PlanKind.RESERVED, may_start_now=True))
+    lease = order(acme, offer, starts_at=NOON + 20 * MINUTE, ends_at=NOON + 9 * HOUR)
+    with pytest.raises(WindowRefused, match="2026-03-02 14:00 UTC"):
+        shorten(lease, NOON + HOUR, NOON)
+    shorten(lease, NOON + 2 * HOUR, NOON)
+
+
 def test_an_open_ended_lease_and_one_that_is_over_are_not_shortened(acme: Organization, lease: Lease) -> None:
     open_ended = order(acme, factories.an_offer(factories.a_pool(site=factories.a_site("valdosta"))))
-    with pytest.raises(ShortenRefused, match="no agreed end"):
+    with pytest.raises(WindowRefused, match="no agreed end"):
         shorten(open_ended, NOON + HOUR, NOON)
     operations.end(lease=lease, reason="period_over", actor=ACTOR, now=START + HOUR)
-    with pytest.raises(ShortenRefused, match="scheduled or active"):
+    with pytest.raises(WindowRefused, match="The lease is over"):
         shorten(lease, START + 4 * HOUR, START + HOUR)
 
 

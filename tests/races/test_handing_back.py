@@ -7,7 +7,7 @@ from billing import handing_back, invariants, operations
 from billing.models import HandBack, LedgerAccount, Posting, PostingKind
 from leasing import schedule
 from leasing.models import Lease, LeaseChange
-from leasing.operations import ShortenRefused, calendar
+from leasing.operations import WindowRefused, calendar
 from leasing.operations import handing_back as leasing_handing_back
 from tests.billing.conftest import HOUR, assert_books_balance, funded
 from tests.billing.reserving import ACTOR, START, an_offer, booked, start
@@ -45,7 +45,7 @@ def test_a_lease_returned_shortened_and_over_at_once_is_settled_once() -> None:
                 schedule.end_due(now=end)
 
     failures = [result for result in together(TIMES * LEASES, act) if result is not None]
-    assert all(isinstance(failure, ShortenRefused) for failure in failures), failures
+    assert all(isinstance(failure, WindowRefused) for failure in failures), failures
     for lease in leases:
         changes = list(LeaseChange.objects.filter(lease=lease).order_by("pk"))
         assert [change.old_ends_at for change in changes[1:]] == [change.new_ends_at for change in changes[:-1]]

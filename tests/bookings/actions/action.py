@@ -24,7 +24,6 @@ REFUSALS: dict[type[Exception], str] = {
     checkout.QuoteRefused: "impossible",
     operations.BookedBehind: "behind",
     operations.WindowRefused: "refused",
-    operations.ShortenRefused: "refused",
     WindowTaken: "taken",
     waiting.NotWaiting: "over",
     waiting.CannotWait: "many",

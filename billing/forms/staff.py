@@ -1,6 +1,6 @@
 """What the operator's pages of money ask of staff."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.db.models import QuerySet
@@ -43,6 +43,35 @@ class Why(forms.Form):
     reason = forms.CharField(
         max_length=LONGEST_REASON, help_text="For other staff; the customer never reads it. At most 200 characters."
     )
+
+
+class Block(Why):
+    """Stop an organization's orders or take them again, and why."""
+
+    WORDS: ClassVar = {
+        "suspend": "Suspend",
+        "lift": "End the suspension",
+        "hold": "Put its orders on hold",
+        "release": "Take its orders again",
+    }
+    act = forms.ChoiceField(choices=list(WORDS.items()), widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, *, suspended: bool, held: bool) -> None:
+        """Offers what changes something."""
+        super().__init__(data)
+        self.offered = ("lift" if suspended else "suspend", "release" if held else "hold")
+
+    @property
+    def buttons(self) -> list[tuple[str, str]]:
+        """The acts that are offered, in words."""
+        return [(act, self.WORDS[act]) for act in self.offered]
+
+    def clean(self) -> dict[str, Any]:
+        """A page of before must not undo what somebody else has done since."""
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        if said.get("act") not in self.offered:
+            raise forms.ValidationError("That is so already: somebody was faster. Choose again.")
+        return said
 
 
 class NewAdjustment(forms.Form):

@@ -38,7 +38,7 @@ KINDS = {
         approvals approval api_operations_approvals api_operations_approve api_operations_decline
         disputes dispute suspensions suspension adjustments adjustment adjustment_new
         api_operations_adjustments api_operations_adjustment_approve api_operations_adjustment_refuse
-        api_operations_disputes api_operations_dispute api_operations_suspension
+        api_operations_disputes api_operations_dispute api_operations_suspension api_operations_hold
         metered metered_organization api_operations_account
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
         api_operations_feeds api_operations_feed_readings

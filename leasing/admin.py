@@ -104,6 +104,17 @@ class LeaseAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     date_hierarchy = "created_at"
     inlines = (Machines, Changes, Claims, Keys)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """A link for whoever may use it."""
+        return ("adjust",) if request.user.has_perm("billing.add_adjustment") else ()
+
+    @admin.display(description="money")
+    def adjust(self, lease: Lease) -> SafeString:
+        """To the form that credits or debits its organization for it."""
+        return format_html(
+            '<a href="{}?lease={}">Credit or debit for it…</a>', reverse("adjustment_new"), lease.public_id
+        )
+
     @admin.display(ordering="offer__pool__site__slug")
     def site(self, lease: Lease) -> str:
         """Where its nodes stand."""

@@ -111,9 +111,8 @@ class LeaseAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     @admin.display(description="money")
     def adjust(self, lease: Lease) -> SafeString:
         """To the form that credits or debits its organization for it."""
-        return format_html(
-            '<a href="{}?lease={}">Credit or debit for it…</a>', reverse("adjustment_new"), lease.public_id
-        )
+        address, look = f"{reverse('adjustment_new')}?lease={lease.public_id}", "text-primary-600 dark:text-primary-500"
+        return format_html('<a class="{}" href="{}">Credit or debit for it…</a>', look, address)
 
     @admin.display(ordering="offer__pool__site__slug")
     def site(self, lease: Lease) -> str:

@@ -31,23 +31,23 @@ class Why(forms.Form):
 class Block(Why):
     """Stop an organization's orders or take them again, and why."""
 
-    WORDS: ClassVar = {
-        "suspend": "Suspend",
+    WORDS: ClassVar = {  # the first that is offered is what Enter does
         "lift": "End the suspension",
-        "hold": "Put its orders on hold",
         "release": "Take its orders again",
+        "hold": "Put its orders on hold",
+        "suspend": "Suspend",
     }
     act = forms.ChoiceField(choices=list(WORDS.items()), widget=forms.HiddenInput)
 
     def __init__(self, data: Any, *, suspended: bool, held: bool) -> None:
         """Offers what changes something."""
         super().__init__(data)
-        self.offered = ("lift" if suspended else "suspend", "release" if held else "hold")
+        self.offered = {"lift" if suspended else "suspend", "release" if held else "hold"}
 
     @property
     def buttons(self) -> list[tuple[str, str]]:
         """The acts that are offered, in words."""
-        return [(act, self.WORDS[act]) for act in self.offered]
+        return [(act, words) for act, words in self.WORDS.items() if act in self.offered]
 
     def clean(self) -> dict[str, Any]:
         """A page of before must not undo what somebody else has done since."""

@@ -62,11 +62,7 @@ def test_sites_that_want_a_look_stand_first_and_apart(staff_browser: Client, sit
         page = text(staff_browser, "/operations/power/")
         first, _, rest = page.partition("Run by their plans")
         assert "Look here first" in first and "1 proposal" in first and "rule without a plan" in first
-        assert ("no plan since" in first, "/calm/" in first, "/calm/" in rest) == (
-            at < moment,
-            at < moment,
-            at == moment,
-        )
+        assert ("no plan since" in first, "/calm/" in first, "/calm/" in rest) == (late, late, not late)
         assert "/macon/" not in rest and "/ruled/" not in rest
 
 

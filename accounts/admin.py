@@ -8,8 +8,6 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
-from accounts.access import operator_of
-from accounts.clock import now
 from accounts.models import (
     APIToken,
     Event,
@@ -22,7 +20,6 @@ from accounts.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from accounts.operations import hold_ordering
 
 admin.site.unregister(Group)
 admin.site.unregister(Authenticator)  # a second factor is its owner's alone
@@ -88,22 +85,12 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
 
 @admin.register(Organization)
 class OrganizationAdmin(Readable, ModelAdmin):  # type: ignore[misc]
-    """Customer companies. Staff change one thing: whether new orders are taken."""
+    """Customer companies."""
 
     list_display = ("name", "public_id", "created_at", "data_retention_hours", "ordering_hold")
     search_fields = ("name", "public_id")
-    readonly_fields = ("public_id", "name", "data_retention_hours", "created_at")
-    fields = (*readonly_fields, "ordering_hold")
+    fields = ("public_id", "name", "data_retention_hours", "created_at", "ordering_hold")
     inlines = (Members,)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Staff who were given it."""
-        return request.user.has_perm("accounts.change_organization")
-
-    def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: Any) -> None:
-        """By the operation that writes it down."""
-        reason = str(form.cleaned_data["ordering_hold"])
-        hold_ordering(organization=obj, reason=reason, actor=operator_of(request), now=now())
 
 
 @admin.register(SSHKey)

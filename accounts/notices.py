@@ -42,6 +42,8 @@ ROLES: dict[str, frozenset[str]] = {
     "token": ADMINS,
     "organization.suspended": EVERYBODY,
     "organization.unsuspended": EVERYBODY,
+    "organization.ordering_held": EVERYBODY,
+    "organization.ordering_released": EVERYBODY,
 }
 # Kinds of the operator's own events, or their parts before the dot, to the permission of the staff who are told.
 STAFF: dict[str, str] = {

@@ -22,6 +22,7 @@ Row = TypeVar("Row")
 TOKEN_LIFE = timedelta(days=90)
 LONGEST_TOKEN_LIFE = timedelta(days=365)
 LONGEST_NAME = 80
+ON_HOLD = "Ordering is paused for your company; write to us. What you lease goes on, and can be returned."
 
 
 class Words(TypedDict):
@@ -156,19 +157,38 @@ def change_organization(
 
 
 @transaction.atomic
-def hold_ordering(*, organization: Organization, reason: str, actor: str, now: datetime) -> None:
+def hold_ordering(*, organization: Organization, reason: str, actor: str, now: datetime) -> bool:
     """
-    Take no new orders from an organization, or with an empty `reason` take them again. What it leases goes on.
+    Take no new orders from an organization, once; one whose orders are on hold keeps the first reason. What it leases
+    goes on. The reason is for staff: the organization hears only the way out. Returns whether they were not on hold.
+    """
+    if not Organization.objects.filter(pk=organization.pk, ordering_hold="").update(ordering_hold=reason):
+        return False
+    notice: Words = {"title": f"Ordering is paused for {organization.name}", "text": ON_HOLD, "path": "/wallet/"}
+    _record_hold(organization, "held", actor, now, reason=reason, notice=notice)
+    return True
 
-    The reason is for staff: the organization's own events say only that ordering is paused.
-    """
-    changed = Organization.objects.filter(pk=organization.pk).exclude(ordering_hold=reason)
-    if not changed.update(ordering_hold=reason):
-        return
-    organization.ordering_hold = reason
-    kind = "organization.ordering_held" if reason else "organization.ordering_released"
-    subject = organization.public_id
-    record(organization=organization, kind=kind, subject=subject, actor=actor, at=now)
+
+@transaction.atomic
+def release_ordering(*, organization: Organization, reason: str, actor: str, now: datetime) -> bool:
+    """Take its orders again. The reason is for staff, too. Returns whether they were on hold."""
+    if not Organization.objects.filter(pk=organization.pk).exclude(ordering_hold="").update(ordering_hold=""):
+        return False
+    notice: Words = {
+        "title": f"Ordering is not paused any more for {organization.name}",
+        "text": "Your company can order, extend and move nodes again, unless its wallet says that it is suspended.",
+        "path": "/wallet/",
+    }
+    _record_hold(organization, "released", actor, now, reason=reason, notice=notice)
+    return True
+
+
+def _record_hold(
+    organization: Organization, word: str, actor: str, now: datetime, *, reason: str, notice: Words
+) -> None:
+    """Twice: the organization's own event says only that it is so, the operator's says why and by whom."""
+    kind, subject = f"organization.ordering_{word}", organization.public_id
+    record(organization=organization, kind=kind, subject=subject, actor="system:accounts", at=now, notice=notice)
     record(organization=None, kind=kind, subject=subject, actor=actor, at=now, data={"reason": reason})
 
 

@@ -12,4 +12,6 @@ MAY_CREDIT = "billing.add_creditnote"
 MAY_WRITE_OFF = "billing.add_writeoff"
 MAY_RELEASE = "billing.change_parkedmonth"
 MAY_SEE = "billing.view_tieout"  # who pays by the month, and what does not tie out
-MAY_DECIDE = "billing.change_billingaccount"  # how it pays, how far it is trusted, whether it is suspended
+MAY_DECIDE = "billing.change_billingaccount"  # how it pays, how far it is trusted, whether it may order
+MAY_GIVE = "billing.add_creditgrant"
+MAY_NAME_CUSTOMERS = (MAY_SEE, MAY_DECIDE, MAY_ADJUST, MAY_GIVE, MAY_RECORD)  # one is enough: their forms ask for them

@@ -186,7 +186,7 @@ def place(
         raise limits.OrderingBlocked(words)
     starts_at = max(agreed.starts_at, soonest(agreed.terms, now))  # one at once begins with the order
     _check(agreed, setup.project, starts_at, now)
-    held = _held_for(agreed, beside_hold=beside_hold)
+    held = "" if beside_hold and held_for(agreed) != agreed.public_id else held_for(agreed)
     lease = leasing.operations.hold(
         organization=organization,
         actor=actor,
@@ -307,10 +307,17 @@ LOCKED = Statement(
 )
 
 
-def _held_for(quote: Quote, *, beside_hold: bool) -> str:
-    """The quote whose nodes an order of this one takes first: itself, or another of its organization; "" for none."""
+def held_for(quote: Quote) -> str:
+    """
+    The quote whose nodes go to this one, `usable`, before others: itself, or another of its organization; "" for none.
+    """
     held: str = getattr(quote, "holding")  # noqa: B009 - the statement's own column
-    return "" if beside_hold and held != quote.public_id else held
+    return held
+
+
+def hold_used(held: str) -> None:
+    """The quote of this public id holds nothing any more, since what it held was used up."""
+    Quote.objects.filter(public_id=held).update(holds_until=None)
 
 
 def _open_meter(quote: Quote, lease: Lease, held: str) -> None:
@@ -328,7 +335,7 @@ def _open_meter(quote: Quote, lease: Lease, held: str) -> None:
     meter._state.adding = False
     quote.lease, quote.holds_until = lease, None
     if held not in ("", quote.public_id):
-        Quote.objects.filter(public_id=held).update(holds_until=None)
+        hold_used(held)
 
 
 OPEN_METER = """

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import transaction
 
-from accounts.models import Organization
 from accounts.operations import Words, hold_ordering, record
 from billing import operations, suspending
 from billing.models import AccountKind, CardInvoice, Dispute, DisputeState, FraudWarning, Payment, PostingKind
@@ -87,8 +86,7 @@ def warn(*, facts: WarningFacts, now: datetime) -> None:
     )
     if not new:
         return
-    if not Organization.objects.get(pk=organization.pk).ordering_hold:
-        hold_ordering(organization=organization, reason=f"fraud warning, {charged}", actor=ACTOR, now=now)
+    hold_ordering(organization=organization, reason=f"fraud warning, {charged}", actor=ACTOR, now=now)
     words = f"The bank warns of fraud ({facts.kind}). New orders are on hold; what is leased goes on."
     _tell_staff(charged, "fraud_warning", "may be fraud", words, now)
 
@@ -128,7 +126,7 @@ def _follow(row: Dispute, before: DisputeState | None, now: datetime) -> None:
     elif state == DisputeState.WON and not _others_hold(row):
         account = suspending.suspension(organization)
         if account and account.suspended_reason.startswith(BY_DISPUTE):
-            suspending.lift(organization=organization, actor=ACTOR, note=f"won: {row.charged}", now=now)
+            suspending.lift(organization=organization, actor=ACTOR, reason=f"won: {row.charged}", now=now)
     _tell(row, before, now)
 
 

@@ -14,7 +14,6 @@ from billing.models import CreditGrant
 from billing.queries.credit import ended
 from marketplace.money import MICROS, format_micros
 
-MAY_GIVE = "billing.add_creditgrant"
 MOST_MICROS = 10_000 * MICROS
 LONGEST = timedelta(days=3 * 366)
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import BigIntegerField, DateTimeField, F
 
 from accounts.models import Given, Organization, Statement
+from accounts.operations import ON_HOLD
 from billing.models import TRUST, Payment, PaymentState, TrustLevel
 from billing.suspending import SUSPENDED
 from leasing.models import Lease
@@ -14,7 +15,6 @@ from marketplace.models import Plan, Terms
 from marketplace.queries import all_terms
 
 NEW_FOR = timedelta(days=30)
-BLOCKED = "Ordering is paused for your company; write to us. What you lease goes on, and can be returned."
 
 
 class OrderingBlocked(Exception):
@@ -58,7 +58,7 @@ def blocked(organization: Organization) -> str:
     that name the way out, and never staff's reason. Empty if it may. The one place where that is decided.
     """
     account = getattr(organization, "billing_account", None)  # made on first use
-    return SUSPENDED if account and account.suspended_at else BLOCKED if organization.ordering_hold else ""
+    return SUSPENDED if account and account.suspended_at else ON_HOLD if organization.ordering_hold else ""
 
 
 def check_nodes(

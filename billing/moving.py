@@ -22,8 +22,9 @@ from marketplace.queries import Refusal, occupied, soonest
 @transaction.atomic
 def move(*, lease: Lease, quote: Quote, actor: str, now: datetime) -> None:
     """
-    Let an agreed lease take place as `quote` says: its window, its offer, its price; or nothing changes. A quote that
-    it was moved by already changes nothing.
+    Let an agreed lease take place as `quote` says: its window, its offer, its price; or nothing changes. What its
+    organization holds of the offer, by whichever quote, is used up, as by an order. A quote that it was moved by
+    already changes nothing.
 
     :raises QuoteUsed: if the quote became another lease
     :raises QuoteExpired: if its price is no longer kept
@@ -49,6 +50,7 @@ def move(*, lease: Lease, quote: Quote, actor: str, now: datetime) -> None:
         raise InsufficientFunds(needed_micros=more, available_micros=available)
     starts_at = max(agreed.starts_at, soonest(agreed.terms, now))
     _check_caps(fresh, agreed, starts_at, now)
+    held = checkout.held_for(agreed)
     leasing.operations.move(
         lease=fresh,
         offer=agreed.offer,
@@ -56,12 +58,14 @@ def move(*, lease: Lease, quote: Quote, actor: str, now: datetime) -> None:
         rate=agreed.rate,
         starts_at=starts_at,
         ends_at=agreed.ends_at,
-        quote=agreed.public_id if agreed.holds_until else "",
+        quote=held,
         actor=actor,
         price=_words(agreed, more),
         now=now,
     )
     _agree(fresh, agreed, starts_at, now)
+    if held not in ("", agreed.public_id):
+        checkout.hold_used(held)
 
 
 def _check_caps(lease: Lease, quote: Quote, starts_at: datetime, now: datetime) -> None:
@@ -88,12 +92,16 @@ def difference(*, lease: Lease, quote: Quote) -> int:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a move would come to: micro-dollars more, what speaks against it, and how many nodes are free for it."""
+    """
+    What a move would come to: micro-dollars more, what speaks against it, how many nodes are free for it, those that
+    its organization holds there among them, and the quote that holds these.
+    """
 
     quote: Quote
     more: int
     refusal: str
     free: int
+    held: Quote | None
 
     @property
     def less(self) -> int:
@@ -111,10 +119,11 @@ def preview(*, lease: Lease, quote: Quote, now: datetime) -> Preview:
     refusal = why_not_moved(lease, now=now) or _unfit(lease, quote)
     starts_at = max(quote.starts_at, soonest(quote.terms, now))
     period = occupied(quote.terms, starts_at, quote.ends_at)
-    free = nodes_for(lease, pool=quote.offer.pool, period=period, quote=quote.public_id, now=now)
+    held = checkout.holding(organization=lease.organization, offer=quote.offer, now=now)
+    free = nodes_for(lease, pool=quote.offer.pool, period=period, quote=held.public_id if held else "", now=now)
     more = difference(lease=lease, quote=quote)
     words = refusal.message if refusal else _obstacle(lease, quote, starts_at, now)
-    return Preview(quote, more, words, free)
+    return Preview(quote, more, words, free, held)
 
 
 def _obstacle(lease: Lease, quote: Quote, starts_at: datetime, now: datetime) -> str:

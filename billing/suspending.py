@@ -1,7 +1,8 @@
 """
 Suspended organizations cannot order, extend or move; they can always pay, return, read and download. What they lease
 goes on: on demand as long as their wallet carries it, reserved until its end. `billing.limits` asks, here it
-is decided.
+is decided. A hold on orders (`accounts.operations.hold_ordering`), while staff look into something, stops the same and
+takes no credit.
 
 Whoever owes is suspended until the money is there, which lifts it again. Any other reason takes the place of these: a
 payment must not lift what a dispute has brought, and a sweep suspends again who still owes.
@@ -12,7 +13,7 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import Organization
-from accounts.operations import Words, record
+from accounts.operations import ON_HOLD, Words, record
 from billing import operations
 from billing.models import BillingAccount
 
@@ -58,18 +59,23 @@ def lift_overdue(*, organization: Organization, what: str) -> bool:
 
 
 @transaction.atomic
-def lift(*, organization: Organization, actor: str, now: datetime, note: str = "") -> bool:
-    """Let an organization order again. `note` is for staff. Returns whether it was suspended."""
+def lift(*, organization: Organization, reason: str, actor: str, now: datetime) -> bool:
+    """
+    End a suspension. The reason is for staff, too; the organization hears whether it can order again, or its orders are
+    still on hold. Returns whether it was suspended.
+    """
     operations.lock_wallet(organization=organization)
-    held = BillingAccount.objects.filter(organization=organization, suspended_at__isnull=False)
-    if not held.update(suspended_at=None, suspended_reason=""):
+    suspended = BillingAccount.objects.filter(organization=organization, suspended_at__isnull=False)
+    if not suspended.update(suspended_at=None, suspended_reason=""):
         return False
+    held = Organization.objects.get(pk=organization.pk).ordering_hold
     notice: Words = {
-        "title": f"{organization.name} can order again",
-        "text": "Your company is not suspended any more. Leases that were paused go on as the wallet allows.",
+        "title": f"{organization.name} " + ("is not suspended any more" if held else "can order again"),
+        "text": "Your company is not suspended any more. Leases that were paused go on as the wallet allows."
+        + (f" {ON_HOLD}" if held else ""),
         "path": "/wallet/",
     }
-    _record(organization, "unsuspended", actor, now, reason=note, notice=notice)
+    _record(organization, "unsuspended", actor, now, reason=reason, notice=notice)
     return True
 
 

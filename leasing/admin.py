@@ -104,6 +104,16 @@ class LeaseAdmin(Readable, ModelAdmin):  # type: ignore[misc]
     date_hierarchy = "created_at"
     inlines = (Machines, Changes, Claims, Keys)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """A link for whoever may use it."""
+        return ("adjust",) if request.user.has_perm("billing.add_adjustment") else ()
+
+    @admin.display(description="money")
+    def adjust(self, lease: Lease) -> SafeString:
+        """To the form that credits or debits its organization for it."""
+        address, look = f"{reverse('adjustment_new')}?lease={lease.public_id}", "text-primary-600 dark:text-primary-500"
+        return format_html('<a class="{}" href="{}">Credit or debit for it…</a>', look, address)
+
     @admin.display(ordering="offer__pool__site__slug")
     def site(self, lease: Lease) -> str:
         """Where its nodes stand."""

@@ -209,13 +209,15 @@ def on_day(day: date | None) -> str:
     return MISSING if day is None else f"{day:%-d %b %Y}".replace(" ", NBSP)
 
 
-# What stays on one line in a text: dates, figures with their units, and names with hyphens and digits, as nodes have.
+# What stays on one line in a text: dates, figures with their units, kinds of nodes as "8 × H100 SXM", and names with
+# hyphens and digits, as nodes have.
 STAMP = r"\d{4}-\d\d-\d\d[ ]\d\d:\d\d(?::\d\d)?"
 UNIT = r"(?:s|min|h|d|%|[kM]?Wh?|[KMGT]i?B|Gbit/s|seconds?|minutes?|hours?|days?)"
 PIECES = re.compile(
     rf"""<[^>]*>  # markup stays as it is
     | (?<![\w-])(?P<moment>{STAMP})(?:[ ]UTC\b | (?=[ ](?:to|until|and)[ ]{STAMP}[ ]UTC\b))
     | (?<![\w-])(?P<whole>{STAMP}
+        | \d+[ ]×[ ][A-Z]\w*(?:[ ](?:[A-Z]\w*|\d+(?:[ ]GB)?)\b)*
         | \d[\d,.]*[ ]{UNIT}(?:[ /]h)?(?!\w)
         | (?<!\.)(?=[\w.-]*\d)\w[\w.]*(?:-\w+)+)""",
     re.VERBOSE,

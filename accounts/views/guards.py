@@ -50,8 +50,8 @@ def allowed(action: str) -> Callable[[Page], Page]:
     return guard
 
 
-def operator_allowed(permission: str) -> Callable[[Page], Page]:
-    """Only for staff who may do `permission`, such as "leasing.change_machine", and only with a second factor.
+def operator_allowed(*permissions: str) -> Callable[[Page], Page]:
+    """Only for staff who may do one of these, such as "leasing.change_machine", and only with a second factor.
 
     Visitors are sent to log in, staff without a second factor to set one up; everybody else gets 403.
     """
@@ -61,8 +61,9 @@ def operator_allowed(permission: str) -> Callable[[Page], Page]:
         def guarded(request: HttpRequest, **captured: str) -> HttpResponse:
             if not isinstance(request.user, User):
                 return _to_login(request)
-            if not may_operate(request.user, permission):
-                raise PermissionDenied(f"This page is for the operator's staff who hold the permission {permission}.")
+            if not any(may_operate(request.user, permission) for permission in permissions):
+                named = " or ".join(permissions)
+                raise PermissionDenied(f"This page is for the operator's staff who hold the permission {named}.")
             if not is_mfa_enabled(request.user):
                 return _to_second_factor(request)
             return page(request, **captured)

@@ -1,5 +1,6 @@
-"""The operator's part of the API: disputed payments, and who is suspended."""
+"""The operator's part of the API: disputed payments, and who may not order."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.shortcuts import get_object_or_404
@@ -12,6 +13,7 @@ from accounts.access import operator_of
 from accounts.clock import now
 from accounts.http.permissions import OperatorAllowed
 from accounts.models import Organization
+from accounts.operations import hold_ordering, release_ordering
 from billing import suspending
 from billing.access import MAY_DECIDE, MAY_SEE_DISPUTES
 from billing.models import Dispute
@@ -64,7 +66,7 @@ class Suspension(GenericAPIView[Any]):
     )
     def post(self, request: Request, id: str) -> Response:
         """It cannot order, extend or move then. One that is suspended stays so."""
-        return self._changed(request, id, "suspend")
+        return _changed(request, id, suspending.suspend)
 
     @extend_schema(
         operation_id="operations_unsuspend",
@@ -74,17 +76,43 @@ class Suspension(GenericAPIView[Any]):
     )
     def delete(self, request: Request, id: str) -> Response:
         """Lift a suspension; nothing changes where there is none."""
-        return self._changed(request, id, "lift")
+        return _changed(request, id, suspending.lift)
 
-    def _changed(self, request: Request, id: str, what: str) -> Response:
-        organization = get_object_or_404(Organization, public_id=id)
-        wanted = WhySuspended(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        why, who = wanted.validated_data["reason"], operator_of(request)
-        if what == "suspend":
-            suspending.suspend(organization=organization, reason=why, actor=who, now=now())
-        else:
-            suspending.lift(organization=organization, note=why, actor=who, now=now())
-        account = suspending.suspension(organization)
-        shown = {"organization": organization.public_id, "suspended_at": account.suspended_at if account else None}
-        return Response(SuspensionShown(shown).data)
+
+class OrderingHold(GenericAPIView[Any]):
+    """Whether an organization's orders are on hold."""
+
+    queryset = Organization.objects.all()
+    serializer_class = SuspensionShown
+    permission_classes = [OperatorAllowed]
+    required: ClassVar[dict[str, str]] = {"POST": MAY_DECIDE, "DELETE": MAY_DECIDE}
+
+    @extend_schema(
+        operation_id="operations_hold_orders",
+        summary="Put its orders on hold",
+        request=WhySuspended,
+        responses=SuspensionShown,
+    )
+    def post(self, request: Request, id: str) -> Response:
+        """While something is looked into: it cannot order, extend or move. Once; the first reason stays."""
+        return _changed(request, id, hold_ordering)
+
+    @extend_schema(
+        operation_id="operations_release_orders",
+        summary="Take its orders again",
+        request=WhySuspended,
+        responses=SuspensionShown,
+    )
+    def delete(self, request: Request, id: str) -> Response:
+        """End a hold; nothing changes where there is none."""
+        return _changed(request, id, release_ordering)
+
+
+def _changed(request: Request, id: str, act: Callable[..., bool]) -> Response:
+    organization = get_object_or_404(Organization, public_id=id)
+    wanted = WhySuspended(data=request.data)
+    wanted.is_valid(raise_exception=True)
+    act(organization=organization, reason=wanted.validated_data["reason"], actor=operator_of(request), now=now())
+    return Response(
+        SuspensionShown(Organization.objects.select_related("billing_account").get(pk=organization.pk)).data
+    )

@@ -12,6 +12,7 @@ from accounts.clock import now
 from accounts.http.permissions import OperatorAllowed
 from accounts.http.problems import bad_field
 from billing import by_hand, granting
+from billing.access import MAY_GIVE
 from billing.api.adjustments import done_or_waiting
 from billing.models import CreditGrant
 from billing.serializers.adjustments import AdjustmentShown
@@ -24,7 +25,7 @@ class GiveCredit(GenericAPIView[Any]):
     queryset = CreditGrant.objects.all()
     serializer_class = CreditGrantShown
     permission_classes = [OperatorAllowed]
-    required: ClassVar[dict[str, str]] = {"POST": granting.MAY_GIVE}
+    required: ClassVar[dict[str, str]] = {"POST": MAY_GIVE}
 
     @extend_schema(
         operation_id="operations_promotional_credit_give",

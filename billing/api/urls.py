@@ -96,6 +96,7 @@ urlpatterns = [
     path(
         "operations/organizations/<str:id>/suspension", disputes.Suspension.as_view(), name="api_operations_suspension"
     ),
+    path("operations/organizations/<str:id>/hold", disputes.OrderingHold.as_view(), name="api_operations_hold"),
     path("refunds", money.Refunds.as_view(), name="api_refunds"),
     path("operations/reconciliation", reconciliation.Days.as_view(), name="api_operations_reconciliation"),
     path("operations/discrepancies", reconciliation.Discrepancies.as_view(), name="api_operations_discrepancies"),

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from billing.automatic import Rules
 from billing.forms import utc_moment
-from billing.forms.staff import Customer
+from billing.forms.customers import Customer
 from billing.models import AutoTopUp, SavedCard
 from leasing.models import PROJECT, PROJECT_LENGTH, PROJECT_WORDS
 from marketplace.money import MICROS, MICROS_PER_CENT

@@ -4,10 +4,9 @@ from typing import Any
 
 from django import forms
 
-from accounts.models import Organization
 from billing.forms import utc_moment
+from billing.forms.customers import Customer
 from billing.forms.money import dollars
-from billing.forms.staff import Customer
 from billing.models import LONGEST_REFERENCE, BillingAccount, BillingMode, Invoice, InvoiceLine
 from billing.queries.receivables import creditable_cents
 from marketplace.money import format_cents
@@ -28,7 +27,7 @@ class Details(forms.ModelForm[BillingAccount]):
 class Transfer(forms.Form):
     """What staff found at the bank."""
 
-    organization = Customer(Organization.objects.filter(billing_account__mode=BillingMode.INVOICED), label="Customer")
+    organization = Customer(mode=BillingMode.INVOICED, label="Customer")
     reference = forms.CharField(
         label="The bank's reference",
         max_length=LONGEST_REFERENCE,

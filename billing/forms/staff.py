@@ -1,34 +1,17 @@
 """What the operator's pages of money ask of staff."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django import forms
-from django.db.models import QuerySet
 
-from accounts.models import Organization
 from billing.adjusting import LONGEST_REASON as LONGEST_ADJUSTMENT_REASON
 from billing.adjusting import LONGEST_WORDS
+from billing.forms.customers import Customer, LeaseOf
+from billing.queries.customers import customer
 
 LONGEST_REASON = 200
 CENTS = 100
-
-
-class Customer(forms.ModelChoiceField[Organization]):
-    """An organization, chosen by its name; sent as its public id. Two may have one name, so the id stands beside it."""
-
-    def __init__(self, queryset: QuerySet[Organization] | None = None, *, label: str = "Organization") -> None:
-        """All of them, or those of `queryset`."""
-        super().__init__(
-            (Organization.objects.all() if queryset is None else queryset).order_by("name", "pk"),
-            label=label,
-            to_field_name="public_id",
-            empty_label="Choose an organization",
-            error_messages={"invalid_choice": "There is no organization %(value)s. Choose one of the list."},
-        )
-
-    def label_from_instance(self, obj: Organization) -> str:
-        """Such as "Acme Robotics (og_…)"."""
-        return f"{obj.name} ({obj.public_id})"
 
 
 class Which(forms.Form):
@@ -43,6 +26,35 @@ class Why(forms.Form):
     reason = forms.CharField(
         max_length=LONGEST_REASON, help_text="For other staff; the customer never reads it. At most 200 characters."
     )
+
+
+class Block(Why):
+    """Stop an organization's orders or take them again, and why."""
+
+    WORDS: ClassVar = {  # the first that is offered is what Enter does
+        "lift": "End the suspension",
+        "release": "Take its orders again",
+        "hold": "Put its orders on hold",
+        "suspend": "Suspend",
+    }
+    act = forms.ChoiceField(choices=list(WORDS.items()), widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, *, suspended: bool, held: bool) -> None:
+        """Offers what changes something."""
+        super().__init__(data)
+        self.offered = {"lift" if suspended else "suspend", "release" if held else "hold"}
+
+    @property
+    def buttons(self) -> list[tuple[str, str]]:
+        """The acts that are offered, in words."""
+        return [(act, words) for act, words in self.WORDS.items() if act in self.offered]
+
+    def clean(self) -> dict[str, Any]:
+        """A page of before must not undo what somebody else has done since."""
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        if said.get("act") not in self.offered:
+            raise forms.ValidationError("That is so already: somebody was faster. Choose again.")
+        return said
 
 
 class NewAdjustment(forms.Form):
@@ -65,9 +77,18 @@ class NewAdjustment(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="For other staff; the customer never reads it. At most 400 characters.",
     )
-    lease = forms.CharField(
-        label="Lease", max_length=40, required=False, help_text="Such as ls_…, if it is about one: then on its invoice."
+    lease = LeaseOf(
+        label="Lease",
+        help_text="If it is about one: choose it by its name, or write its id. Then it is on its invoice.",
     )
+    field_order = ("organization", "lease")
+
+    def __init__(self, data: Any, *, initial: Mapping[str, str]) -> None:
+        """Proposes leases of the organization that is named."""
+        super().__init__(data, initial=dict(initial))
+        lease = self.fields["lease"]
+        assert isinstance(lease, LeaseOf)
+        lease.organization = customer(str((self.data or initial).get("organization", "")))
 
     def asked(self) -> dict[str, Any]:
         """As `billing.adjusting.ask_by_ids` takes it. Call after `is_valid`."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from accounts.models import Event, Organization
 from billing.models import BillingAccount
 
@@ -22,8 +24,19 @@ class Blocked:
 
 def blocked_organizations() -> list[Blocked]:
     """All of them, the last first; one that is both suspended and held is there twice."""
-    accounts = list(BillingAccount.objects.filter(suspended_at__isnull=False).select_related("organization"))
-    holds = list(Organization.objects.exclude(ordering_hold=""))
+    return _blocked(Organization.objects.all())
+
+
+def blocks_of(organization: Organization) -> list[Blocked]:
+    """The same of one organization: nothing, one row or two."""
+    return _blocked(Organization.objects.filter(pk=organization.pk))
+
+
+def _blocked(among: QuerySet[Organization]) -> list[Blocked]:
+    accounts = list(
+        BillingAccount.objects.filter(suspended_at__isnull=False, organization__in=among).select_related("organization")
+    )
+    holds = list(among.exclude(ordering_hold=""))
     told = _told([*(row.organization for row in accounts), *holds])
     rows = [_suspended(row, told.get((SUSPENDED, row.organization.public_id))) for row in accounts]
     rows += [_held(row, told.get((HELD, row.public_id))) for row in holds]

@@ -3,6 +3,7 @@
 from rest_framework import serializers
 
 from accounts.http.serializers import StrictSerializer
+from accounts.models import Organization
 from billing.models import Dispute
 
 
@@ -27,13 +28,18 @@ class DisputeShown(serializers.ModelSerializer[Dispute]):
 
 
 class WhySuspended(StrictSerializer):
-    """Why an organization is suspended, or may order again."""
+    """Why an organization's orders are stopped, or taken again."""
 
     reason = serializers.CharField(max_length=200, help_text="For staff; the organization never reads it.")
 
 
-class SuspensionShown(serializers.Serializer[object]):
-    """Whether an organization is suspended."""
+class SuspensionShown(serializers.Serializer[Organization]):
+    """Whether an organization may order: neither suspended nor held."""
 
-    organization = serializers.CharField()
-    suspended_at = serializers.DateTimeField(allow_null=True)
+    organization = serializers.CharField(source="public_id")
+    suspended_at = serializers.DateTimeField(source="billing_account.suspended_at", allow_null=True, default=None)
+    held = serializers.SerializerMethodField(help_text="Whether its orders are on hold.")
+
+    def get_held(self, organization: Organization) -> bool:
+        """Never why: that is in staff's log."""
+        return bool(organization.ordering_hold)

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 
 from accounts.access import may_operate, staff_of
@@ -13,6 +13,8 @@ from billing.access import MAY_ADJUST, MAY_APPROVE, MAY_SEE_ADJUSTMENTS
 from billing.forms.staff import AdjustmentAnswer, NewAdjustment
 from billing.models import Adjustment, AdjustmentState
 from billing.queries.adjustments import adjustments, waiting, wanted
+from billing.queries.customers import named
+from leasing.models import Lease
 
 SHOWN = 50
 ANSWERS = {"approve": adjusting.approve, "refuse": adjusting.refuse}
@@ -35,7 +37,7 @@ def adjustment_list(request: HttpRequest) -> HttpResponse:
 @operator_allowed(MAY_ADJUST)
 def adjustment_new(request: HttpRequest) -> HttpResponse:
     """A credit or a debit."""
-    form = NewAdjustment(request.POST or None, initial=request.GET.dict())
+    form = NewAdjustment(request.POST or None, initial=_about(request.GET))
     if form.is_valid():
         try:
             row = adjusting.ask_by_ids(**form.asked(), by=staff_of(request), now=now())
@@ -46,6 +48,13 @@ def adjustment_new(request: HttpRequest) -> HttpResponse:
             return redirect("adjustments")
     context = {"form": form, "limit_cents": settings.ADJUSTMENT_LIMIT_CENTS}
     return render(request, "billing/adjustment_new.html", context)
+
+
+def _about(asked: QueryDict) -> dict[str, str]:
+    """What the address proposes; a lease is of its organization."""
+    lease = Lease.objects.select_related("organization").filter(public_id=asked.get("lease", "")).first()
+    known = {"organization": named(lease.organization), "lease": named(lease)} if lease else {}
+    return {name: str(value) for name, value in asked.items()} | known
 
 
 @operator_allowed(MAY_SEE_ADJUSTMENTS)

@@ -11,6 +11,7 @@ from accounts.ids import random_base62
 from accounts.queries import actor_names
 from accounts.views import operator_allowed
 from billing import by_hand, granting
+from billing.access import MAY_GIVE
 from billing.forms.money import NewCredit
 from billing.models import Adjustment, CreditGrant
 from billing.views.adjustments import WAITS
@@ -18,7 +19,7 @@ from billing.views.adjustments import WAITS
 SHOWN = 50
 
 
-@operator_allowed(granting.MAY_GIVE)
+@operator_allowed(MAY_GIVE)
 def gifts(request: HttpRequest) -> HttpResponse:
     """The newest gifts, and the form for one."""
     form = NewCredit(request.POST or None, initial={"key": random_base62(22)})

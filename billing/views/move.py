@@ -12,6 +12,7 @@ from accounts.clock import now
 from accounts.views import allowed
 from billing import checkout, moving
 from billing.extending import extendable
+from billing.filling import order_path
 from billing.forms.moving import NewWindow
 from billing.models import Quote
 from billing.queries.places import places
@@ -44,7 +45,10 @@ def lease_move(request: HttpRequest, id: str) -> HttpResponse:
     page = "billing/_move.html" if request.headers.get("HX-Request") else "billing/move.html"
     form.list_places(places(lease=lease, window=form.window(), now=moment))
     preview = moving.preview(lease=lease, quote=shown, now=moment) if shown else None
-    return render(request, page, {"lease": lease, "form": form, "preview": preview})
+    context = {"lease": lease, "form": form, "preview": preview, "now": moment}
+    if preview and preview.held:
+        context["held_address"] = order_path(preview.held)
+    return render(request, page, context)
 
 
 def _present(lease: Lease) -> dict[str, str]:

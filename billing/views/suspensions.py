@@ -1,4 +1,6 @@
-"""Staff's pages of who may not order: the list, and suspending an organization or letting it order again."""
+"""Staff's pages of who may not order: the list, and stopping an organization's orders or taking them again."""
+
+from collections.abc import Callable, Mapping
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -7,12 +9,20 @@ from django.shortcuts import get_object_or_404, redirect, render
 from accounts.access import operator_of
 from accounts.clock import now
 from accounts.models import Organization
+from accounts.operations import hold_ordering, release_ordering
 from accounts.queries import actor_names
 from accounts.views import operator_allowed
 from billing import suspending
 from billing.access import MAY_DECIDE
-from billing.forms.staff import Which, Why
-from billing.queries.suspensions import blocked_organizations
+from billing.forms.staff import Block, Which
+from billing.queries.suspensions import Blocked, blocked_organizations, blocks_of
+
+ACTS: Mapping[str, Callable[..., bool]] = {
+    "suspend": suspending.suspend,
+    "lift": suspending.lift,
+    "hold": hold_ordering,
+    "release": release_ordering,
+}
 
 
 @operator_allowed(MAY_DECIDE)
@@ -21,29 +31,33 @@ def suspension_list(request: HttpRequest) -> HttpResponse:
     form = Which(request.GET or None)
     if form.is_valid():
         return redirect("suspension", id=form.cleaned_data["organization"].public_id)
-    rows = blocked_organizations()
-    names = actor_names(row.actor for row in rows)
-    context = {"rows": [(row, names.get(row.actor, row.actor)) for row in rows], "form": form}
-    return render(request, "billing/suspensions.html", context)
+    return render(request, "billing/suspensions.html", {"rows": _named(blocked_organizations()), "form": form})
 
 
 @operator_allowed(MAY_DECIDE)
 def suspension(request: HttpRequest, id: str) -> HttpResponse:
-    """Suspend an organization, or let it order again."""
+    """Suspend an organization or put its orders on hold, and end either."""
     organization = get_object_or_404(Organization, public_id=id)
-    account = suspending.suspension(organization)
-    form = Why(request.POST or None)
+    blocks = blocks_of(organization)
+    held = {block.held for block in blocks}
+    form = Block(request.POST or None, suspended=False in held, held=True in held)
     if form.is_valid():
-        why, who = form.cleaned_data["reason"], operator_of(request)
-        if account:
-            suspending.lift(organization=organization, note=why, actor=who, now=now())
-            held = organization.ordering_hold
-            messages.success(
-                request, f"{organization} " + ("is not suspended, but held." if held else "can order again.")
-            )
-        else:
-            suspending.suspend(organization=organization, reason=why, actor=who, now=now())
-            messages.success(request, f"{organization} is suspended.")
+        act, why = ACTS[form.cleaned_data["act"]], form.cleaned_data["reason"]
+        act(organization=organization, reason=why, actor=operator_of(request), now=now())
+        messages.success(request, f"{organization} {_words(blocks_of(organization))}.")
         return redirect("suspensions")
-    context = {"organization": organization, "account": account, "form": form}
-    return render(request, "billing/suspension.html", context)
+    return render(
+        request, "billing/suspension.html", {"organization": organization, "blocks": _named(blocks), "form": form}
+    )
+
+
+def _named(blocks: list[Blocked]) -> list[tuple[Blocked, str]]:
+    """Each with the name of whoever did it."""
+    names = actor_names(block.actor for block in blocks)
+    return [(block, names.get(block.actor, block.actor)) for block in blocks]
+
+
+def _words(blocks: list[Blocked]) -> str:
+    """What it comes to, such as "is suspended and has its orders on hold"."""
+    said = ["has its orders on hold" if block.held else "is suspended" for block in blocks]
+    return " and ".join(said) or "can order again"

@@ -145,6 +145,12 @@ def overview() -> list[PowerPlan]:
     return [plan for _, plan in rows]
 
 
+def wants_a_look(plan: PowerPlan, *, now: datetime) -> bool:
+    """Whether something waits for the dispatcher at the site of an overview's plan, or no plan decides there now."""
+    waiting: int = getattr(plan.site, "waiting")  # noqa: B009 - as `sites` counts
+    return waiting > 0 or plan.basis != PowerPlan.Basis.PLAN or plan.ends_at < now
+
+
 def totals(plans: Sequence[PowerPlan]) -> dict[str, int]:
     """Watts at the meter of each use and source, of all these together."""
     found: Counter[str] = Counter()

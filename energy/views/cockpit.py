@@ -17,8 +17,9 @@ from energy.curtailing import BadEvent, call_off, confirm, preview
 from energy.forms import GridEvent
 from energy.models import Command
 from energy.ordering import CannotCommand, approve, decline, undo
-from energy.queries.cockpit import cockpit, commands_of, overview, totals
+from energy.queries.cockpit import cockpit, commands_of, overview, totals, wants_a_look
 from energy.states import CommandState
+from marketplace.measures import counted
 from marketplace.models import Site
 
 COMMANDS_SHOWN = 20
@@ -44,13 +45,18 @@ ACTS: Mapping[str, tuple[Callable[..., Command], str]] = {
 @operator_allowed(MAY_LOOK)
 def power(request: HttpRequest) -> HttpResponse:
     """Every site in a line: what it draws, what decides, what waits; and all of them together."""
-    rows = overview()
+    rows, moment = overview(), now()
+    wanting = [row for row in rows if wants_a_look(row, now=moment)]
+    planned = [row for row in rows if row not in wanting]
     context = {
         "rows": rows,
+        "wanting": wanting,
+        "planned": planned,
+        "planned_shown": counted(len(planned), "site"),
         "total": totals(rows),
-        "sites_shown": f"{len(rows)} site{'s' if len(rows) > 1 else ''}",
+        "sites_shown": counted(len(rows), "site"),
         "waiting": commands_of().filter(state=CommandState.PROPOSED).count(),
-        "now": now(),
+        "now": moment,
     }
     return render(request, "energy/power.html", context)
 

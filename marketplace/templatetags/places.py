@@ -41,7 +41,7 @@ def country(code: str) -> str:
 def machine(node_type: NodeType) -> str:
     """What makes the node worth leasing: "8 × H100 SXM"."""
     gpu = node_type.gpu_model
-    return f"{node_type.gpu_count}{NBSP}×{NBSP}{gpu.name}" if gpu else node_type.name
+    return _whole(f"{node_type.gpu_count} × {gpu.name}") if gpu else node_type.name
 
 
 @register.filter
@@ -98,5 +98,16 @@ def grams(micrograms: int) -> str:
 
 @register.filter
 def nodes_of_type(count: int, node_type: NodeType) -> str:
-    """So many nodes of a type: "3 nodes of 8 × H100 SXM"; of one node only what it is."""
-    return nodes_of(count, node_type.name)
+    """So many nodes of a type, neither part broken: "3 nodes of 8 × H100 SXM"; of one node only what it is."""
+    return " of ".join(map(_whole, nodes_of(count, node_type.name).split(" of ", maxsplit=1)))
+
+
+@register.filter
+def type_name(name: str) -> str:
+    """The name of a node type, unbroken: "8 x H100 SXM" -> "8 × H100 SXM"."""
+    return _whole(nodes_of(1, name))
+
+
+def _whole(words: str) -> str:
+    """On one line, but for a break after a comma."""
+    return words.replace(" ", NBSP).replace(f",{NBSP}", ", ")

@@ -34,11 +34,11 @@ KINDS = {
         api_operations_finish api_operations_cancel api_operations_extend
         api_operations_interrupt api_operations_call_off api_operations_power_back
         reconciliation discrepancy api_operations_reconciliation api_operations_discrepancies api_operations_explain
-        gifts api_operations_gifts
+        gifts api_operations_gifts customer_names customer_leases
         approvals approval api_operations_approvals api_operations_approve api_operations_decline
         disputes dispute suspensions suspension adjustments adjustment adjustment_new
         api_operations_adjustments api_operations_adjustment_approve api_operations_adjustment_refuse
-        api_operations_disputes api_operations_dispute api_operations_suspension
+        api_operations_disputes api_operations_dispute api_operations_suspension api_operations_hold
         metered metered_organization api_operations_account
         enrolments enrolment_new enrolment_file enrolment enrolment_panel enrolment_withdraw
         api_operations_feeds api_operations_feed_readings

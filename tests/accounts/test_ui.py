@@ -74,6 +74,8 @@ def test_a_text_says_moments_as_the_page_does(text: str, shown: str) -> None:
     ("text", "whole"),
     [("our invoice of 2026-12-04, paid", "2026-12-04"), ("2026-12-04 18:24 said they", "2026-12-04 18:24"),
      ("pair-od-2 is ready", "pair-od-2"), ("at most 16 KiB of text", "16 KiB"), ("3 h later", "3 h"),
+     ("540 s", "540 s"), ("nodes of 8 × A100 80 GB SXM in Macon", "8 × A100 80 GB SXM"),
+     ("each 4 × RTX 4090. It begins", "4 × RTX 4090"), ("for 3 × that", None),
      ("a-name-that-goes-on-and-on-and-on-2", None), ("40 hands on-demand", None)],
 )  # fmt: skip
 def test_dates_figures_and_names_in_a_text_stay_on_one_line(text: str, whole: str | None) -> None:

@@ -176,7 +176,7 @@ def test_pages_ask_decide_and_show(acme: Organization, pat: User, kim: User, bro
     hers, his = a_browser(pat), a_browser(kim)
     wanted = {"organization": acme.public_id, "amount": "750.50", "words": "Sorry for the wait.", "reason": "call"}
     refused = text(hers.post("/operations/adjustments/new/", {**wanted, "organization": "org_nobody"}))
-    assert "There is no organization org_nobody. Choose one of the list." in refused and "750.50" in str(wanted)
+    assert "There is no organization org_nobody. Write a part of its name." in refused and "750.50" in str(wanted)
     hers.post("/operations/adjustments/new/", wanted)
     row = Adjustment.objects.get()
     address = f"/operations/adjustments/{row.public_id}/"

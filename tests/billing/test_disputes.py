@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.models import Event, Organization, User
-from accounts.operations import hold_ordering
+from accounts.operations import hold_ordering, release_ordering
 from billing import disputes, handing_back, operations, payments, polling, settlement, suspending, tasks
 from billing.checkout import CAPS
 from billing.extending import extend
@@ -30,6 +30,7 @@ from billing.payments.base import GatewayRefused
 from billing.payments.checkouts import Checkout
 from billing.payments.disputes import DisputeFacts, WarningFacts
 from billing.queries import refundable_cents
+from billing.queries.suspensions import blocks_of
 from billing.settlement import UnknownPayment
 from billing.standing import enforce
 from leasing.models import Lease
@@ -131,7 +132,7 @@ def test_a_won_dispute_lifts_only_what_disputes_have_brought(acme: Organization,
 
 def test_what_staff_have_lifted_stays_lifted(acme: Organization, payment: Payment) -> None:
     hear(TAKEN, LOST)
-    assert suspending.lift(organization=acme, actor="user:us_pat", note="paid by transfer", now=NOON)
+    assert suspending.lift(organization=acme, actor="user:us_pat", reason="paid by transfer", now=NOON)
     hear(LOST, TAKEN, ANSWERED)
     assert not suspended(acme)
     ours = Event.objects.filter(organization=None, kind__startswith="organization.").order_by("pk")
@@ -175,7 +176,7 @@ def test_a_warning_of_fraud_holds_orders_once(acme: Organization, payment: Payme
     warning = WarningFacts("issfr_1", "ch_1", "made_with_stolen_card")
     disputes.warn(facts=warning, now=NOON)
     assert Organization.objects.get(pk=acme.pk).ordering_hold == f"fraud warning, {payment}"
-    hold_ordering(organization=acme, reason="", actor="user:us_pat", now=NOON)
+    release_ordering(organization=acme, reason="its own card", actor="user:us_pat", now=NOON)
     disputes.warn(facts=warning, now=NOON)  # the message comes again
     assert Organization.objects.get(pk=acme.pk).ordering_hold == ""
     assert Event.objects.filter(kind="dispute.fraud_warning").count() == 1
@@ -263,9 +264,9 @@ def test_staff_see_until_when_to_answer_and_let_a_customer_order_again(
     assert "Acme Robotics" in text(browser.get("/operations/disputes/"))
     page = text(browser.get(f"/operations/disputes/{row.public_id}/"))
     assert "Evidence is due 11 Mar 2026, 12:00 UTC" in page and "Suspended since" in page
-    browser.post(f"/operations/organizations/{acme.public_id}/suspension/", {"reason": "settled by phone"})
-    assert not suspended(acme)
-    browser.post(f"/operations/organizations/{acme.public_id}/suspension/", {"reason": ""})
+    address = f"/operations/organizations/{acme.public_id}/suspension/"
+    assert browser.post(address, {"act": "lift", "reason": ""}).status_code == 200 and suspended(acme)
+    browser.post(address, {"act": "lift", "reason": "settled by phone"})
     assert not suspended(acme)
 
 
@@ -278,20 +279,50 @@ def test_staff_suspend_without_a_dispute_and_see_who_may_not_order(
     assert "Everybody may order" in text(staff.get("/operations/suspensions/"))
     chosen = staff.get("/operations/suspensions/", {"organization": acme.public_id})
     assert chosen.headers["Location"] == page
-    landed = staff.post(page, {"reason": "a stolen identity"}, follow=True)
+    landed = staff.post(page, {"act": "suspend", "reason": "a stolen identity"}, follow=True)
     assert landed.redirect_chain[-1][0] == "/operations/suspensions/"
     listed = text(landed)
     assert all(words in listed for words in ("Ordering is blocked for", "Acme Robotics", "a stolen identity"))
-    assert f"{pat.get_full_name()} Let it order again" in listed and f'href="{page}"' in landed.content.decode()
-    lifted = staff.post(page, {"reason": "a mistake"}, follow=True)
+    assert f"{pat.get_full_name()} End the suspension" in listed and f'href="{page}"' in landed.content.decode()
+    lifted = staff.post(page, {"act": "lift", "reason": "a mistake"}, follow=True)
     assert lifted.redirect_chain[-1][0] == "/operations/suspensions/" and "Everybody may order" in text(lifted)
     assert browser.get("/operations/suspensions/").status_code == 403
+
+
+def test_staff_put_orders_on_hold_and_take_them_again_each_with_a_reason(acme: Organization, pat: User) -> None:
+    staff, page = a_browser(pat), f"/operations/organizations/{acme.public_id}/suspension/"
+    listed = text(staff.post(page, {"act": "hold", "reason": "a stolen card?"}, follow=True))
+    assert "Acme Robotics has its orders on hold." in listed and "Take its orders again" in listed
+    with pytest.raises(OrderingBlocked, match="paused"):
+        check_ordering(organization=acme)
+    suspending.suspend(organization=acme, reason="abuse", actor=pat.actor, now=NOON)
+    shown = text(staff.get(page))
+    assert "Its orders are on hold since" in shown and f"a stolen card? by {pat.get_full_name()}" in shown
+    assert "Suspended since 2 Mar 2026, 12:00 UTC abuse" in shown
+    listed = text(staff.post(page, {"act": "lift", "reason": "settled"}, follow=True))
+    assert "Acme Robotics has its orders on hold." in listed
+    told = Event.objects.get(organization=acme, kind="organization.unsuspended")
+    assert told.words == "Acme Robotics is not suspended any more"
+    assert "Ordering is paused" in told.notice["text"]  # type: ignore[index]
+    released = text(staff.post(page, {"act": "release", "reason": "it is theirs"}, follow=True))
+    assert "Acme Robotics can order again." in released and "Everybody may order" in released
+    check_ordering(organization=acme)
+
+
+def test_a_page_of_before_undoes_nothing_that_somebody_else_did(acme: Organization, pat: User) -> None:
+    staff, page = a_browser(pat), f"/operations/organizations/{acme.public_id}/suspension/"
+    for act in ("suspend", "hold"):
+        assert staff.post(page, {"act": act, "reason": "the first"}).status_code == 302
+        again = staff.post(page, {"act": act, "reason": "the second"})
+        assert "somebody was faster" in text(again) and "the second" in again.content.decode()
+    assert staff.post(page, {"act": "free", "reason": "?"}).status_code == 200
+    assert [row.reason for row in blocks_of(acme)] == ["the first", "the first"]
 
 
 def test_the_list_has_whom_a_sweep_suspended_and_whose_orders_are_on_hold(acme: Organization, pat: User) -> None:
     other = funded(0, "Other Ltd")
     suspending.suspend(organization=acme, reason="a dispute", actor="user:us_x", now=NOON - 2 * HOUR)
-    suspending.lift(organization=acme, actor="user:us_x", now=NOON - HOUR)
+    suspending.lift(organization=acme, reason="won", actor="user:us_x", now=NOON - HOUR)
     suspending.suspend_overdue(organization=acme, what="invoice GL-1", now=NOON)
     hold_ordering(organization=other, reason="early fraud warning", actor=pat.actor, now=NOON)
     listed = text(a_browser(pat).get("/operations/suspensions/"))
@@ -312,6 +343,11 @@ def test_the_api_can_do_the_same(acme: Organization, payment: Payment, pat: User
     assert client.delete(address, {"reason": "settled"}).json()["suspended_at"] is None
     assert client.post(address, {"reason": ""}).status_code == 400
     assert client.post(address, {"reason": "again"}).json()["suspended_at"]
+    hold = f"/api/v1/operations/organizations/{acme.public_id}/hold"
+    assert client.post(hold, {}).status_code == 400
+    answers = [client.post(hold, {"reason": "a check"}), client.delete(hold, {"reason": "nothing found"})]
+    assert [answer.json()["held"] for answer in answers] == [True, False]
+    assert answers[1].json()["suspended_at"]  # that is another matter
 
 
 # -- Against the processor -------------------------------------------------------------------------------------------

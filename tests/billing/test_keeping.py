@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -131,6 +132,61 @@ def test_a_lease_that_moves_takes_the_nodes_that_its_quote_holds_before_others(
     handing_back.hand_back(lease=called_off, actor="user:us_tests", now=NOON)
     moving.move(lease=lease, quote=quote, actor="user:us_tests", now=NOON + MINUTE)
     assert set(live_nodes(lease)) == kept and held_nodes(quote) == set()
+
+
+def test_a_lease_that_moves_uses_up_what_its_organization_holds_there_by_another_quote(
+    acme: Organization, other: Organization, reserved: Offer
+) -> None:
+    later: Mapping[str, Any] = {"starts_at": NOON + 2 * DAY, "ends_at": NOON + 2 * DAY + HOUR}
+    lease = place(a_quote(acme, reserved, **TOMORROW))
+    place(a_quote(other, reserved, **later))
+    place(a_quote(other, reserved, nodes=3, starts_at=NOON + 3 * DAY, ends_at=NOON + 3 * DAY + HOUR))
+    hold = held(acme, reserved, nodes=2, **later)
+    kept, wish = held_nodes(hold), a_quote(acme, reserved, **later)
+    shown = moving.preview(lease=lease, quote=wish, now=NOON)
+    assert (shown.possible, shown.free, shown.held) == (True, 2, hold)
+    moving.move(lease=lease, quote=wish, actor="user:us_tests", now=NOON + MINUTE)
+    assert set(live_nodes(lease)) <= kept and held_nodes(hold) == set()
+    hold.refresh_from_db()
+    assert hold.holds_until is None  # so no pause follows
+    assert free(reserved, NOON + MINUTE, **later) == 1
+
+
+def test_what_another_organization_holds_is_not_free_for_a_move(
+    acme: Organization, other: Organization, reserved: Offer
+) -> None:
+    later: Mapping[str, Any] = {"starts_at": NOON + 2 * DAY, "ends_at": NOON + 2 * DAY + HOUR}
+    lease = place(a_quote(acme, reserved, nodes=2, **TOMORROW))
+    hold = held(other, reserved, nodes=2, **later)
+    wish = a_quote(acme, reserved, nodes=2, **later)
+    shown = moving.preview(lease=lease, quote=wish, now=NOON)
+    assert (shown.possible, shown.free, shown.held) == (False, 1, None)
+    with pytest.raises(NodesTaken):
+        moving.move(lease=lease, quote=wish, actor="user:us_tests", now=NOON + MINUTE)
+    assert len(held_nodes(hold)) == 2
+
+
+def test_the_page_of_a_move_lists_what_one_holds_as_free(
+    acme: Organization, other: Organization, browser: Client, reserved: Offer
+) -> None:
+    moment = database_now().replace(minute=0, second=0, microsecond=0)
+    there = factories.an_offer(factories.a_pool(nodes=2, site=factories.a_site("abroad")), reserved.plan)
+    window: dict[str, Any] = {"starts_at": moment + 4 * DAY, "ends_at": moment + 4 * DAY + HOUR}
+    lease = place(a_quote(acme, reserved, now=database_now(), **window), now=database_now())
+    hold = held(acme, there, nodes=2, now=database_now(), **window)
+    page = browser.get(f"/leases/{lease.public_id}/move/", {"offer": there.public_id, **texts(window)})
+    words = dict(chain.from_iterable(among for _, among in page.context["form"].fields["offer"].choices))
+    assert words[there.public_id].endswith(", free")
+    assert "You keep 2 nodes here" in page.content.decode() and hold.public_id in page.content.decode()
+    hold_other = Quote.objects.filter(pk=hold.pk)
+    hold_other.update(organization=other)
+    page = browser.get(f"/leases/{lease.public_id}/move/", {"offer": there.public_id, **texts(window)})
+    words = dict(chain.from_iterable(among for _, among in page.context["form"].fields["offer"].choices))
+    assert words[there.public_id].endswith(", not free") and "You keep" not in page.content.decode()
+
+
+def texts(window: Mapping[str, datetime]) -> dict[str, str]:
+    return {name: f"{moment:%Y-%m-%dT%H:%M}" for name, moment in window.items()}
 
 
 def live_nodes(lease: Lease) -> list[int]:

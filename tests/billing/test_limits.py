@@ -1,6 +1,7 @@
 """What an organization may have whatever it can pay: nodes at once, orders a minute, and a hold on ordering."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from django.test import Client, override_settings
 
 from accounts.clock import now
 from accounts.models import Event, Organization, User
-from accounts.operations import hold_ordering
+from accounts.operations import hold_ordering, release_ordering
 from billing import limits
 from billing.limits import NodeLimitReached, OrderingBlocked
 from billing.models import Payment, PaymentState
@@ -142,24 +143,41 @@ def test_a_hold_blocks_orders_and_nothing_else(acme: Organization, offer: Offer)
         place(quote)
     end(lease=lease, reason="returned", actor="user:us_tests", now=NOON + HOUR)
     assert lease.transitions.last().new == LeaseState.RECLAIMING  # type: ignore[union-attr]
-    hold_ordering(organization=acme, reason="", actor="user:us_staff", now=NOON)
+    release_ordering(organization=acme, reason="it was not", actor="user:us_staff", now=NOON)
     place(quote)
 
 
-def test_staff_hold_ordering_in_the_admin_and_the_customer_never_learns_why(
-    staff_browser: Client, acme: Organization, ada: User, offer: Offer
+def test_a_hold_is_put_and_ended_once_and_its_first_reason_stays(acme: Organization) -> None:
+    hold, release = (
+        partial(act, organization=acme, actor="user:us_staff") for act in (hold_ordering, release_ordering)
+    )
+    assert [hold(reason=reason, now=NOON) for reason in ("stolen card?", "sanctions?")] == [True, False]
+    acme.refresh_from_db()
+    assert acme.ordering_hold == "stolen card?"
+    assert [release(reason="it was not", now=NOON) for _ in range(2)] == [True, False]
+    told = Event.objects.filter(kind__startswith="organization.ordering_").order_by("id")
+    assert [(event.organization, event.actor, event.data) for event in told] == [
+        (acme, "system:accounts", {}),
+        (None, "user:us_staff", {"reason": "stolen card?"}),
+        (acme, "system:accounts", {}),
+        (None, "user:us_staff", {"reason": "it was not"}),
+    ]
+    assert [event.words for event in told.filter(organization=acme)] == [
+        "Ordering is paused for Acme Robotics",
+        "Ordering is not paused any more for Acme Robotics",
+    ]
+
+
+def test_staff_look_at_an_organization_in_the_admin_and_change_nothing(
+    staff_browser: Client, acme: Organization
 ) -> None:
     address = f"/admin/accounts/organization/{acme.pk}/change/"
-    inline = {f"memberships-{name}": 0 for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
-    answer = staff_browser.post(address, {"ordering_hold": "stolen card?", "name": "Other", **inline})
-    assert answer.status_code == 302, answer.content
-    acme.refresh_from_db()
-    assert (acme.ordering_hold, acme.name) == ("stolen card?", "Acme Robotics")
-    events = Event.objects.filter(kind="organization.ordering_held")
-    assert [(event.organization, event.data) for event in events.order_by("id")] == [
-        (acme, {}),
-        (None, {"reason": "stolen card?"}),
-    ]
+    assert staff_browser.get(address).status_code == 200
+    assert staff_browser.post(address, {"ordering_hold": "stolen card?", "name": "Other"}).status_code == 403
+
+
+def test_a_customer_whose_orders_are_on_hold_never_learns_why(acme: Organization, ada: User, offer: Offer) -> None:
+    hold_ordering(organization=acme, reason="stolen card?", actor="user:us_staff", now=now())
     api = a_client(a_token(acme, ada))
     answer = order(api, acme, offer)
     assert (answer.status_code, answer.json()["code"]) == (403, "ordering_blocked")

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.models import Event, Organization, User
+from accounts.templatetags.ui import unbroken
 from billing import checkout, moving
 from billing.models import Meter, Quote
 from billing.queries import cost_so_far
@@ -249,7 +250,7 @@ def test_its_page_lists_offers_with_prices_the_nearest_and_likest_first(
         ("In North America", ["8 × H100 in Abroad, Georgia: $1.80 per node-hour, free"]),
         ("Elsewhere", ["8 × H100 in Asia, Georgia: $0.90 per node-hour, free"]),
     ]
-    assert "3 of 4 offers are of nodes with 8 × H100, as it has." in see(browser, address)
+    assert unbroken("3 of 4 offers are of nodes with 8 × H100, as it has.") in see(browser, address)
     times: dict[str, Any] = {"starts_at": lease.starts_at + DAY, "ends_at": lease.starts_at + DAY + HOUR}
     place(a_quote(acme, far, now=now(), **times), now=now())
     wish = {"offer": abroad.public_id, "others": "on", **{name: f"{at:{MINUTE}}" for name, at in times.items()}}

@@ -91,13 +91,12 @@ def test_an_invoice_of_which_nothing_is_open_is_not_written_off(invoice: Invoice
 
 def test_staff_choose_the_customer_by_name(invoice: Invoice, acme: Organization) -> None:
     clerk = staff("view_invoice", "add_banktransfer", "add_adjustment", "view_tieout", "change_billingaccount")
-    chosen = f'<option value="{acme.public_id}" selected>{acme.name} ({acme.public_id})</option>'
     for address in (f"{BASE}transfer/", "/operations/adjustments/new/", "/operations/metered/"):
         page = clerk.get(address).content.decode()
-        assert '<option value="" selected>Choose an organization</option>' in page and "---------" not in page
-        assert chosen.replace(" selected", "") in page
+        assert f'<option value="{acme.name} ({acme.public_id})"></option>' in page
     assert f"transfer/?organization={acme.public_id}&amp;" in clerk.get(f"{BASE}{invoice.public_id}/").content.decode()
-    assert chosen in clerk.get(f"{BASE}transfer/?organization={acme.public_id}").content.decode()
+    chosen = clerk.get(f"{BASE}transfer/?organization={acme.public_id}").content.decode()
+    assert f'value="{acme.name} ({acme.public_id})"' in chosen.split("<datalist")[0]
 
 
 def test_the_same_by_the_api(invoice: Invoice, acme: Organization) -> None:

@@ -27,5 +27,5 @@ def test_who_may_not_order_any_more_stays_in_line_and_hears_once_why_nothing_com
     assert sweep() + sweep(NOON + MINUTE) == [False, False]
     assert (state(order), told(order)) == (StandingOrderState.WAITING, ["held_up"])
     assert order.held_up == SUSPENDED and not Lease.objects.exists() and not Quote.objects.exists()
-    suspending.lift(organization=acme, actor=ACTOR, now=NOON + MINUTE)
+    suspending.lift(organization=acme, reason="settled", actor=ACTOR, now=NOON + MINUTE)
     assert sweep(NOON + 2 * MINUTE) == [True]

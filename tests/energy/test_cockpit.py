@@ -49,6 +49,23 @@ def test_the_pages_say_what_is_drawn_what_it_is_worth_and_what_waits(staff_brows
     assert "The rule decides:" in text(staff_browser, address)
 
 
+def test_sites_that_want_a_look_stand_first_and_apart(staff_browser: Client, site: Site) -> None:
+    moment = now()
+    a_planned_site(site, usd=90, at=moment - timedelta(minutes=1))
+    factories.a_pool(nodes=1)
+    calm, ruled = (factories.a_site(slug) for slug in ("calm", "ruled"))
+    a_contract(ruled)  # without feeds, the rule decides
+    plan_due(now=moment)
+    kept = PowerPlan.objects.filter(site=site).values("made_at", "basis", "inputs", "seen", "targets", "ahead").get()
+    for at, late in ((moment - HOUR, True), (moment, False)):
+        PowerPlan.objects.create(site=calm, starts_at=at, ends_at=at + HOUR / 2, **kept)
+        page = text(staff_browser, "/operations/power/")
+        first, _, rest = page.partition("Run by their plans")
+        assert "Look here first" in first and "1 proposal" in first and "rule without a plan" in first
+        assert ("no plan since" in first, "/calm/" in first, "/calm/" in rest) == (late, late, not late)
+        assert "/macon/" not in rest and "/ruled/" not in rest
+
+
 @pytest.fixture
 def plans_read(monkeypatch: pytest.MonkeyPatch) -> list[PowerPlan]:
     """The plans that were read from the database since the test emptied it."""

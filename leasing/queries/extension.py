@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import TextChoices
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, QuerySet, TextChoices, Value
+from django.db.models.functions import Least
 
 from leasing.models import Claim, Lease
 from leasing.states import SERVING, LeaseState
@@ -13,6 +14,7 @@ from marketplace.queries import Refusal, duration, is_held, last_end, why_not_un
 from marketplace.queries.windows import Window, cleaning
 
 EXTENDABLE = frozenset({LeaseState.SCHEDULED, LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED})
+LONGEST_NOTICE = timedelta(days=1)  # of an end
 LEASE, ENDS_AT = "lease", "ends_at"  # what a refusal names: the lease as it is, or the end that was asked for
 
 
@@ -66,6 +68,17 @@ def reach(lease: Lease, *, now: datetime) -> Reach:
     ends_at = last_end(terms, lease.starts_at, min(longest, free_until or longest))
     in_the_way = behind if free_until and free_until < longest else ()
     return Reach(max(ends_at, lease.ends_at), free_until, tuple(behind), _why(lease, in_the_way))
+
+
+def ending_soon(*, now: datetime) -> QuerySet[Lease]:
+    """
+    Leases that end when a quarter of their time is left or less, and within a day, that do not extend themselves, and
+    of whose end nobody was told.
+    """
+    quarter = ExpressionWrapper((F("ends_at") - F("starts_at")) / 4, output_field=DurationField())
+    told_from = ExpressionWrapper(F("ends_at") - Least(quarter, Value(LONGEST_NOTICE)), output_field=DateTimeField())
+    untold = Lease.objects.filter(state=LeaseState.ACTIVE, auto_extend_seconds=None, end_notice_at=None)
+    return untold.annotate(told_from=told_from).filter(told_from__lte=now, ends_at__gt=now)
 
 
 def serving_claims(lease: Lease) -> list[Claim]:

@@ -333,19 +333,6 @@ def test_a_late_sweep_of_the_meter_puts_use_into_the_month_it_was_in(offer: Offe
     assert Usage.objects.count() == 2
 
 
-def test_the_forecast_names_the_moment_at_which_the_limit_is_reached(acme: Organization, offer: Offer) -> None:
-    budget = cap(acme, 36)
-    running(acme, offer)
-    spoken = commitments(organization=acme, now=NOON + HOUR - 5 * MINUTE)
-    seen = budgets.outlook(budget=budget, spoken=spoken, now=NOON + HOUR - 5 * MINUTE)
-    assert seen.left_micros == 32_400_000
-    assert seen.reached_at == NOON + HOUR - 5 * MINUTE + 9 * HOUR
-    (with_one_more,) = budgets.with_order(quote=a_quote(acme, offer), project="", now=NOON)
-    assert with_one_more.left_micros == 28_800_000
-    assert with_one_more.reached_at == NOON + 4 * HOUR
-    assert with_one_more.forecast_micros == 7_200_000 + 7_200_000 * (MIDNIGHT - NOON) // HOUR
-
-
 def test_the_invariants_name_a_month_that_passed_its_budget(acme: Organization, offer: Offer) -> None:
     lease = running(acme, offer, now=MIDNIGHT)
     end(lease=lease, reason="returned", actor="user:us_tests", now=MIDNIGHT + HOUR)

@@ -1,0 +1,48 @@
+"""When a budget will be reached, and what its month comes to."""
+
+import pytest
+
+from accounts.models import Organization
+from billing import budgets
+from billing.models import Budget
+from billing.queries import commitments
+from leasing.models import Lease
+from leasing.states import LeaseState
+from marketplace.models import Offer
+from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, running
+from tests.billing.test_budgets import MIDNIGHT, MINUTE, cap, enforce
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_forecast_names_the_moment_at_which_the_limit_is_reached(acme: Organization, offer: Offer) -> None:
+    budget = cap(acme, 36)
+    running(acme, offer)
+    spoken = commitments(organization=acme, now=NOON + HOUR - 5 * MINUTE)
+    seen = budgets.outlook(budget=budget, spoken=spoken, now=NOON + HOUR - 5 * MINUTE)
+    assert seen.left_micros == 32_400_000
+    assert seen.reached_at == NOON + HOUR - 5 * MINUTE + 9 * HOUR
+    assert seen.forecast_micros == 3_600_000 * (MIDNIGHT - NOON) // HOUR
+
+
+def test_the_hour_that_an_order_commits_counts_once_in_the_forecast(acme: Organization, offer: Offer) -> None:
+    """What is kept for the first hour is used in that hour: the limit comes no sooner, nor the month dearer, for it."""
+    cap(acme, 36)
+    running(acme, offer)
+    (with_one_more,) = budgets.with_order(quote=a_quote(acme, offer), project="", now=NOON)
+    assert with_one_more.left_micros == 28_800_000
+    assert with_one_more.reached_at == NOON + 5 * HOUR - 5 * MINUTE
+    assert with_one_more.forecast_micros == 7_200_000 * (MIDNIGHT - NOON) // HOUR
+
+
+def test_the_limit_is_forecast_for_when_what_runs_is_paused(acme: Organization, offer: Offer) -> None:
+    cap(acme, 9)
+    running(acme, offer)
+    running(acme, offer, now=NOON + 30 * MINUTE)  # its hour is kept until 13:30: until then only the first one grows
+    budget, at = Budget.objects.get(), NOON + 31 * MINUTE
+    seen = budgets.outlook(budget=budget, spoken=commitments(organization=acme, now=at), now=at)
+    assert seen.reached_at == NOON + 85 * MINUTE
+    enforce(acme, seen.reached_at)
+    assert not Lease.objects.filter(state=LeaseState.PAUSED).exists()
+    enforce(acme, seen.reached_at + SECOND)
+    assert Lease.objects.filter(state=LeaseState.PAUSED).count() == 1

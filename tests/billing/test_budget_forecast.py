@@ -1,15 +1,17 @@
-"""When a budget will be reached, and what its month comes to."""
+"""When a budget will be reached, what its month comes to, and what is said once it is reached."""
+
+from datetime import datetime
 
 import pytest
 
-from accounts.models import Organization
+from accounts.models import Event, Organization
 from billing import budgets
 from billing.models import Budget
 from billing.queries import commitments
 from leasing.models import Lease
 from leasing.states import LeaseState
 from marketplace.models import Offer
-from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, running
+from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, funded, running
 from tests.billing.test_budgets import MIDNIGHT, MINUTE, cap, enforce
 
 pytestmark = pytest.mark.django_db
@@ -46,3 +48,16 @@ def test_the_limit_is_forecast_for_when_what_runs_is_paused(acme: Organization, 
     assert not Lease.objects.filter(state=LeaseState.PAUSED).exists()
     enforce(acme, seen.reached_at + SECOND)
     assert Lease.objects.filter(state=LeaseState.PAUSED).count() == 1
+
+
+@pytest.mark.parametrize(("begun", "helps"), [(NOON, False), (MIDNIGHT - 4 * HOUR, True)])
+def test_the_mail_of_a_pause_names_the_new_month_only_while_the_data_is_kept(
+    offer: Offer, begun: datetime, *, helps: bool
+) -> None:
+    acme = funded(1000)
+    cap(acme, 7.2, now=begun)
+    running(acme, offer, now=begun)
+    enforce(acme, begun + 116 * MINUTE)
+    words = Event.objects.get(kind="lease.paused").notice
+    assert words and "once an hour of it, $3.60, fits into the budget" in words["text"]
+    assert ("or wait for the new month at 2026-04-01 00:00 UTC" in words["text"]) is helps

@@ -82,7 +82,7 @@ def _cancel(lease: Lease, *, node_ids: list[int], reason: str, actor: str, now: 
 
 
 def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:
-    deadline = now + timedelta(seconds=lease.terms.cleaning_seconds)
+    deadline, meter = now + timedelta(seconds=lease.terms.cleaning_seconds), _meter_words(lease, now)
     lease.move_to(LeaseState.RECLAIMING, at=now, reason=reason, actor=actor, deadline=deadline)
     outages.end_all(lease=lease, now=now)
     lease_over(lease=lease, actor=actor, now=now)
@@ -96,12 +96,19 @@ def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:
         data={"name": lease.name, "reason": reason},
         notice={
             "title": f"{lease.name} has ended",
-            "text": f"{WORDS.get(reason, 'It was ended.')} The meter stopped at {now:%Y-%m-%d %H:%M:%S} UTC. "
-            "The nodes are being wiped now.",
+            "text": f"{WORDS.get(reason, 'It was ended.')} {meter} The nodes are being wiped now.",
             "path": f"/leases/{lease.public_id}/",
         },
     )
     settle_end(lease=lease, now=now)
+
+
+def _meter_words(lease: Lease, now: datetime) -> str:
+    """When the meter of a lease that ends now stopped: with a pause, or at an agreed end that a sweep found late."""
+    if lease.state == LeaseState.PROVISIONING:
+        return "The meter had not started."
+    stopped_at = lease.state_since if lease.state == LeaseState.PAUSED else min(now, lease.ends_at or now)
+    return f"The meter stopped at {stopped_at:%Y-%m-%d %H:%M:%S} UTC."
 
 
 def let_go_of_machines(*, lease: Lease, reason: str, actor: str, now: datetime) -> None:

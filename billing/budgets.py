@@ -27,7 +27,7 @@ class BudgetExceeded(Exception):
         self.left_micros, self.needed_micros = left_micros, needed_micros
         super().__init__(
             f"The budget of {budget.label} is {format_micros(budget.limit_micros)} for {month:%B %Y}: "
-            f"{format_micros(left_micros)} are left, the order needs {format_micros(needed_micros)}. Order less or for "
+            f"{format_micros(left_micros)} are left, {format_micros(needed_micros)} are needed. Take less, or time in "
             "another month, return what you do not need, or have an owner, an admin or finance raise the budget."
         )
 

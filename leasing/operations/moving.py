@@ -118,6 +118,7 @@ def _record(change: LeaseChange, offer: Offer, price: str) -> None:
         data={
             "name": lease.name,
             "offer": offer.public_id,
+            "place": offer.pool.site.place,
             "starts_at": change.new_starts_at.isoformat(),
             "ends_at": change.new_ends_at.isoformat(),
         },

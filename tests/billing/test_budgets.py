@@ -76,7 +76,7 @@ def test_an_order_beyond_the_budget_is_refused_and_says_the_way_out(acme: Organi
         place(a_quote(acme, reserved, starts_at=NOON + 5 * HOUR, ends_at=NOON + 7 * HOUR))
     assert (refused.value.budget, refused.value.month) == (budget, MARCH)
     assert (refused.value.left_micros, refused.value.needed_micros) == (3_600_000, 7_200_000)
-    assert "$3.60 are left, the order needs $7.20" in str(refused.value)
+    assert "$3.60 are left, $7.20 are needed" in str(refused.value)
     place(a_quote(acme, reserved, starts_at=NOON + 5 * HOUR, ends_at=NOON + 6 * HOUR))  # what is left fits exactly
     assert committed(acme) == 7_200_000
 

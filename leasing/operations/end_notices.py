@@ -35,8 +35,9 @@ def tell_not_extended(*, lease: Lease, why: str, actor: str, now: datetime) -> N
 @transaction.atomic
 def tell_ending(*, lease: Lease, now: datetime) -> None:
     """Tell the customer, once for each end, that the lease ends soon, what is lost then, and how far it can go on."""
-    goes_on_to_its_end = _untold(lease).filter(state=LeaseState.ACTIVE, auto_extend_seconds=None)
-    if lease.ends_at is None or not goes_on_to_its_end.update(end_notice_at=now):
+    ends_at = lease.last_moment
+    as_found = {"state": LeaseState.ACTIVE, "auto_extend_seconds": None, "guaranteed_until": lease.guaranteed_until}
+    if not _untold(lease).filter(**as_found).update(end_notice_at=now):
         return
     further, possible = _further(lease, now)
     record(
@@ -45,9 +46,9 @@ def tell_ending(*, lease: Lease, now: datetime) -> None:
         subject=lease.public_id,
         actor="system:leasing",
         at=now,
-        data={"name": lease.name, "ends_at": lease.ends_at.isoformat()},
+        data={"name": lease.name, "ends_at": ends_at.isoformat()},
         notice={
-            "title": f"{lease.name} ends at {_minute(lease.ends_at)}",
+            "title": f"{lease.name} ends at {_minute(ends_at)}",
             "text": f"Then access ends, and everything on it is wiped for good. Save your work in time. {further}",
             "path": f"/leases/{lease.public_id}/{'extend/' if possible else ''}",
         },
@@ -60,6 +61,8 @@ def _untold(lease: Lease) -> QuerySet[Lease]:
 
 def _further(lease: Lease, now: datetime) -> tuple[str, bool]:
     """How far it can go on, or why it cannot, in words; and whether it can."""
+    if lease.ends_at is None:
+        return "Its page says where equal nodes are free, and whether it can be moved to one.", False
     if refusal := why_not_now(lease, now=now):
         return refusal.message, False
     found = reach(lease, now=now)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, QuerySet, TextChoices, Value
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, QuerySet, TextChoices, Value
 from django.db.models.functions import Least
 
 from leasing.models import Claim, Lease
@@ -72,13 +72,15 @@ def reach(lease: Lease, *, now: datetime) -> Reach:
 
 def ending_soon(*, now: datetime) -> QuerySet[Lease]:
     """
-    Leases that end when a quarter of their time is left or less, and within a day, that do not extend themselves, and
-    of whose end nobody was told.
+    Leases of whose end nobody was told: within a day, and of an agreed end, where they do not extend themselves, when a
+    quarter of their time is left or less. That a guarantee ends was told before; of this one is reminded.
     """
     quarter = ExpressionWrapper((F("ends_at") - F("starts_at")) / 4, output_field=DurationField())
     told_from = ExpressionWrapper(F("ends_at") - Least(quarter, Value(LONGEST_NOTICE)), output_field=DateTimeField())
     untold = Lease.objects.filter(state=LeaseState.ACTIVE, auto_extend_seconds=None, end_notice_at=None)
-    return untold.annotate(told_from=told_from).filter(told_from__lte=now, ends_at__gt=now)
+    told_before = Q(ends_at=None, guarantee_notice_at__lte=F("guaranteed_until") - LONGEST_NOTICE)
+    guarantee = told_before & Q(guaranteed_until__lte=now + LONGEST_NOTICE, guaranteed_until__gt=now)
+    return untold.annotate(told_from=told_from).filter(Q(told_from__lte=now, ends_at__gt=now) | guarantee)
 
 
 def serving_claims(lease: Lease) -> list[Claim]:

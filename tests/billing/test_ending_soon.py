@@ -8,7 +8,7 @@ from accounts.models import Event, Organization
 from billing import handing_back
 from leasing import schedule
 from leasing.models import Lease
-from leasing.operations import tell_ending
+from leasing.operations import renew, tell_ending
 from leasing.queries.extension import ending_soon
 from marketplace.models import Offer
 from tests import factories
@@ -106,6 +106,25 @@ def test_nothing_is_said_before_it_began_or_once_it_is_over(
     assert not ending_soon(now=moment).exists()
 
 
-def test_what_has_no_end_ends_without_this(acme: Organization, offer: Offer) -> None:
-    running(acme, offer)
-    assert not ending_soon(now=NOON + 30 * DAY).exists()
+def test_whose_guarantee_is_renewed_hears_nothing(acme: Organization, offer: Offer) -> None:
+    lease = running(acme, offer)
+    assert not ending_soon(now=lease.guaranteed_until - SECOND).exists()
+
+
+def test_of_a_guarantee_that_ends_the_customer_is_reminded_a_day_before(acme: Organization, offer: Offer) -> None:
+    lease = running(acme, offer)
+    Lease.objects.update(guarantee_notice_at=NOON)
+    schedule.tell_endings(now=lease.guaranteed_until - DAY - SECOND)
+    assert told() == []
+    schedule.tell_endings(now=lease.guaranteed_until - DAY)
+    schedule.tell_endings(now=lease.guaranteed_until - SECOND)
+    assert told() == [lease.guaranteed_until.isoformat()]
+    assert "wiped for good" in words()["text"] and "where equal nodes are free" in words()["text"]
+    renew(lease=lease, now=lease.guaranteed_until - HOUR)
+    assert Lease.objects.get().end_notice_at is None  # of a later one it is told anew
+
+
+def test_who_was_told_within_the_last_day_is_not_reminded(acme: Organization, offer: Offer) -> None:
+    lease = running(acme, offer)
+    Lease.objects.update(guarantee_notice_at=lease.guaranteed_until - DAY + SECOND)
+    assert not ending_soon(now=lease.guaranteed_until - HOUR).exists()

@@ -41,7 +41,11 @@ def test_nodes_that_are_free_in_several_groups_only_are_not_offered_as_one(
     assert before.enough
     book(offer, begin, nodes=2)
     words = read(browser, "/order/", wish)
-    assert "Not 2 free in one fabric group for this period." in words and "disabled" in words and "Guaranteed until" not in words
+    assert (
+        "Not 2 free in one fabric group for this period." in words
+        and "disabled" in words
+        and "Guaranteed until" not in words
+    )
     assert browser.get("/order/", ahead(offer, begin, nodes=2)).context["price"].enough  # without one group
     refused = an_order(browser, acme, wish, before.quote)
     assert "in one fabric group any more. Nothing was ordered." in unescape(refused.content.decode())

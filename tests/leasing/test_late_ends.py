@@ -110,3 +110,12 @@ def test_the_meter_of_a_lease_that_was_not_ready_had_not_started(world: World, a
     lease = order(acme, factories.an_offer())
     operations.end(lease=lease, reason="returned", actor="user:us_tests", now=NOON + SECOND)
     assert "The meter had not started." in what_was_told()
+
+
+def test_a_guarantee_whose_end_is_found_late_is_used_until_then_and_no_longer(world: World, acme: Organization) -> None:
+    """Its hosts ended access by themselves: nothing behind that is use, and nothing is charged."""
+    lease = active(acme, factories.an_offer())
+    schedule.end_due(now=lease.guaranteed_until + 9 * HOUR)
+    last = lease.transitions.order_by("seq").last()
+    assert last and (last.new, last.at) == (LeaseState.RECLAIMING, lease.guaranteed_until)
+    assert f"The meter stopped at {lease.guaranteed_until:%Y-%m-%d %H:%M:%S} UTC." in what_was_told()

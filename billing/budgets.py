@@ -13,8 +13,9 @@ from accounts.operations import record
 from billing import operations
 from billing.models import PERCENTS, Budget, BudgetAlert, Quote
 from billing.queries import Commitments, commitments, split
+from billing.queries.burning import Running, reached_after
 from billing.queries.months import month_of, next_month, start_of
-from marketplace.money import SECONDS_PER_HOUR, format_micros
+from marketplace.money import format_micros
 
 SECOND = timedelta(seconds=1)
 
@@ -27,7 +28,7 @@ class BudgetExceeded(Exception):
         self.left_micros, self.needed_micros = left_micros, needed_micros
         super().__init__(
             f"The budget of {budget.label} is {format_micros(budget.limit_micros)} for {month:%B %Y}: "
-            f"{format_micros(left_micros)} are left, the order needs {format_micros(needed_micros)}. Order less or for "
+            f"{format_micros(left_micros)} are left, {format_micros(needed_micros)} are needed. Take less, or time in "
             "another month, return what you do not need, or have an owner, an admin or finance raise the budget."
         )
 
@@ -142,11 +143,12 @@ def outlook(
     """The budget in a month (this one), with an order that commits `more_micros` and, open-ended, burns on."""
     month = month or month_of(now)
     committed = spoken.total(budget.project, month) + more_micros
-    burn = spoken.burn(budget.project) + more_per_hour
-    begin = max(now, start_of(month))
-    rest = burn * ((start_of(next_month(month)) - begin) // SECOND) // SECONDS_PER_HOUR
+    running = [Running(one.burn_micros_per_hour, one.ahead(month)) for one in spoken.under(budget.project)]
+    burning = [one for one in (*running, Running(more_per_hour, more_micros)) if one.micros_per_hour]
+    burn, begin = sum(one.micros_per_hour for one in burning), max(now, start_of(month))
+    rest = sum(one.beyond(start_of(next_month(month)) - begin) for one in burning)
     left = max(0, budget.limit_micros - committed)
-    reached = begin + timedelta(seconds=left * SECONDS_PER_HOUR // burn) if rest > left else None
+    reached = begin + reached_after(burning, left_micros=left) if rest > left else None
     return Outlook(budget, month, committed, burn, committed + rest, reached)
 
 

@@ -14,12 +14,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 import leasing.operations
 from accounts.models import Organization
-from accounts.operations import record
+from accounts.operations import Words, record
 from billing import budgets, operations, overrun, standing
 from billing.models import PERCENTS, Budget, BudgetAlert, Meter
 from billing.queries import Commitment, Commitments, Reading, commitments, open_readings, wallet
 from billing.queries.commitments import REACH
-from billing.queries.months import month_of
+from billing.queries.months import month_of, next_month, start_of
 from leasing.models import Lease
 from leasing.states import LeaseState
 from marketplace.money import format_micros
@@ -61,7 +61,8 @@ def _pause(organization: Organization, caps: list[Budget], spoken: Commitments, 
             break
         running.remove(found)
         stopped.append(found)
-        _pause_one(found, organization, now)
+        cap = next(budget for budget in beyond if budget.covers(found.project))
+        _pause_one(found, cap, organization, now)
     return over if stopped else set()
 
 
@@ -76,13 +77,27 @@ def _without(spoken: Commitments, stopped: list[Commitment]) -> Commitments:
     return Commitments(tuple(Commitment(o.project, o.used, o.used) if id(o) in gone else o for o in spoken.all))
 
 
-def _pause_one(found: Commitment, organization: Organization, now: datetime) -> None:
+def _pause_one(found: Commitment, cap: Budget, organization: Organization, now: datetime) -> None:
     assert found.meter is not None
     until = now + timedelta(hours=organization.data_retention_hours)
     lease = found.meter.lease
-    leasing.operations.pause(lease=lease, reason=BUDGET_REACHED, until=until, actor=ACTOR, now=now)
+    notice = _notice(found, lease, cap, until, now)
+    leasing.operations.pause(lease=lease, reason=BUDGET_REACHED, until=until, actor=ACTOR, now=now, notice=notice)
     reading = next(r for r in open_readings(organization, at=now) if r.meter.pk == found.meter.pk)
     Meter.objects.filter(pk=reading.meter.pk).update(hold_micros=reading.due_micros)  # nothing is kept for it meanwhile
+
+
+def _notice(found: Commitment, lease: Lease, cap: Budget, until: datetime, now: datetime) -> Words:
+    """The mail. A new month is a way out only where it begins while the data is kept."""
+    renewed_at = start_of(next_month(month_of(now)))
+    wait = f", or wait for the new month at {renewed_at:%Y-%m-%d %H:%M} UTC" if renewed_at < until else ""
+    return {
+        "title": f"{lease.name} is paused",
+        "text": f"The budget of {cap.label} is reached, so access is off and nothing is charged. Your data, keys and "
+        f"address are kept until {until:%Y-%m-%d %H:%M} UTC. It goes on by itself once an hour of it, "
+        f"{format_micros(found.burn_micros_per_hour)}, fits into the budget: have that raised before then{wait}.",
+        "path": "/budgets/",
+    }
 
 
 def _resume(organization: Organization, now: datetime) -> None:

@@ -51,7 +51,7 @@ def _first_month(organization: Organization, now: datetime) -> date:
 def _forgive(budget: Budget, month: date, spoken: Commitments, now: datetime) -> bool:
     """Whether something ran past the budget in the month."""
     open_ended = [one for one in spoken.under(budget.project) if one.open_ended]
-    ahead = sum(one.by_month[month] - one.used[month] for one in open_ended)
+    ahead = sum(one.ahead(month) for one in open_ended)
     excess = spoken.total(budget.project, month) - ahead - budget.limit_micros
     if excess <= 0:
         return False

@@ -37,6 +37,10 @@ WORDS = {
     Level.LOW_1H: "Less than an hour of money left",
     Level.EMPTY: "The wallet is empty",
 }
+EXTENDED_NO_MORE = (
+    "A lease that extends itself ends at its agreed end once the money for its next step is missing: what is on it is "
+    "wiped then."
+)
 
 
 def at_stake() -> QuerySet[Organization]:
@@ -166,7 +170,7 @@ def _tell(organization: Organization, purse: Wallet, now: datetime) -> Level:
 
 
 def _record(organization: Organization, level: Level, purse: Wallet, now: datetime) -> None:
-    left, used = purse.available_micros, "used" if level == Level.EMPTY else "use"
+    left = purse.available_micros
     record(
         organization=organization,
         kind=f"wallet.{level}",
@@ -176,11 +180,21 @@ def _record(organization: Organization, level: Level, purse: Wallet, now: dateti
         data={"available_micros": left, "burn_micros_per_hour": purse.burn_micros_per_hour},
         notice={
             "title": f"{organization.name}: {WORDS[level].lower()}",
-            "text": f"{WORDS[level]}: {format_micros(left)} are available and running leases {used} "
-            f"{format_micros(purse.burn_micros_per_hour)} per hour. {_what_comes(organization, level, purse, now)}",
+            "text": f"{WORDS[level]}: {format_micros(left)} are available and {_uses(level, purse)}. "
+            f"{_what_comes(organization, level, purse, now)}",
             "path": "/wallet/",
         },
     )
+
+
+def _uses(level: Level, purse: Wallet) -> str:
+    burn, more = purse.burn_micros_per_hour, purse.extending_micros_per_hour
+    said = []
+    if burn or not more:
+        said.append(f"running leases {'used' if level == Level.EMPTY else 'use'} {format_micros(burn)} per hour")
+    if more:
+        said.append(f"leases that extend themselves need {format_micros(more)} per hour from their agreed ends on")
+    return ", ".join(said)
 
 
 def _what_comes(organization: Organization, level: Level, purse: Wallet, now: datetime) -> str:
@@ -191,13 +205,20 @@ def _what_comes(organization: Organization, level: Level, purse: Wallet, now: da
     refused = f" Until you {pay}, no new on-demand lease is taken." if level in (Level.LOW_1H, Level.EMPTY) else ""
     kept = timedelta(hours=organization.data_retention_hours)
     stops = _empty(purse, now + kept) if level == Level.EMPTY else _stops(level, purse, kept, now)
-    return f"{stops} Reserved leases are paid and go on.{refused} {way_out} and everything goes on by itself."
+    ends = f" {EXTENDED_NO_MORE}" if purse.extending_micros_per_hour else ""
+    paid = "Reserved leases are paid and go on until their agreed ends."
+    return f"{stops}{paid}{ends}{refused} {way_out} and everything goes on by itself."
 
 
 def _empty(purse: Wallet, wipe: datetime) -> str:
+    """Nothing where no lease stops: then some that extend themselves have not the money for it."""
     stopped = [r for r in purse.readings if r.runs_on_credit] or filter(is_paused, purse.readings)
-    kinds = " and ".join(sorted({"surplus" if is_surplus(r) else "on-demand" for r in stopped})) or "on-demand"
-    return f"{kinds.capitalize()} leases are paused: access is off and nothing is charged. {_wiped(wipe)}"
+    kinds = " and ".join(sorted({"surplus" if is_surplus(r) else "on-demand" for r in stopped}))
+    return (
+        f"{kinds.capitalize()} leases are paused: access is off and nothing is charged. {_wiped(wipe)} "
+        if kinds
+        else ""
+    )
 
 
 def _stops(level: Level, purse: Wallet, kept: timedelta, now: datetime) -> str:
@@ -211,11 +232,11 @@ def _stops(level: Level, purse: Wallet, kept: timedelta, now: datetime) -> str:
         if level == Level.LOW_1H:
             when = "Surplus leases stop now, or when the hour that is kept aside for them is used"
         said.append(f"{when}: access is off, nothing is charged. {_wiped(now + early + kept)}")
-    if others or not surplus:
+    if others:
         pause = now + early + ((left - early) * purse.burn_micros_per_hour / others if surplus else timedelta())
         when = f"About {pause:%Y-%m-%d %H:%M} UTC on-demand leases are paused"
         said.append(f"{when}: access is off, nothing is charged. {_wiped(pause + kept)}")
-    return " ".join(said)
+    return "".join(f"{words} " for words in said)
 
 
 def _wiped(at: datetime) -> str:

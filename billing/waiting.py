@@ -13,6 +13,7 @@ from billing import limits, operations
 from billing.models import Mode, StandingOrder, StandingOrderState
 from leasing.operations import Setup, check_environment, sealed
 from marketplace.models import PlanKind, Terms
+from marketplace.money import format_micros
 from marketplace.queries import HORIZON, all_terms, first_end, first_start, plans_open_to
 
 MOST_WAITING = 20  # of one organization
@@ -124,10 +125,12 @@ def cancel(*, order: StandingOrder, actor: str, now: datetime) -> None:
 
 def expire(*, order: StandingOrder, now: datetime) -> bool:
     """End one whose time is over. False if it has ended already."""
+    most = order.max_micros_per_node_hour
+    price = "" if most is None else f", for {format_micros(most, places=6)} per node-hour at most,"
     words = Words(
         title=f"“{order.name}” waited in vain",
-        text="Nodes as you wanted them were not free in time. Nothing was ordered or charged. You can wait for others, "
-        "or for longer.",
+        text=f"Nodes as you wanted them{price} were not free in time. Nothing was ordered or charged. You can wait for "
+        "others, or for longer.",
         path=f"/standing-orders/{order.public_id}/",
     )
     return end(order=order, state=StandingOrderState.EXPIRED, actor=SYSTEM, now=now, notice=words)

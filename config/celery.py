@@ -3,7 +3,8 @@
 Sweeps over rows are the truth and messages only speed them up, so a message may be lost, doubled or late. Beat may
 run twice. A sweep's message expires when the next is due, so a backlog evaporates. Work on machines goes to the queue
 of their site (`site.<slug>`, sent explicitly); what asks the card processor to `payments` and webhooks to `webhooks`,
-since either may be slow or hang; all else to `default`, where leases end and wallets are watched.
+since either may be slow or hang. Counting and planning every site's energy takes minutes after a standstill: it goes to
+`energy`. All else goes to `default`, where leases end and wallets are watched.
 """
 
 import os
@@ -36,6 +37,10 @@ app.conf.update(
         "billing.tasks.bill_monthly": {"queue": "payments"},
         "billing.tasks.tie_out": {"queue": "payments"},
         "billing.tasks.refunds": {"queue": "payments"},
+        "energy.tasks.count_energy": {"queue": "energy"},
+        "energy.tasks.plan_sites": {"queue": "energy"},
+        "energy.tasks.write_power": {"queue": "energy"},
+        "energy.tasks.fetch_feeds": {"queue": "energy"},
     },
     task_acks_late=True,
     task_reject_on_worker_lost=True,

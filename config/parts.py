@@ -36,6 +36,7 @@ def application(env: Mapping[str, str], *, port: int, below: list[Part]) -> list
         python("sites", "config.worker", "sites", needs=("prepare", *services), ready_line=" ready."),
         python("worker", "config.worker", "default", needs=("prepare", *services), ready_line=" ready."),
         python("payments", "config.worker", "payments", needs=("prepare", *services), ready_line=" ready."),
+        python("energy", "config.worker", "energy", needs=("prepare", *services), ready_line=" ready."),
         python("webhooks", "config.worker", "webhooks", needs=("prepare", *services), ready_line=" ready."),
         python("watch", "config.worker", "watch", needs=("prepare", *services), ready_line=" ready."),
         python("beat", *celery, "beat", "--scheduler", "celery.beat.Scheduler", "--loglevel", "warning",

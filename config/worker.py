@@ -2,6 +2,7 @@
 
 python -m config.worker default
 python -m config.worker payments            asks the card processor, which may hang: nothing else waits
+python -m config.worker energy              counts and plans energy, which may take minutes: nothing else waits
 python -m config.worker webhooks            calls addresses that customers gave, which may be slow: nothing else waits
 python -m config.worker sites [SLUG …]      without slugs, every site there is
 python -m config.worker watch [SLUG …]      looks at the sites' nodes: not a Celery worker, but a process beside it
@@ -25,6 +26,7 @@ from config.celery import app
 COMMON = ("--quiet", "--skip-checks", "worker", "--loglevel", "info", "--without-gossip", "--without-mingle")
 POOLS = {
     "default": ("--concurrency", "2"),
+    "energy": ("--concurrency", "2"),
     "payments": ("--concurrency", "4"),
     "sites": ("--concurrency", "4"),
     "webhooks": ("--pool", "threads", "--concurrency", "4"),  # sweeps mostly wait, each in lanes of its own
@@ -59,7 +61,7 @@ def main() -> None:
     if kind == "watch":
         watch(slugs)
     if kind not in POOLS:
-        sys.exit("Say which worker: default, payments, webhooks, sites [SLUG …], or watch [SLUG …].")
+        sys.exit("Say which worker: default, payments, energy, webhooks, sites [SLUG …], or watch [SLUG …].")
     served = queues(slugs) if kind == "sites" else [kind]
     name = f"--hostname={kind}@%h"
     app.worker_main([*COMMON, name, *POOLS[kind], "--queues", ",".join(served)])

@@ -36,7 +36,7 @@ from leasing.operations.servicing import REFRESH
 from leasing.operations.standing_by import settle_standby
 from leasing.operations.upkeep import quarantine, settle_drain
 from leasing.provisioning import give_up, lock
-from leasing.queries import guarantee
+from leasing.queries import extension, guarantee
 from leasing.queries.fleet import BLIND_AFTER, last_looks, looked_at
 from leasing.states import (
     MACHINE_FAILED_TWIN,
@@ -120,6 +120,12 @@ def _end(lease: Lease, *, now: datetime) -> None:
     forgotten = fresh.state == LeaseState.PAUSED and fresh.deadline is not None and fresh.deadline <= now
     if fresh.last_moment <= now or forgotten:
         operations.end(lease=fresh, reason=_why(fresh, now), actor="system:leasing", now=now)
+
+
+def tell_endings(*, now: datetime) -> None:
+    """Leases that end soon: the customer hears in time to save what is on them, or to extend them."""
+    soon = extension.ending_soon(now=now).select_related("organization", "terms__plan")
+    _each(soon, lambda lease: operations.tell_ending(lease=lease, now=now))
 
 
 def give_up_overdue(*, now: datetime) -> None:
@@ -265,6 +271,7 @@ STEPS = (
     start_due,
     deploy_pending,
     end_due,
+    tell_endings,
     give_up_overdue,
     settle_overdue,
     renew_due,

@@ -153,6 +153,14 @@ def test_what_asks_the_card_processor_has_a_queue_of_its_own() -> None:
     assert routed == asking & set(app.tasks) and "billing.tasks.settle" in routed
 
 
+def test_energy_is_counted_and_planned_in_a_queue_of_its_own() -> None:
+    """After a standstill it takes minutes: meanwhile leases end and budgets are kept. What is brief stays."""
+    scheduled = {entry["task"] for entry in app.conf.beat_schedule.values() if entry["task"].startswith("energy.")}
+    routed = {name for name, route in app.conf.task_routes.items() if route["queue"] == "energy"}
+    brief = {"command_sites", "tell_mining", "look_at_batteries", "look_at_miners"}
+    assert scheduled - routed == {f"energy.tasks.{name}" for name in brief}
+
+
 def test_every_queue_has_a_worker() -> None:
     queues = {"default", *(route["queue"] for route in app.conf.task_routes.values())}
     started = {argv[-1] for argv in (part.argv for part in application({}, port=1, below=[]))}

@@ -66,6 +66,10 @@ class Commitment:
     meter: Meter | None = None
     burn_micros_per_hour: int = 0  # of a lease that runs open-ended
 
+    def ahead(self, month: date) -> int:
+        """Of a month's, what is not used yet."""
+        return self.by_month[month] - self.used[month]
+
     @property
     def stoppable(self) -> bool:
         """Whether it grows until somebody stops it."""

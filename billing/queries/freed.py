@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.db.models import Value as Constant
-from django.db.models.functions import Concat
+from django.db.models.functions import Coalesce, Concat
 
 from billing.models import HandBack, Meter, Posting, Quote
 from billing.queries.meters import active_spans
@@ -129,6 +129,13 @@ def _within(span: Span, since: datetime, until: datetime) -> Iterator[Window]:
     begin, end = max(span.since, since), min(span.until or until, until)
     if begin < end:
         yield Window(begin, end)
+
+
+def with_fees(leases: QuerySet[Lease]) -> QuerySet[Lease]:
+    """Leases with `kept_micros`: what is kept of time that was handed back, less what others' use of it brought."""
+    mine = HandBack.objects.filter(change__lease=OuterRef("pk")).order_by().values("change__lease")
+    kept = mine.annotate(micros=Sum(F("fee_micros") - F("credited_micros"))).values("micros")
+    return leases.annotate(kept_micros=Coalesce(Subquery(kept), Constant(0)))
 
 
 def hand_backs(lease: Lease) -> QuerySet[HandBack]:

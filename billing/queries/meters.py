@@ -119,6 +119,12 @@ class Reading:
         return self.micros_per_node_hour * self.meter.nodes
 
     @property
+    def extends_itself(self) -> bool:
+        """A lease that is to go on behind its agreed end, and will draw on the wallet for that."""
+        lease = self.meter.lease
+        return not self.over and lease.auto_extend_seconds is not None and lease.ends_at is not None
+
+    @property
     def runs_on_credit(self) -> bool:
         """An open-ended lease that runs now and costs something: it draws on the wallet until somebody stops it."""
         lease = self.meter.lease

@@ -64,6 +64,11 @@ class Wallet:
         return max(0, self.credit_micros - self.available_micros)
 
     @property
+    def extending_micros_per_hour(self) -> int:
+        """What leases that extend themselves will burn, each from its agreed end on."""
+        return sum(reading.micros_per_hour for reading in self.readings if reading.extends_itself)
+
+    @property
     def hours_left(self) -> float | None:
         """`seconds_left` in hours, for people."""
         return None if self.seconds_left is None else self.seconds_left / SECONDS_PER_HOUR
@@ -95,7 +100,7 @@ def lasts(micros: int, burn: int, readings: Iterable[Reading], now: datetime) ->
     renewing = sorted(
         (max(lease.ends_at, now), reading.micros_per_hour)
         for reading in readings
-        if not reading.over and (lease := reading.meter.lease).auto_extend_seconds and lease.ends_at
+        if reading.extends_itself and (lease := reading.meter.lease).ends_at
     )
     left, since = max(0, micros) * SECONDS_PER_HOUR, now  # micro-dollars times seconds in an hour: no rounding
     for begin, more in renewing:

@@ -21,7 +21,7 @@ from accounts.queries import actor_names
 from accounts.views import allowed
 from billing.models import BillingMode
 from billing.queries import Reading, priced_leases, read
-from billing.queries.freed import hand_backs
+from billing.queries.freed import hand_backs, with_fees
 from billing.queries.metered import mode_of
 from billing.queries.promises import promise_micros
 from billing.standing import OUT_OF_FUNDS
@@ -62,11 +62,13 @@ class PastLeases(CursorPagination):
 @dataclass(frozen=True)
 class Row:
     """
-    A lease in the list, with what it has cost so far in micro-dollars, its price, and on how many nodes the cost grows.
+    A lease in the list, with what its use has cost so far and what is kept for handing back, in micro-dollars, its
+    price, and on how many nodes the cost grows.
     """
 
     lease: Lease
     cost_micros: int
+    kept_micros: int
     micros_per_node_hour: int
     nodes: int
     degraded: bool
@@ -85,7 +87,7 @@ def leases(request: HttpRequest) -> HttpResponse:
     """The organization's leases, or those of one project: those that run, then those that are over, page by page."""
     organization = principal_of(request).organization
     pages, first = PastLeases(), "cursor" not in request.GET
-    mine = priced_leases(organization=organization)
+    mine = with_fees(priced_leases(organization=organization))
     project = request.GET.get("project")
     if project:
         mine = mine.filter(project=project)
@@ -130,7 +132,8 @@ def _rows(found: Iterable[Lease]) -> list[Row]:
 
 def _row(lease: Lease, reading: Reading | None) -> Row:
     cost, nodes = (reading.due_micros, reading.nodes_serving) if reading else (0, 0)
-    return Row(lease, cost, _micros_per_node_hour(lease, reading), nodes, bool(troubles(lease)))
+    kept: int = getattr(lease, "kept_micros")  # noqa: B009 - the statement's own column
+    return Row(lease, cost, kept, _micros_per_node_hour(lease, reading), nodes, bool(troubles(lease)))
 
 
 def _shown(request: HttpRequest, found: Lease, happened: History) -> dict[str, Any]:

@@ -19,9 +19,11 @@ from marketplace.models import Offer
 from marketplace.queries import (
     Criteria,
     OfferRow,
+    Window,
     free_nodes,
     free_windows,
     guaranteed_until,
+    has_fabric_group,
     has_power,
     occupied,
     offer_row,
@@ -44,6 +46,7 @@ class Price:
     obstacle: str  # which limit or hold forbids the order
     held: Quote | None  # what the organization holds of the offer
     refusal: str = ""  # why its nodes could not be held
+    scattered: bool = False  # as many nodes are free, but not in one fabric group
 
     @property
     def holds(self) -> bool:
@@ -68,7 +71,7 @@ class Price:
     @property
     def enough(self) -> bool:
         """Whether it can be ordered: its nodes are held for it, or as many are free."""
-        return self.holds or self.row.enough
+        return self.holds or (self.row.enough and not self.scattered)
 
     @property
     def micros_per_hour(self) -> int:
@@ -146,16 +149,28 @@ def price_of(
         wish.add_error("nodes", ValidationError(str(short), code=POWER_TAKEN))
         return None
     purse = wallet(organization=principal.organization, now=moment)
+    row = _row(quote, wish, held, moment)
     return Price(
         quote=quote,
-        row=_row(quote, wish, held, moment),
+        row=row,
         guaranteed_until=quote.ends_at or _guaranteed_until(quote, moment),
         available_micros=purse.available_micros,
         now=moment,
         outlooks=budgets.with_order(quote=quote, project=project, now=moment),
         obstacle=_obstacle(quote, moment),
         held=held,
+        scattered=quote.same_fabric and row.enough and not _in_one_group(quote, held, moment),
     )
+
+
+def _in_one_group(quote: Quote, held: Quote | None, moment: datetime) -> bool:
+    """Whether an order by the quote would find its nodes in one fabric group."""
+    free = free_nodes(window=_occupied(quote, moment), now=moment, quote=held.public_id if held else "")
+    return has_fabric_group(free.filter(pool=quote.offer.pool_id), nodes=quote.nodes)
+
+
+def _occupied(quote: Quote, moment: datetime) -> Window:
+    return occupied(quote.terms, max(quote.starts_at, soonest(quote.terms, moment)), quote.ends_at)
 
 
 def _row(quote: Quote, wish: Wish, held: Quote | None, moment: datetime) -> OfferRow:
@@ -165,7 +180,7 @@ def _row(quote: Quote, wish: Wish, held: Quote | None, moment: datetime) -> Offe
     row = offer_row(offer=quote.offer, criteria=criteria, now=moment)
     if row.enough or held is None:
         return row
-    window = occupied(quote.terms, max(quote.starts_at, soonest(quote.terms, moment)), quote.ends_at)
+    window = _occupied(quote, moment)
     own: dict[str, Any] = {"now": moment, "quote": held.public_id}
     free = free_nodes(window=window, **own).filter(pool=quote.offer.pool_id).count()
     reach: dict[str, Any] = {"starts_at": window.starts_at, "until": window.ends_at}

@@ -80,8 +80,8 @@ class Lease(Stateful):
     auto_extend_max_micros = models.BigIntegerField(
         null=True, blank=True, help_text="Up to this price of a node-hour, micro-dollars; dearer time is not taken."
     )
-    auto_extend_notice_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the customer was told that it could not be extended; once for each end."
+    end_notice_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the customer was told that it ends; once for each end."
     )
     image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="+")
     startup_script = models.TextField(blank=True)

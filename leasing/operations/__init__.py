@@ -13,8 +13,9 @@ from leasing.operations.booking import (
     tag,
 )
 from leasing.operations.containment import contained, not_contained
+from leasing.operations.end_notices import tell_ending, tell_not_extended
 from leasing.operations.ending import end, settle_end
-from leasing.operations.extending import BookedBehind, WindowRefused, extend, extend_itself, tell_not_extended
+from leasing.operations.extending import BookedBehind, WindowRefused, extend, extend_itself
 from leasing.operations.failing import NoEqualNode, move_machine, swap
 from leasing.operations.handing_back import check_shorter, give_back, next_end, shorten
 from leasing.operations.interrupting import (
@@ -99,6 +100,7 @@ __all__ = [
     "start",
     "swap",
     "tag",
+    "tell_ending",
     "tell_not_extended",
     "wipe_again",
     "wipe_failed",

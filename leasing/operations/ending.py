@@ -25,6 +25,7 @@ WORDS = {
     "budget_reached": "Its budget was not raised; the data was kept for the promised time and is now being wiped.",
     "power": "It could not be resumed within a day after its interruption was to be over.",
 }
+BY_THE_CLOCK = frozenset({"period_over", "guarantee_over", "no_firm_power"})
 
 
 @transaction.atomic
@@ -82,8 +83,10 @@ def _cancel(lease: Lease, *, node_ids: list[int], reason: str, actor: str, now: 
 
 
 def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:
-    deadline = now + timedelta(seconds=lease.terms.cleaning_seconds)
-    lease.move_to(LeaseState.RECLAIMING, at=now, reason=reason, actor=actor, deadline=deadline)
+    deadline, meter = now + timedelta(seconds=lease.terms.cleaning_seconds), _meter_words(lease, reason, now)
+    lease.move_to(
+        LeaseState.RECLAIMING, at=_access_ended_at(lease, reason, now), reason=reason, actor=actor, deadline=deadline
+    )
     outages.end_all(lease=lease, now=now)
     lease_over(lease=lease, actor=actor, now=now)
     let_go_of_machines(lease=lease, reason=reason, actor=actor, now=now)
@@ -96,12 +99,25 @@ def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:
         data={"name": lease.name, "reason": reason},
         notice={
             "title": f"{lease.name} has ended",
-            "text": f"{WORDS.get(reason, 'It was ended.')} The meter stopped at {now:%Y-%m-%d %H:%M:%S} UTC. "
-            "The nodes are being wiped now.",
+            "text": f"{WORDS.get(reason, 'It was ended.')} {meter} The nodes are being wiped now.",
             "path": f"/leases/{lease.public_id}/",
         },
     )
     settle_end(lease=lease, now=now)
+
+
+def _meter_words(lease: Lease, reason: str, now: datetime) -> str:
+    """When the meter of a lease that ends now stopped: with a pause, or at its last moment, which was found late."""
+    if lease.state == LeaseState.PROVISIONING:
+        return "The meter had not started."
+    stopped_at = lease.state_since if lease.state == LeaseState.PAUSED else _access_ended_at(lease, reason, now)
+    return f"The meter stopped at {stopped_at:%Y-%m-%d %H:%M:%S} UTC."
+
+
+def _access_ended_at(lease: Lease, reason: str, now: datetime) -> datetime:
+    """Hosts end access at the last moment that they were told, also where our sweep comes late: no use is behind it."""
+    by_itself = lease.state == LeaseState.ACTIVE and reason in BY_THE_CLOCK
+    return max(lease.state_since, min(now, lease.last_moment)) if by_itself else now
 
 
 def let_go_of_machines(*, lease: Lease, reason: str, actor: str, now: datetime) -> None:

@@ -66,7 +66,7 @@ def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: date
     Lease.objects.filter(pk=lease.pk).update(
         ends_at=ends_at,
         guaranteed_until=ends_at,
-        auto_extend_notice_at=None,
+        end_notice_at=None,
         setup_version=F("setup_version") + 1,  # hosts learn of the new deadline by the version
     )
     _record(change, price)
@@ -95,8 +95,8 @@ def extend_itself(
     if seconds is not None and (refusal := _why_no_step(lease, seconds, now)):
         raise WindowRefused(refusal)
     lease.auto_extend_seconds, lease.auto_extend_max_micros = seconds, max_micros_per_node_hour
-    lease.auto_extend_notice_at = None
-    lease.save(update_fields=["auto_extend_seconds", "auto_extend_max_micros", "auto_extend_notice_at"])
+    lease.end_notice_at = None
+    lease.save(update_fields=["auto_extend_seconds", "auto_extend_max_micros", "end_notice_at"])
     record(
         organization=lease.organization,
         kind="lease.auto_extend_chosen",
@@ -104,28 +104,6 @@ def extend_itself(
         actor=actor,
         at=now,
         data={"name": lease.name, "seconds": seconds, "max_micros_per_node_hour": max_micros_per_node_hour},
-    )
-
-
-@transaction.atomic
-def tell_not_extended(*, lease: Lease, why: str, actor: str, now: datetime) -> None:
-    """Tell the customer, once for each end, that the lease could not be extended as it was to be."""
-    untold = Lease.objects.filter(pk=lease.pk, auto_extend_notice_at=None, ends_at=lease.ends_at)
-    if not untold.update(auto_extend_notice_at=now) or lease.ends_at is None:
-        return
-    ends = f"{lease.ends_at:%Y-%m-%d %H:%M} UTC"
-    record(
-        organization=lease.organization,
-        kind="lease.not_extended",
-        subject=lease.public_id,
-        actor=actor,
-        at=now,
-        data={"name": lease.name, "ends_at": lease.ends_at.isoformat(), "why": why},
-        notice={
-            "title": f"{lease.name} could not be extended and ends at {ends}",
-            "text": f"{why} It ends at {ends} unless that changes; we go on trying until then. Save your work in time.",
-            "path": f"/leases/{lease.public_id}/extend/",
-        },
     )
 
 

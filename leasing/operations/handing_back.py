@@ -64,7 +64,7 @@ def shorten(*, lease: Lease, ends_at: datetime, actor: str, now: datetime) -> Le
         guaranteed_until=ends_at,
         auto_extend_seconds=None,
         auto_extend_max_micros=None,
-        auto_extend_notice_at=None,
+        end_notice_at=None,
         setup_version=F("setup_version") + 1,  # hosts learn of the new deadline by the version
     )
     record(

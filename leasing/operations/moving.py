@@ -60,7 +60,7 @@ def move(
         new_ends_at=ends_at,
         nodes=before,
     )
-    window = {"starts_at": starts_at, "ends_at": ends_at, "guaranteed_until": ends_at, "auto_extend_notice_at": None}
+    window = {"starts_at": starts_at, "ends_at": ends_at, "guaranteed_until": ends_at, "end_notice_at": None}
     Lease.objects.filter(pk=lease.pk).update(offer=offer, terms=terms, rate=rate, **window)
     _machines(lease, before=before, after=after, actor=actor, now=now)
     _record(change, offer, price)
@@ -118,6 +118,7 @@ def _record(change: LeaseChange, offer: Offer, price: str) -> None:
         data={
             "name": lease.name,
             "offer": offer.public_id,
+            "place": offer.pool.site.place,
             "starts_at": change.new_starts_at.isoformat(),
             "ends_at": change.new_ends_at.isoformat(),
         },

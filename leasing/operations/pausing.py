@@ -18,7 +18,6 @@ UNDONE = ("host_failed", "pausing_deadline", "resuming_deadline")  # why a machi
 # Why it is paused, what makes it go on, and the page to do that on.
 WORDS = {
     "out_of_funds": ("The wallet is empty", "Top up before then", "/wallet/"),
-    "budget_reached": ("A budget is reached", "Raise it before then, or wait for the new month,", "/budgets/"),
 }
 
 

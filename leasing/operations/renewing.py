@@ -46,7 +46,7 @@ def renew(*, lease: Lease, now: datetime) -> bool:
     if grew:
         calendar.set_end(claims=live, ends_at=reach)
         lease.guaranteed_until = until
-        changed = {"guaranteed_until": until, "setup_version": F("setup_version") + 1}
+        changed = {"guaranteed_until": until, "end_notice_at": None, "setup_version": F("setup_version") + 1}
         Lease.objects.filter(pk=lease.pk).update(**changed)  # hosts learn of the new deadline by the version
     if reach < wanted:
         _tell_of_end(lease, grew=grew, now=now)

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import TextChoices
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, QuerySet, TextChoices, Value
+from django.db.models.functions import Least
 
 from leasing.models import Claim, Lease
 from leasing.states import SERVING, LeaseState
@@ -13,6 +14,7 @@ from marketplace.queries import Refusal, duration, is_held, last_end, why_not_un
 from marketplace.queries.windows import Window, cleaning
 
 EXTENDABLE = frozenset({LeaseState.SCHEDULED, LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED})
+LONGEST_NOTICE = timedelta(days=1)  # of an end
 LEASE, ENDS_AT = "lease", "ends_at"  # what a refusal names: the lease as it is, or the end that was asked for
 
 
@@ -66,6 +68,19 @@ def reach(lease: Lease, *, now: datetime) -> Reach:
     ends_at = last_end(terms, lease.starts_at, min(longest, free_until or longest))
     in_the_way = behind if free_until and free_until < longest else ()
     return Reach(max(ends_at, lease.ends_at), free_until, tuple(behind), _why(lease, in_the_way))
+
+
+def ending_soon(*, now: datetime) -> QuerySet[Lease]:
+    """
+    Leases of whose end nobody was told: within a day, and of an agreed end, where they do not extend themselves, when a
+    quarter of their time is left or less. That a guarantee ends was told before; of this one is reminded.
+    """
+    quarter = ExpressionWrapper((F("ends_at") - F("starts_at")) / 4, output_field=DurationField())
+    told_from = ExpressionWrapper(F("ends_at") - Least(quarter, Value(LONGEST_NOTICE)), output_field=DateTimeField())
+    untold = Lease.objects.filter(state=LeaseState.ACTIVE, auto_extend_seconds=None, end_notice_at=None)
+    told_before = Q(ends_at=None, guarantee_notice_at__lte=F("guaranteed_until") - LONGEST_NOTICE)
+    guarantee = told_before & Q(guaranteed_until__lte=now + LONGEST_NOTICE, guaranteed_until__gt=now)
+    return untold.annotate(told_from=told_from).filter(Q(told_from__lte=now, ends_at__gt=now) | guarantee)
 
 
 def serving_claims(lease: Lease) -> list[Claim]:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
-from marketplace.models import Node, Pool, Site
+from marketplace.models import Node, NodeCalendar, Pool, Site
 from marketplace.states import IN_STOCK
 
 
@@ -26,6 +26,15 @@ def catalogue_size() -> CatalogueSize:
 
 def largest_fabric_group(*, pool: Pool) -> int:
     """How many nodes in stock the pool's largest fabric group has, free or not; 0 where it has none."""
-    grouped = Node.objects.filter(pool=pool, state__in=IN_STOCK, cordoned_at=None).exclude(fabric_group="")
-    sizes = grouped.values_list("fabric_group").annotate(size=Count("pk"))
+    sizes = _group_sizes(Node.objects.filter(pool=pool, state__in=IN_STOCK, cordoned_at=None))
     return max((size for _, size in sizes), default=0)
+
+
+def has_fabric_group(free: QuerySet[NodeCalendar], *, nodes: int) -> bool:
+    """Whether as many of the nodes with these calendars are of one fabric group."""
+    return any(size >= nodes for _, size in _group_sizes(Node.objects.filter(pk__in=free.values("node"))))
+
+
+def _group_sizes(nodes: QuerySet[Node]) -> QuerySet[Node, tuple[str, int]]:
+    grouped = nodes.order_by().exclude(fabric_group="")
+    return grouped.values_list("fabric_group").annotate(size=Count("pk"))

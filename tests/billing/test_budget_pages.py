@@ -169,7 +169,7 @@ def test_the_order_page_refuses_what_the_budget_does_and_loses_nothing(
         "image": "base",
     }
     page = browser.post("/order/", form).content.decode()
-    assert "$3.00 are left, the order needs $3.60" in page and "Nothing was ordered" in page and "typed before" in page
+    assert "$3.00 are left, $3.60 are needed" in page and "Nothing was ordered" in page and "typed before" in page
 
 
 def test_a_paused_lease_says_which_way_out_there_is(browser: Client, offer: Offer, acme: Organization) -> None:

@@ -241,7 +241,7 @@ def test_an_extension_that_a_budget_does_not_allow_is_refused_and_changes_nothin
 ) -> None:
     lease = scheduled(acme, reserved)
     budgets.create(organization=acme, actor="", created_by=None, project="", limit_micros=10_000_000, now=NOON)
-    with pytest.raises(budgets.BudgetExceeded, match="the order needs"):
+    with pytest.raises(budgets.BudgetExceeded, match="are needed"):
         extend(lease, END + HOUR, now=NOON)
     lease.refresh_from_db()
     assert lease.ends_at == END

@@ -18,6 +18,7 @@ from leasing import schedule
 from leasing.models import Lease
 from leasing.states import LeaseState
 from marketplace.models import Offer, Terms
+from marketplace.money import format_micros
 from tests.accounts.cast import a_browser, a_client, a_token
 from tests.billing.conftest import HOUR, NOON, SECOND, agree, funded, invoiced
 from tests.billing.reserving import ACTOR, DOLLARS, START, an_offer, begun, booked, settled, start, this_hour
@@ -271,6 +272,14 @@ def test_papers_show_several_prices_beside_fee_and_credit(browser: Client, acme:
     shown = see(browser, path(lease, "receipt"))
     for words_said in ("Price per node-hour $3.60", "$7.20", "Use $10.80", "Fee: shortened $1.80", "Charged $25.20"):
         assert words_said in shown
+
+
+def test_the_list_of_leases_has_the_fee_beside_the_cost(browser: Client, acme: Organization, resold: Lease) -> None:
+    (row,) = HandBack.objects.all()
+    shown = see(browser, "/leases/")
+    assert (
+        row.credited_micros and f"and {format_micros(row.fee_micros - row.credited_micros)} for handing back" in shown
+    )
 
 
 def test_a_start_that_is_called_off_names_its_fee(browser: Client, acme: Organization, reserved: Offer) -> None:

@@ -50,7 +50,7 @@ def test_what_the_customer_did_stands_among_the_states_in_order_of_time_with_the
         "Does not extend itself.",
         "Extends itself by 1 h 00 min before each end, while a node-hour costs $4.00 at most.",
         "Extended: it ends 2 Mar 2026, 17:00 UTC now.",
-        "Moved: it runs from 2 Mar 2026, 14:00 UTC until 2 Mar 2026, 16:00 UTC now.",
+        "Moved: it runs in Macon, Georgia from 2 Mar 2026, 14:00 UTC until 2 Mar 2026, 16:00 UTC now.",
         "Order confirmed.",
         "Nodes held for your order.",
     ]

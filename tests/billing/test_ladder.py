@@ -56,7 +56,7 @@ def test_each_rung_says_when_leases_pause_and_when_data_is_wiped(offer: Offer, r
     for hours, level in ((3, Level.LOW_7D), (147, Level.LOW_24H), (169.5, Level.LOW_1H)):
         assert sweep(acme, hours) == sweep(acme, hours + 0.1) == level
         (text,) = words(f"wallet.{level}")  # once
-        assert dates(text) == [pause, wipe] and "Reserved leases are paid and go on." in text
+        assert dates(text) == [pause, wipe] and "Reserved leases are paid and go on until their agreed ends." in text
         assert ("no new on-demand lease is taken" in text) == (level == Level.LOW_1H)
         assert state_of(lease) == LeaseState.ACTIVE
 
@@ -118,6 +118,21 @@ def test_what_extends_itself_counts_from_its_agreed_end_on(offer: Offer, reserve
     assert wallet(organization=acme, now=NOON + HOUR).seconds_left == (10 + 21) * 3600
     running(acme, offer, now=NOON + HOUR)  # 21 hours' money: ten burn alone, then both share eleven
     assert wallet(organization=acme, now=NOON + HOUR).seconds_left == 10 * 3600 + 11 * 3600 // 2
+
+
+def test_who_has_only_leases_that_extend_themselves_is_told_that_they_end(reserved: Offer) -> None:
+    """They are not paused, and no data is kept: to say so would be the opposite of what comes."""
+    acme = funded(3.6 * 10 + 2)
+    lease = place(a_quote(acme, reserved, starts_at=NOON + HOUR, ends_at=NOON + 11 * HOUR))
+    lease.move_to(LeaseState.PROVISIONING, at=NOON + HOUR)
+    lease.move_to(LeaseState.ACTIVE, at=NOON + HOUR)
+    Lease.objects.filter(pk=lease.pk).update(auto_extend_seconds=3600, auto_extend_max_micros=3_600_000)
+    sweep(acme, 1)
+    (text,) = words("wallet.low_24h")
+    assert "leases that extend themselves need $3.60 per hour from their agreed ends on" in text
+    assert "ends at its agreed end once the money" in text and "paused" not in text and "$0.00 per hour" not in text
+    page = a_browser(acme.members.get()).get("/wallet/").content.decode()
+    assert "ends at its agreed end once the money" in page and "leases are paused" not in page
 
 
 def test_with_less_than_an_hour_left_no_other_on_demand_lease_is_taken(offer: Offer, reserved: Offer) -> None:

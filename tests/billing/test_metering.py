@@ -14,6 +14,7 @@ from billing.models import AccountKind, Meter, MeterPrice, Posting, PostingKind,
 from billing.queries import cost_so_far
 from billing.queries.meters import LAG
 from billing.receipts import receipt
+from leasing import schedule
 from leasing.models import Lease
 from leasing.operations import end, fail_start, pause
 from leasing.states import LeaseState
@@ -159,6 +160,18 @@ def test_an_end_that_committed_late_is_corrected_when_the_meter_closes(acme: Org
     assert meter(lease, NOON + 2 * HOUR) == -60_000
     assert Meter.objects.get().charged_micros == 3_540_000 == balance(acme, AccountKind.REVENUE)
     assert Posting.objects.filter(kind=PostingKind.CORRECTION).count() == 1
+    assert_books_balance()
+
+
+def test_behind_a_guarantee_whose_end_is_found_late_nothing_is_charged(offer: Offer) -> None:
+    """Its hosts ended access by then; what was posted meanwhile is given back."""
+    acme = funded(1000)
+    lease = running(acme, offer)
+    until = lease.guaranteed_until
+    meter(lease, until + 5 * HOUR)
+    schedule.end_due(now=until + 9 * HOUR)
+    assert meter(lease, until + 10 * HOUR) == -5 * 3_600_000
+    assert cost_so_far(lease=lease, now=until + 10 * HOUR) == 7 * 24 * 3_600_000
     assert_books_balance()
 
 

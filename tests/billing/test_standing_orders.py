@@ -227,6 +227,8 @@ def test_it_expires_by_the_clock_and_its_customer_is_told(
     assert (state(order), order.ended_at, told(order)) == (StandingOrderState.EXPIRED, NOON + HOUR, ["expired"])
     assert (order.environment, Lease.objects.filter(organization=acme).count()) == ("", 0)
     assert sweep(NOON + 2 * HOUR) == []
+    words = Event.objects.get(kind="standing_order.expired").notice
+    assert words and "per node-hour at most, were not free in time" in words["text"]  # it may have been the price
 
 
 def test_it_expires_when_it_could_not_start_any_more(acme: Organization, reserved: Offer) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from accounts.models import Organization
+from accounts.models import Event, Organization
 from leasing import operations, schedule
 from leasing.models import Claim, Lease
 from leasing.provisioners.fake import World
@@ -82,3 +82,40 @@ def _book_behind(offer: Offer, starts_at: datetime) -> Lease:
     behind = factories.an_offer(offer.pool, factories.a_plan(PlanKind.RESERVED))
     somebody = factories.an_organization("Somebody Else")
     return order(somebody, behind, starts_at=starts_at, ends_at=starts_at + 2 * HOUR)
+
+
+def what_was_told() -> str:
+    notice = Event.objects.get(kind="lease.reclaiming").notice
+    return notice["text"] if notice else ""
+
+
+def test_who_is_told_of_a_late_end_reads_when_the_meter_stopped(world: World, acme: Organization) -> None:
+    offer = factories.an_offer(plan=factories.a_plan(PlanKind.RESERVED))
+    order(acme, offer, starts_at=NOON + HOUR, ends_at=NOON + 2 * HOUR)
+    schedule.run_due(now=NOON + HOUR)
+    work_all(offer, now=NOON + HOUR)
+    schedule.run_due(now=NOON + 7 * HOUR)
+    assert "The meter stopped at 2026-03-02 14:00:00 UTC." in what_was_told()
+
+
+def test_the_meter_of_a_paused_lease_stopped_with_the_pause(world: World, acme: Organization) -> None:
+    lease = active(acme, factories.an_offer())
+    until = NOON + 25 * HOUR
+    operations.pause(lease=lease, reason="out_of_funds", until=until, actor="system:billing", now=NOON + HOUR)
+    schedule.run_due(now=until)
+    assert "The meter stopped at 2026-03-02 13:00:00 UTC." in what_was_told()
+
+
+def test_the_meter_of_a_lease_that_was_not_ready_had_not_started(world: World, acme: Organization) -> None:
+    lease = order(acme, factories.an_offer())
+    operations.end(lease=lease, reason="returned", actor="user:us_tests", now=NOON + SECOND)
+    assert "The meter had not started." in what_was_told()
+
+
+def test_a_guarantee_whose_end_is_found_late_is_used_until_then_and_no_longer(world: World, acme: Organization) -> None:
+    """Its hosts ended access by themselves: nothing behind that is use, and nothing is charged."""
+    lease = active(acme, factories.an_offer())
+    schedule.end_due(now=lease.guaranteed_until + 9 * HOUR)
+    last = lease.transitions.order_by("seq").last()
+    assert last and (last.new, last.at) == (LeaseState.RECLAIMING, lease.guaranteed_until)
+    assert f"The meter stopped at {lease.guaranteed_until:%Y-%m-%d %H:%M:%S} UTC." in what_was_told()

@@ -73,7 +73,7 @@ SAYS = {
     ],
     "guarantee_ending": ["and no longer.", "Somebody has booked a node behind this lease", "Log in"],
     "paused": ["Paused: the wallet is empty.", "Nothing is charged", "are kept until", "Top up", "23 h 59 min left"],
-    "reclaiming": ["Reclaiming", "Wiping the node", "Removing access", "The meter stopped at", "Given back."],
+    "reclaiming": ["Reclaiming", "Wiping the node", "Removing access", "The meter has stopped.", "Given back."],
     "ended": ["Ended", "Wipe certificate", "Verified clean", "files : none left", "Receipt", "$23.65"],
     "wipe_failed": ["Wipe report", "Not proven", "stays out of stock", "a canary written at the start"],
     "failed": ["could not be started. You were charged $0.00.", "did not pass its checks", "Another node was tried"],

@@ -58,6 +58,12 @@ BATCH = 500
 RECOVERED_AT = 4  # good looks in a row: a minute
 AGAIN_AFTER = timedelta(minutes=2)
 RUNNING = (LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED)
+WHY_NO_LONGER = {
+    guarantee.Because.BOOKED: "guarantee_over",
+    guarantee.Because.MAINTENANCE: "maintenance",
+    guarantee.Because.POWER: "no_firm_power",
+    None: "not_renewed",  # no sweep came for as long as it was guaranteed, and its hosts have ended access
+}
 
 
 def run_due(*, now: datetime) -> None:
@@ -303,7 +309,7 @@ def _why(lease: Lease, now: datetime) -> str:
         return "node_failed" if lease.machines.filter(reason__in=UNDONE).exists() else lease.reason
     if lease.ends_at:
         return "period_over"
-    return "no_firm_power" if guarantee.stopped_by(lease, now=now) == guarantee.Because.POWER else "guarantee_over"
+    return WHY_NO_LONGER[guarantee.stopped_by(lease, now=now)]
 
 
 def _each(rows: QuerySet[Row], act: Callable[[Row], Any]) -> None:

@@ -19,13 +19,15 @@ WORDS = {
     "returned": "It was given back.",
     "period_over": "Its period is over.",
     "guarantee_over": "Its guaranteed time is over and the nodes are booked by somebody else.",
+    "maintenance": "Its guaranteed time is over and maintenance of a node is planned.",
+    "not_renewed": "Its guaranteed time is over: we could not renew it in time, and nobody else has booked the nodes.",
     "no_firm_power": "Its guaranteed time is over and its site has not enough firm power for more.",
     "node_failed": "Its node did not come back after the pause.",
     "out_of_funds": "Too little money was left; the data was kept for the promised time and is now being wiped.",
     "budget_reached": "Its budget was not raised; the data was kept for the promised time and is now being wiped.",
     "power": "It could not be resumed within a day after its interruption was to be over.",
 }
-BY_THE_CLOCK = frozenset({"period_over", "guarantee_over", "no_firm_power"})
+BY_THE_CLOCK = frozenset({"period_over", "guarantee_over", "maintenance", "no_firm_power", "not_renewed"})
 
 
 @transaction.atomic

@@ -66,13 +66,15 @@ class Pieces:
                 self.drop(start)
 
     def _missing(self, wanted: dict[str, datetime]) -> dict[str, datetime]:
+        """As the statement sees the catalogue: `to_regclass` answers from what the session remembers of it."""
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NULL", [list(wanted)]
-            )
+            cursor.execute(MISSING, [list(wanted)])
             return {name: wanted[name] for (name,) in cursor.fetchall()}
 
 
+MISSING = """
+    SELECT name FROM unnest(%s::text[]) AS name WHERE NOT EXISTS (SELECT FROM pg_class WHERE relname = name)
+"""
 SAMPLES = Pieces("leasing_gpusample", HOUR, "%Y%m%d%H")
 PACKS = Pieces("leasing_gpusamplepack", DAY, "%Y%m%d")
 MINUTES = Pieces("leasing_gpuminute", DAY, "%Y%m%d")

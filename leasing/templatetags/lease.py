@@ -37,6 +37,8 @@ REASONS = {
     "returned": "Given back.",
     "period_over": "Its period was over.",
     "guarantee_over": "Its guaranteed time was over, and somebody else had booked the nodes.",
+    "maintenance": "Its guaranteed time was over, and maintenance of a node was planned.",
+    "not_renewed": "Its guaranteed time was over, and we could not renew it in time.",
     "no_firm_power": "Its guaranteed time was over, and its site had not enough firm power for more.",
     "out_of_funds": "Too little money was left.",
     "budget_reached": "A budget was reached.",

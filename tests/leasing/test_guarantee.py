@@ -94,6 +94,8 @@ def test_maintenance_is_not_called_a_booking(lease: Lease, acme: Organization) -
     assert "booked" not in text()
     ending = ending_of(fresh(acme), now=NOON + HOUR)
     assert ending and ending.because == Because.MAINTENANCE
+    schedule.end_due(now=fresh(acme).guaranteed_until)
+    assert fresh(acme).reason == "maintenance"
 
 
 def test_equal_nodes_come_first_then_other_sites_that_have_room(lease: Lease, acme: Organization) -> None:

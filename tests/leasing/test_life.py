@@ -205,6 +205,15 @@ def test_the_customer_is_told_once_when_somebody_books_behind(acme: Organization
     assert (lease.state, lease.reason) == (LeaseState.RECLAIMING, "guarantee_over")
 
 
+def test_a_guarantee_that_no_sweep_renewed_in_time_blames_nobody_else(acme: Organization, world: World) -> None:
+    lease = active(acme, factories.an_offer())
+    schedule.end_due(now=lease.guaranteed_until + HOUR)
+    lease.refresh_from_db()
+    assert (lease.state, lease.reason) == (LeaseState.RECLAIMING, "not_renewed")
+    told = Event.objects.filter(kind="lease.reclaiming").latest("pk").notice
+    assert told and "we could not renew it in time, and nobody else has booked the nodes" in told["text"]
+
+
 def test_a_paused_lease_keeps_machine_and_address_and_resumes(acme: Organization, world: World) -> None:
     offer = factories.an_offer()
     lease = active(acme, offer)

@@ -27,7 +27,6 @@ WORDS = {
     "budget_reached": "Its budget was not raised; the data was kept for the promised time and is now being wiped.",
     "power": "It could not be resumed within a day after its interruption was to be over.",
 }
-BY_THE_CLOCK = frozenset({"period_over", "guarantee_over", "maintenance", "no_firm_power", "not_renewed"})
 
 
 @transaction.atomic
@@ -85,10 +84,8 @@ def _cancel(lease: Lease, *, node_ids: list[int], reason: str, actor: str, now: 
 
 
 def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:
-    deadline, meter = now + timedelta(seconds=lease.terms.cleaning_seconds), _meter_words(lease, reason, now)
-    lease.move_to(
-        LeaseState.RECLAIMING, at=_access_ended_at(lease, reason, now), reason=reason, actor=actor, deadline=deadline
-    )
+    deadline, meter = now + timedelta(seconds=lease.terms.cleaning_seconds), _meter_words(lease, now)
+    lease.move_to(LeaseState.RECLAIMING, at=_access_ended_at(lease, now), reason=reason, actor=actor, deadline=deadline)
     outages.end_all(lease=lease, now=now)
     lease_over(lease=lease, actor=actor, now=now)
     let_go_of_machines(lease=lease, reason=reason, actor=actor, now=now)
@@ -108,18 +105,17 @@ def _reclaim(lease: Lease, *, reason: str, actor: str, now: datetime) -> None:
     settle_end(lease=lease, now=now)
 
 
-def _meter_words(lease: Lease, reason: str, now: datetime) -> str:
+def _meter_words(lease: Lease, now: datetime) -> str:
     """When the meter of a lease that ends now stopped: with a pause, or at its last moment, which was found late."""
     if lease.state == LeaseState.PROVISIONING:
         return "The meter had not started."
-    stopped_at = lease.state_since if lease.state == LeaseState.PAUSED else _access_ended_at(lease, reason, now)
+    stopped_at = lease.state_since if lease.state == LeaseState.PAUSED else _access_ended_at(lease, now)
     return f"The meter stopped at {stopped_at:%Y-%m-%d %H:%M:%S} UTC."
 
 
-def _access_ended_at(lease: Lease, reason: str, now: datetime) -> datetime:
+def _access_ended_at(lease: Lease, now: datetime) -> datetime:
     """Hosts end access at the last moment that they were told, also where our sweep comes late: no use is behind it."""
-    by_itself = lease.state == LeaseState.ACTIVE and reason in BY_THE_CLOCK
-    return max(lease.state_since, min(now, lease.last_moment)) if by_itself else now
+    return max(lease.state_since, min(now, lease.last_moment)) if lease.state == LeaseState.ACTIVE else now
 
 
 def let_go_of_machines(*, lease: Lease, reason: str, actor: str, now: datetime) -> None:

@@ -119,3 +119,10 @@ def test_a_guarantee_whose_end_is_found_late_is_used_until_then_and_no_longer(wo
     last = lease.transitions.order_by("seq").last()
     assert last and (last.new, last.at) == (LeaseState.RECLAIMING, lease.guaranteed_until)
     assert f"The meter stopped at {lease.guaranteed_until:%Y-%m-%d %H:%M:%S} UTC." in what_was_told()
+
+
+def test_who_returns_a_lease_behind_its_guarantee_has_used_it_until_then_too(world: World, acme: Organization) -> None:
+    lease = active(acme, factories.an_offer())
+    operations.end(lease=lease, reason="returned", actor="user:us_tests", now=lease.guaranteed_until + HOUR)
+    last = lease.transitions.order_by("seq").last()
+    assert last and (last.new, last.at, last.reason) == (LeaseState.RECLAIMING, lease.guaranteed_until, "returned")

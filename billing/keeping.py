@@ -54,6 +54,7 @@ def hold_nodes(*, quote: Quote, now: datetime) -> Quote:
         offer=fresh.offer,
         terms=fresh.terms,
         nodes=fresh.nodes,
+        same_fabric=fresh.same_fabric,
         starts_at=max(fresh.starts_at, now),
         ends_at=fresh.ends_at,
         quote=fresh.public_id,
@@ -70,7 +71,7 @@ def hold_nodes(*, quote: Quote, now: datetime) -> Quote:
 
 def may_hold(*, quote: Quote) -> bool:
     """Whether its terms and the organization's standing allow it."""
-    return quote.terms.hold_seconds > 0 and not quote.same_fabric and not limits.blocked(quote.organization)
+    return quote.terms.hold_seconds > 0 and not limits.blocked(quote.organization)
 
 
 def again_at(*, quote: Quote, now: datetime) -> datetime | None:
@@ -100,8 +101,6 @@ def _check(quote: Quote, now: datetime) -> None:
     )
     if words := limits.blocked(organization):
         raise CannotHold(words)
-    if quote.same_fabric:
-        raise CannotHold("Nodes of one fabric group are not held for a quote. Leave hold out, and order at once.")
     if not quote.terms.hold_seconds:
         raise CannotHold(f"{plan.name} holds no nodes for a quote. Leave hold out, and order at once.")
     if again := again_at(quote=quote, now=now):

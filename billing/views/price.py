@@ -23,11 +23,11 @@ from marketplace.queries import (
     free_nodes,
     free_windows,
     guaranteed_until,
-    has_fabric_group,
     has_power,
     occupied,
     offer_row,
     soonest,
+    tightest_fabric_group,
 )
 
 POWER_TAKEN = "power_taken"  # marks the error of a wish for which a site has not the power
@@ -61,7 +61,7 @@ class Price:
     @property
     def may_hold(self) -> bool:
         """Whether they can be held."""
-        return keeping.may_hold(quote=self.quote) and not self.holds and self.row.enough
+        return keeping.may_hold(quote=self.quote) and not self.holds and self.row.enough and not self.scattered
 
     @cached_property
     def hold_again_at(self) -> datetime | None:
@@ -166,7 +166,7 @@ def price_of(
 def _in_one_group(quote: Quote, held: Quote | None, moment: datetime) -> bool:
     """Whether an order by the quote would find its nodes in one fabric group."""
     free = free_nodes(window=_occupied(quote, moment), now=moment, quote=held.public_id if held else "")
-    return has_fabric_group(free.filter(pool=quote.offer.pool_id), nodes=quote.nodes)
+    return tightest_fabric_group(free.filter(pool=quote.offer.pool_id), nodes=quote.nodes) is not None
 
 
 def _occupied(quote: Quote, moment: datetime) -> Window:

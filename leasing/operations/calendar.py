@@ -29,28 +29,31 @@ def lock_idle_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime, fa
 
     :raises TooFewNodes: with nothing locked
     """
-    return _lock_nodes(pool, nodes, window, now, which="any", fabric_group=fabric_group, wait=False)
+    return _lock_nodes(pool, nodes, window, now, which="any", fabric_group=fabric_group)
 
 
-def lock_unheld_nodes(*, pool: Pool, nodes: int, window: Window, now: datetime) -> list[NodeCalendar]:
+def lock_unheld_nodes(
+    *, pool: Pool, nodes: int, window: Window, now: datetime, together: bool = False
+) -> list[NodeCalendar]:
     """
-    As `lock_idle_nodes`, of those on which a hold can be written: none is there for another time.
+    As `lock_idle_nodes`, of those on which a hold can be written: none is there for another time. With `together` they
+    are of one fabric group.
 
     :raises TooFewNodes: with nothing locked
     """
-    found = _lock_nodes(pool, nodes, window, now, which="unheld", fabric_group="", wait=False)
+    found = _lock_nodes(pool, nodes, window, now, which="unheld", together=together)
     return list(NodeCalendar.objects.filter(pk__in=found).order_by("pk"))
 
 
 def _lock_nodes(
-    pool: Pool, nodes: int, window: Window, now: datetime, *, which: str, fabric_group: str, wait: bool
+    pool: Pool, nodes: int, window: Window, now: datetime, *, which: str, fabric_group: str = "", together: bool = False
 ) -> list[int]:
     """By the function in booking.sql that orders take their nodes with too. Raises TooFewNodes."""
     wanted = DateTimeTZRange(window.starts_at, window.ends_at)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT leasing_lock_nodes(%s, %s, %s::tstzrange, '', %s, %s, %s, false, %s)",
-            [pool.pk, nodes, wanted, now, which, fabric_group, wait],
+            "SELECT leasing_lock_nodes(%s, %s, %s::tstzrange, '', %s, %s, %s, %s, false)",
+            [pool.pk, nodes, wanted, now, which, fabric_group, together],
         )
         (found,) = cursor.fetchone()
     if found is None:

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from leasing.operations import calendar
 from leasing.operations.booking import guaranteed, no_power, nodes_taken
 from marketplace.models import NodeCalendar, Offer, PlanKind, Pool, Terms
-from marketplace.queries import Window, free_nodes, is_held, occupied
+from marketplace.queries import Window, free_nodes, is_held, occupied, tightest_fabric_group
 
 
 @transaction.atomic
@@ -19,6 +19,7 @@ def keep(
     offer: Offer,
     terms: Terms,
     nodes: int,
+    same_fabric: bool,
     starts_at: datetime,
     ends_at: datetime | None,
     quote: str,
@@ -28,6 +29,7 @@ def keep(
 ) -> None:
     """
     Hold `nodes` nodes of the offer for a quote, all or none, in place of what the quote `instead_of` holds ("": none).
+    With `same_fabric` they are all of one fabric group.
 
     An order of the quote takes exactly these, as long as it comes before `until`.
 
@@ -36,11 +38,14 @@ def keep(
     """
     # An open-ended lease begins with its order, which may come as late as `until`.
     window = Window(starts_at, occupied(terms, starts_at if ends_at else until, ends_at).ends_at)
-    wish: dict[str, Any] = {"pool": offer.pool, "nodes": nodes, "window": window, "instead_of": instead_of, "now": now}
+    wish: dict[str, Any] = {"pool": offer.pool, "nodes": nodes, "together": same_fabric, "window": window, "now": now}
+    wish["instead_of"] = instead_of
     try:
         found = _at_once(horizon=None if ends_at else guaranteed(terms, window.starts_at), **wish) or _in_line(**wish)
     except calendar.TooFewNodes:
-        raise nodes_taken(offer=offer, nodes=nodes, starts_at=starts_at, now=now) from None
+        free = free_nodes(window=window, now=now, quote=instead_of).filter(pool=offer.pool_id)
+        scattered = same_fabric and free.count() >= nodes
+        raise nodes_taken(offer=offer, nodes=nodes, starts_at=starts_at, scattered=scattered, now=now) from None
     if calendar.take_power(offer=offer, nodes=nodes, period=window, now=now) < window.ends_at:
         raise no_power(offer=offer, nodes=nodes, window=window, now=now)
     firm = offer.plan.kind != PlanKind.SURPLUS
@@ -49,13 +54,13 @@ def keep(
 
 @transaction.atomic
 def _at_once(
-    *, pool: Pool, nodes: int, window: Window, horizon: Window | None, instead_of: str, now: datetime
+    *, pool: Pool, nodes: int, together: bool, window: Window, horizon: Window | None, instead_of: str, now: datetime
 ) -> list[int]:
     """
     Ids of nodes that nobody else has locked, in place of those before, which are let go; none, and nothing is changed,
     if they are too few. For an open-ended lease rather nodes with nothing booked behind, as its order would choose.
     """
-    wish: dict[str, Any] = {"pool": pool, "nodes": nodes, "now": now}
+    wish: dict[str, Any] = {"pool": pool, "nodes": nodes, "together": together, "now": now}
     with suppress(calendar.TooFewNodes), transaction.atomic():
         calendar.let_go(node_ids=calendar.lock_held_for(instead_of), quote=instead_of)
         if horizon:
@@ -65,11 +70,14 @@ def _at_once(
     return []
 
 
-def _in_line(*, pool: Pool, nodes: int, window: Window, instead_of: str, now: datetime) -> list[int]:
+def _in_line(*, pool: Pool, nodes: int, together: bool, window: Window, instead_of: str, now: datetime) -> list[int]:
     """The same, waiting for whoever has them locked. Raises TooFewNodes."""
     for _ in range(calendar.BLOCKING_TRIES):
         free = free_nodes(window=window, now=now, quote=instead_of).exclude(is_held(now=now, quote=instead_of))
-        wanted = list(free.filter(pool=pool).order_by("node_id").values_list("pk", flat=True)[:nodes])
+        choice = free.filter(pool=pool)
+        if together:
+            choice = choice.filter(node__fabric_group=tightest_fabric_group(choice, nodes=nodes))
+        wanted = list(choice.order_by("node_id").values_list("pk", flat=True)[:nodes])
         if len(wanted) < nodes:
             break
         with suppress(calendar.TooFewNodes):  # somebody took one while we waited; look at what is left

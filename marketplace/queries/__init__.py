@@ -35,7 +35,7 @@ from marketplace.queries.search import (
     search,
     starts,
 )
-from marketplace.queries.size import CatalogueSize, catalogue_size, has_fabric_group, largest_fabric_group
+from marketplace.queries.size import CatalogueSize, catalogue_size, largest_fabric_group, tightest_fabric_group
 from marketplace.queries.terms import all_announced, all_terms, plans_open_to, terms_of
 from marketplace.queries.windows import HORIZON, Window, aligned, free_nodes, free_windows, is_held, occupied
 
@@ -79,7 +79,6 @@ __all__ = [
     "free_nodes",
     "free_windows",
     "guaranteed_until",
-    "has_fabric_group",
     "has_power",
     "hours_of",
     "is_held",
@@ -102,6 +101,7 @@ __all__ = [
     "starts",
     "stock_of",
     "terms_of",
+    "tightest_fabric_group",
     "why_not",
     "why_not_until",
     "with_power",

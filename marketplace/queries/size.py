@@ -30,9 +30,11 @@ def largest_fabric_group(*, pool: Pool) -> int:
     return max((size for _, size in sizes), default=0)
 
 
-def has_fabric_group(free: QuerySet[NodeCalendar], *, nodes: int) -> bool:
-    """Whether as many of the nodes with these calendars are of one fabric group."""
-    return any(size >= nodes for _, size in _group_sizes(Node.objects.filter(pk__in=free.values("node"))))
+def tightest_fabric_group(free: QuerySet[NodeCalendar], *, nodes: int) -> str | None:
+    """Of the fabric groups that as many of the nodes with these calendars are of, the one with the fewest of them."""
+    sizes = _group_sizes(Node.objects.filter(pk__in=free.values("node")))
+    fitting = [(size, group) for group, size in sizes if size >= nodes]
+    return min(fitting)[1] if fitting else None
 
 
 def _group_sizes(nodes: QuerySet[Node]) -> QuerySet[Node, tuple[str, int]]:

@@ -164,8 +164,8 @@ def keep(quote: str, offer: Offer, start: int, hours: int, nodes: int) -> None:
     begin = TOMORROW + start * HOUR
     with suppress(NodesTaken):
         operations.keep(
-            offer=offer, terms=terms_of(plan=offer.plan, at=NOON), nodes=nodes, starts_at=begin,
-            ends_at=begin + hours * HOUR, quote=quote, instead_of="", until=NOON + HOUR, now=NOON,
+            offer=offer, terms=terms_of(plan=offer.plan, at=NOON), nodes=nodes, same_fabric=False,
+            starts_at=begin, ends_at=begin + hours * HOUR, quote=quote, instead_of="", until=NOON + HOUR, now=NOON,
         )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same code, looking at the nodes without locking them, until everybody has looked."""
     everybody = Barrier(CUSTOMERS)
 
-    def look_only(*, pool: Pool, nodes: int, window: Window, now: datetime) -> list[NodeCalendar]:
+    def look_only(*, pool: Pool, nodes: int, window: Window, now: datetime, **_: object) -> list[NodeCalendar]:
         free = free_nodes(window=window, now=now).filter(pool=pool).exclude(is_held(now=now)).order_by("node_id")
         if len(found := list(free[:nodes])) < nodes:
             raise calendar.TooFewNodes

@@ -33,15 +33,16 @@ class BookedBehind(Exception):
 
 
 @transaction.atomic
-def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: datetime) -> LeaseChange:
+def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: datetime, quote: str = "") -> LeaseChange:
     """
-    Let a reserved lease go on until `ends_at` on the nodes that it has. `price` says in words what that costs.
+    Let a reserved lease go on until `ends_at` on the nodes that it has. What `quote` holds ("": none) is let go for it,
+    all of it. `price` says in words what that costs.
 
     :raises WindowRefused: if its terms or its state do not allow it
     :raises WindowRefused: too, if the site has not enough firm power for the time that is added
     :raises BookedBehind: if a node is claimed before that, cleaning included
     """
-    calendar.lock_nodes_of(lease)
+    _make_room(lease, quote)
     lease = Lease.objects.select_for_update(of=("self",)).select_related(*NEEDED).get(pk=lease.pk)
     if refusal := why_not_extended(lease, ends_at=ends_at, now=now):
         raise WindowRefused(refusal)
@@ -71,6 +72,14 @@ def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: date
     )
     _record(change, price)
     return change
+
+
+def _make_room(lease: Lease, quote: str) -> None:
+    """Lock the lease's nodes, and those that the quote holds, which are let go: all in the order of their ids."""
+    if held := calendar.held_for(quote) if quote else []:
+        calendar.lock([*calendar.claimed(lease), *held])
+        calendar.let_go(node_ids=held, quote=quote)
+    calendar.lock_nodes_of(lease)
 
 
 def _check_power(lease: Lease, ends_at: datetime, now: datetime) -> None:

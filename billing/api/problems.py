@@ -146,7 +146,7 @@ def budget_exceeded(error: BudgetExceeded) -> Problem:
 
 
 def node_limit_reached(error: NodeLimitReached) -> Problem:
-    """409, with the limit and what is in use."""
+    """409, with the limit and what is in use, or held by other quotes where nodes are to be held."""
     return Problem(
         409,
         "node_limit_reached",
@@ -154,7 +154,7 @@ def node_limit_reached(error: NodeLimitReached) -> Problem:
         str(error),
         plan=error.plan.slug,
         limit=error.limit,
-        in_use=error.in_use,
+        in_use=error.in_use + error.held,
         wanted=error.wanted,
     )
 

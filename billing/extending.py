@@ -13,7 +13,7 @@ from billing.checkout import CAPS, InsufficientFunds, check_caps, hold_used, hol
 from billing.models import Meter, MeterPrice, Quote
 from billing.queries import Price, price_of_window, prices_of, rate_words, wallet, with_price
 from leasing.models import Lease
-from leasing.operations import BookedBehind, WindowRefused
+from leasing.operations import BookedBehind, NodesTaken, WindowRefused
 from leasing.queries.extension import EXTENDABLE, Reach, is_held_behind, reach, why_not_extended
 from marketplace.money import format_micros
 from marketplace.queries import Refusal, Window, current_rate, duration
@@ -101,6 +101,7 @@ def extend(
     :raises InsufficientFunds: if the wallet has less available
     :raises limits.OrderingBlocked, limits.NodeLimitReached, budgets.BudgetExceeded: as for an order
     :raises leasing.operations.BookedBehind: if a node is claimed before that
+    :raises leasing.operations.PowerTaken: if its site has not enough firm power for the added time
     """
     operations.lock_wallet(organization=lease.organization)
     fresh = extendable().get(pk=lease.pk)
@@ -248,7 +249,7 @@ def extend_by_itself(*, lease: Lease, now: datetime) -> None:
     except InsufficientFunds as refused:
         missing = format_micros(refused.missing_micros)
         why = f"{missing} are missing in the wallet for {duration(ends_at - lease.ends_at)} more."
-    except (PriceTooHigh, BookedBehind, *CAPS) as refused:
+    except (PriceTooHigh, BookedBehind, NodesTaken, *CAPS) as refused:
         why = str(refused)
     else:
         return

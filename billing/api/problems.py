@@ -96,7 +96,7 @@ def held_lately(error: HeldLately) -> Problem:
 
 
 def power_taken(error: PowerTaken) -> Problem:
-    """409, with the site's limit, what is sold of it, and from when on more is free."""
+    """409, with the site's limit, what is sold of it, and from when on more is free, or how far a lease can go on."""
     short = error.shortage
     return Problem(
         409,
@@ -108,6 +108,7 @@ def power_taken(error: PowerTaken) -> Problem:
         sold_watts=short.span.sold_watts,
         wanted_watts=short.wanted_watts,
         free_from=short.free_from,
+        **({"furthest_ends_at": error.furthest} if error.furthest else {}),
     )
 
 

@@ -43,6 +43,7 @@ class Extension(LeaseView):
     def get(self, request: Request, id: str) -> Response:
         """The furthest end on the same nodes and why no further; with `ends_at`, the price of the time until then.
 
+        Whether the site has firm power for it is looked at when you extend.
         409 `window_fixed` where the lease cannot be extended now.
         """
         wanted = WishedEnd(data=request.query_params)
@@ -77,8 +78,8 @@ class Extend(WindowView):
 
         The added time costs the rate in force, and is kept aside in the wallet. A quote of yours that holds these
         machines then is no obstacle, and holds nothing any more. A retry changes nothing. 402 `insufficient_funds` and
-        `budget_exceeded`, 409 `booked_behind` with the furthest end, `price_too_high`, `node_limit_reached` and
-        `window_fixed`, 403 `ordering_blocked`.
+        `budget_exceeded`, 409 `booked_behind` and `power_taken` with the furthest end, `price_too_high`,
+        `node_limit_reached` and `window_fixed`, 403 `ordering_blocked`.
         """
         lease = self.get_object()
         wanted = NewEnd(data=request.data)
@@ -89,6 +90,8 @@ class Extend(WindowView):
             raise problems.window_refused(error) from error
         except BookedBehind as error:
             raise problems.booked_behind(error) from error
+        except NodesTaken as error:
+            raise problems.nodes_taken(error) from error
         except extending.PriceTooHigh as error:
             raise problems.price_too_high(error) from error
         except InsufficientFunds as error:

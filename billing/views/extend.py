@@ -23,7 +23,7 @@ from billing.models import BillingMode, Quote
 from billing.queries.metered import mode_of
 from billing.views.clocks import zones_of
 from leasing.models import Lease
-from leasing.operations import BookedBehind, WindowRefused
+from leasing.operations import BookedBehind, NodesTaken, WindowRefused
 from leasing.queries.extension import EXTENDABLE, Reach, why_not_now
 from leasing.tasks import nudge_sites
 from marketplace.forms import MINUTE
@@ -145,6 +145,9 @@ def _extend(request: HttpRequest, lease: Lease, form: NewEnd, moment: datetime) 
         )
     except (WindowRefused, BookedBehind):
         messages.error(request, "It cannot go on until then. Nothing was changed.")
+    except NodesTaken as taken:  # for want of power: said beside the field, as no price is shown then
+        messages.error(request, "It cannot go on until then. Nothing was changed.")
+        form.add_error("ends_at", str(taken))
     except PriceTooHigh:
         messages.warning(request, "The price has changed. Check it and confirm again.")
     except InsufficientFunds:

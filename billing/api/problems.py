@@ -9,7 +9,7 @@ from billing.keeping import HeldLately
 from billing.limits import NodeLimitReached
 from billing.models import BillingMode
 from billing.queries.metered import WAYS_OUT, mode_of
-from billing.waiting import NotWaiting
+from billing.waiting import NotWaiting, TooManyWait
 from leasing.operations import BookedBehind, NodesTaken, PowerTaken, WindowRefused
 from leasing.queries.extension import LEASE
 from leasing.serializers.windows import BehindShown
@@ -127,6 +127,11 @@ def quote_expired(error: QuoteExpired) -> Problem:
 def not_waiting(error: NotWaiting) -> Problem:
     """409."""
     return Problem(409, "not_waiting", "It has ended already", str(error))
+
+
+def standing_order_limit_reached(error: TooManyWait) -> Problem:
+    """409, with the limit."""
+    return Problem(409, "standing_order_limit_reached", "Too many standing orders", str(error), limit=error.limit)
 
 
 def budget_exceeded(error: BudgetExceeded) -> Problem:

@@ -9,12 +9,12 @@ from django.db.models.functions import Coalesce, Least
 
 import leasing.operations
 from billing import limits, operations
-from billing.checkout import CAPS, InsufficientFunds, check_caps
-from billing.models import Meter, MeterPrice
+from billing.checkout import CAPS, InsufficientFunds, check_caps, hold_used, holding
+from billing.models import Meter, MeterPrice, Quote
 from billing.queries import Price, price_of_window, prices_of, rate_words, wallet, with_price
 from leasing.models import Lease
-from leasing.operations import BookedBehind, WindowRefused
-from leasing.queries.extension import EXTENDABLE, why_not_extended
+from leasing.operations import BookedBehind, NodesTaken, WindowRefused
+from leasing.queries.extension import EXTENDABLE, Reach, is_held_behind, reach, why_not_extended
 from marketplace.money import format_micros
 from marketplace.queries import Refusal, Window, current_rate, duration
 
@@ -93,13 +93,15 @@ def extend(
 ) -> None:
     """
     Let a lease go on until `ends_at` on the same nodes, and keep the price of the added time aside. The price of the
-    time before stays. Asking for the end that it has changes nothing.
+    time before stays. What its organization's own quote holds behind it is used up, all of it, if it is in the way.
+    Asking for the end that it has changes nothing.
 
     :raises leasing.operations.WindowRefused: if its terms or its state do not allow it
     :raises PriceTooHigh: if a node-hour costs more than `max_micros_per_node_hour`
     :raises InsufficientFunds: if the wallet has less available
     :raises limits.OrderingBlocked, limits.NodeLimitReached, budgets.BudgetExceeded: as for an order
     :raises leasing.operations.BookedBehind: if a node is claimed before that
+    :raises leasing.operations.PowerTaken: if its site has not enough firm power for the added time
     """
     operations.lock_wallet(organization=lease.organization)
     fresh = extendable().get(pk=lease.pk)
@@ -108,7 +110,17 @@ def extend(
     agreed = price(lease=fresh, ends_at=ends_at, now=now)
     _check(agreed, max_micros_per_node_hour)
     _check_caps(agreed, now)
-    change = leasing.operations.extend(lease=fresh, ends_at=ends_at, actor=actor, price=_words(agreed), now=now)
+    held = held_behind(lease=fresh, ends_at=ends_at, now=now)
+    change = leasing.operations.extend(
+        lease=fresh,
+        ends_at=ends_at,
+        quote=held.public_id if held else "",
+        actor=actor,
+        price=_words(agreed),
+        now=now,
+    )
+    if held:
+        hold_used(held.public_id)
     meter = Meter.objects.select_for_update().get(lease=fresh)
     MeterPrice.objects.create(
         meter=meter,
@@ -117,6 +129,18 @@ def extend(
         agreed_at=now,
     )
     Meter.objects.filter(pk=meter.pk).update(hold_micros=F("hold_micros") + agreed.price_micros)
+
+
+def held_behind(*, lease: Lease, ends_at: datetime, now: datetime) -> Quote | None:
+    """The quote of its own organization that holds a node of the lease before that end: it would be used up."""
+    held = holding(organization=lease.organization, offer=lease.offer, now=now)
+    return held if held and is_held_behind(lease, quote=held.public_id, ends_at=ends_at) else None
+
+
+def furthest(*, lease: Lease, now: datetime) -> Reach:
+    """How far it can go on for its organization, whose own quote keeps nodes from others alone."""
+    held = holding(organization=lease.organization, offer=lease.offer, now=now)
+    return reach(lease, now=now, quote=held.public_id if held else "")
 
 
 @transaction.atomic
@@ -225,7 +249,7 @@ def extend_by_itself(*, lease: Lease, now: datetime) -> None:
     except InsufficientFunds as refused:
         missing = format_micros(refused.missing_micros)
         why = f"{missing} are missing in the wallet for {duration(ends_at - lease.ends_at)} more."
-    except (PriceTooHigh, BookedBehind, *CAPS) as refused:
+    except (PriceTooHigh, BookedBehind, NodesTaken, *CAPS) as refused:
         why = str(refused)
     else:
         return

@@ -36,7 +36,9 @@ def hold_nodes(*, quote: Quote, now: datetime) -> Quote:
     own, and for no longer than that one would have. The price is kept at least as long as the nodes. One that holds
     them already holds them no longer for that.
 
-    :raises CannotHold: if the plan holds no nodes, or the organization may have no more, or not order at all for now
+    :raises limits.OrderingBlocked: if the organization may not order
+    :raises limits.NodeLimitReached: if with these it would have, or hold, more nodes at once than it may
+    :raises CannotHold: if the plan holds no nodes
     :raises HeldLately: if what it held there lapsed, as long ago as the terms hold nodes or less
     :raises QuoteUsed: if it became a lease before
     :raises QuoteExpired: if its price is no longer kept
@@ -100,7 +102,7 @@ def _check(quote: Quote, now: datetime) -> None:
         quote.offer.plan,
     )
     if words := limits.blocked(organization):
-        raise CannotHold(words)
+        raise limits.OrderingBlocked(words)
     if not quote.terms.hold_seconds:
         raise CannotHold(f"{plan.name} holds no nodes for a quote. Leave hold out, and order at once.")
     if again := again_at(quote=quote, now=now):
@@ -111,7 +113,6 @@ def _check(quote: Quote, now: datetime) -> None:
     try:
         limits.check_nodes(organization=organization, terms=quote.terms, nodes=held + quote.nodes, now=now, **window)
     except limits.NodeLimitReached as reached:
-        raise CannotHold(
-            f"You may have {reached.limit} nodes at once on the plan {plan.name}: in this time {reached.in_use} are in "
-            f"use or booked, and other quotes hold {held}. Hold fewer, or order those first."
+        raise limits.NodeLimitReached(
+            plan, limit=reached.limit, in_use=reached.in_use, wanted=quote.nodes, held=held
         ) from reached

@@ -25,13 +25,17 @@ class OrderingBlocked(Exception):
 
 
 class NodeLimitReached(Exception):
-    """The order would give the organization more nodes at once, on one plan, than it may have."""
+    """
+    The order would give the organization more nodes at once, on one plan, than it may have. Where it holds some, these
+    count too: its other quotes hold `held`.
+    """
 
-    def __init__(self, plan: Plan, *, limit: int, in_use: int, wanted: int) -> None:
-        self.plan, self.limit, self.in_use, self.wanted = plan, limit, in_use, wanted
+    def __init__(self, plan: Plan, *, limit: int, in_use: int, wanted: int, held: int = 0) -> None:
+        self.plan, self.limit, self.in_use, self.wanted, self.held = plan, limit, in_use, wanted, held
+        kept = f", other quotes hold {held}" if held else ""
         super().__init__(
             f"Your organization may have {limit} nodes at once on the plan {plan.name}; {in_use} are in use or booked "
-            f"in this time, and {wanted} more were asked for. Order fewer, return some, or write to us."
+            f"in this time{kept}, and {wanted} more were asked for. Order fewer, return some, or write to us."
         )
 
 

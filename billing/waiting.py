@@ -42,11 +42,19 @@ class Wish:
 
 
 class CannotWait(Exception):
-    """The wish could never be filled, or too many wait. `field` names the input at fault, `message` the way out."""
+    """The wish could never be filled. `field` names the input at fault, `message` the way out."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
         self.field, self.message = field, message
+
+
+class TooManyWait(Exception):
+    """As many standing orders of the organization wait as may: `limit`."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"At most {limit} standing orders wait at once. Cancel one first.")
+        self.limit = limit
 
 
 class NotWaiting(Exception):
@@ -76,7 +84,8 @@ def join(
     Stand in line for nodes. `setup` is what a lease needs that is booked without asking again.
 
     :raises limits.OrderingBlocked: if the organization may not order
-    :raises CannotWait: if no plan allows the wish, its time is too short, or the organization has too many waiting
+    :raises TooManyWait: if as many of the organization wait as may
+    :raises CannotWait: if no plan allows the wish, or its time is too short
     :raises leasing.operations.BadEnvironment: if its variables cannot be set on a host
     """
     operations.lock_wallet(organization=organization)  # else two at once would pass the limit
@@ -85,7 +94,7 @@ def join(
         StandingOrder.objects.filter(organization=organization, state=StandingOrderState.WAITING).count()
         >= MOST_WAITING
     ):
-        raise CannotWait("mode", f"At most {MOST_WAITING} standing orders wait at once. Cancel one first.")
+        raise TooManyWait(MOST_WAITING)
     earliest_at = max(wish.earliest_at or now, now)
     _check(wish, earliest_at, setup, _terms(organization, wish, now), now)
     order = StandingOrder.objects.create(

@@ -65,7 +65,8 @@ class Quotes(ListModelMixin, OrganizationView):
         409 `power_taken` where their site has not enough firm power left, as the order would be answered.
 
         With `hold` its nodes are kept too, until `holds_until`: 409 `nodes_taken` where they are not free. A hold that
-        lapses unused is followed by a pause as long: 409 `held_lately`, with `again_at`. Orders need no hold.
+        lapses unused is followed by a pause as long: 409 `held_lately`, with `again_at`. Who may not order holds
+        nothing either: 403 `ordering_blocked`, 409 `node_limit_reached`. Orders need no hold.
         """
         wanted = NewQuote(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -85,6 +86,8 @@ class Quotes(ListModelMixin, OrganizationView):
             raise bad_field(refusal.field, refusal.message) from refusal
         except keeping.HeldLately as refusal:
             raise problems.held_lately(refusal) from refusal
+        except checkout.CAPS as refusal:
+            raise problems.capped(refusal) from refusal
         except keeping.CannotHold as refusal:
             raise bad_field("hold", str(refusal)) from refusal
         except NodesTaken as error:

@@ -9,7 +9,7 @@ from billing.keeping import HeldLately
 from billing.limits import NodeLimitReached
 from billing.models import BillingMode
 from billing.queries.metered import WAYS_OUT, mode_of
-from billing.waiting import NotWaiting
+from billing.waiting import NotWaiting, TooManyWait
 from leasing.operations import BookedBehind, NodesTaken, PowerTaken, WindowRefused
 from leasing.queries.extension import LEASE
 from leasing.serializers.windows import BehindShown
@@ -96,7 +96,7 @@ def held_lately(error: HeldLately) -> Problem:
 
 
 def power_taken(error: PowerTaken) -> Problem:
-    """409, with the site's limit, what is sold of it, and from when on more is free."""
+    """409, with the site's limit, what is sold of it, and from when on more is free, or how far a lease can go on."""
     short = error.shortage
     return Problem(
         409,
@@ -108,6 +108,7 @@ def power_taken(error: PowerTaken) -> Problem:
         sold_watts=short.span.sold_watts,
         wanted_watts=short.wanted_watts,
         free_from=short.free_from,
+        **({"furthest_ends_at": error.furthest} if error.furthest else {}),
     )
 
 
@@ -128,6 +129,11 @@ def not_waiting(error: NotWaiting) -> Problem:
     return Problem(409, "not_waiting", "It has ended already", str(error))
 
 
+def standing_order_limit_reached(error: TooManyWait) -> Problem:
+    """409, with the limit."""
+    return Problem(409, "standing_order_limit_reached", "Too many standing orders", str(error), limit=error.limit)
+
+
 def budget_exceeded(error: BudgetExceeded) -> Problem:
     """402, with the budget, its month, what is left of it and what the order needs."""
     return Problem(
@@ -146,7 +152,7 @@ def budget_exceeded(error: BudgetExceeded) -> Problem:
 
 
 def node_limit_reached(error: NodeLimitReached) -> Problem:
-    """409, with the limit and what is in use."""
+    """409, with the limit and what is in use, or held by other quotes where nodes are to be held."""
     return Problem(
         409,
         "node_limit_reached",
@@ -154,7 +160,7 @@ def node_limit_reached(error: NodeLimitReached) -> Problem:
         str(error),
         plan=error.plan.slug,
         limit=error.limit,
-        in_use=error.in_use,
+        in_use=error.in_use + error.held,
         wanted=error.wanted,
     )
 

@@ -49,7 +49,8 @@ class StandingOrders(ListModelMixin, StandingOrderView):
         """Have nodes booked, or be told, as soon as they are free: all of them or none, the cheapest first.
 
         Whoever has waited longest is served first. It ends as `filled`, `expired` or `cancelled`, each with an event.
-        403 `ordering_blocked` where the organization may not order.
+        403 `ordering_blocked` where the organization may not order; 409 `standing_order_limit_reached` where as many
+        wait already as may, with the `limit`: cancel one first.
         """
         wanted = NewStandingOrder(data=request.data, context={"organization": self.principal.organization})
         wanted.is_valid(raise_exception=True)
@@ -67,6 +68,8 @@ class StandingOrders(ListModelMixin, StandingOrderView):
             )
         except waiting.CannotWait as refusal:
             raise bad_field(refusal.field, refusal.message) from refusal
+        except waiting.TooManyWait as refusal:
+            raise problems.standing_order_limit_reached(refusal) from refusal
         except limits.OrderingBlocked as refusal:
             raise problems.ordering_blocked(refusal) from refusal
         return Response(StandingOrderShown(order).data, status=201)

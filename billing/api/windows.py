@@ -15,7 +15,7 @@ from billing.models import Quote
 from billing.serializers import PricedLease
 from leasing.models import Lease
 from leasing.operations import BookedBehind, NodesTaken, WindowRefused
-from leasing.queries.extension import reach, why_not_now
+from leasing.queries.extension import why_not_now
 from leasing.serializers.windows import AutoExtend, ExtensionShown, NewEnd, NewWindow, WishedEnd
 from leasing.tasks import nudge_sites
 
@@ -43,6 +43,7 @@ class Extension(LeaseView):
     def get(self, request: Request, id: str) -> Response:
         """The furthest end on the same nodes and why no further; with `ends_at`, the price of the time until then.
 
+        Whether the site has firm power for it is looked at when you extend.
         409 `window_fixed` where the lease cannot be extended now.
         """
         wanted = WishedEnd(data=request.query_params)
@@ -55,7 +56,7 @@ class Extension(LeaseView):
             price = extending.price(lease=lease, ends_at=ends_at, now=moment) if ends_at else None
         except WindowRefused as error:
             raise problems.window_refused(error) from error
-        found = reach(lease, now=moment)
+        found = extending.furthest(lease=lease, now=moment)
         answer = {
             "ends_at": lease.ends_at,
             "furthest_ends_at": found.ends_at,
@@ -75,8 +76,9 @@ class Extend(WindowView):
     def post(self, request: Request, id: str) -> Response:
         """Let a reserved lease go on until `ends_at` on the machines that it has; asked for until its last second.
 
-        The added time costs the rate in force, and is kept aside in the wallet. A retry changes nothing. 402
-        `insufficient_funds` and `budget_exceeded`, 409 `booked_behind` with the furthest end, `price_too_high`,
+        The added time costs the rate in force, and is kept aside in the wallet. A quote of yours that holds these
+        machines then is no obstacle, and holds nothing any more. A retry changes nothing. 402 `insufficient_funds` and
+        `budget_exceeded`, 409 `booked_behind` and `power_taken` with the furthest end, `price_too_high`,
         `node_limit_reached` and `window_fixed`, 403 `ordering_blocked`.
         """
         lease = self.get_object()
@@ -88,6 +90,8 @@ class Extend(WindowView):
             raise problems.window_refused(error) from error
         except BookedBehind as error:
             raise problems.booked_behind(error) from error
+        except NodesTaken as error:
+            raise problems.nodes_taken(error) from error
         except extending.PriceTooHigh as error:
             raise problems.price_too_high(error) from error
         except InsufficientFunds as error:

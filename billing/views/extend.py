@@ -16,14 +16,15 @@ from accounts.views import allowed
 from billing import extending
 from billing.checkout import CAPS, InsufficientFunds
 from billing.extending import Extension, PriceTooHigh
+from billing.filling import order_path
 from billing.forms import AutoExtension, NewEnd
 from billing.forms.money import cents_to_ask
-from billing.models import BillingMode
+from billing.models import BillingMode, Quote
 from billing.queries.metered import mode_of
 from billing.views.clocks import zones_of
 from leasing.models import Lease
-from leasing.operations import BookedBehind, WindowRefused
-from leasing.queries.extension import EXTENDABLE, Reach, reach, why_not_now
+from leasing.operations import BookedBehind, NodesTaken, WindowRefused
+from leasing.queries.extension import EXTENDABLE, Reach, why_not_now
 from leasing.tasks import nudge_sites
 from marketplace.forms import MINUTE
 from marketplace.money import MICROS, SECONDS_PER_HOUR
@@ -32,11 +33,17 @@ from marketplace.queries import first_end
 
 @dataclass(frozen=True)
 class Offered:
-    """What the price panel shows: the extension, and whether the nodes are free until then."""
+    """What the price panel shows: the extension, whether the nodes are free until then, and what it would use up."""
 
     extension: Extension
     reach: Reach
     obstacle: str  # what else forbids it
+    held: Quote | None  # what its organization holds there
+
+    @property
+    def held_address(self) -> str:
+        """Where what is held is ordered."""
+        return order_path(self.held) if self.held else ""
 
     @property
     def too_far(self) -> bool:
@@ -62,7 +69,7 @@ def lease_extend(request: HttpRequest, id: str) -> HttpResponse:
     if refusal := why_not_now(lease, now=moment):
         messages.info(request, refusal.message)
         return redirect("lease", id=id)
-    found = reach(lease, now=moment)
+    found = extending.furthest(lease=lease, now=moment)
     proposed = {"ends_at": f"{_proposed(lease, found):{MINUTE}}"}
     form = NewEnd(request.POST or request.GET or proposed, zones=zones_of(request, lease))
     confirmed = request.method == "POST" and "reprice" not in request.POST
@@ -116,8 +123,10 @@ def _price(lease: Lease, form: NewEnd, found: Reach, moment: datetime) -> Offere
     if not form.is_valid() or form.cleaned_data["ends_at"] is None:
         return None
     try:
-        priced = extending.price(lease=lease, ends_at=form.cleaned_data["ends_at"], now=moment)
-        return Offered(priced, found, extending.obstacle(extension=priced, now=moment))
+        ends_at = form.cleaned_data["ends_at"]
+        priced = extending.price(lease=lease, ends_at=ends_at, now=moment)
+        held = extending.held_behind(lease=lease, ends_at=ends_at, now=moment)
+        return Offered(priced, found, extending.obstacle(extension=priced, now=moment), held)
     except WindowRefused as refused:
         form.add_error("ends_at", refused.message)
         return None
@@ -136,6 +145,9 @@ def _extend(request: HttpRequest, lease: Lease, form: NewEnd, moment: datetime) 
         )
     except (WindowRefused, BookedBehind):
         messages.error(request, "It cannot go on until then. Nothing was changed.")
+    except NodesTaken as taken:  # for want of power: said beside the field, as no price is shown then
+        messages.error(request, "It cannot go on until then. Nothing was changed.")
+        form.add_error("ends_at", str(taken))
     except PriceTooHigh:
         messages.warning(request, "The price has changed. Check it and confirm again.")
     except InsufficientFunds:

@@ -112,7 +112,7 @@ def with_hold(price: Price) -> Price:
     """With its nodes held; or why they cannot be."""
     try:
         quote = keeping.hold_nodes(quote=price.quote, now=price.now)
-    except keeping.CannotHold as refused:
+    except (keeping.CannotHold, *checkout.CAPS) as refused:
         return replace(price, refusal=str(refused))
     except PowerTaken as short:
         return replace(price, refusal=f"{short} None is held.")

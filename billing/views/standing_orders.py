@@ -67,7 +67,7 @@ def standing_order_new(request: HttpRequest) -> HttpResponse:
             )
         except waiting.CannotWait as refusal:
             form.refuse(refusal.field, refusal.message)
-        except limits.OrderingBlocked as refusal:
+        except (waiting.TooManyWait, limits.OrderingBlocked) as refusal:
             form.add_error(None, str(refusal))
         else:
             messages.success(request, "In line. You get a mail as soon as something happens.")

@@ -65,14 +65,19 @@ class NodesTaken(Exception):
 
 
 class PowerTaken(NodesTaken):
-    """Nodes are free, but their site has sold its firm power. `shortage` says its limit, and when more is free."""
+    """
+    Nodes are free, but their site has sold its firm power. `shortage` says its limit, and when more is free; of a lease
+    that was to go on, `furthest` is the last end that there is power for.
+    """
 
-    def __init__(self, shortage: Shortage) -> None:
+    def __init__(self, shortage: Shortage, furthest: datetime | None = None) -> None:
         super().__init__(())
-        self.shortage = shortage
+        self.shortage, self.furthest = shortage, furthest
 
     def __str__(self) -> str:
-        return str(self.shortage)
+        if self.furthest is None:
+            return str(self.shortage)
+        return f"{self.shortage.limit} The lease can go on until {self.furthest:%Y-%m-%d %H:%M} UTC."
 
 
 def hold(
@@ -208,10 +213,14 @@ def check_power(
         raise PowerTaken(short)
 
 
-def no_power(*, offer: Offer, nodes: int, window: Window, now: datetime) -> NodesTaken:
+def no_power(
+    *, offer: Offer, nodes: int, window: Window, now: datetime, furthest: datetime | None = None
+) -> NodesTaken:
     """The refusal, with the site's limit and when more is free; as `nodes_taken` if that has changed meanwhile."""
     short = shortage(offer=offer, nodes=nodes, window=window, now=now)
-    return PowerTaken(short) if short else nodes_taken(offer=offer, nodes=nodes, starts_at=window.starts_at, now=now)
+    if short:
+        return PowerTaken(short, furthest)
+    return nodes_taken(offer=offer, nodes=nodes, starts_at=window.starts_at, now=now)
 
 
 def nodes_taken(*, offer: Offer, nodes: int, starts_at: datetime, now: datetime, scattered: bool = False) -> NodesTaken:

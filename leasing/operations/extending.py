@@ -8,9 +8,9 @@ from django.db.models import F
 from accounts.operations import record
 from leasing.models import ChangeKind, Lease, LeaseChange
 from leasing.operations import calendar
-from leasing.queries.extension import ENDS_AT, LEASE, Reach, reach, serving_claims, why_not_extended
-from leasing.queries.power import shortage
-from marketplace.queries import Refusal, Window, duration
+from leasing.operations.booking import no_power
+from leasing.queries.extension import LEASE, Reach, reach, serving_claims, why_not_extended
+from marketplace.queries import Refusal, Window, duration, last_end
 from marketplace.queries.windows import cleaning
 
 NEEDED = ("terms__plan", "organization", "offer__plan", "offer__pool__site", "offer__pool__node_type")
@@ -33,15 +33,16 @@ class BookedBehind(Exception):
 
 
 @transaction.atomic
-def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: datetime) -> LeaseChange:
+def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: datetime, quote: str = "") -> LeaseChange:
     """
-    Let a reserved lease go on until `ends_at` on the nodes that it has. `price` says in words what that costs.
+    Let a reserved lease go on until `ends_at` on the nodes that it has. What `quote` holds ("": none) is let go for it,
+    all of it. `price` says in words what that costs.
 
     :raises WindowRefused: if its terms or its state do not allow it
-    :raises WindowRefused: too, if the site has not enough firm power for the time that is added
     :raises BookedBehind: if a node is claimed before that, cleaning included
+    :raises PowerTaken: if the site has not enough firm power for the time that is added
     """
-    calendar.lock_nodes_of(lease)
+    _make_room(lease, quote)
     lease = Lease.objects.select_for_update(of=("self",)).select_related(*NEEDED).get(pk=lease.pk)
     if refusal := why_not_extended(lease, ends_at=ends_at, now=now):
         raise WindowRefused(refusal)
@@ -73,13 +74,23 @@ def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: date
     return change
 
 
+def _make_room(lease: Lease, quote: str) -> None:
+    """Lock the lease's nodes, and those that the quote holds, which are let go: all in the order of their ids."""
+    if held := calendar.held_for(quote) if quote else []:
+        calendar.lock([*calendar.claimed(lease), *held])
+        calendar.let_go(node_ids=held, quote=quote)
+    calendar.lock_nodes_of(lease)
+
+
 def _check_power(lease: Lease, ends_at: datetime, now: datetime) -> None:
-    """The time that is added needs firm power as any does. Raises WindowRefused."""
+    """The time that is added needs firm power as any does. Raises PowerTaken."""
     assert lease.ends_at is not None
-    added = Window(lease.ends_at + cleaning(lease.terms), ends_at + cleaning(lease.terms))
-    if calendar.take_power(offer=lease.offer, nodes=lease.node_count, period=added, now=now) < added.ends_at:
-        short = shortage(offer=lease.offer, nodes=lease.node_count, window=added, now=now)
-        raise WindowRefused(Refusal(ENDS_AT, str(short) if short else "The site has no more firm power then."))
+    terms, nodes = lease.terms, lease.node_count
+    added = Window(lease.ends_at + cleaning(terms), ends_at + cleaning(terms))
+    until = calendar.take_power(offer=lease.offer, nodes=nodes, period=added, now=now)
+    if until < added.ends_at:
+        furthest = max(lease.ends_at, last_end(terms, lease.starts_at, until - cleaning(terms)))
+        raise no_power(offer=lease.offer, nodes=nodes, window=added, now=now, furthest=furthest)
 
 
 @transaction.atomic

@@ -58,11 +58,14 @@ def why_not_now(lease: Lease, *, now: datetime) -> Refusal | None:
     return next(_of_the_moment(lease, now), None)
 
 
-def reach(lease: Lease, *, now: datetime) -> Reach:
-    """How far a reserved lease can go on, from its claims and what is claimed or held behind them. Three queries."""
+def reach(lease: Lease, *, now: datetime, quote: str = "") -> Reach:
+    """
+    How far a reserved lease can go on, from its claims and what is claimed or held behind them; what is held for the
+    quote counts as free. Three queries.
+    """
     terms, claims = lease.terms, serving_claims(lease)
     assert lease.ends_at is not None
-    behind = _behind(claims, now)
+    behind = _behind(claims, now, quote)
     free_until = behind[0].starts_at - cleaning(terms) if behind else None
     longest = lease.starts_at + timedelta(seconds=terms.max_seconds)
     ends_at = last_end(terms, lease.starts_at, min(longest, free_until or longest))
@@ -89,7 +92,14 @@ def serving_claims(lease: Lease) -> list[Claim]:
     return list(Claim.objects.filter(lease=lease, released_at=None, node__in=serving).order_by("node_id"))
 
 
-def _behind(claims: list[Claim], now: datetime) -> list[Behind]:
+def is_held_behind(lease: Lease, *, quote: str, ends_at: datetime) -> bool:
+    """Whether the quote holds a node of the lease for a time before it would be over, cleaning included."""
+    nodes = [claim.node_id for claim in serving_claims(lease)]
+    held = NodeCalendar.objects.filter(pk__in=nodes, held_for=quote)
+    return held.filter(held__startswith__lt=ends_at + cleaning(lease.terms)).exists()
+
+
+def _behind(claims: list[Claim], now: datetime, quote: str) -> list[Behind]:
     """What is first behind each of them, soonest first."""
     after = min((claim.period.upper for claim in claims), default=None)
     if after is None:
@@ -97,7 +107,8 @@ def _behind(claims: list[Claim], now: datetime) -> list[Behind]:
     nodes = [claim.node_id for claim in claims]
     live = Claim.objects.filter(node__in=nodes, released_at=None, period__startswith__gte=after)
     first = live.order_by("node_id", "period").distinct("node_id").select_related("node")
-    held = NodeCalendar.objects.filter(is_held(now=now), pk__in=nodes, held__endswith__gt=after).select_related("node")
+    calendars = NodeCalendar.objects.filter(is_held(now=now, quote=quote), pk__in=nodes, held__endswith__gt=after)
+    held = calendars.select_related("node")
     found = [
         *((row.node.name, row.period.lower, Kind.LEASE if row.lease_id else Kind.MAINTENANCE) for row in first),
         *((row.node.name, row.held.lower, Kind.HELD) for row in held if row.held is not None),

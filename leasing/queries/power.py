@@ -34,14 +34,18 @@ class Shortage:
     span: Span
     free_from: datetime | None
 
-    def __str__(self) -> str:
+    @property
+    def limit(self) -> str:
+        """What the site may sell, what is sold of it then, and what is wanted."""
         assert self.span.firm_watts is not None
         watts = (self.span.firm_watts, self.span.sold_watts, self.wanted_watts)
         firm, sold, wanted = (f"{one / 1000:,.1f} kW" for one in watts)
         when = f"{self.span.starts_at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.site.name} may sell {firm} of firm power, and {sold} are sold at {when}; this needs {wanted}."
+
+    def __str__(self) -> str:
         later = f"More is free from {self.free_from:%Y-%m-%d %H:%M} UTC on." if self.free_from else NOT_SOON
-        limit = f"{self.site.name} may sell {firm} of firm power, and {sold} are sold at {when}; this needs {wanted}."
-        return f"{limit} {later} Choose then, fewer nodes, or another site."
+        return f"{self.limit} {later} Choose then, fewer nodes, or another site."
 
 
 def shortage(*, offer: Offer, nodes: int, window: Window, now: datetime, quote: str = "") -> Shortage | None:

@@ -56,7 +56,7 @@ class BehindShown(serializers.Serializer[Any]):
 
     node = serializers.CharField()
     starts_at = serializers.DateTimeField()
-    kind = serializers.ChoiceField(choices=Kind.values, help_text="held: by a quote, for some minutes.")
+    kind = serializers.ChoiceField(choices=Kind.values, help_text="held: by somebody else's quote, for some minutes.")
 
 
 class PriceOfMore(serializers.Serializer[Any]):

@@ -11,9 +11,10 @@ from rest_framework.response import Response
 
 from accounts.access import organization_of
 from accounts.clock import now
+from accounts.http.problems import bad_field
 from marketplace.api.offers import asked_by
 from marketplace.api.pages import Ranked
-from marketplace.queries import Day, calendar, listed_offers, opening_rows, openings
+from marketplace.queries import BadPeriod, Day, calendar, check_length, listed_offers, opening_rows, openings
 from marketplace.serializers import CalendarAsked, CalendarShown, OpeningsAsked, OpeningShown
 
 
@@ -55,7 +56,8 @@ class Earliest(GenericAPIView[Any]):
     def get(self, request: Request) -> Response:
         """The first period of every offer that matches, on plans that can be reserved, with its whole price.
 
-        On-demand leases start now and have no end: search offers for those.
+        On-demand leases start now and have no end: search offers for those. 400 on `hours` where no plan that is asked
+        for lasts as long, with the plans' limits.
         """
         instant = now()
         asked = OpeningsAsked(data=request.query_params, context=asked_by(request, instant))
@@ -64,6 +66,11 @@ class Earliest(GenericAPIView[Any]):
         found = openings(
             criteria=criteria, length=wanted["length"], until=wanted["until"], sort=wanted["sort"], now=instant
         )
+        try:
+            if not found:
+                check_length(criteria=criteria, length=wanted["length"], now=instant)
+        except BadPeriod as error:
+            raise bad_field(error.field, error.message) from error
         page = self.paginate_queryset(found)
         rows = opening_rows(openings=page or [], criteria=criteria)
         return self.get_paginated_response(OpeningShown(rows, many=True).data)

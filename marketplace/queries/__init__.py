@@ -20,7 +20,16 @@ from marketplace.queries.criteria import BadPeriod, Criteria, Sort, check_period
 from marketplace.queries.earliest import Search, earliest
 from marketplace.queries.finding import Hit, stock_of
 from marketplace.queries.firm import Level, Limited, firm_power, has_power, levels
-from marketplace.queries.openings import Opening, OpeningRow, OpeningSort, fitting, opening_rows, openings, reach_of
+from marketplace.queries.openings import (
+    Opening,
+    OpeningRow,
+    OpeningSort,
+    check_length,
+    fitting,
+    opening_rows,
+    openings,
+    reach_of,
+)
 from marketplace.queries.power import power_of, with_power
 from marketplace.queries.search import (
     OfferRow,
@@ -66,6 +75,7 @@ __all__ = [
     "bookable_windows",
     "calendar",
     "catalogue_size",
+    "check_length",
     "check_period",
     "counted_on",
     "current_rate",

@@ -92,6 +92,11 @@ def last_end(terms: Terms, starts_at: datetime, wanted: datetime) -> datetime:
     return ends_at - timedelta(seconds=seconds % terms.length_step(seconds))
 
 
+def lengths(terms: Terms) -> str:
+    """How long a lease on them lasts, for people: "Reserved lasts 1 hour to 60 days"."""
+    return f"{terms.plan.name} lasts {_words(terms.min_seconds)} to {_words(terms.max_seconds)}"
+
+
 def duration(length: timedelta) -> str:
     """A length for people, in its largest whole unit: "30 days", "15 minutes"."""
     seconds = length // SECOND
@@ -142,8 +147,7 @@ def _length(terms: Terms, window: Window) -> Iterator[Refusal]:
     if not shortest <= window.length <= longest:
         first = first_end(terms, window.starts_at, window.starts_at + shortest)
         last = _last_multiple(terms, window.starts_at + longest)
-        limits = f"{terms.plan.name} lasts {duration(shortest)} to {duration(longest)}"
-        yield Refusal("ends_at", f"{limits}: choose an end from {_moment(first)} to {_moment(last)}.")
+        yield Refusal("ends_at", f"{lengths(terms)}: choose an end from {_moment(first)} to {_moment(last)}.")
     seconds = _counted(terms, window)
     step = terms.length_step(seconds)
     if seconds % step:

@@ -8,11 +8,12 @@ from django.db.models import TextChoices
 
 from marketplace.models import Offer, PlanKind, Terms
 from marketplace.money import price
-from marketplace.queries.booking import duration, first_end, first_start, soonest, why_not
+from marketplace.queries.booking import duration, first_end, first_start, lengths, soonest, why_not, why_not_until
 from marketplace.queries.criteria import BadPeriod, Criteria
 from marketplace.queries.finding import Hit
 from marketplace.queries.search import find, listed_offers
-from marketplace.queries.windows import HORIZON, Window, windows_of
+from marketplace.queries.terms import all_terms, plans_open_to
+from marketplace.queries.windows import HORIZON, Window, aligned, windows_of
 
 
 class OpeningSort(TextChoices):
@@ -63,6 +64,26 @@ def reach_of(*, starts_at: datetime | None, until: datetime | None, length: time
         limits = f"{first + length:%Y-%m-%d %H:%M} and {last:%Y-%m-%d %H:%M} UTC"
         raise BadPeriod("until", f"Choose a moment between {limits}: {duration(length)} after the start, or later.")
     return until
+
+
+def check_length(*, criteria: Criteria, length: timedelta, now: datetime) -> None:
+    """
+    Whether a plan that is asked for and open to the organization can be reserved for so long, rounded up to its steps.
+    Two queries: ask it where nothing was found.
+
+    :raises BadPeriod: if none can, naming `hours` and how long each lasts
+    """
+    mine = set(plans_open_to(criteria.organization).filter(kind=PlanKind.RESERVED).values_list("pk", flat=True))
+    plans = [terms for plan, terms in all_terms(at=now, plan=criteria.plan).items() if plan in mine]
+    if plans and not any(_lasts(terms, length, now) for terms in plans):
+        limits = ", or ".join(lengths(terms) for terms in plans)
+        raise BadPeriod("hours", f"No such plan lasts {duration(length)}: {limits}. Choose a length of these.")
+
+
+def _lasts(terms: Terms, length: timedelta, now: datetime) -> bool:
+    starts_at = aligned(terms, now)
+    booked = Window(starts_at, first_end(terms, starts_at, starts_at + length))
+    return why_not_until(terms, window=booked) is None
 
 
 def openings(

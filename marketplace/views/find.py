@@ -14,7 +14,16 @@ from accounts.access import organization_of
 from accounts.clock import now
 from marketplace.forms import MINUTE, Finder, zones_for
 from marketplace.models import PlanKind, Site
-from marketplace.queries import Criteria, Opening, OpeningRow, opening_rows, openings, plans_open_to
+from marketplace.queries import (
+    BadPeriod,
+    Criteria,
+    Opening,
+    OpeningRow,
+    check_length,
+    opening_rows,
+    openings,
+    plans_open_to,
+)
 from marketplace.views.addresses import order_address, wait_address
 from marketplace.views.catalogue import WAITED_FOR
 
@@ -52,6 +61,12 @@ def _results(form: Finder, asked: QueryDict) -> dict[str, Any]:
     criteria = form.criteria()
     sort = form.cleaned_data["sort"] or "price"
     found = openings(criteria=criteria, length=form.length, until=form.over_by, sort=sort, now=form.now)
+    try:
+        if not found:
+            check_length(criteria=criteria, length=form.length, now=form.now)
+    except BadPeriod as error:
+        form.add_error(error.field, error.message)
+        return {}
     page: Page[Opening] = Paginator(found, PAGE_SIZE).get_page(asked.get("page", "1"))
     shown = opening_rows(openings=list(page.object_list), criteria=criteria)
     return {

@@ -10,9 +10,12 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.models import Organization
+from accounts.operations import hold_ordering, release_ordering
+from billing import waiting
 from marketplace.models import Offer
 from tests import factories
 from tests.billing.test_api import an_order
+from tests.leasing.test_firm_power import a_limit
 
 pytestmark = pytest.mark.django_db
 Call = Callable[..., Any]
@@ -88,3 +91,19 @@ def test_refusals(call: Call, acme: Organization, reserved: Offer) -> None:
     factories.a_key(acme)
     assert call("post", "leases", an_order(acme, call("post", "quotes", wish)))["code"] == "nodes_taken"
     assert call("get", "leases/{id}", id="ls_none")["code"] == "not_found"
+
+
+def test_refusals_beyond_a_limit(
+    call: Call, acme: Organization, reserved: Offer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MOST_WAITING", 0)
+    wish = {"mode": "tell", "criteria": {"plan": "reserved"}, "length_seconds": 3600, "latest_at": hour(48)}
+    assert call("post", "standing-orders", wish)["code"] == "standing_order_limit_reached"
+    assert call("get", "earliest", query={"hours": 8760})["code"] == "validation_error"
+    window = {"offer": reserved.public_id, "nodes": 1, "starts_at": hour(30), "ends_at": hour(33)}
+    lease = call("post", "leases", an_order(acme, call("post", "quotes", window)))["id"]
+    hold_ordering(organization=acme, reason="stolen card?", actor="user:us_staff", now=now())
+    assert call("post", "quotes", {**window, "hold": True})["code"] == "ordering_blocked"
+    a_limit(reserved.pool.site, 0)
+    release_ordering(organization=acme, reason="it was not", actor="user:us_staff", now=now())
+    assert call("post", "leases/{id}/extend", {"ends_at": hour(34)}, id=lease)["code"] == "power_taken"

@@ -16,7 +16,7 @@ from leasing.operations.maintaining import plan_maintenance
 from leasing.operations.servicing import REFRESH
 from leasing.queries.extension import reach
 from leasing.states import LeaseState
-from marketplace.models import Offer, Rate
+from marketplace.models import NodeCalendar, Offer, Rate
 from tests import factories
 from tests.billing.agreed import ACTOR, END, START, active, behind, costs_from_now_on, extend, scheduled
 from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, assert_books_balance, funded, money, running
@@ -133,6 +133,38 @@ def test_what_a_quote_holds_behind_is_not_taken_from_it(acme: Organization, sing
         extend(lease, END + 2 * HOUR, now=NOON)
     assert held.holds_until
     assert extend(lease, END + 2 * HOUR, now=held.holds_until).ends_at == END + 2 * HOUR
+
+
+def test_what_its_own_organizations_quote_holds_behind_is_free_for_it_and_used_up(
+    acme: Organization, reserved: Offer
+) -> None:
+    factories.the_terms(reserved.plan, starts_at=NOON - DAY, hold_seconds=600)
+    lease = scheduled(acme, reserved)
+    wish = a_quote(acme, reserved, nodes=3, starts_at=END + 2 * HOUR, ends_at=END + 3 * HOUR)
+    held = keeping.hold_nodes(quote=wish, now=NOON)
+    assert extending.furthest(lease=lease, now=NOON).behind == ()
+    extend(lease, END + HOUR, now=NOON)  # not in its way
+    assert NodeCalendar.objects.filter(held_for=held.public_id).count() == 3
+    assert extending.held_behind(lease=lease, ends_at=END + 2 * HOUR, now=NOON) == held
+    assert extend(lease, END + 2 * HOUR, now=NOON).ends_at == END + 2 * HOUR
+    held.refresh_from_db()
+    assert held.holds_until is None  # so no pause follows
+    assert not NodeCalendar.objects.filter(held_for=held.public_id).exists()
+
+
+def test_it_takes_its_own_organizations_hold_and_stops_at_what_another_has_behind_that(
+    acme: Organization, single: Offer
+) -> None:
+    factories.the_terms(single.plan, starts_at=NOON - DAY, hold_seconds=600)
+    lease = scheduled(acme, single)
+    behind(single, END + 4 * HOUR)
+    wish = a_quote(acme, single, starts_at=END + 2 * HOUR, ends_at=END + 3 * HOUR)
+    held = keeping.hold_nodes(quote=wish, now=NOON)
+    with pytest.raises(BookedBehind, match="Somebody has booked"):
+        extend(lease, END + 4 * HOUR, now=NOON)
+    held.refresh_from_db()
+    assert held.holds_until and NodeCalendar.objects.filter(held_for=held.public_id).exists()  # nothing was changed
+    assert extending.furthest(lease=lease, now=NOON).ends_at == END + 3 * HOUR
 
 
 def test_planned_work_stops_it_too(acme: Organization, single: Offer) -> None:

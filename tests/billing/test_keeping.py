@@ -292,24 +292,6 @@ def test_a_plan_that_holds_nothing_says_so(acme: Organization) -> None:
         held(acme, offer, **TOMORROW)
 
 
-def test_an_organization_that_may_not_order_holds_nothing_and_hears_no_reason(acme: Organization, offer: Offer) -> None:
-    Organization.objects.filter(pk=acme.pk).update(ordering_hold="card testing")
-    with pytest.raises(CannotHold) as refused:
-        held(acme, offer)
-    assert "card" not in str(refused.value)
-    assert not NodeCalendar.objects.exclude(held_for="").exists()
-
-
-def test_an_organization_holds_no_more_than_it_may_have_at_once(acme: Organization) -> None:
-    plan = factories.a_plan(PlanKind.RESERVED, hold_seconds=600, nodes_at_once=512, nodes_at_once_new=3)
-    macon, keflavik = (factories.an_offer(factories.a_pool(nodes=3, site=factories.a_site(n)), plan) for n in "mk")
-    place(a_quote(acme, macon, **TOMORROW))
-    held(acme, macon, **TOMORROW)
-    with pytest.raises(CannotHold, match="in this time 1 are in use or booked, and other quotes hold 1"):
-        held(acme, keflavik, nodes=2, **TOMORROW)
-    held(acme, keflavik, **TOMORROW)
-
-
 def test_a_hold_ends_where_its_order_would_come_too_late(acme: Organization) -> None:
     plan = factories.a_plan(PlanKind.RESERVED, hold_seconds=600, lead_seconds=1800)
     offer = factories.an_offer(factories.a_pool(), plan)

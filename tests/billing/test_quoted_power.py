@@ -5,17 +5,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.clock import now as database_now
-from accounts.models import Organization
+from accounts.models import Event, Organization
 from accounts.templatetags.ui import unbroken
-from billing import keeping, moving
+from billing import extending, keeping, moving
 from billing.models import Quote
 from leasing.models import Lease
 from leasing.operations import PowerTaken
-from marketplace.models import Offer, PlanKind
+from marketplace.models import Offer, PlanKind, PowerWindow
 from tests import factories
 from tests.billing.agreed import ACTOR, END, START
 from tests.billing.conftest import HOUR, NOON, a_quote, funded, place
@@ -103,6 +104,31 @@ def test_nodes_that_are_taken_do_not_keep_anybody_from_a_price(acme: Organizatio
     single = factories.an_offer(factories.a_pool(nodes=1), factories.a_plan(PlanKind.RESERVED))
     sold(single, other, nodes=1)
     assert a_quote(acme, single, **AHEAD), "others may give them back while it is kept"
+
+
+def test_an_extension_without_power_is_refused_as_an_order_is_with_how_far_it_can_go_on(
+    api: APIClient, browser: Client, acme: Organization, reserved: Offer, begin: datetime
+) -> None:
+    PowerWindow.objects.update(period=DateTimeTZRange(None, begin + 4 * HOUR))
+    a_limit(reserved.pool.site, 0, starts_at=begin + 4 * HOUR)
+    window: dict[str, Any] = {"starts_at": begin, "ends_at": begin + 2 * HOUR}
+    lease = place(a_quote(acme, reserved, now=database_now(), **window), now=database_now())
+    address = f"/api/v1/leases/{lease.public_id}/extend"
+    answer = api.post(address, {"ends_at": begin + 5 * HOUR}, format="json")
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["wanted_watts"]) == (409, "power_taken", 10_200)
+    assert problem["furthest_ends_at"] == f"{begin + 3 * HOUR:%Y-%m-%dT%H:%M:%SZ}"
+    words = f"this needs 10.2 kW. The lease can go on until {begin + 3 * HOUR:%Y-%m-%d %H:%M} UTC."
+    assert problem["detail"].endswith(words)
+    typed = {"ends_at": f"{begin + 5 * HOUR:%Y-%m-%dT%H:%M}"}
+    page = browser.post(f"/leases/{lease.public_id}/extend/", typed)
+    assert page.context["form"].errors["ends_at"] == [problem["detail"]] and typed["ends_at"] in page.content.decode()
+    extending.extend_itself(
+        lease=lease, seconds=3 * 3600, max_micros_per_node_hour=None, actor=ACTOR, now=database_now()
+    )
+    extending.extend_by_itself(lease=extending.extendable().get(), now=begin)
+    assert Event.objects.get(kind="lease.not_extended").data["why"] == problem["detail"]
+    assert api.post(address, {"ends_at": begin + 3 * HOUR}, format="json").status_code == 200
 
 
 def test_what_ones_own_quote_holds_may_be_held_for_more_instead(acme: Organization, reserved: Offer) -> None:

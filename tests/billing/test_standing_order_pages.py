@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.models import Organization
-from billing import filling, suspending
+from billing import filling, suspending, waiting
 from billing.models import StandingOrder
 from billing.suspending import SUSPENDED
 from leasing.models import Lease
@@ -234,6 +234,20 @@ def test_who_may_not_order_stands_in_no_line_and_is_told_why(
     answer = ask(api, wish(acme))
     assert (answer.status_code, answer.json()["code"], answer.json()["detail"]) == (403, "ordering_blocked", SUSPENDED)
     assert not StandingOrder.objects.exists()
+
+
+def test_where_as_many_wait_as_may_no_field_is_at_fault(
+    acme: Organization, api: APIClient, browser: Client, reserved: Offer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MOST_WAITING", 1)
+    browser.post("/standing-orders/new/", {"mode": "tell", "name": "again"})
+    page = browser.post("/standing-orders/new/", typed(acme, name="one more"))
+    assert list(page.context["form"].errors) == ["__all__"] and "one more" in page.content.decode()
+    assert "Cancel one first." in page.context["form"].non_field_errors()[0]
+    answer = ask(api, wish(acme))
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["limit"]) == (409, "standing_order_limit_reached", 1)
+    assert StandingOrder.objects.count() == 1
 
 
 def test_the_catalogue_and_an_offer_lead_to_the_line_where_too_little_is_free(browser: Client, offer: Offer) -> None:

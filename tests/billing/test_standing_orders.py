@@ -10,7 +10,7 @@ from django.db import DatabaseError, transaction
 from accounts.models import Event, Organization
 from billing import filling, waiting
 from billing.models import Mode, Quote, StandingOrder, StandingOrderState
-from billing.waiting import CannotWait, NotWaiting, Wish
+from billing.waiting import CannotWait, NotWaiting, TooManyWait, Wish
 from leasing.models import Lease
 from leasing.operations import Setup, end
 from leasing.states import LeaseState
@@ -362,7 +362,7 @@ def test_a_wish_that_could_never_be_filled_is_refused_with_its_field(
 
 def test_at_most_twenty_wait_for_one_organization(acme: Organization, other: Organization, offer: Offer) -> None:
     orders = [join(acme, mode=Mode.TELL) for _ in range(20)]
-    with pytest.raises(CannotWait, match="At most 20"):
+    with pytest.raises(TooManyWait, match="At most 20"):
         join(acme, mode=Mode.TELL)
     join(other, mode=Mode.TELL)
     waiting.cancel(order=orders[0], actor=ACTOR, now=NOON)

@@ -10,11 +10,13 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.models import Event, Organization
-from billing import budgets
+from billing import budgets, keeping
 from billing.queries import wallet
 from leasing.models import Lease
 from marketplace.models import Offer, Rate
+from tests import factories
 from tests.billing.conftest import HOUR, SECOND, a_quote, funded, place
+from tests.factories import DAY
 
 pytestmark = pytest.mark.django_db
 
@@ -179,6 +181,19 @@ def test_the_page_says_how_far_and_why_no_further(
     assert "multiples of 1 hour" in re.sub("<[^>]+>", "", odd) and "Nothing is priced" in odd
     missing = see(browser, lease, "extend/", f"?ends_at={tomorrow + 40 * HOUR:%Y-%m-%dT%H:%M}")
     assert "Not free until then." in missing
+
+
+def test_what_ones_own_quote_holds_is_shown_and_does_not_stop_it(
+    api: APIClient, browser: Client, acme: Organization, lease: Lease, reserved: Offer, tomorrow: datetime
+) -> None:
+    factories.the_terms(reserved.plan, starts_at=now() - DAY, hold_seconds=600)
+    window = {"starts_at": tomorrow + 3 * HOUR, "ends_at": tomorrow + 4 * HOUR}
+    held = keeping.hold_nodes(quote=a_quote(acme, reserved, now=now(), nodes=2, **window), now=now())
+    assert extension(api, lease).json()["behind"] == []
+    page = see(browser, lease, "extend/", f"?ends_at={tomorrow + 4 * HOUR:%Y-%m-%dT%H:%M}")
+    assert "You keep 2 nodes here" in page and held.public_id in page and " disabled>Extend" not in page
+    assert post(api, lease, "extend", {"ends_at": iso(tomorrow + 4 * HOUR)}).status_code == 200
+    assert "You keep" not in see(browser, lease, "extend/")
 
 
 def test_a_lease_without_an_end_leads_back_to_its_page(browser: Client, acme: Organization, offer: Offer) -> None:

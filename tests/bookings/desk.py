@@ -195,11 +195,11 @@ class Desk:
         return {node for node in {*self.nodes} - self.out - held if not any(self.touching(node, starts_at, until))}
 
     def next_behind(
-        self, nodes: Iterable[int], after: datetime, *, now: datetime, but: Booking | None = None
+        self, nodes: Iterable[int], after: datetime, *, now: datetime, but: Booking | None = None, quote: str = ""
     ) -> datetime:
-        """When the first booking or hold of any of the nodes begins, from a moment on."""
+        """When the first booking of any of the nodes begins, from a moment on, or what is held for another quote."""
         begins = [taken.starts_at for node in nodes for taken in self.on(node) if taken is not but]
-        begins += [hold.starts_at for hold in self.live_holds(now) if hold.nodes & {*nodes}]
+        begins += [hold.starts_at for hold in self.live_holds(now, but=quote) if hold.nodes & {*nodes}]
         return min((begin for begin in begins if begin >= after), default=ALWAYS)
 
     def keeping(self, wish: Wish, quote: str, now: datetime) -> str:

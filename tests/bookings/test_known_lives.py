@@ -10,7 +10,7 @@ from billing import checkout, operations
 from billing.models import LedgerAccount
 from billing.queries import wallet
 from tests.bookings.actions.asking import Keep, Order
-from tests.bookings.actions.leases import ExtendItself, Shorten
+from tests.bookings.actions.leases import Extend, ExtendItself, Move, Shorten
 from tests.bookings.life import Life
 from tests.bookings.notes import HOUR, Disagrees
 from tests.bookings.world import POOR
@@ -58,6 +58,17 @@ def test_of_two_quotes_of_one_customer_at_once_one_holds_its_nodes_and_the_desk_
     for _ in range(3):
         life.step([Keep(who=0, nodes=3, ahead=29, hours=1), Keep(who=0, nodes=1, ahead=3, hours=4)])
         life.step([Order(who=1, nodes=4, ahead=3, hours=1)])
+
+
+def test_what_a_customer_keeps_is_free_for_its_own_lease_and_used_up_by_it(life: Life) -> None:
+    life.step([Order(who=0, nodes=4, ahead=2, hours=2)])
+    life.step([Keep(who=0, nodes=3, ahead=5, hours=1)])
+    life.step([Extend(lease=0, hours=3)])
+    life.step([Order(who=1, nodes=4, ahead=10, hours=1)])
+    life.step([Keep(who=0, nodes=4, ahead=20, hours=1)])
+    life.step([Move(lease=0, ahead=20, hours=1)])
+    row = life.desk.bookings[min(life.desk.bookings)]
+    assert row.ends_at == row.starts_at + HOUR and not life.desk.holds
 
 
 def test_a_shortened_lease_does_not_extend_itself_over_the_time_that_was_handed_back(life: Life) -> None:

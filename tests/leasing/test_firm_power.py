@@ -157,8 +157,9 @@ def test_an_extension_needs_power_too(acme: Organization, reserved: Offer) -> No
     book(acme, reserved, 1, 5, nodes=2)
     extend = partial(operations.extend, lease=lease, actor="user:us_tests", price="", now=NOON + HOUR)
     extend(ends_at=begin + 3 * HOUR)
-    with pytest.raises(operations.WindowRefused, match=r"Macon may sell 20.4 kW"):
+    with pytest.raises(PowerTaken, match=r"Macon may sell 20.4 kW .* can go on until 2026-03-03 15:00 UTC") as refused:
         extend(ends_at=begin + 5 * HOUR)
+    assert refused.value.furthest == begin + 3 * HOUR, "cleaning takes power too"
 
 
 def test_the_database_and_the_page_count_the_same(acme: Organization, reserved: Offer) -> None:

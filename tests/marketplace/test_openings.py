@@ -11,8 +11,8 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.models import Organization
-from marketplace.models import Offer
-from marketplace.queries import Criteria, Opening, current_rate, openings
+from marketplace.models import Offer, Plan, PlanAccess, PlanKind
+from marketplace.queries import BadPeriod, Criteria, Opening, check_length, current_rate, openings
 from marketplace.queries.terms import remember
 from tests import factories
 from tests.factories import DAY, HOUR, NOON
@@ -182,6 +182,38 @@ def test_a_search_that_finds_nothing_says_what_may_help(fair: Fair) -> None:
     assert asked.pop("latest_at") > asked.pop("earliest_at")
     wanted = {"nodes": "9", "length_hours": "72", "gpu_model": "h100-sxm", "max_price": "40", "mode": "book"}
     assert asked == wanted
+
+
+def test_a_length_that_no_plan_has_is_refused_with_the_lengths_that_there_are(fair: Fair) -> None:
+    factories.the_terms(fair.big_reserved.plan, starts_at=NOON - DAY, min_seconds=48 * 3600, max_seconds=96 * 3600)
+    words = "No such plan lasts 47 hours: reserved lasts 2 days to 4 days. Choose a length of these."
+    answer = ask(hours=47)
+    assert (answer.status_code, answer.json()["errors"]) == (400, [{"field": "hours", "message": words}])
+    read = page(hours=47, max_price="77").replace("\xa0", " ")
+    assert words in read and 'id="id_hours_error"' in read and "No opening" not in read and 'value="77"' in read
+    assert ask(hours=97, plan="reserved").status_code == 400
+    assert ask(hours=96).status_code == ask(hours=48, nodes=9).status_code == 200
+    assert ask(hours=47, plan="on_demand").json()["count"] == 0, "it has no periods"
+
+
+def test_a_length_within_a_plans_steps_is_rounded_up_and_not_refused(fair: Fair) -> None:
+    day = 24 * 3600
+    steps: dict[str, Any] = {"granularity_seconds": day, "min_seconds": day, "max_seconds": 2 * day}
+    factories.the_terms(fair.big_reserved.plan, starts_at=NOON - DAY, **steps)
+    assert ask(hours=25).json()["count"] == 1
+    assert ask(hours=25, nodes=9).status_code == 200
+    assert ask(hours=49).status_code == 400
+
+
+def test_a_private_plan_that_lasts_as_long_counts_for_who_has_it(fair: Fair, acme: Organization) -> None:
+    factories.the_terms(fair.big_reserved.plan, starts_at=NOON - DAY, max_seconds=3600)
+    private = Plan.objects.create(slug="long", name="Long", summary="Yours.", kind=PlanKind.RESERVED, private=True)
+    factories.the_terms(private)
+    criteria = Criteria(organization=acme)
+    with pytest.raises(BadPeriod):
+        check_length(criteria=criteria, length=5 * HOUR, now=NOON)
+    PlanAccess.objects.create(plan=private, organization=acme)
+    check_length(criteria=criteria, length=5 * HOUR, now=NOON)
 
 
 def test_a_bad_field_is_marked_and_nothing_searched(fair: Fair) -> None:

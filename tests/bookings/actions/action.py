@@ -26,7 +26,7 @@ REFUSALS: dict[type[Exception], str] = {
     operations.WindowRefused: "refused",
     WindowTaken: "taken",
     waiting.NotWaiting: "over",
-    waiting.CannotWait: "many",
+    waiting.TooManyWait: "many",
     keeping.CannotHold: "limit",
     keeping.HeldLately: "limit",
 }

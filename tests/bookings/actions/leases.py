@@ -140,27 +140,32 @@ class Move(OfLease):
         assert wish.ends_at is not None
         beside = Desk(desk.nodes, desk.customers, {**desk.bookings}, desk.works, holds=desk.holds, out=desk.out)
         del beside.bookings[key]
-        free = beside.free(starts_at, wish.ends_at + CLEANING, now=now)
+        own = desk.keeping(wish, "", now)
+        free = beside.free(starts_at, wish.ends_at + CLEANING, now=now, quote=own)
         against = desk.against(wish, free, now, beside=row, given_up=row.claims_micros(now))
         if desk.accepts(said, against):
             desk.check_nodes(said.nodes, wish, free)
             row.move(said.nodes, wish.starts_at, wish.ends_at)
+            desk.holds.pop(own, None)
             for offered in desk.quotes.values():
                 if offered.lease == key:  # the lease stands on another quote from now on
                     offered.lease, offered.expires_at = None, now
 
 
 def extended(desk: Desk, row: Booking, ends_at: datetime, said: Said, now: datetime) -> None:
-    """A live lease with an end goes on, if nothing speaks against it."""
+    """A live lease with an end goes on, if nothing speaks against it; over what its customer keeps there too."""
     if row.ends_at <= now or ends_at <= row.ends_at:
         desk.accepts(said, {"refused"})
         return
     more = Wish(row.who, len(row.nodes), row.ends_at, ends_at, project=row.project)
     against = desk.against(more, {*row.nodes}, now, beside=row)
-    if desk.next_behind(row.nodes, row.taken_until, now=now, but=row) < ends_at + CLEANING:
+    own = desk.keeping(more, "", now)
+    if desk.next_behind(row.nodes, row.taken_until, now=now, but=row, quote=own) < ends_at + CLEANING:
         against.add("behind")
     if desk.accepts(said, against):
         row.move(row.nodes, row.starts_at, ends_at)
+        if own and desk.holds[own].nodes & row.nodes and desk.holds[own].starts_at < row.taken_until:
+            del desk.holds[own]
 
 
 def of(key: int) -> Lease:

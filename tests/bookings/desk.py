@@ -7,10 +7,11 @@ Which nodes a customer got is the product's choice: the desk looks whether it wa
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 
+from tests.bookings.fees import Freed, kept_percent
 from tests.bookings.notes import (
     ALWAYS,
     CLEANING,
@@ -45,6 +46,7 @@ class Desk:
     quotes: dict[str, Offered] = field(default_factory=dict)  # by their public ids
     holds: dict[str, Hold] = field(default_factory=dict)
     line: dict[int, Wait] = field(default_factory=dict)  # standing orders, by their keys
+    freed: list[Freed] = field(default_factory=list)  # time that was handed back
     out: set[int] = field(default_factory=set)
 
     def order(self, wish: Wish, said: Said, now: datetime, quote: str = "", *, beside_hold: bool = False) -> None:
@@ -122,7 +124,11 @@ class Desk:
     def available(self, who: int, now: datetime) -> int:
         """Micro-dollars that the customer may promise."""
         rows = [row for row in self.bookings.values() if row.who == who]
-        return self.customers[who].micros - sum(row.claims_micros(now) for row in rows)
+        return self.customers[who].micros - sum(row.claims_micros(now) for row in rows) - self.fees_micros(who)
+
+    def fees_micros(self, who: int) -> int:
+        """Kept of the customer for time that was handed back, less what came back since."""
+        return sum(freed.costs_micros for freed in self.freed if freed.who == who)
 
     def dry(self, who: int, now: datetime) -> bool:
         """Whether what runs without an end has money for less than an hour; what extends itself runs on, too."""
@@ -141,8 +147,11 @@ class Desk:
         """Whether a window would pass a budget in one of its months."""
         if wish.ends_at is None or budget.project not in ("", wish.project):
             return False
-        mine = [row for row in self.bookings.values() if row.who == wish.who and not row.open_ended]
-        spoken = sum((row.spends() for row in mine if budget.project in ("", row.project)), Months())
+        rows: list[Booking | Freed] = [*(row for row in self.bookings.values() if not row.open_ended), *self.freed]
+        spoken = Months()
+        for row in rows:
+            if row.who == wish.who and budget.project in ("", row.project):
+                spoken.update(row.spends())
         more = by_month(wish.nodes, wish.starts_at, wish.ends_at)
         more.subtract(instead_of.spends() if instead_of else {})
         return any(micros > max(0, budget.micros - spoken[month]) for month, micros in more.items() if micros > 0)
@@ -174,6 +183,25 @@ class Desk:
         for row in self.bookings.values():
             if row.open_ended and row.live and node in row.nodes:
                 self.renew(row, now)
+
+    def hand_back(self, key: int, since: datetime, now: datetime) -> None:
+        """Time that was agreed goes back, at the price on the list; it is for the caller to end the booking then."""
+        row = self.bookings[key]
+        if row.live and not row.open_ended and since < row.ends_at:
+            kind = "cancellation" if since == row.starts_at and not row.begun else "early_return"
+            of_whom = (key, row.who, row.project, row.nodes)
+            self.freed.append(Freed(*of_whom, since, row.ends_at, now, kind, kept_percent(row, now)))
+
+    def fee_micros(self, key: int, now: datetime) -> int:
+        """What is kept if a booking is handed back now."""
+        row, asked = self.bookings[key], replace(self, freed=[])
+        asked.hand_back(key, max(row.starts_at, now), now)
+        return sum(freed.fee_micros for freed in asked.freed)
+
+    def credit(self, now: datetime) -> None:
+        """What comes back since others use time that was handed back."""
+        for freed in self.freed:
+            freed.credit(self.bookings, now)
 
     def stop(self, row: Booking, now: datetime) -> None:
         """It ends: nodes that were used are cleaned, others are free at once."""

@@ -17,6 +17,7 @@ from tests.bookings.notes import (
     CLEANING,
     GUARANTEE,
     HOUR,
+    KEPT,
     MICROS_PER_NODE_SECOND,
     SECOND,
     SHORTEST,
@@ -81,11 +82,61 @@ class Desk:
         self.bookings[said.key] = made
 
     def fill(self, row: Wait, said: Said, now: datetime) -> None:
-        """One in line gets a lease, in a window that it wanted."""
+        """One in line gets a lease or is told, of a window that it wanted."""
         if not row.waits or said.starts_at not in self.starts_for(row, now):
             raise Disagrees(f"{row} got nodes from {said.starts_at} on")
-        row.waits = False
-        self.order(row.at(said.starts_at), said, now, beside_hold=True)
+        row.end = "filled"
+        wish = row.at(said.starts_at)
+        if not row.tells:
+            self.order(wish, said, now, beside_hold=True)
+        elif self.holds_one(row.who, now):
+            raise Disagrees(f"{row} was told while its customer looks at another quote")
+        else:
+            self.keep(wish, said, now)
+
+    def unserved(self, row: Wait, starts_at: datetime, now: datetime) -> bool:
+        """Whether something is in the way of one in line, although nodes are free for it."""
+        wish = row.at(starts_at)
+        if row.tells:
+            return self.holds_one(row.who, now) or bool(self.against_keeping(wish, now)[0])
+        assert wish.ends_at is not None
+        return bool(self.against(wish, self.free(starts_at, wish.ends_at + CLEANING, now=now), now))
+
+    def keep(self, wish: Wish, said: Said, now: datetime) -> None:
+        """A new quote holds nodes for ten minutes, instead of what its customer's quote before held."""
+        against, free = self.against_keeping(wish, now)
+        if not self.accepts(said, against):
+            return
+        self.check_nodes(said.nodes, wish, free)
+        assert wish.ends_at is not None
+        before = self.holds.pop(self.held_by(wish.who), None)
+        until = min(now + KEPT, wish.starts_at)
+        # In place of another: no longer than that.
+        kept_until = min(until, before.lapses_at) if before and before.lapses_at > now else until
+        self.quotes[said.key] = Offered(wish, until)
+        self.holds[said.key] = Hold(wish.who, said.nodes, wish.starts_at, wish.ends_at + CLEANING, kept_until)
+
+    def against_keeping(self, wish: Wish, now: datetime) -> tuple[set[str], set[int]]:
+        """Every reason not to hold nodes for a quote, and the nodes that could be held."""
+        assert wish.ends_at is not None
+        before = self.held_by(wish.who)
+        lapsed_at = self.holds[before].lapses_at if before else now + KEPT
+        elsewhere = {node for hold in self.live_holds(now, but=before) for node in hold.nodes}
+        free = self.free(wish.starts_at, wish.ends_at + CLEANING, now=now, quote=before) - elsewhere
+        against = {"nodes"} if len(free) < wish.nodes else set()
+        if self.most_at_once(wish, None) + wish.nodes > self.customers[wish.who].most_nodes:
+            against.add("limit")
+        if lapsed_at <= now < lapsed_at + KEPT:  # not ordered: others go first, as long as it was kept
+            against.add("limit")
+        return against, free
+
+    def held_by(self, who: int) -> str:
+        """The customer's quote that holds nodes, or held them last without an order; "" for none."""
+        return next((quote for quote, hold in self.holds.items() if hold.who == who), "")
+
+    def holds_one(self, who: int, now: datetime) -> bool:
+        """Whether a quote of the customer holds nodes now."""
+        return any(hold.who == who for hold in self.live_holds(now))
 
     def starts_for(self, row: Wait, now: datetime) -> list[datetime]:
         """The full hours at which enough nodes are free for one in line, as long as it wants them."""

@@ -8,9 +8,10 @@ from typing import Any
 
 from django.db import connection
 
+from accounts.models import Event
 from billing import extending, filling, handing_back, metering, reselling, standing
 from billing.invariants import broken
-from billing.models import AccountKind, Entry, LedgerAccount, StandingOrderState
+from billing.models import AccountKind, Entry, LedgerAccount, StandingOrder, StandingOrderState
 from billing.queries import wallet
 from leasing import operations, schedule
 from leasing.models import Claim, Lease, MachineTransition, Maintenance, MaintenanceState
@@ -161,7 +162,10 @@ class Life(World):
         raise Disagrees(f"{row} was not extended, and nothing is against it")
 
     def fill(self) -> None:
-        """Those in line, oldest first: each gets its nodes if and only if there is a window, and it can pay."""
+        """
+        Those in line, oldest first: each gets its nodes if and only if there is a window, and it can pay or is only to
+        be told.
+        """
         for order in list(filling.in_line()):
             row = self.desk.line[order.pk]
             starts = self.desk.starts_for(row, self.now)
@@ -170,13 +174,10 @@ class Life(World):
                 assert said.starts_at == starts[0]
                 self.desk.fill(row, said, self.now)
             elif order.state == StandingOrderState.EXPIRED:
-                row.waits = False
+                row.end = "expired"
                 assert row.latest_at - row.length <= self.now
             elif starts:
-                wish = row.at(starts[0])
-                assert wish.ends_at is not None
-                free = self.desk.free(wish.starts_at, wish.ends_at + CLEANING, now=self.now)
-                assert self.desk.against(wish, free, self.now), "nodes were free for who waits, and it could pay"
+                assert self.desk.unserved(row, starts[0], self.now), "nodes were free for who waits, and it could pay"
 
     def compare(self) -> None:
         """All that must hold, and that product and desk say the same."""
@@ -250,10 +251,11 @@ class Life(World):
         Each customer has what the desk says, and is told beforehand what handing back costs.
         """
         assert list(broken(now=self.now)) == []
+        self.check_line()
         for key, row in self.desk.bookings.items():
             lease = Lease.objects.get(pk=key)
             metering.meter(lease=lease, upto=self.now, now=self.now)
-            told = handing_back.value(lease=lease, now=self.now).fee_micros
+            told = handing_back.value(lease=lease, now=self.now).fee_micros if row.live else 0
             assert told == self.desk.fee_micros(key, self.now), f"handing {row} back is said to cost {told}"
         revenue = LedgerAccount.objects.filter(kind=AccountKind.REVENUE)
         owed = sum(row.due_micros(self.now) for row in self.desk.bookings.values())
@@ -262,6 +264,15 @@ class Life(World):
         for who, customer in enumerate(self.customers):
             available = wallet(organization=customer, now=self.now).available_micros
             assert available == self.desk.available(who, self.now)
+
+    def check_line(self) -> None:
+        """Who is not in line any more has left it once: served, in vain or by their own wish, with one event of it."""
+        rows, ids = self.desk.line, dict(StandingOrder.objects.values_list("pk", "public_id"))
+        states = dict(StandingOrder.objects.values_list("pk", "state"))
+        assert states == {key: row.end or "waiting" for key, row in rows.items()}
+        ends = Event.objects.filter(kind__in=[f"standing_order.{end}" for end in ("filled", "expired", "cancelled")])
+        known = {(ids[key], f"standing_order.{row.end}"): 1 for key, row in rows.items() if row.end}
+        assert Counter(ends.values_list("subject", "kind")) == known
 
     def check_windows(self, nodes: int, ahead: int, hours: int) -> None:
         """The windows that are shown hold a wished one if and only if it can be had."""

@@ -12,8 +12,9 @@ from billing import checkout, operations, reselling
 from billing.models import LedgerAccount
 from billing.queries import freed as freed_time
 from billing.queries import wallet
-from tests.bookings.actions.asking import Keep, Order
+from tests.bookings.actions.asking import Keep, Order, Take
 from tests.bookings.actions.leases import ExtendItself, HandBack, Move, Shorten
+from tests.bookings.actions.line import Join
 from tests.bookings.life import Life
 from tests.bookings.notes import HOUR, Disagrees
 from tests.bookings.world import POOR
@@ -110,3 +111,16 @@ def test_the_desk_sees_a_fee_or_a_credit_that_is_wrong(wrong: str, life: Life, m
     monkeypatch.setattr(module, name, made(getattr(module, name)))
     with pytest.raises(Disagrees):
         resold(life)
+
+
+def test_who_waits_to_be_told_gets_a_quote_that_holds_the_nodes_and_the_line_ends_once(life: Life) -> None:
+    life.step([Order(who=1, nodes=4, ahead=1, hours=3)])
+    life.step([Join(who=0, nodes=2, ahead=1, hours=2, room=0, tells=True)])
+    assert [row.end for row in life.desk.line.values()] == [""] and not life.desk.holds
+    life.step([HandBack(lease=0)])
+    ((quote, hold),) = life.desk.holds.items()
+    assert [row.end for row in life.desk.line.values()] == ["filled"]
+    assert (hold.who, len(hold.nodes)) == (0, 2)
+    life.step([Take(quote=0)])
+    assert life.desk.quotes[quote].lease and not life.desk.holds
+    life.check_books()

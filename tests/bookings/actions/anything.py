@@ -37,7 +37,9 @@ def _keep(random: Random) -> Action:
 
 def _join(random: Random) -> Action:
     ahead, hours = _window(random)
-    return Join(random.randrange(3), random.choice((1, 2, 3, 4)), ahead, hours, random.randint(0, 20))
+    return Join(
+        random.randrange(3), random.choice((1, 2, 3, 4)), ahead, hours, random.randint(0, 20), random.random() < 0.4
+    )
 
 
 def _work(random: Random) -> Action:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from tests.bookings.notes import HOUR, MICROS_PER_NODE_SECOND, SECOND, Booking, Months, by_month, full_hour
 
 # The published schedule. Per cent that are kept of the price, by the time that is left before the start.
-KEPT_BEFORE = ((4 * HOUR, 0), (2 * HOUR, 30), (timedelta(0), 55))
+KEPT_BEFORE = ((12 * HOUR, 0), (3 * HOUR, 30), (timedelta(0), 55))
 KEPT_IN_USE = 45
 RESALE = 40  # per cent of the price of what others use, at most what was kept
 COUNTED_AFTER = timedelta(minutes=1)  # an hour that others used is counted once it is over for so long

@@ -83,9 +83,9 @@ def test_a_shortened_lease_does_not_extend_itself_over_the_time_that_was_handed_
 
 
 def test_a_move_takes_what_its_customer_holds_and_the_desk_knows_of_it(life: Life) -> None:
-    life.step([Order(who=0, nodes=2, ahead=6, hours=1)])
-    life.step([Keep(who=0, nodes=3, ahead=10, hours=1)])
-    life.step([Move(lease=0, ahead=10, hours=1)])
+    life.step([Order(who=0, nodes=2, ahead=14, hours=1)])
+    life.step([Keep(who=0, nodes=3, ahead=18, hours=1)])
+    life.step([Move(lease=0, ahead=18, hours=1)])
     assert life.desk.holds == {}
 
 

@@ -32,7 +32,7 @@ NAMES = ("Acme Robotics", "Borealis Labs", "Corvid Compute")
 
 RESERVED: Mapping[str, Any] = {
     "hold_seconds": KEPT // SECOND,
-    "cancel_refunds": [[0, 45], [2 * 3600, 70], [4 * 3600, 100]],
+    "cancel_refunds": [[0, 45], [3 * 3600, 70], [12 * 3600, 100]],
     "return_refund_percent": 55,
     "resale_percent": 40,
 }

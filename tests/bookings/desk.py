@@ -7,15 +7,17 @@ Which nodes a customer got is the product's choice: the desk looks whether it wa
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 
+from tests.bookings.fees import Freed, kept_percent
 from tests.bookings.notes import (
     ALWAYS,
     CLEANING,
     GUARANTEE,
     HOUR,
+    KEPT,
     MICROS_PER_NODE_SECOND,
     SECOND,
     SHORTEST,
@@ -45,6 +47,7 @@ class Desk:
     quotes: dict[str, Offered] = field(default_factory=dict)  # by their public ids
     holds: dict[str, Hold] = field(default_factory=dict)
     line: dict[int, Wait] = field(default_factory=dict)  # standing orders, by their keys
+    freed: list[Freed] = field(default_factory=list)  # time that was handed back
     out: set[int] = field(default_factory=set)
 
     def order(self, wish: Wish, said: Said, now: datetime, quote: str = "", *, beside_hold: bool = False) -> None:
@@ -79,11 +82,61 @@ class Desk:
         self.bookings[said.key] = made
 
     def fill(self, row: Wait, said: Said, now: datetime) -> None:
-        """One in line gets a lease, in a window that it wanted."""
+        """One in line gets a lease or is told, of a window that it wanted."""
         if not row.waits or said.starts_at not in self.starts_for(row, now):
             raise Disagrees(f"{row} got nodes from {said.starts_at} on")
-        row.waits = False
-        self.order(row.at(said.starts_at), said, now, beside_hold=True)
+        row.end = "filled"
+        wish = row.at(said.starts_at)
+        if not row.tells:
+            self.order(wish, said, now, beside_hold=True)
+        elif self.holds_one(row.who, now):
+            raise Disagrees(f"{row} was told while its customer looks at another quote")
+        else:
+            self.keep(wish, said, now)
+
+    def unserved(self, row: Wait, starts_at: datetime, now: datetime) -> bool:
+        """Whether something is in the way of one in line, although nodes are free for it."""
+        wish = row.at(starts_at)
+        if row.tells:
+            return self.holds_one(row.who, now) or bool(self.against_keeping(wish, now)[0])
+        assert wish.ends_at is not None
+        return bool(self.against(wish, self.free(starts_at, wish.ends_at + CLEANING, now=now), now))
+
+    def keep(self, wish: Wish, said: Said, now: datetime) -> None:
+        """A new quote holds nodes for ten minutes, instead of what its customer's quote before held."""
+        against, free = self.against_keeping(wish, now)
+        if not self.accepts(said, against):
+            return
+        self.check_nodes(said.nodes, wish, free)
+        assert wish.ends_at is not None
+        before = self.holds.pop(self.held_by(wish.who), None)
+        until = min(now + KEPT, wish.starts_at)
+        # In place of another: no longer than that.
+        kept_until = min(until, before.lapses_at) if before and before.lapses_at > now else until
+        self.quotes[said.key] = Offered(wish, until)
+        self.holds[said.key] = Hold(wish.who, said.nodes, wish.starts_at, wish.ends_at + CLEANING, kept_until)
+
+    def against_keeping(self, wish: Wish, now: datetime) -> tuple[set[str], set[int]]:
+        """Every reason not to hold nodes for a quote, and the nodes that could be held."""
+        assert wish.ends_at is not None
+        before = self.held_by(wish.who)
+        lapsed_at = self.holds[before].lapses_at if before else now + KEPT
+        elsewhere = {node for hold in self.live_holds(now, but=before) for node in hold.nodes}
+        free = self.free(wish.starts_at, wish.ends_at + CLEANING, now=now, quote=before) - elsewhere
+        against = {"nodes"} if len(free) < wish.nodes else set()
+        if self.most_at_once(wish, None) + wish.nodes > self.customers[wish.who].most_nodes:
+            against.add("limit")
+        if lapsed_at <= now < lapsed_at + KEPT:  # not ordered: others go first, as long as it was kept
+            against.add("limit")
+        return against, free
+
+    def held_by(self, who: int) -> str:
+        """The customer's quote that holds nodes, or held them last without an order; "" for none."""
+        return next((quote for quote, hold in self.holds.items() if hold.who == who), "")
+
+    def holds_one(self, who: int, now: datetime) -> bool:
+        """Whether a quote of the customer holds nodes now."""
+        return any(hold.who == who for hold in self.live_holds(now))
 
     def starts_for(self, row: Wait, now: datetime) -> list[datetime]:
         """The full hours at which enough nodes are free for one in line, as long as it wants them."""
@@ -122,7 +175,11 @@ class Desk:
     def available(self, who: int, now: datetime) -> int:
         """Micro-dollars that the customer may promise."""
         rows = [row for row in self.bookings.values() if row.who == who]
-        return self.customers[who].micros - sum(row.claims_micros(now) for row in rows)
+        return self.customers[who].micros - sum(row.claims_micros(now) for row in rows) - self.fees_micros(who)
+
+    def fees_micros(self, who: int) -> int:
+        """Kept of the customer for time that was handed back, less what came back since."""
+        return sum(freed.costs_micros for freed in self.freed if freed.who == who)
 
     def dry(self, who: int, now: datetime) -> bool:
         """Whether what runs without an end has money for less than an hour; what extends itself runs on, too."""
@@ -141,8 +198,11 @@ class Desk:
         """Whether a window would pass a budget in one of its months."""
         if wish.ends_at is None or budget.project not in ("", wish.project):
             return False
-        mine = [row for row in self.bookings.values() if row.who == wish.who and not row.open_ended]
-        spoken = sum((row.spends() for row in mine if budget.project in ("", row.project)), Months())
+        rows: list[Booking | Freed] = [*(row for row in self.bookings.values() if not row.open_ended), *self.freed]
+        spoken = Months()
+        for row in rows:
+            if row.who == wish.who and budget.project in ("", row.project):
+                spoken.update(row.spends())
         more = by_month(wish.nodes, wish.starts_at, wish.ends_at)
         more.subtract(instead_of.spends() if instead_of else {})
         return any(micros > max(0, budget.micros - spoken[month]) for month, micros in more.items() if micros > 0)
@@ -174,6 +234,25 @@ class Desk:
         for row in self.bookings.values():
             if row.open_ended and row.live and node in row.nodes:
                 self.renew(row, now)
+
+    def hand_back(self, key: int, since: datetime, now: datetime) -> None:
+        """Time that was agreed goes back, at the price on the list; it is for the caller to end the booking then."""
+        row = self.bookings[key]
+        if row.live and not row.open_ended and since < row.ends_at:
+            kind = "cancellation" if since == row.starts_at and not row.begun else "early_return"
+            of_whom = (key, row.who, row.project, row.nodes)
+            self.freed.append(Freed(*of_whom, since, row.ends_at, now, kind, kept_percent(row, now)))
+
+    def fee_micros(self, key: int, now: datetime) -> int:
+        """What is kept if a booking is handed back now."""
+        row, asked = self.bookings[key], replace(self, freed=[])
+        asked.hand_back(key, max(row.starts_at, now), now)
+        return sum(freed.fee_micros for freed in asked.freed)
+
+    def credit(self, now: datetime) -> None:
+        """What comes back since others use time that was handed back."""
+        for freed in self.freed:
+            freed.credit(self.bookings, now)
 
     def stop(self, row: Booking, now: datetime) -> None:
         """It ends: nodes that were used are cleaned, others are free at once."""

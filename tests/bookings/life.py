@@ -1,5 +1,6 @@
 """What time does to the product and to the desk, and how the two are compared."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from itertools import permutations
@@ -7,9 +8,11 @@ from typing import Any
 
 from django.db import connection
 
-from billing import extending, filling, metering, standing
+from accounts.models import Event
+from billing import extending, filling, handing_back, metering, reselling, standing
 from billing.invariants import broken
-from billing.models import AccountKind, LedgerAccount, StandingOrderState
+from billing.models import AccountKind, Entry, LedgerAccount, StandingOrder, StandingOrderState
+from billing.queries import wallet
 from leasing import operations, schedule
 from leasing.models import Claim, Lease, MachineTransition, Maintenance, MaintenanceState
 from leasing.operations.maintaining import finish_maintenance
@@ -25,6 +28,8 @@ from tests.bookings.notes import CLEANING, HOUR, Booking, Disagrees, Said, full_
 from tests.bookings.world import World
 from tests.leasing.conftest import enrol_all, work_all
 from tests.together import deadlocks, overlaps, together
+
+OF_FREED_TIME = ("cancellation", "early_return", "resale_credit")
 
 
 class Life(World):
@@ -73,6 +78,7 @@ class Life(World):
                     action.judge(desk, key, answer, self.now)
                 self.check_claims(desk)
                 self.check_holds(desk)
+                self.check_fees(desk)
             except Disagrees as why:
                 against.append(str(why))
             else:
@@ -84,6 +90,9 @@ class Life(World):
         while self.sweep():
             pass
         self.settle_desk()
+        for freed in reselling.due(now=self.now):
+            reselling.credit(hand_back=freed, now=self.now)
+        self.desk.credit(self.now)
         for row in self.open_ended():
             operations.renew(lease=Lease.objects.get(pk=row), now=self.now)
             self.desk.renew(self.desk.bookings[row], self.now)
@@ -153,7 +162,10 @@ class Life(World):
         raise Disagrees(f"{row} was not extended, and nothing is against it")
 
     def fill(self) -> None:
-        """Those in line, oldest first: each gets its nodes if and only if there is a window, and it can pay."""
+        """
+        Those in line, oldest first: each gets its nodes if and only if there is a window, and it can pay or is only to
+        be told.
+        """
         for order in list(filling.in_line()):
             row = self.desk.line[order.pk]
             starts = self.desk.starts_for(row, self.now)
@@ -162,13 +174,10 @@ class Life(World):
                 assert said.starts_at == starts[0]
                 self.desk.fill(row, said, self.now)
             elif order.state == StandingOrderState.EXPIRED:
-                row.waits = False
+                row.end = "expired"
                 assert row.latest_at - row.length <= self.now
             elif starts:
-                wish = row.at(starts[0])
-                assert wish.ends_at is not None
-                free = self.desk.free(wish.starts_at, wish.ends_at + CLEANING, now=self.now)
-                assert self.desk.against(wish, free, self.now), "nodes were free for who waits, and it could pay"
+                assert self.desk.unserved(row, starts[0], self.now), "nodes were free for who waits, and it could pay"
 
     def compare(self) -> None:
         """All that must hold, and that product and desk say the same."""
@@ -178,6 +187,7 @@ class Life(World):
         assert overlaps() == 0 and self.desk.double() == []
         self.check_claims(self.desk)
         self.check_holds(self.desk)
+        self.check_fees(self.desk)
         for lease in Lease.objects.all():
             self.check_lease(lease, self.desk.bookings[lease.pk])
 
@@ -207,6 +217,19 @@ class Life(World):
         if held != known:
             raise Disagrees(f"held are {held}, not {known}")
 
+    def check_fees(self, desk: Desk) -> None:
+        """
+        What is posted for time that was handed back: of which lease, why, when and how much.
+
+        :raises Disagrees: if the desk has it otherwise
+        """
+        wallets = Entry.objects.filter(account__kind=AccountKind.WALLET, posting__kind__in=OF_FREED_TIME)
+        posted = Counter(wallets.values_list("posting__lease", "posting__kind", "posting__at", "amount_micros"))
+        known = Counter((row.lease, row.kind, row.at, -row.fee_micros) for row in desk.freed if row.fee_micros)
+        known.update((row.lease, "resale_credit", at, micros) for row in desk.freed for at, micros in row.credits)
+        if posted != known:
+            raise Disagrees(f"posted and not written down {posted - known}, the other way round {known - posted}")
+
     def from_now(self, periods: Iterable[tuple[Any, Any]]) -> set[tuple[Any, Any]]:
         """What of periods lies ahead."""
         return {(max(begin, self.now), end) for begin, end in periods if end > self.now}
@@ -223,13 +246,33 @@ class Life(World):
         assert lease.state in states and lease.starts_at == row.starts_at, f"{lease} is {lease.state}, {row}"
 
     def check_books(self) -> None:
-        """Everything that `check_invariants` looks at; revenue is the desk's list of seconds, at the price."""
+        """
+        Everything that `check_invariants` looks at; revenue is the desk's list of seconds, at the price, with the fees.
+        Each customer has what the desk says, and is told beforehand what handing back costs.
+        """
         assert list(broken(now=self.now)) == []
-        for key in self.desk.bookings:
-            metering.meter(lease=Lease.objects.get(pk=key), upto=self.now, now=self.now)
+        self.check_line()
+        for key, row in self.desk.bookings.items():
+            lease = Lease.objects.get(pk=key)
+            metering.meter(lease=lease, upto=self.now, now=self.now)
+            told = handing_back.value(lease=lease, now=self.now).fee_micros if row.live else 0
+            assert told == self.desk.fee_micros(key, self.now), f"handing {row} back is said to cost {told}"
         revenue = LedgerAccount.objects.filter(kind=AccountKind.REVENUE)
         owed = sum(row.due_micros(self.now) for row in self.desk.bookings.values())
+        owed += sum(row.costs_micros for row in self.desk.freed)
         assert sum(account.balance_micros for account in revenue) == owed
+        for who, customer in enumerate(self.customers):
+            available = wallet(organization=customer, now=self.now).available_micros
+            assert available == self.desk.available(who, self.now)
+
+    def check_line(self) -> None:
+        """Who is not in line any more has left it once: served, in vain or by their own wish, with one event of it."""
+        rows, ids = self.desk.line, dict(StandingOrder.objects.values_list("pk", "public_id"))
+        states = dict(StandingOrder.objects.values_list("pk", "state"))
+        assert states == {key: row.end or "waiting" for key, row in rows.items()}
+        ends = Event.objects.filter(kind__in=[f"standing_order.{end}" for end in ("filled", "expired", "cancelled")])
+        known = {(ids[key], f"standing_order.{row.end}"): 1 for key, row in rows.items() if row.end}
+        assert Counter(ends.values_list("subject", "kind")) == known
 
     def check_windows(self, nodes: int, ahead: int, hours: int) -> None:
         """The windows that are shown hold a wished one if and only if it can be had."""

@@ -136,15 +136,23 @@ class Offered:
 
 @dataclass
 class Wait:
-    """One in line, for a length of time that lies anywhere from the earliest to the latest moment."""
+    """
+    One in line, for a length of time that lies anywhere from the earliest to the latest moment: to get a lease, or to
+    be told, with a quote that holds the nodes.
+    """
 
     who: int
     nodes: int
     length: timedelta
     earliest_at: datetime
     latest_at: datetime
-    waits: bool = True
-    left: bool = False
+    tells: bool = False
+    end: str = ""  # how it ended: filled, expired or cancelled
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is in line still."""
+        return not self.end
 
     def at(self, starts_at: datetime) -> Wish:
         """It, from a moment on."""

@@ -1,6 +1,8 @@
 """The product in small: three customers and staff at one pool of four nodes in two fabric groups."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from billing.models import Budget
 from leasing.models import NodeLimit
@@ -28,6 +30,13 @@ CUSTOMERS = (
 POOR = 2  # who can run out of money, has budgets, and may have three nodes at once
 NAMES = ("Acme Robotics", "Borealis Labs", "Corvid Compute")
 
+RESERVED: Mapping[str, Any] = {
+    "hold_seconds": KEPT // SECOND,
+    "cancel_refunds": [[0, 45], [3 * 3600, 70], [12 * 3600, 100]],
+    "return_refund_percent": 55,
+    "resale_percent": 40,
+}
+
 
 class World:
     """Made anew for each life. Nobody but `now` moves the clock."""
@@ -40,7 +49,7 @@ class World:
         pool = factories.a_pool(nodes=0)
         groups = {factories.a_node(pool, fabric_group=group).pk: group for group in ("east", "west", "east", "west")}
         self.on_demand = factories.an_offer(pool)
-        self.reserved = factories.an_offer(pool, factories.a_plan(PlanKind.RESERVED, hold_seconds=KEPT // SECOND))
+        self.reserved = factories.an_offer(pool, factories.a_plan(PlanKind.RESERVED, **RESERVED))
         self.customers = [
             funded(customer.micros / MICROS, name) for customer, name in zip(CUSTOMERS, NAMES, strict=True)
         ]

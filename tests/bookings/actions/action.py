@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from billing import budgets, checkout, keeping, limits, waiting
+from billing.models import Quote
 from leasing import operations
 from leasing.models import Claim, Lease
 from leasing.operations.maintaining import WindowTaken
+from marketplace.models import NodeCalendar
 from tests.bookings.desk import Desk
 from tests.bookings.notes import Said
 from tests.bookings.world import World
@@ -65,6 +67,11 @@ class Action:
 def nodes_of(lease: Lease) -> frozenset[int]:
     """Which nodes it has."""
     return frozenset(Claim.objects.filter(lease=lease, released_at=None).values_list("node_id", flat=True))
+
+
+def held_for(quote: Quote) -> frozenset[int]:
+    """Which nodes are held for it."""
+    return frozenset(NodeCalendar.objects.filter(held_for=quote.public_id).values_list("pk", flat=True))
 
 
 def one_of(keys: Sequence[Any], number: int) -> Any:

@@ -37,7 +37,9 @@ def _keep(random: Random) -> Action:
 
 def _join(random: Random) -> Action:
     ahead, hours = _window(random)
-    return Join(random.randrange(3), random.choice((1, 2, 3, 4)), ahead, hours, random.randint(0, 20))
+    return Join(
+        random.randrange(3), random.choice((1, 2, 3, 4)), ahead, hours, random.randint(0, 20), random.random() < 0.4
+    )
 
 
 def _work(random: Random) -> Action:
@@ -53,7 +55,7 @@ MAKERS: Mapping[Callable[[Random], Action], int] = {
     lambda random: Ask(**_wish(random)): 2,
     _keep: 3,
     lambda random: Take(_any(random), random.choice(("", "lab"))): 4,
-    lambda random: HandBack(_any(random)): 3,
+    lambda random: HandBack(_any(random)): 5,
     lambda random: Extend(_any(random), _window(random)[1]): 3,
     lambda random: ExtendItself(_any(random), random.randint(0, 12)): 1,
     lambda random: Shorten(_any(random), _window(random)[1]): 2,

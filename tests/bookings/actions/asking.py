@@ -6,11 +6,10 @@ from typing import Any
 
 from billing import keeping
 from billing.models import Quote
-from marketplace.models import NodeCalendar
 from tests.billing.conftest import a_quote, place
-from tests.bookings.actions.action import Action, nodes_of, one_of
+from tests.bookings.actions.action import Action, held_for, nodes_of, one_of
 from tests.bookings.desk import Desk
-from tests.bookings.notes import CLEANING, HOUR, KEPT, Hold, Offered, Said, Wish, full_hour
+from tests.bookings.notes import HOUR, KEPT, Offered, Said, Wish, full_hour
 from tests.bookings.world import World
 
 
@@ -79,29 +78,10 @@ class Keep(Ask):
 
     def do(self, world: World, key: Any) -> Said:
         quote = keeping.hold_nodes(quote=self.quote(world), now=world.now)
-        held = NodeCalendar.objects.filter(held_for=quote.public_id).values_list("pk", flat=True)
-        return Said(key=quote.public_id, nodes=frozenset(held))
+        return Said(key=quote.public_id, nodes=held_for(quote))
 
     def judge(self, desk: Desk, key: Any, said: Said, now: datetime) -> None:
-        wish = self.wish(now)
-        assert wish.ends_at is not None
-        before = next((quote for quote, hold in desk.holds.items() if hold.who == self.who), "")
-        lapsed_at = desk.holds[before].lapses_at if before else now + KEPT
-        elsewhere = {node for hold in desk.live_holds(now, but=before) for node in hold.nodes}
-        free = desk.free(wish.starts_at, wish.ends_at + CLEANING, now=now, quote=before) - elsewhere
-        against = {"nodes"} if len(free) < self.nodes else set()
-        if desk.most_at_once(wish, None) + self.nodes > desk.customers[self.who].most_nodes:
-            against.add("limit")
-        if lapsed_at <= now < lapsed_at + KEPT:  # not ordered: others go first, as long as it was kept
-            against.add("limit")
-        if not desk.accepts(said, against):
-            return
-        desk.check_nodes(said.nodes, wish, free)
-        desk.holds.pop(before, None)
-        until = min(now + KEPT, wish.starts_at)
-        kept_until = min(until, lapsed_at) if lapsed_at > now else until  # in place of another: no longer than that
-        desk.quotes[said.key] = Offered(wish, until)
-        desk.holds[said.key] = Hold(self.who, said.nodes, wish.starts_at, wish.ends_at + CLEANING, kept_until)
+        desk.keep(self.wish(now), said, now)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from leasing.models import Lease
 from tests.billing.conftest import a_quote
 from tests.bookings.actions.action import ACTOR, Action, nodes_of, one_of
 from tests.bookings.desk import Desk
-from tests.bookings.notes import CLEANING, HOUR, Booking, Said, Wish, full_hour
+from tests.bookings.fees import kept_percent
+from tests.bookings.notes import CLEANING, HOUR, Booking, Disagrees, Said, Wish, full_hour
 from tests.bookings.world import World
 
 
@@ -29,15 +30,17 @@ class OfLease(Action):
 
 @dataclass(frozen=True)
 class HandBack(OfLease):
-    """Always accepted, twice too; before its start it costs nothing."""
+    """Always accepted, twice too. What it costs is on the list."""
 
     def do(self, world: World, key: Any) -> Said:
         handing_back.hand_back(lease=of(key), actor=ACTOR, now=world.now)
         return Said()
 
     def judge(self, desk: Desk, key: Any, said: Said, now: datetime) -> None:
+        row = desk.bookings[key]
         desk.accepts(said, ())
-        desk.stop(desk.bookings[key], now)
+        desk.hand_back(key, max(row.starts_at, now), now)
+        desk.stop(row, now)
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Shorten(OtherEnd):
             return
         fits = now < ends_at < row.ends_at and ends_at - row.starts_at >= HOUR
         if desk.accepts(said, () if fits else {"refused"}):
+            desk.hand_back(key[0], ends_at, now)
             row.move(row.nodes, row.starts_at, ends_at)
             row.step = None  # it would take back what was just handed back
 
@@ -115,7 +119,7 @@ class ExtendItself(OfLease):
 
 @dataclass(frozen=True)
 class Move(OfLease):
-    """Another window before it begins: had if and only if as many nodes are free then, its own among them."""
+    """Another window while cancelling is free: had if and only if as many nodes are free then, its own among them."""
 
     ahead: int
     hours: int
@@ -134,22 +138,35 @@ class Move(OfLease):
         starts_at = full_hour(now) + self.ahead * HOUR
         wish = Wish(row.who, len(row.nodes), starts_at, starts_at + self.hours * HOUR, project=row.project)
         there = (wish.starts_at, wish.ends_at) == (row.starts_at, row.ends_at)
-        if not row.live or row.open_ended or row.fabric or row.starts_at <= now or there:
+        begun = row.open_ended or row.starts_at <= now
+        if not row.live or begun or row.fabric or there or kept_percent(row, now):
             desk.accepts(said, {"refused"})
             return
         assert wish.ends_at is not None
         beside = Desk(desk.nodes, desk.customers, {**desk.bookings}, desk.works, holds=desk.holds, out=desk.out)
         del beside.bookings[key]
-        own = desk.keeping(wish, "", now)
-        free = beside.free(starts_at, wish.ends_at + CLEANING, now=now, quote=own)
+        quote = desk.keeping(wish, "", now)
+        free = beside.free(starts_at, wish.ends_at + CLEANING, now=now, quote=quote)
         against = desk.against(wish, free, now, beside=row, given_up=row.claims_micros(now))
         if desk.accepts(said, against):
             desk.check_nodes(said.nodes, wish, free)
+            hold = desk.holds.pop(quote, None)
+            prefers(said.nodes, free, row.nodes, hold.nodes if hold else frozenset())
             row.move(said.nodes, wish.starts_at, wish.ends_at)
-            desk.holds.pop(own, None)
             for offered in desk.quotes.values():
                 if offered.lease == key:  # the lease stands on another quote from now on
                     offered.lease, offered.expires_at = None, now
+
+
+def prefers(nodes: frozenset[int], free: set[int], own: frozenset[int], held: frozenset[int]) -> None:
+    """
+    The nodes that it has come first, and then those that are held for its customer.
+
+    :raises Disagrees: if it got others in their place
+    """
+    for first in (own & free, (own | held) & free):
+        if not (first <= nodes or nodes <= first):
+            raise Disagrees(f"{set(first)} come first, and it got {set(nodes)}")
 
 
 def extended(desk: Desk, row: Booking, ends_at: datetime, said: Said, now: datetime) -> None:

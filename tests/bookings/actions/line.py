@@ -9,7 +9,7 @@ from billing.models import Mode, StandingOrder
 from leasing.operations import Setup
 from marketplace.models import PlanKind
 from tests import factories
-from tests.bookings.actions.action import ACTOR, Action, nodes_of, one_of
+from tests.bookings.actions.action import ACTOR, Action, held_for, nodes_of, one_of
 from tests.bookings.desk import Desk
 from tests.bookings.notes import HOUR, SECOND, Said, Wait, full_hour
 from tests.bookings.world import World
@@ -19,18 +19,19 @@ MOST_WAITING = 20
 
 @dataclass(frozen=True)
 class Join(Action):
-    """Stand in line for a window that may lie anywhere within some hours."""
+    """Stand in line for a window anywhere within some hours: to get it, or (`tells`) a quote that holds its nodes."""
 
     who: int
     nodes: int
     ahead: int
     hours: int
     room: int
+    tells: bool = False
 
     def do(self, world: World, key: Any) -> Said:
         customer, waits = world.customers[self.who], self.waits(world.now)
         wish = waiting.Wish(
-            mode=Mode.BOOK,
+            mode=Mode.TELL if self.tells else Mode.BOOK,
             nodes=self.nodes,
             criteria={"plan": PlanKind.RESERVED.value},
             length_seconds=waits.length // SECOND,
@@ -38,14 +39,14 @@ class Join(Action):
             latest_at=waits.latest_at,
             max_micros_per_node_hour=factories.MICROS_PER_NODE_HOUR,
         )
-        setup = Setup("waited for", [factories.a_key(customer)], factories.an_image())
+        setup = None if self.tells else Setup("waited for", [factories.a_key(customer)], factories.an_image())
         joins: dict[str, Any] = {"organization": customer, "actor": ACTOR, "created_by": None, "name": "waited for"}
         return Said(key=waiting.join(**joins, wish=wish, setup=setup, now=world.now).pk)
 
     def waits(self, now: datetime) -> Wait:
         """What it waits for, as of now."""
         earliest_at, length = full_hour(now) + self.ahead * HOUR, self.hours * HOUR
-        return Wait(self.who, self.nodes, length, earliest_at, earliest_at + length + self.room * HOUR)
+        return Wait(self.who, self.nodes, length, earliest_at, earliest_at + length + self.room * HOUR, self.tells)
 
     def judge(self, desk: Desk, key: Any, said: Said, now: datetime) -> None:
         line = sum(other.waits for other in desk.line.values() if other.who == self.who)
@@ -74,8 +75,8 @@ class Leave(InLine):
 
     def judge(self, desk: Desk, key: Any, said: Said, now: datetime) -> None:
         row = desk.line[key]
-        if desk.accepts(said, () if row.waits or row.left else {"over"}) and row.waits:
-            row.waits, row.left = False, True
+        if desk.accepts(said, {"over"} if row.end in {"filled", "expired"} else ()):
+            row.end = "cancelled"
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ def served(order: StandingOrder, now: datetime) -> Said:
     """What the sweep did for one in line."""
     filling.fill(order=order, now=now)
     order.refresh_from_db()
+    if order.quote is not None:
+        return Said(key=order.quote.public_id, nodes=held_for(order.quote), starts_at=order.quote.starts_at)
     if order.lease is None:
         return Said("later")
     return Said(key=order.lease.pk, nodes=nodes_of(order.lease), starts_at=order.lease.starts_at)

@@ -45,7 +45,8 @@ def test_staff_enrols_a_real_host_and_a_customer_leases_it(page: Page, product: 
     _enrol(page, host, name="macon-real-1", password=PASSWORD)
     expect(page.get_by_text("macon-real-1 is in stock")).to_be_visible(timeout=120_000)
     expect(page.get_by_role("row", name="GPU model H100 SXM NVIDIA H100 80GB HBM3")).to_be_visible()
-    offer = str(page.get_by_role("link", name="2 x H100 SXM, small in Macon").get_attribute("href"))
+    link = page.get_by_role("link", name=re.compile(r"2\s×\sH100\sSXM,\ssmall\sin\sMacon"))
+    offer = str(link.get_attribute("href"))
     browser = page.context.browser
     assert browser is not None
     _customer_leases(browser, product, offer)

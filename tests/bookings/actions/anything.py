@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 from tests.bookings.actions.action import Action
-from tests.bookings.actions.asking import Ask, Keep, Order, Take
+from tests.bookings.actions.asking import Ask, Keep, Order, Take, TakeOver
 from tests.bookings.actions.leases import Extend, ExtendItself, HandBack, Move, Shorten
 from tests.bookings.actions.line import Join, Leave, Serve
 from tests.bookings.actions.staff import CallOff, PlanWork
@@ -56,6 +56,7 @@ MAKERS: Mapping[Callable[[Random], Action], int] = {
     _keep: 3,
     lambda random: Take(_any(random), random.choice(("", "lab"))): 4,
     lambda random: HandBack(_any(random)): 5,
+    lambda random: TakeOver(random.randrange(2), _any(random), random.randint(1, 4)): 3,
     lambda random: Extend(_any(random), _window(random)[1]): 3,
     lambda random: ExtendItself(_any(random), random.randint(0, 12)): 1,
     lambda random: Shorten(_any(random), _window(random)[1]): 2,

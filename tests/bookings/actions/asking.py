@@ -73,6 +73,29 @@ class Order(Ask):
 
 
 @dataclass(frozen=True)
+class TakeOver(Action):
+    """Order all nodes from the first whole hour of time that was handed back: what was kept for it may come back."""
+
+    who: int
+    freed: int
+    hours: int
+
+    def target(self, desk: Desk) -> Any:
+        return one_of([freed.since for freed in desk.freed if freed.fee_micros], self.freed)
+
+    def order(self, since: datetime, now: datetime) -> Order:
+        """As soon as may be."""
+        ahead = -((full_hour(now) - since) // HOUR)
+        return Order(self.who, 4, max(1, ahead), self.hours)
+
+    def do(self, world: World, key: Any) -> Said:
+        return self.order(key, world.now).do(world, key)
+
+    def judge(self, desk: Desk, key: Any, said: Said, now: datetime) -> None:
+        self.order(key, now).judge(desk, key, said, now)
+
+
+@dataclass(frozen=True)
 class Keep(Ask):
     """Nodes for a quote, for ten minutes, instead of what its customer's quote before kept."""
 

@@ -169,9 +169,10 @@ def with_order(*, quote: Quote, project: str, now: datetime) -> list[Outlook]:
     for budget in caps:
         ahead: dict[str, Any] = {"budget": budget, "spoken": spoken, "now": now, "more_per_hour": burn}
         shown = [outlook(**ahead, month=month, more_micros=parts[month]) for month in sorted(parts)]
-        later = outlook(**ahead, month=next_month(max(parts)))
-        goes_on = burn and later.reached_at and not any(one.reached_at for one in shown)
-        found += [*shown, later] if goes_on else shown
+        found += shown
+        if burn and not any(one.reached_at for one in shown):
+            later = outlook(**ahead, month=next_month(max(parts)))
+            found += [later] if later.reached_at else []
     return found
 
 

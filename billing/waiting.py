@@ -14,7 +14,7 @@ from billing.models import Mode, StandingOrder, StandingOrderState
 from leasing.operations import Setup, check_environment, sealed
 from marketplace.models import PlanKind, Terms
 from marketplace.money import format_micros
-from marketplace.queries import HORIZON, all_terms, first_end, first_start, plans_open_to
+from marketplace.queries import HORIZON, first_end, first_start, open_terms
 
 MOST_WAITING = 20  # of one organization
 LASTS = timedelta(days=30)  # where nothing else is said
@@ -96,7 +96,7 @@ def join(
     ):
         raise TooManyWait(MOST_WAITING)
     earliest_at = max(wish.earliest_at or now, now)
-    _check(wish, earliest_at, setup, _terms(organization, wish, now), now)
+    _check(wish, earliest_at, setup, open_terms(organization, at=now, plan=wish.criteria.get("plan")), now)
     order = StandingOrder.objects.create(
         organization=organization,
         created_by=created_by,
@@ -193,12 +193,6 @@ def _kept(setup: Setup | None) -> dict[str, Any]:
     }
 
 
-def _terms(organization: Organization, wish: Wish, now: datetime) -> Sequence[Terms]:
-    """In force on the plans that are open to the organization, or on the one of them that it names."""
-    mine = set(plans_open_to(organization).values_list("pk", flat=True))
-    return [terms for plan, terms in all_terms(at=now, plan=wish.criteria.get("plan")).items() if plan in mine]
-
-
 def _check(wish: Wish, earliest_at: datetime, setup: Setup | None, terms: Sequence[Terms], now: datetime) -> None:
     if wish.mode == Mode.BOOK and setup is None:
         raise CannotWait("image", "Say how the nodes are set up: they are booked without asking again.")
@@ -241,7 +235,7 @@ def _first_end(terms: Terms, earliest_at: datetime, seconds: int, now: datetime)
 def _check_surplus(wish: Wish, terms: Sequence[Terms]) -> None:
     if wish.accepts_surplus and wish.length_seconds is not None:
         raise CannotWait("accepts_surplus", "A surplus lease has no length: leave one of the two out.")
-    wants = {one.plan.kind for one in terms if "plan" in wish.criteria}
+    wants = {one.plan.kind for one in terms if wish.criteria.get("plan")}
     if PlanKind.SURPLUS in wants and not wish.accepts_surplus:
         raise CannotWait("accepts_surplus", "Leases on this plan may be paused after a notice: say that this will do.")
 

@@ -50,13 +50,25 @@ class OneDispute(GenericAPIView[Any]):
         return Response(DisputeShown(get_object_or_404(disputes(), public_id=id)).data)
 
 
-class Suspension(GenericAPIView[Any]):
-    """Whether an organization may order."""
+class OneOrganization(GenericAPIView[Any]):
+    """Whether an organization may order, for staff who may decide that."""
 
     queryset = Organization.objects.all()
     serializer_class = SuspensionShown
     permission_classes = [OperatorAllowed]
     required: ClassVar[dict[str, str]] = {"POST": MAY_DECIDE, "DELETE": MAY_DECIDE}
+
+    def changed(self, request: Request, id: str, act: Callable[..., bool]) -> Response:
+        """Do it for the reason that is given."""
+        organization = get_object_or_404(Organization, public_id=id)
+        wanted = WhySuspended(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        act(organization=organization, reason=wanted.validated_data["reason"], actor=operator_of(request), now=now())
+        return Response(SuspensionShown(self.get_queryset().select_related("billing_account").get(public_id=id)).data)
+
+
+class Suspension(OneOrganization):
+    """Whether an organization is suspended."""
 
     @extend_schema(
         operation_id="operations_suspend",
@@ -66,7 +78,7 @@ class Suspension(GenericAPIView[Any]):
     )
     def post(self, request: Request, id: str) -> Response:
         """It cannot order, extend or move then. One that is suspended stays so."""
-        return _changed(request, id, suspending.suspend)
+        return self.changed(request, id, suspending.suspend)
 
     @extend_schema(
         operation_id="operations_unsuspend",
@@ -76,16 +88,11 @@ class Suspension(GenericAPIView[Any]):
     )
     def delete(self, request: Request, id: str) -> Response:
         """Lift a suspension; nothing changes where there is none."""
-        return _changed(request, id, suspending.lift)
+        return self.changed(request, id, suspending.lift)
 
 
-class OrderingHold(GenericAPIView[Any]):
+class OrderingHold(OneOrganization):
     """Whether an organization's orders are on hold."""
-
-    queryset = Organization.objects.all()
-    serializer_class = SuspensionShown
-    permission_classes = [OperatorAllowed]
-    required: ClassVar[dict[str, str]] = {"POST": MAY_DECIDE, "DELETE": MAY_DECIDE}
 
     @extend_schema(
         operation_id="operations_hold_orders",
@@ -95,7 +102,7 @@ class OrderingHold(GenericAPIView[Any]):
     )
     def post(self, request: Request, id: str) -> Response:
         """While something is looked into: it cannot order, extend or move. Once; the first reason stays."""
-        return _changed(request, id, hold_ordering)
+        return self.changed(request, id, hold_ordering)
 
     @extend_schema(
         operation_id="operations_release_orders",
@@ -105,14 +112,4 @@ class OrderingHold(GenericAPIView[Any]):
     )
     def delete(self, request: Request, id: str) -> Response:
         """End a hold; nothing changes where there is none."""
-        return _changed(request, id, release_ordering)
-
-
-def _changed(request: Request, id: str, act: Callable[..., bool]) -> Response:
-    organization = get_object_or_404(Organization, public_id=id)
-    wanted = WhySuspended(data=request.data)
-    wanted.is_valid(raise_exception=True)
-    act(organization=organization, reason=wanted.validated_data["reason"], actor=operator_of(request), now=now())
-    return Response(
-        SuspensionShown(Organization.objects.select_related("billing_account").get(pk=organization.pk)).data
-    )
+        return self.changed(request, id, release_ordering)

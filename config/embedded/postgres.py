@@ -57,10 +57,11 @@ def _initialize(programs: Path, data: Path, env: dict[str, str], like: Path | No
     """Make the cluster. A half-made one from a start that was cut short is thrown away first."""
     for leftover in data.iterdir():
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-    command = [str(programs / "initdb"), "-D", str(data), "-U", OWNER, "-E", "UTF8", "--no-locale"]
-    command += ["--auth-local=trust", "--auth-host=reject", "--no-sync", "--no-instructions", "--data-checksums"]
     if like:
         command = ["cp", "--archive", f"{places.home(like) / 'postgres'}/.", str(data)]
+    else:
+        command = [str(programs / "initdb"), "-D", str(data), "-U", OWNER, "-E", "UTF8", "--no-locale"]
+        command += ["--auth-local=trust", "--auth-host=reject", "--no-sync", "--no-instructions", "--data-checksums"]
     options: dict[str, Any] = {"env": env, "cwd": "/", "umask": 0o077, **as_user(places.server_user())}
     made = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     if made.returncode:

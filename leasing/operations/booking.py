@@ -181,8 +181,7 @@ def _taken(lease: Lease, wanted: Window) -> NodesTaken:
     offer, nodes, now = lease.offer, lease.node_count, lease.created_at
     if short := shortage(offer=offer, nodes=nodes, window=wanted, now=now):
         return PowerTaken(short)
-    free = free_nodes(window=wanted, now=now).filter(pool=offer.pool_id)
-    scattered = lease.same_fabric and free.count() >= nodes
+    scattered = lease.same_fabric and are_free(offer=offer, nodes=nodes, window=wanted, now=now)
     return nodes_taken(offer=offer, nodes=nodes, starts_at=lease.starts_at, scattered=scattered, now=now)
 
 
@@ -228,6 +227,11 @@ def nodes_taken(*, offer: Offer, nodes: int, starts_at: datetime, now: datetime,
     terms = terms_of(plan=offer.plan, at=now)
     windows = bookable_windows(terms, next_windows(offer, terms, nodes=nodes, starts_at=starts_at, now=now), now)
     return NodesTaken(list(islice(windows, WINDOWS_SHOWN)), scattered=scattered)
+
+
+def are_free(*, offer: Offer, nodes: int, window: Window, now: datetime, quote: str = "") -> bool:
+    """Whether as many nodes are free for the whole window, in whatever fabric groups; what is held for `quote` is."""
+    return free_nodes(window=window, now=now, quote=quote).filter(pool=offer.pool_id).count() >= nodes
 
 
 def next_windows(offer: Offer, terms: Terms, *, nodes: int, starts_at: datetime, now: datetime) -> list[Window]:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from leasing.operations import calendar
-from leasing.operations.booking import guaranteed, no_power, nodes_taken
+from leasing.operations.booking import are_free, guaranteed, no_power, nodes_taken
 from marketplace.models import NodeCalendar, Offer, PlanKind, Pool, Terms
 from marketplace.queries import Window, free_nodes, is_held, occupied, tightest_fabric_group
 
@@ -38,13 +38,18 @@ def keep(
     """
     # An open-ended lease begins with its order, which may come as late as `until`.
     window = Window(starts_at, occupied(terms, starts_at if ends_at else until, ends_at).ends_at)
-    wish: dict[str, Any] = {"pool": offer.pool, "nodes": nodes, "together": same_fabric, "window": window, "now": now}
-    wish["instead_of"] = instead_of
+    wish: dict[str, Any] = {
+        "pool": offer.pool,
+        "nodes": nodes,
+        "together": same_fabric,
+        "window": window,
+        "instead_of": instead_of,
+        "now": now,
+    }
     try:
         found = _at_once(horizon=None if ends_at else guaranteed(terms, window.starts_at), **wish) or _in_line(**wish)
     except calendar.TooFewNodes:
-        free = free_nodes(window=window, now=now, quote=instead_of).filter(pool=offer.pool_id)
-        scattered = same_fabric and free.count() >= nodes
+        scattered = same_fabric and are_free(offer=offer, nodes=nodes, window=window, now=now, quote=instead_of)
         raise nodes_taken(offer=offer, nodes=nodes, starts_at=starts_at, scattered=scattered, now=now) from None
     if calendar.take_power(offer=offer, nodes=nodes, period=window, now=now) < window.ends_at:
         raise no_power(offer=offer, nodes=nodes, window=window, now=now)

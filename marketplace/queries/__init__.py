@@ -45,7 +45,7 @@ from marketplace.queries.search import (
     starts,
 )
 from marketplace.queries.size import CatalogueSize, catalogue_size, largest_fabric_group, tightest_fabric_group
-from marketplace.queries.terms import all_announced, all_terms, plans_open_to, terms_of
+from marketplace.queries.terms import all_announced, all_terms, open_terms, plans_open_to, terms_of
 from marketplace.queries.windows import HORIZON, Window, aligned, free_nodes, free_windows, is_held, occupied
 
 __all__ = [
@@ -99,6 +99,7 @@ __all__ = [
     "occupied",
     "offer_row",
     "offer_rows",
+    "open_terms",
     "opening_rows",
     "openings",
     "plans_open_to",

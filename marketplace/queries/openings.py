@@ -12,7 +12,7 @@ from marketplace.queries.booking import duration, first_end, first_start, length
 from marketplace.queries.criteria import BadPeriod, Criteria
 from marketplace.queries.finding import Hit
 from marketplace.queries.search import find, listed_offers
-from marketplace.queries.terms import all_terms, plans_open_to
+from marketplace.queries.terms import open_terms
 from marketplace.queries.windows import HORIZON, Window, aligned, windows_of
 
 
@@ -73,8 +73,8 @@ def check_length(*, criteria: Criteria, length: timedelta, now: datetime) -> Non
 
     :raises BadPeriod: if none can, naming `hours` and how long each lasts
     """
-    mine = set(plans_open_to(criteria.organization).filter(kind=PlanKind.RESERVED).values_list("pk", flat=True))
-    plans = [terms for plan, terms in all_terms(at=now, plan=criteria.plan).items() if plan in mine]
+    mine = open_terms(criteria.organization, at=now, plan=criteria.plan)
+    plans = [terms for terms in mine if terms.plan.kind == PlanKind.RESERVED]
     if plans and not any(_lasts(terms, length, now) for terms in plans):
         limits = ", or ".join(lengths(terms) for terms in plans)
         raise BadPeriod("hours", f"No such plan lasts {duration(length)}: {limits}. Choose a length of these.")

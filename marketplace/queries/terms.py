@@ -133,6 +133,12 @@ VERSIONS = f"""
 """  # noqa: S608  our own names
 
 
+def open_terms(organization: Organization | None, *, at: datetime, plan: str | None = None) -> list[Terms]:
+    """In force on the plans that are open to the organization, or on the one of them that is named. Two queries."""
+    mine = set(plans_open_to(organization).values_list("pk", flat=True))
+    return [terms for key, terms in all_terms(at=at, plan=plan).items() if key in mine]
+
+
 def all_announced(*, at: datetime) -> dict[int, list[Terms]]:
     """Terms that will hold later, soonest first, by the plan's key. One query."""
     found: dict[int, list[Terms]] = defaultdict(list)

@@ -303,7 +303,7 @@ def test_staff_put_orders_on_hold_and_take_them_again_each_with_a_reason(acme: O
     assert "Acme Robotics has its orders on hold." in listed
     told = Event.objects.get(organization=acme, kind="organization.unsuspended")
     assert told.words == "Acme Robotics is not suspended any more"
-    assert "Ordering is paused" in told.notice["text"]  # type: ignore[index]
+    assert told.notice and "Ordering is paused" in told.notice["text"]
     released = text(staff.post(page, {"act": "release", "reason": "it is theirs"}, follow=True))
     assert "Acme Robotics can order again." in released and "Everybody may order" in released
     check_ordering(organization=acme)

@@ -12,7 +12,7 @@ from leasing.models import Lease
 from leasing.operations import WindowRefused
 from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, funded, place
 from tests.billing.reserving import ACTOR
-from tests.billing.test_published_rules import CAPACITY_BLOCKS, MINUTE, SF_COMPUTE, TOMORROW, WEEK, an_offer
+from tests.billing.test_published_rules import CAPACITY_BLOCKS, MINUTE, SF_COMPUTE, TOMORROW, WEEK, an_offer, of_both
 from tests.factories import DAY
 
 pytestmark = pytest.mark.django_db
@@ -35,11 +35,6 @@ SF_ROWS = [
     ("no parts of hours", 2 * HOUR, HOUR, 90 * MINUTE, "ends_at"),
     ("until the last second", 2 * HOUR, SECOND, HOUR, None),
 ]
-ROWS = [
-    pytest.param(rules, *row[1:], id=f"{who}: {row[0]}")
-    for who, rules, rows in (("AWS", CAPACITY_BLOCKS, AWS_ROWS), ("SF Compute", SF_COMPUTE, SF_ROWS))
-    for row in rows
-]
 
 
 @pytest.fixture
@@ -52,7 +47,7 @@ def booked(acme: Organization, rules: dict[str, Any], length: timedelta) -> Leas
     return place(a_quote(acme, an_offer(rules), starts_at=begin, ends_at=begin + length))
 
 
-@pytest.mark.parametrize(("rules", "length", "before", "more", "refused"), ROWS)
+@pytest.mark.parametrize(("rules", "length", "before", "more", "refused"), of_both(AWS_ROWS, SF_ROWS))
 def test_what_is_published_of_extensions_is_what_can_be_had(
     acme: Organization,
     rules: dict[str, Any],

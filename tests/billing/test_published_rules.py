@@ -75,11 +75,15 @@ SF_ROWS = [
     ("exactly 1 hour", None, NOON + HOUR, {}, None),
     ("reserved nodes have an end", None, None, {}, "ends_at"),
 ]
-ROWS = [
-    pytest.param(rules, *row[1:], id=f"{who}: {row[0]}")
-    for who, rules, rows in (("AWS", CAPACITY_BLOCKS, AWS_ROWS), ("SF Compute", SF_COMPUTE, SF_ROWS))
-    for row in rows
-]
+
+
+def of_both(aws: list[Any], sf: list[Any]) -> list[Any]:
+    """Rows of both, each behind the rules that it is of, under its name."""
+    return [
+        pytest.param(rules, *row[1:], id=f"{who}: {row[0]}")
+        for who, rules, rows in (("AWS", CAPACITY_BLOCKS, aws), ("SF Compute", SF_COMPUTE, sf))
+        for row in rows
+    ]
 
 
 @pytest.fixture
@@ -92,7 +96,7 @@ def an_offer(rules: dict[str, Any]) -> Offer:
     return factories.an_offer(factories.a_pool(nodes=1), plan)
 
 
-@pytest.mark.parametrize(("rules", "starts_at", "ends_at", "more", "refused"), ROWS)
+@pytest.mark.parametrize(("rules", "starts_at", "ends_at", "more", "refused"), of_both(AWS_ROWS, SF_ROWS))
 def test_what_is_published_is_what_can_be_booked(
     acme: Organization,
     rules: dict[str, Any],

@@ -1,6 +1,7 @@
 """The three measurements of orders, each figure beside its bar."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -45,13 +46,13 @@ class Measuring:
     rounds: int
 
     def orders(self) -> None:
-        """Beside pgbench, which calls the function that they end in."""
+        """Beside pgbench before and behind them, which calls the function that they end in."""
         offers = booking_world.anywhere()
         self._place(booking_world.orders(self.world, self.who, offers, CLIENTS * 8), clients=CLIENTS)  # to warm up
-        placed, called = [], []
+        placed, called = [], [by_pgbench(self._some(offers, free=True), clients=CLIENTS)]
         for _ in range(self.rounds):
-            called.append(by_pgbench(self._some(offers, free=True), clients=CLIENTS))
             placed.append(self._place(self._some(offers, free=True), clients=CLIENTS))
+            called.append(by_pgbench(self._some(offers, free=True), clients=CLIENTS))
         rates, alone = [answers.placed for answers in placed], [rate for rate, _ in called]
         refused = sum(answers.statuses.total() - answers.statuses[201] for answers in placed)
         self.table.add("pgbench, the same function", max(alone), "a second", middle=median(alone))
@@ -61,7 +62,8 @@ class Measuring:
         self.table.add("CPU for one in the web server", min(answers.web_ms for answers in placed), "ms")
         self.table.add("CPU for one in the database", min(answers.database_ms for answers in placed), "ms")
         self.table.add("CPU for a call by pgbench in the database", min(cpu for _, cpu in called), "ms")
-        ratios = [100 * one / other for one, other in zip(rates, alone, strict=True)]
+        around = [(before + behind) / 2 for before, behind in pairwise(alone)]  # a busy neighbour slows both
+        ratios = [100 * one / other for one, other in zip(rates, around, strict=True)]
         self.table.middle("orders by pgbench's", ratios, "%", bar=20)
 
     def storm(self) -> None:

@@ -11,7 +11,7 @@ from django.db import connection, connections
 
 from accounts.clock import now
 from accounts.http.pagination import NewestFirst
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from bench.search_asking import BY_HAND, Asked, Question, p95, timed
 from bench.table import Table
 from bench.web import web
@@ -65,15 +65,13 @@ def _statements(question: Question) -> list[Statement]:
 
 
 def _ask_all(recorded: Sequence[list[Statement]]) -> list[float]:
-    def ask(statements: list[Statement]) -> None:
+    def asked(statements: list[Statement]) -> None:
         for sql, values in statements:
-            with prepared() as cursor:
-                cursor.execute(sql, values)
-                cursor.fetchall()
+            ask(sql, values)
 
     try:
-        timed(ask, recorded[:5])  # until all is prepared
-        return timed(ask, recorded)
+        timed(asked, recorded[:5])  # until all is prepared
+        return timed(asked, recorded)
     finally:
         connections.close_all()
 

@@ -1,19 +1,19 @@
 """From a wish to a lease: a quote that keeps its price, and an order that holds nodes and money in one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.db.models import BigIntegerField, CharField, DateTimeField, OuterRef, Q, Subquery, Value
+from django.db.models import BigIntegerField, CharField, DateTimeField, Exists, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 
 import leasing.operations
 from accounts.models import Event, Given, Organization, Statement, User, as_json
 from accounts.operations import unwritten
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from billing import budgets, limits, operations
-from billing.models import Meter, Quote
+from billing.models import Budget, Meter, Quote
 from billing.queries import split, wallet
 from leasing.models import Lease
 from leasing.operations import Setup
@@ -220,6 +220,7 @@ def _check(agreed: Quote, project: str, starts_at: datetime, now: datetime) -> N
         nodes=agreed.nodes,
         starts_at=starts_at,
         ends_at=agreed.ends_at,
+        caps=None if getattr(agreed, "budgeted") else (),  # noqa: B009 - the statement's own column
         now=now,
     )
     _check_funds(agreed, now)
@@ -248,10 +249,11 @@ def check_caps(
     now: datetime,
     beside: Lease | None = None,
     instead_of: Mapping[date, int] | None = None,
+    caps: Sequence[Budget] | None = None,
 ) -> None:
     """
     What the organization may have and may spend, under the wallet's lock. A lease that changes is looked at `beside`
-    the others, and what it gives up, in micro-dollars by month, is named as `instead_of`.
+    the others, and what it gives up, in micro-dollars by month, is named as `instead_of`. `caps`: see `budgets.check`.
 
     :raises limits.NodeLimitReached, budgets.BudgetExceeded: see there
     """
@@ -260,7 +262,7 @@ def check_caps(
     parts = split(micros_per_node_hour=micros_per_node_hour, **wanted)
     parts.subtract(instead_of or {})
     more = {month: micros for month, micros in parts.items() if micros > 0}
-    budgets.check(organization=organization, project=project, amounts_by_month=more, now=now)
+    budgets.check(organization=organization, project=project, amounts_by_month=more, now=now, caps=caps)
 
 
 def usable(quote: str, organization: Organization, now: datetime) -> Quote:
@@ -297,11 +299,12 @@ HOLDING = Quote.objects.filter(  # its own hold, lapsed or not, else the one tha
     offer=OuterRef("offer"),
     holds_until__isnull=False,
 )
+BUDGETS = Budget.objects.filter(organization=OuterRef("organization"), active=True)
 LOCKED = Statement(
     lambda: (
         Quote.objects.select_for_update(of=("self",))
         .select_related(*RELATED)
-        .annotate(holding=Coalesce(Subquery(HOLDING.values("public_id")), Value("")))
+        .annotate(holding=Coalesce(Subquery(HOLDING.values("public_id")), Value("")), budgeted=Exists(BUDGETS))
         .filter(public_id=Given("public_id", CharField()), organization=Given("organization", BigIntegerField()))
     )
 )
@@ -329,9 +332,7 @@ def _open_meter(quote: Quote, lease: Lease, held: str) -> None:
         nodes=quote.nodes,
         hold_micros=quote.hold_micros,
     )
-    with prepared() as cursor:
-        cursor.execute(OPEN_METER, {"meter": as_json([meter]), "quote": quote.pk, "lease": lease.pk})
-        (meter.pk,) = cursor.fetchone()
+    [(meter.pk,)] = ask(OPEN_METER, {"meter": as_json([meter]), "quote": quote.pk, "lease": lease.pk})
     meter._state.adding = False
     quote.lease, quote.holds_until = lease, None
     if held not in ("", quote.public_id):

@@ -12,7 +12,7 @@ from django.db.models.functions import Greatest
 import leasing.operations
 from accounts.models import Given, Statement, insert, prefetched
 from accounts.operations import Words, record
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from billing import operations
 from billing.models import AccountKind, HandBack, Meter, MeterPrice, PostingKind
 from billing.queries.freed import Value, value_of
@@ -116,8 +116,7 @@ def _settle(change: LeaseChange) -> HandBack | None:
             memo=f"{lease.name}: {WORDS[kind]}"[:200],
         )
     if kind == ChangeKind.CANCELLED:  # it never ran, so that there is nothing to charge: no sweep has to find that
-        with prepared() as cursor:
-            cursor.execute("UPDATE billing_meter SET closed_at = %s WHERE id = %s", [change.at, meter.pk])
+        ask("UPDATE billing_meter SET closed_at = %s WHERE id = %s", [change.at, meter.pk])
     _record(change, worth)
     return row
 

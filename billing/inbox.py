@@ -13,7 +13,7 @@ from typing import Protocol
 from django.db.models import F
 
 from accounts.operations import record
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from billing import card_invoices, cards, charging, disputes, out_of_band, refunds, settlement, sweeping
 from billing.models import Forgery, GatewayEvent
 from billing.payments import card_invoices as billed
@@ -89,10 +89,7 @@ def refuse(*, reason: str, now: datetime) -> None:
 
 def keep(*, event: WebhookEvent, now: datetime) -> None:
     """Store a message that is the processor's, once: by one statement, for they come in bursts."""
-    with prepared() as cursor:
-        cursor.execute(
-            KEEP, [event.id, event.kind, event.object_reference, event.our_id, json.dumps(event.facts), now, now]
-        )
+    ask(KEEP, [event.id, event.kind, event.object_reference, event.our_id, json.dumps(event.facts), now, now])
 
 
 KEEP = """

@@ -66,7 +66,7 @@ def database(name: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"{name} must begin with postgresql://, not {parts.scheme}://.")
     options = dict(parse_qsl(parts.query))
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "config.database",
         "NAME": parts.path.lstrip("/"),
         "USER": parts.username or "",
         "PASSWORD": parts.password or "",

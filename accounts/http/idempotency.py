@@ -15,7 +15,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from accounts.access import Principal, principal_of
 from accounts.http.problems import Problem
 from accounts.models import IdempotencyKey
-from accounts.prepared import prepared
+from accounts.prepared import ask
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -73,9 +73,7 @@ def _claim(principal: Principal, key: str, request_hash: str) -> int | None:
     """The id of the key's row if this call made it. The unique index decides between two first calls."""
     given: list[str | int] = [f"{WAIT_MILLISECONDS}ms", principal.organization.pk, principal.actor, key, request_hash]
     try:
-        with prepared() as cursor:
-            cursor.execute(CLAIM, given)
-            made = cursor.fetchone()
+        made = ask(CLAIM, given)
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
             raise
@@ -86,14 +84,11 @@ def _claim(principal: Principal, key: str, request_hash: str) -> int | None:
             "A call with this Idempotency-Key is running. Repeat this one in a second to get its answer.",
             retry_after_seconds=1,
         ) from error
-    return int(made[0]) if made else None
+    return int(made[0][0]) if made else None
 
 
 def _keep(claimed: int, status: int, body: str) -> None:
-    with prepared() as cursor:
-        cursor.execute(
-            "UPDATE accounts_idempotencykey SET status = %s, body = %s WHERE id = %s", [status, body, claimed]
-        )
+    ask("UPDATE accounts_idempotencykey SET status = %s, body = %s WHERE id = %s", [status, body, claimed])
 
 
 def _replay(principal: Principal, key: str, request_hash: str) -> Response:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection, models
 
-from accounts.prepared import prepared
+from accounts.prepared import ask
 
 
 def as_json(rows: Sequence[models.Model]) -> str:
@@ -27,9 +27,8 @@ def insert(row: models.Model) -> None:
     connection. For models without defaults of the database, and rows that each order or return writes.
     """
     sql, fields = _insert(type(row))
-    with prepared() as cursor:
-        cursor.execute(sql, [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields])
-        (row.pk,) = cursor.fetchone()
+    values = [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
+    [(row.pk,)] = ask(sql, values)
     row._state.adding, row._state.db = False, connection.alias
 
 

@@ -8,7 +8,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models.query import get_related_populators
 from django.db.models.sql.compiler import SQLCompiler
 
-from accounts.prepared import prepared
+from accounts.prepared import ask
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -37,10 +37,8 @@ class Statement(Generic[Row]):
     def rows(self, **given: Any) -> list[Row]:
         """What it finds for these values."""
         sql, params = self._sql
-        with prepared() as cursor:
-            cursor.execute(sql, [given[value.name] if isinstance(value, Given) else value for value in params])
-            found = cursor.fetchall()
-        return self._reader.rows(found)
+        values = [given[value.name] if isinstance(value, Given) else value for value in params]
+        return self._reader.rows(ask(sql, values))
 
     def first(self, **given: Any) -> Row | None:
         """The first of them."""

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from django.db.models import BigIntegerField, DateTimeField, prefetch_related_objects
 
 from accounts.models import Given, Organization, Statement
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from billing.models import HandBack, Meter
 from billing.queries.meters import SECOND, Reading, open_meters, read
 from billing.queries.months import month_of, months_between, next_month, start_of
@@ -115,10 +115,8 @@ def committed_by_lease(*, organization: Organization, month: date, now: datetime
         found[meter.lease_id] += of_meter(meter, now=now, since=month).by_month[month]
     for row in FEES.rows(organization=organization.pk, since=start_of(month)):
         found[row.change.lease_id] += _shares(row)[month]
-    with prepared() as cursor:
-        cursor.execute(SETTLED_BY_LEASE, [organization.pk, month, organization.pk, start_of(month), month])
-        for lease, micros in cursor.fetchall():
-            found[lease] += micros
+    for lease, micros in ask(SETTLED_BY_LEASE, [organization.pk, month, organization.pk, start_of(month), month]):
+        found[lease] += micros
     return found
 
 
@@ -167,10 +165,8 @@ def _settled(organization: Organization, first: date) -> Iterator[Commitment]:
     What leases that are over and settled were charged, less the credits for what others used of time that was handed
     back: tag by tag and month by month.
     """
-    with prepared() as cursor:
-        cursor.execute(SETTLED, [organization.pk, first, organization.pk, start_of(first)])
-        for project, month, micros in cursor.fetchall():
-            yield _spent(project, Counter({month: micros}))
+    for project, month, micros in ask(SETTLED, [organization.pk, first, organization.pk, start_of(first)]):
+        yield _spent(project, Counter({month: micros}))
 
 
 def _fees(organization: Organization, first: date) -> Iterator[Commitment]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, F, OuterRef, QuerySet
 
 from accounts.models import Organization
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from billing.models import AccountKind, Dispute, Entry, LedgerAccount, Payment, PaymentState
 from billing.queries.credit import credits_left, lapsing
 from billing.queries.meters import NOT_BEGUN, Reading, open_readings
@@ -161,6 +161,5 @@ class _Sums:
 
 def _sums(organization: Organization, now: datetime) -> _Sums:
     """Read before the leases that have begun: one that begins meanwhile counts twice for a moment, never not at all."""
-    with prepared() as cursor:
-        cursor.execute(SUMS, {"organization": organization.pk, "now": now})
-        return _Sums(*cursor.fetchone())
+    [found] = ask(SUMS, {"organization": organization.pk, "now": now})
+    return _Sums(*found)

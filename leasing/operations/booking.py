@@ -12,7 +12,7 @@ from django.utils.text import slugify
 
 from accounts.models import Event, IllegalMove, Organization, SSHKey, Stale, User, as_json
 from accounts.operations import record, unwritten
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from leasing.models import Lease, LeaseKey, Machine, OnFailure
 from leasing.operations import calendar
 from leasing.operations.setup import check_environment, sealed
@@ -150,9 +150,7 @@ def _write(
     horizon = wanted if lease.ends_at else guaranteed(lease.terms, lease.starts_at)
     rows = [as_json(rows) for rows in ([lease], admitted, machines, told)]
     periods = [DateTimeTZRange(window.starts_at, window.ends_at) for window in (wanted, horizon)]
-    with prepared() as cursor:
-        cursor.execute(ORDER, [*rows, lease.offer.pool_id, *periods, quote, actor])
-        lease.pk, lease.guaranteed_until = cursor.fetchone()
+    [(lease.pk, lease.guaranteed_until)] = ask(ORDER, [*rows, lease.offer.pool_id, *periods, quote, actor])
     if lease.pk is None:
         raise _taken(lease, wanted)
     lease._state.adding = False

@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import QuerySet
 
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from leasing.models import Claim, Lease
 from marketplace.models import Node, NodeCalendar, Offer, Pool
 from marketplace.queries import Window, is_held
@@ -77,9 +77,7 @@ def lock_nodes_of(lease: Lease) -> list[int]:
     Lock the calendars of every node that the lease claims, ids ascending. Returns the node ids. One that it is given
     while we wait is among them.
     """
-    with prepared() as cursor:
-        cursor.execute("SELECT leasing_lock_claimed(%s)", [lease.pk])
-        (found,) = cursor.fetchone()
+    [(found,)] = ask("SELECT leasing_lock_claimed(%s)", [lease.pk])
     return list(found)
 
 
@@ -221,8 +219,7 @@ def set_end(*, claims: Iterable[Claim], ends_at: datetime) -> None:
 
 def release(*, lease: Lease, node_ids: Sequence[int], now: datetime) -> None:
     """Let go of nodes whose calendars are locked."""
-    with prepared() as cursor:
-        cursor.execute("SELECT leasing_release(%s, %s::bigint[], %s)", [lease.pk, list(node_ids), now])
+    ask("SELECT leasing_release(%s, %s::bigint[], %s)", [lease.pk, list(node_ids), now])
 
 
 def release_claim(claim: Claim, *, now: datetime) -> None:

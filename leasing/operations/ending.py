@@ -6,7 +6,7 @@ from django.db import transaction
 
 from accounts.models import Stale, Statement, as_json
 from accounts.operations import record, unwritten
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from leasing.models import Claim, Lease, Machine
 from leasing.models.work import FENCED
 from leasing.operations import calendar, outages
@@ -75,10 +75,9 @@ def _cancel(lease: Lease, *, node_ids: list[int], reason: str, actor: str, now: 
         at=now,
         data={"name": lease.name, "reason": reason},
     )
-    with prepared() as cursor:
-        cursor.execute(CANCEL, [lease.pk, lease.state, lease.version, node_ids, as_json([told]), reason, actor, now])
-        if cursor.fetchone() != (True,):
-            raise Stale(lease)
+    given = [lease.pk, lease.state, lease.version, node_ids, as_json([told]), reason, actor, now]
+    if ask(CANCEL, given) != [(True,)]:
+        raise Stale(lease)
     lease.state, lease.version, lease.state_since = LeaseState.CANCELLED, lease.version + 1, now
     lease.reason, lease.deadline, lease.environment = reason, None, ""
 

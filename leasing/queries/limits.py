@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.models import Organization
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from leasing.models import Lease
 from leasing.states import LEASE_UNCOUNTED
 from marketplace.models import Plan
@@ -55,6 +55,5 @@ def nodes_at_once(
     By what was agreed: a node that is cleaned after a lease counts for nobody.
     """
     given = {"organization": organization.pk, "plan": plan.pk, "beside": beside.pk if beside else NOBODY}
-    with prepared() as cursor:
-        cursor.execute(MOST, {**given, "starts_at": starts_at, "ends_at": ends_at})
-        return AtOnce(*cursor.fetchone())
+    [found] = ask(MOST, {**given, "starts_at": starts_at, "ends_at": ends_at})
+    return AtOnce(*found)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from marketplace.models import PlanKind, Terms
 from marketplace.queries.windows import HORIZON, Window, cleaning
 
@@ -62,9 +62,7 @@ def _asked(statement: str, searches: Sequence[Search], **given: Any) -> dict[int
         "shifts": [search.terms.offset_seconds for search in searches],
         "firm": [search.terms.plan.kind != PlanKind.SURPLUS for search in searches],
     }
-    with prepared() as cursor:
-        cursor.execute(statement, values | given)
-        return dict(cursor.fetchall())
+    return dict(ask(statement, values | given))
 
 
 # Every free period of a node lets a lease start from its own start (aligned to the plan's steps) up to its end less the

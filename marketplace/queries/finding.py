@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.types.range import TimestamptzRange
 
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from marketplace.models import PlanKind, Provisioner, Terms
 from marketplace.queries.criteria import Criteria
 from marketplace.queries.terms import MARK, Changed, current_mark
@@ -94,7 +94,7 @@ def hits_of(
     }
     matches = [MATCHES[name] for name in wanted] + [COULD_SERVE] * that_could_serve
     sql = " AND ".join([FIND.format(fact=FACTS.get(fact or "", "0")), *matches])
-    rows = _found(sql, values) if plans else []
+    rows = ask(sql, values) if plans else []
     if mark is not None and mark != (rows[0][0] if rows else current_mark()):
         raise Changed
     places = {plan: place for place, plan in enumerate(plans)}
@@ -102,18 +102,9 @@ def hits_of(
     return sorted(hits, key=lambda hit: (places[hit.terms.plan_id], hit.offer_id))
 
 
-def _found(sql: str, values: Mapping[str, Any]) -> list[Any]:
-    with prepared() as cursor:
-        cursor.execute(sql, values)
-        rows: list[Any] = cursor.fetchall()
-    return rows
-
-
 def stock_of(pools: Collection[int]) -> dict[int, int]:
     """How many nodes of each pool are in stock, free or not. One query."""
-    with prepared() as cursor:
-        cursor.execute(STOCK, {"pools": sorted(pools)})
-        return dict.fromkeys(pools, 0) | dict(cursor.fetchall())
+    return dict.fromkeys(pools, 0) | dict(ask(STOCK, {"pools": sorted(pools)}))
 
 
 def _taken(terms: Terms, window: Window) -> TimestamptzRange:

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.types.range import TimestamptzRange
 
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from marketplace.models import Offer, PlanKind, Site
 
 
@@ -36,10 +36,8 @@ def firm_power(*, site: Site, starts_at: datetime, until: datetime, now: datetim
     The site's firm power between two moments, in order; times without a limit are left out, and what is held for the
     quote counts as free. One query.
     """
-    with prepared() as cursor:
-        wanted: list[Any] = [site.pk, TimestamptzRange(starts_at, until), quote, now]
-        cursor.execute(OF_SITE, wanted)
-        return [Limited(since.astimezone(UTC), end.astimezone(UTC), *watts) for since, end, *watts in cursor.fetchall()]
+    wanted: list[Any] = [site.pk, TimestamptzRange(starts_at, until), quote, now]
+    return [Limited(since.astimezone(UTC), end.astimezone(UTC), *watts) for since, end, *watts in ask(OF_SITE, wanted)]
 
 
 def has_power(
@@ -53,9 +51,7 @@ def has_power(
         return True
     pool = offer.pool
     wanted: list[Any] = [pool.site_id, pool.node_type.power_w, nodes, TimestamptzRange(starts_at, until), quote, now]
-    with prepared() as cursor:
-        cursor.execute(POWERS, wanted)
-        (most,) = cursor.fetchone()
+    [(most,)] = ask(POWERS, wanted)
     return bool(most >= nodes)
 
 
@@ -69,11 +65,9 @@ def levels(
     found: dict[int, list[Level]] = defaultdict(list)
     if not offers:
         return found
-    with prepared() as cursor:
-        wanted: dict[str, Any] = {"offers": list(offers), "wanted": TimestamptzRange(starts_at, until), "now": now}
-        cursor.execute(OF_OFFERS, wanted)
-        for offer, since, end, nodes in cursor.fetchall():
-            found[offer].append(Level(since.astimezone(UTC), end.astimezone(UTC), nodes))
+    wanted: dict[str, Any] = {"offers": list(offers), "wanted": TimestamptzRange(starts_at, until), "now": now}
+    for offer, since, end, nodes in ask(OF_OFFERS, wanted):
+        found[offer].append(Level(since.astimezone(UTC), end.astimezone(UTC), nodes))
     return found
 
 

@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import BigIntegerField, DateTimeField, Field, JSONField, Q, QuerySet
 
 from accounts.models import Given, Organization, Statement
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from marketplace.models import Plan, Terms
 
 
@@ -45,9 +45,7 @@ AT = Statement(
 
 def all_terms(*, at: datetime, plan: str | None = None) -> dict[int, Terms]:
     """The terms in force of every plan, or of the one of a slug, by the plan's key, in the plans' order. One query."""
-    with prepared() as cursor:
-        cursor.execute(IN_FORCE, {"at": at, "plan": plan})
-        return {row[0]: _terms(row[1:]) for row in cursor.fetchall()}
+    return {row[0]: _terms(row[1:]) for row in ask(IN_FORCE, {"at": at, "plan": plan})}
 
 
 @dataclass(frozen=True)
@@ -84,9 +82,7 @@ def remembered() -> Remembered:
 def remember() -> Remembered:
     """The terms as they are now, for those who ask for them later too. One query."""
     global _remembered  # noqa: PLW0603  one for the process: replaced as a whole, and checked at every use
-    with prepared() as cursor:
-        cursor.execute(VERSIONS)
-        rows = cursor.fetchall()
+    rows = ask(VERSIONS)
     found = tuple(_terms(values) for _, *values in rows if values[0] is not None)  # one row of nothing: there are none
     _remembered = Remembered(rows[0][0], found)
     return _remembered
@@ -94,9 +90,7 @@ def remember() -> Remembered:
 
 def current_mark() -> str:
     """That of the terms and plans that the database has now, for an answer without a row that says it. One query."""
-    with prepared() as cursor:
-        cursor.execute(f"SELECT {MARK}")
-        (mark,) = cursor.fetchone()
+    [(mark,)] = ask(f"SELECT {MARK}")
     return str(mark)
 
 

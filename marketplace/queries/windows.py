@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import Q, QuerySet
 
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from marketplace.models import NodeCalendar, Offer, Terms
 from marketplace.queries.firm import Level, levels
 from marketplace.queries.free import node_is_free
@@ -108,10 +108,8 @@ def _gaps(pools: Collection[int], reach: Window, now: datetime) -> Mapping[int, 
         return {}
     found: dict[int, list[Window]] = {pool: [] for pool in pools}
     given = {"pools": list(pools), "reach": DateTimeTZRange(reach.starts_at, reach.ends_at), "now": now}
-    with prepared() as cursor:
-        cursor.execute(GAPS, given)
-        for pool, starts_at, ends_at in cursor.fetchall():
-            found[pool].append(Window(starts_at, ends_at))
+    for pool, starts_at, ends_at in ask(GAPS, given):
+        found[pool].append(Window(starts_at, ends_at))
     return found
 
 

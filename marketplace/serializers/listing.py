@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from accounts.prepared import prepared
+from accounts.prepared import ask
 from marketplace.queries import Criteria, Hit, counted_on, starts, stock_of
 
 
@@ -40,9 +40,8 @@ def _shown(hit: Hit, place: dict[str, Any], total: int, free_from: datetime | No
 
 def _places(pools: set[int]) -> dict[int, dict[str, Any]]:
     """The site and node type of each pool, as `SiteShown` and `NodeTypeShown` say them."""
-    with prepared() as cursor:
-        cursor.execute(PLACES, {"pools": sorted(pools)})
-        return {pool: {"site": site, "node_type": kind} for pool, site, kind in cursor.fetchall()}
+    found = ask(PLACES, {"pools": sorted(pools)})
+    return {pool: {"site": site, "node_type": kind} for pool, site, kind in found}
 
 
 PLACES = """

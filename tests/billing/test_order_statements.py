@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize(
-    ("start", "nodes", "statements"), [("tomorrow", 1, 15), ("tomorrow", 3, 15), ("at once", 1, 24)]
+    ("start", "nodes", "statements"), [("tomorrow", 1, 14), ("tomorrow", 3, 14), ("at once", 1, 23)]
 )
 def test_an_order_takes_few_statements_and_no_more_for_many_nodes_ahead(
     api: APIClient, acme: Organization, offer: Offer, reserved: Offer, start: str, nodes: int, statements: int,

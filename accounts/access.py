@@ -8,7 +8,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-from accounts.models import APIToken, Membership, Organization, Role, User
+from accounts.models import APIToken, Membership, Organization, Role, User, selected
 
 ACTIONS = ("lease:read", "lease:write", "money:read", "money:write", "org:read", "org:write")
 
@@ -105,7 +105,7 @@ def principal_of_token(token: APIToken) -> Principal | None:
     What a token, read `with_roles`, may do: its scopes within its creator's present role; None when the creator has
     left.
     """
-    role: str | None = getattr(token, "role")  # noqa: B009 - the statement's own column
+    role: str | None = selected(token, "role")
     if role is None:
         return None
     return Principal(token.organization, token.created_by, token, role, frozenset(token.scopes))

@@ -9,7 +9,7 @@ from django.db.models import BigIntegerField, CharField, DateTimeField, Exists, 
 from django.db.models.functions import Coalesce
 
 import leasing.operations
-from accounts.models import Event, Given, Organization, Statement, User, as_json
+from accounts.models import Event, Given, Organization, Statement, User, as_json, selected
 from accounts.operations import unwritten
 from accounts.prepared import ask
 from billing import budgets, limits, operations
@@ -220,7 +220,7 @@ def _check(agreed: Quote, project: str, starts_at: datetime, now: datetime) -> N
         nodes=agreed.nodes,
         starts_at=starts_at,
         ends_at=agreed.ends_at,
-        caps=None if getattr(agreed, "budgeted") else (),  # noqa: B009 - the statement's own column
+        caps=None if selected(agreed, "budgeted") else (),
         now=now,
     )
     _check_funds(agreed, now)
@@ -314,8 +314,7 @@ def held_for(quote: Quote) -> str:
     """
     The quote whose nodes go to this one, `usable`, before others: itself, or another of its organization; "" for none.
     """
-    held: str = getattr(quote, "holding")  # noqa: B009 - the statement's own column
-    return held
+    return str(selected(quote, "holding"))
 
 
 def hold_used(held: str) -> None:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from accounts import tokens
 from accounts.access import principal_of_token, remember, with_roles
 from accounts.clock import Instant
-from accounts.models import APIToken, Given, Statement, User
+from accounts.models import APIToken, Given, Statement, User, selected
 
 LAST_USE_STEP = timedelta(minutes=10)  # `last_used_at` is written no more often: a busy token must not write per call
 
@@ -48,7 +48,7 @@ class BearerAuthentication(BaseAuthentication):
         found = KNOWN.first(digest=tokens.digest(text))
         if found is None or found.revoked_at:
             raise _refused("token_invalid", "This token was revoked or never existed. Make a new one.")
-        instant: datetime = getattr(found, "read_at")  # noqa: B009 - the statement's own column
+        instant: datetime = selected(found, "read_at")
         if found.expires_at <= instant:
             raise _refused("token_expired", f"This token expired at {found.expires_at:%Y-%m-%d %H:%M} UTC. Make one.")
         if found.last_used_at is None or found.last_used_at < instant - LAST_USE_STEP:

@@ -40,6 +40,11 @@ def _insert(model: type[models.Model]) -> tuple[str, list[models.Field[Any, Any]
     return sql, fields
 
 
+def selected(row: models.Model, name: str) -> Any:
+    """What the row's query selected under this name, beside the columns of its model."""
+    return vars(row)[name]
+
+
 def prefetched(row: models.Model, **related: Sequence[models.Model] | None) -> None:
     """
     Let the row answer for related rows that are known, or for a single one that there is not (None), as

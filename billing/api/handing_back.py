@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.clock import Instant, now
-from accounts.models import Given, Statement
+from accounts.models import Given, Statement, selected
 from billing import handing_back
 from billing.api import problems
 from billing.api.orders import LeaseView
@@ -62,7 +62,7 @@ class Return(LeaseView):
         if own is None:
             raise Http404
         own.organization = self.principal.organization
-        moment: datetime = getattr(own, "read_at")  # noqa: B009 - the statement's own column
+        moment: datetime = selected(own, "read_at")
         lease = handing_back.hand_back(lease=own, actor=self.principal.actor, now=moment)
         if lease.state == LeaseState.RECLAIMING:  # one that had not begun leaves nothing to do on its nodes
             transaction.on_commit(nudge_sites, robust=True)

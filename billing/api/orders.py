@@ -17,7 +17,7 @@ from accounts.http.idempotency import idempotent
 from accounts.http.problems import bad_field
 from accounts.http.throttles import Launches, Reads
 from accounts.http.views import OrganizationView
-from accounts.models import Given, Organization, SSHKey, Statement
+from accounts.models import Given, Organization, SSHKey, Statement, selected
 from accounts.serializers import filters
 from billing import checkout, keeping
 from billing.api import problems
@@ -153,7 +153,7 @@ class Leases(ListModelMixin, LeaseView):
         """
         values = NEW_LEASE.run_validation(request.data)
         setup = setup_of(self.principal.organization, values)
-        moment: datetime = getattr(setup.image, "read_at")  # noqa: B009 - the statement's own column
+        moment: datetime = selected(setup.image, "read_at")
         lease = self._placed(values["quote"], setup, moment)
         if lease.state == LeaseState.PROVISIONING:
             transaction.on_commit(nudge_sites, robust=True)

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 
 from accounts.access import may, principal_of
 from accounts.clock import now
-from accounts.models import Event
+from accounts.models import Event, selected
 from accounts.queries import actor_names
 from accounts.views import allowed
 from billing.models import BillingMode
@@ -132,7 +132,7 @@ def _rows(found: Iterable[Lease]) -> list[Row]:
 
 def _row(lease: Lease, reading: Reading | None) -> Row:
     cost, nodes = (reading.due_micros, reading.nodes_serving) if reading else (0, 0)
-    kept: int = getattr(lease, "kept_micros")  # noqa: B009 - the statement's own column
+    kept: int = selected(lease, "kept_micros")
     return Row(lease, cost, kept, _micros_per_node_hour(lease, reading), nodes, bool(troubles(lease)))
 
 

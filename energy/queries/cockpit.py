@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
+from accounts.models import selected
 from energy.models import Command, FeedKind, PowerPlan
 from energy.queries.battery import BatteryNow, battery_now
 from energy.queries.standing import MEGA, THOUSAND, Standing, gpu_usd_per_mwh, standing
@@ -147,7 +148,7 @@ def overview() -> list[PowerPlan]:
 
 def wants_a_look(plan: PowerPlan, *, now: datetime) -> bool:
     """Whether something waits for the dispatcher at the site of an overview's plan, or no plan decides there now."""
-    waiting: int = getattr(plan.site, "waiting")  # noqa: B009 - as `sites` counts
+    waiting: int = selected(plan.site, "waiting")
     return waiting > 0 or plan.basis != PowerPlan.Basis.PLAN or plan.ends_at < now
 
 

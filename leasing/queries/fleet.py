@@ -9,7 +9,7 @@ from typing import cast
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
-from accounts.models import Event
+from accounts.models import Event, selected
 from leasing.inspection.inventory import Inventory
 from leasing.models import Claim, Inspection, Lease, Machine, Maintenance, MaintenanceState, NodeHealth, Outage
 from leasing.states import MACHINE_AT_REST, MachineState
@@ -57,7 +57,7 @@ def blind_sites() -> QuerySet[Site]:
 
 def looked_at(site: Site) -> datetime:
     """The newest look at a site of `last_looks`."""
-    return cast(datetime, getattr(site, "looked_at"))  # noqa: B009
+    return cast(datetime, selected(site, "looked_at"))
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,8 @@ def _check_ceiling(lease: Lease, seconds: int, most_micros: int, now: datetime) 
 
 def extendable() -> QuerySet[Lease]:
     """Leases with all that pricing more time for them needs."""
-    related = ("organization", "offer__plan", "terms__plan", "meter")
+    offer = ("offer__plan", "offer__pool__site", "offer__pool__node_type")
+    related = ("organization", *offer, "terms__plan", "meter")
     return Lease.objects.select_related(*related).prefetch_related("meter__prices")
 
 

@@ -43,7 +43,6 @@ class Extension(LeaseView):
     def get(self, request: Request, id: str) -> Response:
         """The furthest end on the same nodes and why no further; with `ends_at`, the price of the time until then.
 
-        Whether the site has firm power for it is looked at when you extend.
         409 `window_fixed` where the lease cannot be extended now.
         """
         wanted = WishedEnd(data=request.query_params)

@@ -47,8 +47,8 @@ class Offered:
 
     @property
     def too_far(self) -> bool:
-        """Whether somebody is booked before that end."""
-        return self.reach.free_until is not None and self.extension.ends_at > self.reach.free_until
+        """Whether its nodes, or its site's power, are somebody else's before that end."""
+        return self.extension.ends_at > self.reach.ends_at
 
     @property
     def pays_later(self) -> bool:
@@ -107,8 +107,8 @@ def lease_auto_extend(request: HttpRequest, id: str) -> HttpResponse:
 
 
 def _find(request: HttpRequest, id: str) -> Lease:
-    own = extending.extendable().select_related("offer__pool__site", "offer__pool__node_type")
-    return get_object_or_404(own.filter(organization=principal_of(request).organization), public_id=id)
+    own = extending.extendable().filter(organization=principal_of(request).organization)
+    return get_object_or_404(own, public_id=id)
 
 
 def _proposed(lease: Lease, found: Reach) -> datetime:
@@ -143,11 +143,8 @@ def _extend(request: HttpRequest, lease: Lease, form: NewEnd, moment: datetime) 
             now=moment,
             max_micros_per_node_hour=shown,
         )
-    except (WindowRefused, BookedBehind):
+    except (WindowRefused, BookedBehind, NodesTaken):  # why is said on the page
         messages.error(request, "It cannot go on until then. Nothing was changed.")
-    except NodesTaken as taken:  # for want of power: said beside the field, as no price is shown then
-        messages.error(request, "It cannot go on until then. Nothing was changed.")
-        form.add_error("ends_at", str(taken))
     except PriceTooHigh:
         messages.warning(request, "The price has changed. Check it and confirm again.")
     except InsufficientFunds:

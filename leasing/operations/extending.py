@@ -1,16 +1,17 @@
 """More time on the same nodes: asked for until the last second, up to the next claim behind."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F
 
 from accounts.operations import record
-from leasing.models import ChangeKind, Lease, LeaseChange
+from leasing.models import ChangeKind, Claim, Lease, LeaseChange
 from leasing.operations import calendar
-from leasing.operations.booking import no_power
-from leasing.queries.extension import LEASE, Reach, reach, serving_claims, why_not_extended
-from marketplace.queries import Refusal, Window, duration, last_end
+from leasing.operations.booking import NodesTaken, PowerTaken
+from leasing.queries.extension import LEASE, Reach, added, reach, serving_claims, why_not_extended
+from marketplace.queries import Refusal, duration
 from marketplace.queries.windows import cleaning
 
 NEEDED = ("terms__plan", "organization", "offer__plan", "offer__pool__site", "offer__pool__node_type")
@@ -47,11 +48,9 @@ def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: date
     if refusal := why_not_extended(lease, ends_at=ends_at, now=now):
         raise WindowRefused(refusal)
     assert lease.ends_at is not None  # else it was refused
-    found = reach(lease, now=now)
-    if found.free_until is not None and ends_at > found.free_until:
-        raise BookedBehind(found)
     claims = serving_claims(lease)
-    _check_power(lease, ends_at, now)
+    if not _has_room(lease, claims, ends_at, now):
+        raise _refusal(reach(lease, now=now))
     calendar.set_end(claims=claims, ends_at=ends_at + cleaning(lease.terms))
     change = LeaseChange.objects.create(
         lease=lease,
@@ -82,15 +81,18 @@ def _make_room(lease: Lease, quote: str) -> None:
     calendar.lock_nodes_of(lease)
 
 
-def _check_power(lease: Lease, ends_at: datetime, now: datetime) -> None:
-    """The time that is added needs firm power as any does. Raises PowerTaken."""
-    assert lease.ends_at is not None
-    terms, nodes = lease.terms, lease.node_count
-    added = Window(lease.ends_at + cleaning(terms), ends_at + cleaning(terms))
-    until = calendar.take_power(offer=lease.offer, nodes=nodes, period=added, now=now)
-    if until < added.ends_at:
-        furthest = max(lease.ends_at, last_end(terms, lease.starts_at, until - cleaning(terms)))
-        raise no_power(offer=lease.offer, nodes=nodes, window=added, now=now, furthest=furthest)
+def _has_room(lease: Lease, claims: Sequence[Claim], ends_at: datetime, now: datetime) -> bool:
+    """Whether its nodes are free for the time that is added, and its site has firm power, which is locked then."""
+    more, node_ids = added(lease, ends_at), [claim.node_id for claim in claims]
+    after = min((claim.period.upper for claim in claims), default=more.starts_at)
+    if calendar.reach_until(node_ids=node_ids, after=after, wanted=more.ends_at, now=now) < more.ends_at:
+        return False
+    return calendar.take_power(offer=lease.offer, nodes=lease.node_count, period=more, now=now) == more.ends_at
+
+
+def _refusal(found: Reach) -> BookedBehind | NodesTaken:
+    """By what comes first."""
+    return PowerTaken(found.short, found.ends_at) if found.short else BookedBehind(found)
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
-"""May a lease be extended, how far on its own nodes, and why not further? Pages and the operation ask the same."""
+"""May a lease be extended, how far on its own nodes, and why not further? Pages, the API and refusals say the same."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +8,7 @@ from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F,
 from django.db.models.functions import Least
 
 from leasing.models import Claim, Lease
+from leasing.queries.power import Shortage, shortage
 from leasing.states import SERVING, LeaseState
 from marketplace.models import NodeCalendar
 from marketplace.queries import Refusal, duration, is_held, last_end, why_not_until
@@ -38,14 +39,14 @@ class Behind:
 @dataclass(frozen=True)
 class Reach:
     """
-    How far a lease can go on: `ends_at` is the last end that its terms and its nodes allow, the present one where no
-    later one is; `free_until` is where the first of `behind` stands in the way, cleaning left free.
+    How far a lease can go on: `ends_at` is the last end that its terms, its nodes and its site's firm power allow, the
+    present one where no later one is. With `short` it is the power that ends first.
     """
 
     ends_at: datetime
-    free_until: datetime | None
-    behind: tuple[Behind, ...]
     why: str
+    behind: tuple[Behind, ...]
+    short: Shortage | None
 
 
 def why_not_extended(lease: Lease, *, ends_at: datetime, now: datetime) -> Refusal | None:
@@ -60,17 +61,26 @@ def why_not_now(lease: Lease, *, now: datetime) -> Refusal | None:
 
 def reach(lease: Lease, *, now: datetime, quote: str = "") -> Reach:
     """
-    How far a reserved lease can go on, from its claims and what is claimed or held behind them; what is held for the
-    quote counts as free. Three queries.
+    How far a reserved lease can go on, from its claims, what is claimed or held behind them, and its site's firm power;
+    what is held for the quote counts as free. Four queries.
     """
-    terms, claims = lease.terms, serving_claims(lease)
+    terms = lease.terms
     assert lease.ends_at is not None
-    behind = _behind(claims, now, quote)
-    free_until = behind[0].starts_at - cleaning(terms) if behind else None
+    behind = _behind(serving_claims(lease), now, quote)
     longest = lease.starts_at + timedelta(seconds=terms.max_seconds)
-    ends_at = last_end(terms, lease.starts_at, min(longest, free_until or longest))
-    in_the_way = behind if free_until and free_until < longest else ()
-    return Reach(max(ends_at, lease.ends_at), free_until, tuple(behind), _why(lease, in_the_way))
+    free_until = behind[0].starts_at - cleaning(terms) if behind else longest
+    ends_at = last_end(terms, lease.starts_at, min(longest, free_until))
+    short = _shortage(lease, ends_at, now, quote)
+    if short:
+        ends_at = last_end(terms, lease.starts_at, short.span.starts_at - cleaning(terms))
+    why = short.limit if short else _why(lease, behind[0] if free_until < longest else None)
+    return Reach(max(ends_at, lease.ends_at), why, tuple(behind), short)
+
+
+def added(lease: Lease, ends_at: datetime) -> Window:
+    """What is taken beside what the lease has, if it goes on until `ends_at`: as long, cleaning behind it."""
+    assert lease.ends_at is not None
+    return Window(lease.ends_at + cleaning(lease.terms), ends_at + cleaning(lease.terms))
 
 
 def ending_soon(*, now: datetime) -> QuerySet[Lease]:
@@ -119,12 +129,19 @@ def _behind(claims: list[Claim], now: datetime, quote: str) -> list[Behind]:
     return list(soonest.values())
 
 
-def _why(lease: Lease, in_the_way: Sequence[Behind]) -> str:
-    """Why not further, in a sentence."""
-    if not in_the_way:
+def _shortage(lease: Lease, ends_at: datetime, now: datetime, quote: str) -> Shortage | None:
+    """Why its site has not the firm power for it to go on until `ends_at`; None if it has."""
+    more = added(lease, ends_at)
+    if more.ends_at <= more.starts_at:
+        return None
+    return shortage(offer=lease.offer, nodes=lease.node_count, window=more, now=now, quote=quote)
+
+
+def _why(lease: Lease, first: Behind | None) -> str:
+    """Why not further, in a sentence: for what is first in the way, or else for its terms."""
+    if first is None:
         longest = duration(timedelta(seconds=lease.terms.max_seconds))
         return f"{lease.terms.plan.name} lasts {longest} at most, extensions included."
-    first = in_the_way[0]
     return f"{first.kind.label} {first.node} from {first.starts_at:%Y-%m-%d %H:%M} UTC; it is cleaned before that."
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 
 from django.db import transaction
 from django.db.models import F
@@ -34,16 +35,18 @@ class BookedBehind(Exception):
 
 
 @transaction.atomic
-def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: datetime, quote: str = "") -> LeaseChange:
+def extend(
+    *, lease: Lease, ends_at: datetime, actor: str, price: str, now: datetime, quotes: Sequence[str] = ()
+) -> LeaseChange:
     """
-    Let a reserved lease go on until `ends_at` on the nodes that it has. What `quote` holds ("": none) is let go for it,
-    all of it. `price` says in words what that costs.
+    Let a reserved lease go on until `ends_at` on the nodes that it has. What the `quotes` hold is let go for it, all of
+    it. `price` says in words what that costs.
 
     :raises WindowRefused: if its terms or its state do not allow it
     :raises BookedBehind: if a node is claimed before that, cleaning included
     :raises PowerTaken: if the site has not enough firm power for the time that is added
     """
-    _make_room(lease, quote)
+    _make_room(lease, quotes)
     lease = Lease.objects.select_for_update(of=("self",)).select_related(*NEEDED).get(pk=lease.pk)
     if refusal := why_not_extended(lease, ends_at=ends_at, now=now):
         raise WindowRefused(refusal)
@@ -73,11 +76,12 @@ def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: date
     return change
 
 
-def _make_room(lease: Lease, quote: str) -> None:
-    """Lock the lease's nodes, and those that the quote holds, which are let go: all in the order of their ids."""
-    if held := calendar.held_for(quote) if quote else []:
-        calendar.lock([*calendar.claimed(lease), *held])
-        calendar.let_go(node_ids=held, quote=quote)
+def _make_room(lease: Lease, quotes: Sequence[str]) -> None:
+    """Lock the lease's nodes, and those that the quotes hold, which are let go: all in the order of their ids."""
+    if held := {quote: calendar.held_for(quote) for quote in quotes}:
+        calendar.lock([*calendar.claimed(lease), *chain.from_iterable(held.values())])
+    for quote, node_ids in held.items():
+        calendar.let_go(node_ids=node_ids, quote=quote)
     calendar.lock_nodes_of(lease)
 
 

@@ -148,6 +148,17 @@ def test_how_far_a_lease_can_go_on_is_said_ahead_with_its_sites_power_counted(
     assert " disabled>Extend" not in see(browser, f"{address}{begin + 3 * HOUR:%H:%M}")
 
 
+def test_the_power_that_ones_own_quote_holds_behind_is_there_for_the_extension_that_uses_it_up(
+    acme: Organization, reserved: Offer
+) -> None:
+    lease = sold(reserved, acme, nodes=1)
+    later = {"starts_at": END + 2 * HOUR, "ends_at": END + 3 * HOUR}
+    keeping.hold_nodes(quote=a_quote(acme, reserved, nodes=2, **later), now=NOON)
+    assert "lasts 60 days at most" in extending.ahead(lease=lease, now=NOON).reach.why
+    extending.extend(lease=lease, ends_at=END + 3 * HOUR, actor=ACTOR, now=NOON)
+    assert Lease.objects.get().ends_at == END + 3 * HOUR
+
+
 def test_what_ones_own_quote_holds_may_be_held_for_more_instead(acme: Organization, reserved: Offer) -> None:
     keeping.hold_nodes(quote=a_quote(acme, reserved, **AHEAD), now=NOON)
     more = keeping.hold_nodes(quote=a_quote(acme, reserved, nodes=2, **AHEAD), now=NOON)

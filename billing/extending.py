@@ -1,5 +1,6 @@
 """More time for a lease that runs or is agreed: priced, checked against the wallet, and taken; or nothing happens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,12 +10,12 @@ from django.db.models.functions import Coalesce, Least
 
 import leasing.operations
 from billing import limits, operations
-from billing.checkout import CAPS, InsufficientFunds, check_caps, hold_used, holding
+from billing.checkout import CAPS, InsufficientFunds, check_caps, hold_used
 from billing.models import Meter, MeterPrice, Quote
 from billing.queries import Price, price_of_window, prices_of, rate_words, wallet, with_price
 from leasing.models import Lease
 from leasing.operations import BookedBehind, NodesTaken, WindowRefused
-from leasing.queries.extension import EXTENDABLE, Reach, is_held_behind, reach, why_not_extended
+from leasing.queries.extension import EXTENDABLE, Reach, reach, why_not_extended
 from marketplace.money import format_micros
 from marketplace.queries import Refusal, Window, current_rate, duration
 
@@ -55,6 +56,19 @@ class Extension:
         return self.price_micros - self.available_micros
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """How far a lease can go on, and the quotes with which its organization holds nodes of its pool."""
+
+    reach: Reach
+    own: Sequence[Quote]
+
+    def given_up(self, ends_at: datetime) -> list[Quote]:
+        """Those that hold its nodes before it would be over: an extension until then uses them up."""
+        last = self.reach.own
+        return [quote for quote in self.own if quote.public_id in last and ends_at > last[quote.public_id]]
+
+
 def price(*, lease: Lease, ends_at: datetime, now: datetime) -> Extension:
     """
     Price the time until `ends_at`. Nothing is promised, and claims behind the lease are not looked at.
@@ -93,7 +107,7 @@ def extend(
 ) -> None:
     """
     Let a lease go on until `ends_at` on the same nodes, and keep the price of the added time aside. The price of the
-    time before stays. What its organization's own quote holds behind it is used up, all of it, if it is in the way.
+    time before stays. What its organization's own quotes hold behind it is used up, all of it, where it is in the way.
     Asking for the end that it has changes nothing.
 
     :raises leasing.operations.WindowRefused: if its terms or its state do not allow it
@@ -110,17 +124,17 @@ def extend(
     agreed = price(lease=fresh, ends_at=ends_at, now=now)
     _check(agreed, max_micros_per_node_hour)
     _check_caps(agreed, now)
-    held = held_behind(lease=fresh, ends_at=ends_at, now=now)
+    held = [quote.public_id for quote in ahead(lease=fresh, now=now).given_up(ends_at)]
     change = leasing.operations.extend(
         lease=fresh,
         ends_at=ends_at,
-        quote=held.public_id if held else "",
+        quotes=held,
         actor=actor,
         price=_words(agreed),
         now=now,
     )
-    if held:
-        hold_used(held.public_id)
+    for quote in held:
+        hold_used(quote)
     meter = Meter.objects.select_for_update().get(lease=fresh)
     MeterPrice.objects.create(
         meter=meter,
@@ -131,16 +145,11 @@ def extend(
     Meter.objects.filter(pk=meter.pk).update(hold_micros=F("hold_micros") + agreed.price_micros)
 
 
-def held_behind(*, lease: Lease, ends_at: datetime, now: datetime) -> Quote | None:
-    """The quote of its own organization that holds a node of the lease before that end: it would be used up."""
-    held = holding(organization=lease.organization, offer=lease.offer, now=now)
-    return held if held and is_held_behind(lease, quote=held.public_id, ends_at=ends_at) else None
-
-
-def furthest(*, lease: Lease, now: datetime) -> Reach:
-    """How far it can go on for its organization, whose own quote keeps nodes from others alone."""
-    held = holding(organization=lease.organization, offer=lease.offer, now=now)
-    return reach(lease, now=now, quote=held.public_id if held else "")
+def ahead(*, lease: Lease, now: datetime) -> Ahead:
+    """How far it can go on for its organization, whose own quotes, on whichever plan, keep nodes from others alone."""
+    there = Quote.objects.filter(organization=lease.organization, offer__pool=lease.offer.pool_id, holds_until__gt=now)
+    own = list(there.select_related("terms", "offer").order_by("pk"))
+    return Ahead(reach(lease, now=now, quotes=[quote.public_id for quote in own]), own)
 
 
 @transaction.atomic
@@ -173,7 +182,8 @@ def _check_ceiling(lease: Lease, seconds: int, most_micros: int, now: datetime) 
 
 def extendable() -> QuerySet[Lease]:
     """Leases with all that pricing more time for them needs."""
-    related = ("organization", "offer__plan", "terms__plan", "meter")
+    offer = ("offer__plan", "offer__pool__site", "offer__pool__node_type")
+    related = ("organization", *offer, "terms__plan", "meter")
     return Lease.objects.select_related(*related).prefetch_related("meter__prices")
 
 

@@ -201,9 +201,9 @@ def _overdue(machine: Machine, *, now: datetime) -> None:
 
 
 def call_outages(*, now: datetime) -> None:
-    """Outages that enough looks have confirmed: the tenant is told."""
+    """Outages that enough looks have confirmed: the tenant is told. Who moves has left the node that is looked at."""
     sure = Outage.objects.filter(ended_at=None, called_at=None, machine__node__health__history__in=CALLED)
-    told = sure.select_related("machine__node", "machine__lease__organization")
+    told = sure.exclude(cause=OutageCause.MOVING).select_related("machine__node", "machine__lease__organization")
     _each(told, lambda outage: outages.call(outage=outage, now=now))
 
 

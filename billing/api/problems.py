@@ -107,8 +107,7 @@ def power_taken(error: PowerTaken) -> Problem:
         firm_watts=short.span.firm_watts,
         sold_watts=short.span.sold_watts,
         wanted_watts=short.wanted_watts,
-        free_from=short.free_from,
-        **({"furthest_ends_at": error.furthest} if error.furthest else {}),
+        **({"furthest_ends_at": error.furthest} if error.furthest else {"free_from": short.free_from}),
     )
 
 

@@ -43,7 +43,6 @@ class Extension(LeaseView):
     def get(self, request: Request, id: str) -> Response:
         """The furthest end on the same nodes and why no further; with `ends_at`, the price of the time until then.
 
-        Whether the site has firm power for it is looked at when you extend.
         409 `window_fixed` where the lease cannot be extended now.
         """
         wanted = WishedEnd(data=request.query_params)
@@ -56,7 +55,7 @@ class Extension(LeaseView):
             price = extending.price(lease=lease, ends_at=ends_at, now=moment) if ends_at else None
         except WindowRefused as error:
             raise problems.window_refused(error) from error
-        found = extending.furthest(lease=lease, now=moment)
+        found = extending.ahead(lease=lease, now=moment).reach
         answer = {
             "ends_at": lease.ends_at,
             "furthest_ends_at": found.ends_at,
@@ -76,10 +75,10 @@ class Extend(WindowView):
     def post(self, request: Request, id: str) -> Response:
         """Let a reserved lease go on until `ends_at` on the machines that it has; asked for until its last second.
 
-        The added time costs the rate in force, and is kept aside in the wallet. A quote of yours that holds these
-        machines then is no obstacle, and holds nothing any more. A retry changes nothing. 402 `insufficient_funds` and
-        `budget_exceeded`, 409 `booked_behind` and `power_taken` with the furthest end, `price_too_high`,
-        `node_limit_reached` and `window_fixed`, 403 `ordering_blocked`.
+        The added time costs the rate in force, and is kept aside in the wallet. Quotes of yours that hold these
+        machines then, on whichever plan, are no obstacle, and hold nothing any more. A retry changes nothing. 402
+        `insufficient_funds` and `budget_exceeded`, 409 `booked_behind` and `power_taken` with the furthest end,
+        `price_too_high`, `node_limit_reached` and `window_fixed`, 403 `ordering_blocked`.
         """
         lease = self.get_object()
         wanted = NewEnd(data=request.data)

@@ -16,7 +16,7 @@ from billing.models import Usage, UsageKind
 from billing.queries.credits import credited
 from billing.queries.meters import SECOND, Reading, read, readable
 from billing.queries.prices import price_at, prices_of
-from leasing.models import Lease, Machine, MachineTransition, Outage
+from leasing.models import Lease, Machine, MachineTransition, Outage, OutageCause
 from leasing.states import POWER, MachineState
 
 
@@ -37,6 +37,7 @@ class IntervalKind(TextChoices):
     POWER_PAUSE = "power_pause", "paused for power"
     WIPE = "wipe", "being wiped"
     OUTAGE = "outage", "outage"
+    MOVE = "move", "being moved"
     CORRECTION = "correction", "correction"
 
 
@@ -64,8 +65,8 @@ class Interval:
     """
     One stretch of one kind, at one price. `until` is None while it goes on; its figures are then those of the reading.
 
-    Use and outages of all nodes are told together: `nodes` are those that served, or were out. Fractions of a second
-    are not lost but counted where they complete one, as the meter counts them.
+    Use and outages of all nodes are told together: `nodes` are those that served, were out, or moved. Fractions of a
+    second are not lost but counted where they complete one, as the meter counts them.
     """
 
     stream: Stream
@@ -194,7 +195,7 @@ def _outages(reading: Reading) -> Iterator[Interval]:
         length = (outage.ended_at or reading.at) - outage.began_at
         yield Interval(
             Stream.CONSUMPTION,
-            IntervalKind.OUTAGE,
+            IntervalKind.MOVE if outage.cause == OutageCause.MOVING else IntervalKind.OUTAGE,
             outage.began_at,
             outage.ended_at,
             1,

@@ -1,5 +1,6 @@
 """More time for a lease: by hand, with the price before it is confirmed, or by itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +16,7 @@ from accounts.clock import now
 from accounts.views import allowed
 from billing import extending
 from billing.checkout import CAPS, InsufficientFunds
-from billing.extending import Extension, PriceTooHigh
+from billing.extending import Ahead, Extension, PriceTooHigh
 from billing.filling import order_path
 from billing.forms import AutoExtension, NewEnd
 from billing.forms.money import cents_to_ask
@@ -38,17 +39,17 @@ class Offered:
     extension: Extension
     reach: Reach
     obstacle: str  # what else forbids it
-    held: Quote | None  # what its organization holds there
+    held: Sequence[Quote]  # by its organization, there
 
     @property
-    def held_address(self) -> str:
-        """Where what is held is ordered."""
-        return order_path(self.held) if self.held else ""
+    def kept(self) -> list[tuple[Quote, str]]:
+        """What is held, each with where it is ordered."""
+        return [(quote, order_path(quote)) for quote in self.held]
 
     @property
     def too_far(self) -> bool:
-        """Whether somebody is booked before that end."""
-        return self.reach.free_until is not None and self.extension.ends_at > self.reach.free_until
+        """Whether its nodes, or its site's power, are somebody else's before that end."""
+        return self.extension.ends_at > self.reach.ends_at
 
     @property
     def pays_later(self) -> bool:
@@ -69,8 +70,8 @@ def lease_extend(request: HttpRequest, id: str) -> HttpResponse:
     if refusal := why_not_now(lease, now=moment):
         messages.info(request, refusal.message)
         return redirect("lease", id=id)
-    found = extending.furthest(lease=lease, now=moment)
-    proposed = {"ends_at": f"{_proposed(lease, found):{MINUTE}}"}
+    found = extending.ahead(lease=lease, now=moment)
+    proposed = {"ends_at": f"{_proposed(lease, found.reach):{MINUTE}}"}
     form = NewEnd(request.POST or request.GET or proposed, zones=zones_of(request, lease))
     confirmed = request.method == "POST" and "reprice" not in request.POST
     if form.is_valid() and confirmed and _extend(request, lease, form, moment):
@@ -78,7 +79,8 @@ def lease_extend(request: HttpRequest, id: str) -> HttpResponse:
         return redirect("lease", id=id)
     offered = _price(lease, form, found, moment)
     page = "billing/_extension.html" if request.headers.get("HX-Request") else "billing/extend.html"
-    return render(request, page, {"lease": lease, "form": form, "offered": offered, "reach": found, "now": moment})
+    context = {"lease": lease, "form": form, "offered": offered, "reach": found.reach, "now": moment}
+    return render(request, page, context)
 
 
 @allowed("lease:write")
@@ -107,8 +109,8 @@ def lease_auto_extend(request: HttpRequest, id: str) -> HttpResponse:
 
 
 def _find(request: HttpRequest, id: str) -> Lease:
-    own = extending.extendable().select_related("offer__pool__site", "offer__pool__node_type")
-    return get_object_or_404(own.filter(organization=principal_of(request).organization), public_id=id)
+    own = extending.extendable().filter(organization=principal_of(request).organization)
+    return get_object_or_404(own, public_id=id)
 
 
 def _proposed(lease: Lease, found: Reach) -> datetime:
@@ -118,15 +120,15 @@ def _proposed(lease: Lease, found: Reach) -> datetime:
     return min(first_end(lease.terms, lease.starts_at, lease.ends_at + more), max(found.ends_at, lease.ends_at + more))
 
 
-def _price(lease: Lease, form: NewEnd, found: Reach, moment: datetime) -> Offered | None:
+def _price(lease: Lease, form: NewEnd, found: Ahead, moment: datetime) -> Offered | None:
     """The price of the wished end; None for one that cannot be, which the form then says."""
     if not form.is_valid() or form.cleaned_data["ends_at"] is None:
         return None
     try:
         ends_at = form.cleaned_data["ends_at"]
         priced = extending.price(lease=lease, ends_at=ends_at, now=moment)
-        held = extending.held_behind(lease=lease, ends_at=ends_at, now=moment)
-        return Offered(priced, found, extending.obstacle(extension=priced, now=moment), held)
+        obstacle = extending.obstacle(extension=priced, now=moment)
+        return Offered(priced, found.reach, obstacle, found.given_up(ends_at))
     except WindowRefused as refused:
         form.add_error("ends_at", refused.message)
         return None
@@ -143,11 +145,8 @@ def _extend(request: HttpRequest, lease: Lease, form: NewEnd, moment: datetime) 
             now=moment,
             max_micros_per_node_hour=shown,
         )
-    except (WindowRefused, BookedBehind):
+    except (WindowRefused, BookedBehind, NodesTaken):  # why is said on the page
         messages.error(request, "It cannot go on until then. Nothing was changed.")
-    except NodesTaken as taken:  # for want of power: said beside the field, as no price is shown then
-        messages.error(request, "It cannot go on until then. Nothing was changed.")
-        form.add_error("ends_at", str(taken))
     except PriceTooHigh:
         messages.warning(request, "The price has changed. Check it and confirm again.")
     except InsufficientFunds:

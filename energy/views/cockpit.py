@@ -47,7 +47,7 @@ def power(request: HttpRequest) -> HttpResponse:
     """Every site in a line: what it draws, what decides, what waits; and all of them together."""
     rows, moment = overview(), now()
     wanting = [row for row in rows if wants_a_look(row, now=moment)]
-    planned = [row for row in rows if row not in wanting]
+    planned = [row for row in rows if not wants_a_look(row, now=moment)]
     context = {
         "rows": rows,
         "wanting": wanting,
@@ -98,7 +98,7 @@ def _confirm(request: HttpRequest, site: Site, token: str) -> HttpResponse:
     except BadEvent as error:
         messages.error(request, error.message)
         return redirect("power_event", slug=site.slug)
-    words = f"{len(made)} command{'s' if len(made) > 1 else ''} made." if made else "It was confirmed before."
+    words = f"{counted(len(made), 'command')} made." if made else "It was confirmed before."
     messages.success(request, words)
     return redirect("power_site", slug=site.slug)
 
@@ -130,10 +130,9 @@ def _decide(request: HttpRequest, row: Command) -> HttpResponse:
         messages.error(request, "Choose to approve, to decline or to undo it, or to call its event off.")
         return redirect("power_command", id=row.public_id)
     try:
-        made = act(command=row, actor=operator_of(request), now=now())
+        row = act(command=row, actor=operator_of(request), now=now())  # to undo makes another
     except CannotCommand as error:
         messages.error(request, str(error))
     else:
         messages.success(request, done)
-        return redirect("power_command", id=made.public_id)
     return redirect("power_command", id=row.public_id)

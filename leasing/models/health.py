@@ -12,6 +12,7 @@ class OutageCause(models.TextChoices):
     REBOOTED = "rebooted", "host restarted and the machine is not running yet"
     GPU_LOST = "gpu_lost", "a GPU does not answer"
     SWAPPING = "swapping", "it is being replaced by another node"
+    MOVING = "moving", "it is being moved to another node, as you asked"
 
 
 class NodeHealth(models.Model):
@@ -34,8 +35,9 @@ class NodeHealth(models.Model):
 
 class Outage(models.Model):
     """
-    A stretch in which a machine did not serve its tenant: from the last good look to the first good one. None of it is
-    charged. It is *called* (the customer is told, and may swap) only after several bad looks; it is free either way.
+    A stretch in which a machine did not serve its tenant: from the last good look to the first good one, or while it is
+    moved to another node. None of it is charged. It is *called* (the customer is told, and may swap) only after several
+    bad looks; it is free either way.
     """
 
     public_id = PublicIdField(prefix="ou")

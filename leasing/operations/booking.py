@@ -210,13 +210,11 @@ def check_power(
         raise PowerTaken(short)
 
 
-def no_power(
-    *, offer: Offer, nodes: int, window: Window, now: datetime, furthest: datetime | None = None
-) -> NodesTaken:
+def no_power(*, offer: Offer, nodes: int, window: Window, now: datetime) -> NodesTaken:
     """The refusal, with the site's limit and when more is free; as `nodes_taken` if that has changed meanwhile."""
     short = shortage(offer=offer, nodes=nodes, window=window, now=now)
     if short:
-        return PowerTaken(short, furthest)
+        return PowerTaken(short)
     return nodes_taken(offer=offer, nodes=nodes, starts_at=window.starts_at, now=now)
 
 

@@ -1,16 +1,18 @@
 """More time on the same nodes: asked for until the last second, up to the next claim behind."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 
 from django.db import transaction
 from django.db.models import F
 
 from accounts.operations import record
-from leasing.models import ChangeKind, Lease, LeaseChange
+from leasing.models import ChangeKind, Claim, Lease, LeaseChange
 from leasing.operations import calendar
-from leasing.operations.booking import no_power
-from leasing.queries.extension import LEASE, Reach, reach, serving_claims, why_not_extended
-from marketplace.queries import Refusal, Window, duration, last_end
+from leasing.operations.booking import NodesTaken, PowerTaken
+from leasing.queries.extension import LEASE, Reach, added, reach, serving_claims, why_not_extended
+from marketplace.queries import Refusal, duration
 from marketplace.queries.windows import cleaning
 
 NEEDED = ("terms__plan", "organization", "offer__plan", "offer__pool__site", "offer__pool__node_type")
@@ -33,25 +35,25 @@ class BookedBehind(Exception):
 
 
 @transaction.atomic
-def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: datetime, quote: str = "") -> LeaseChange:
+def extend(
+    *, lease: Lease, ends_at: datetime, actor: str, price: str, now: datetime, quotes: Sequence[str] = ()
+) -> LeaseChange:
     """
-    Let a reserved lease go on until `ends_at` on the nodes that it has. What `quote` holds ("": none) is let go for it,
-    all of it. `price` says in words what that costs.
+    Let a reserved lease go on until `ends_at` on the nodes that it has. What the `quotes` hold is let go for it, all of
+    it. `price` says in words what that costs.
 
     :raises WindowRefused: if its terms or its state do not allow it
     :raises BookedBehind: if a node is claimed before that, cleaning included
     :raises PowerTaken: if the site has not enough firm power for the time that is added
     """
-    _make_room(lease, quote)
+    _make_room(lease, quotes)
     lease = Lease.objects.select_for_update(of=("self",)).select_related(*NEEDED).get(pk=lease.pk)
     if refusal := why_not_extended(lease, ends_at=ends_at, now=now):
         raise WindowRefused(refusal)
     assert lease.ends_at is not None  # else it was refused
-    found = reach(lease, now=now)
-    if found.free_until is not None and ends_at > found.free_until:
-        raise BookedBehind(found)
     claims = serving_claims(lease)
-    _check_power(lease, ends_at, now)
+    if not _has_room(lease, claims, ends_at, now):
+        raise _refusal(reach(lease, now=now))
     calendar.set_end(claims=claims, ends_at=ends_at + cleaning(lease.terms))
     change = LeaseChange.objects.create(
         lease=lease,
@@ -74,23 +76,27 @@ def extend(*, lease: Lease, ends_at: datetime, actor: str, price: str, now: date
     return change
 
 
-def _make_room(lease: Lease, quote: str) -> None:
-    """Lock the lease's nodes, and those that the quote holds, which are let go: all in the order of their ids."""
-    if held := calendar.held_for(quote) if quote else []:
-        calendar.lock([*calendar.claimed(lease), *held])
-        calendar.let_go(node_ids=held, quote=quote)
+def _make_room(lease: Lease, quotes: Sequence[str]) -> None:
+    """Lock the lease's nodes, and those that the quotes hold, which are let go: all in the order of their ids."""
+    if held := {quote: calendar.held_for(quote) for quote in quotes}:
+        calendar.lock([*calendar.claimed(lease), *chain.from_iterable(held.values())])
+    for quote, node_ids in held.items():
+        calendar.let_go(node_ids=node_ids, quote=quote)
     calendar.lock_nodes_of(lease)
 
 
-def _check_power(lease: Lease, ends_at: datetime, now: datetime) -> None:
-    """The time that is added needs firm power as any does. Raises PowerTaken."""
-    assert lease.ends_at is not None
-    terms, nodes = lease.terms, lease.node_count
-    added = Window(lease.ends_at + cleaning(terms), ends_at + cleaning(terms))
-    until = calendar.take_power(offer=lease.offer, nodes=nodes, period=added, now=now)
-    if until < added.ends_at:
-        furthest = max(lease.ends_at, last_end(terms, lease.starts_at, until - cleaning(terms)))
-        raise no_power(offer=lease.offer, nodes=nodes, window=added, now=now, furthest=furthest)
+def _has_room(lease: Lease, claims: Sequence[Claim], ends_at: datetime, now: datetime) -> bool:
+    """Whether its nodes are free for the time that is added, and its site has firm power, which is locked then."""
+    more, node_ids = added(lease, ends_at), [claim.node_id for claim in claims]
+    after = min((claim.period.upper for claim in claims), default=more.starts_at)
+    if calendar.reach_until(node_ids=node_ids, after=after, wanted=more.ends_at, now=now) < more.ends_at:
+        return False
+    return calendar.take_power(offer=lease.offer, nodes=lease.node_count, period=more, now=now) == more.ends_at
+
+
+def _refusal(found: Reach) -> BookedBehind | NodesTaken:
+    """By what comes first."""
+    return PowerTaken(found.short, found.ends_at) if found.short else BookedBehind(found)
 
 
 @transaction.atomic

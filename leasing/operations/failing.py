@@ -54,6 +54,7 @@ def swap(*, machine: Machine, actor: str, now: datetime) -> Machine:
         raise IllegalMove(failed, MachineState.WIPING)
     if spare is None:
         raise NoEqualNode(f"No other {lease.offer.pool} is free until {lease.last_moment:%Y-%m-%d %H:%M} UTC.")
+    outages.begin(machine=failed, cause=OutageCause.SWAPPING, now=now)
     made = _replace(failed, lease=lease, spare=spare, period=period, reason="swapped", actor=actor, now=now)
     data = {"name": lease.name, "machine": made.public_id, "instead_of": failed.public_id, "node": spare.name}
     record(
@@ -94,6 +95,7 @@ def move_machine(*, machine: Machine, actor: str, now: datetime) -> Machine:
         raise IllegalMove(left, MachineState.WIPING)
     if spare is None:
         raise NoEqualNode(f"No other {lease.offer.pool} is free until {period.ends_at:%Y-%m-%d %H:%M} UTC.")
+    outages.begin(machine=left, cause=OutageCause.MOVING, now=now)
     made = _replace(left, lease=lease, spare=spare, period=period, reason="moved", actor=actor, now=now)
     record(
         organization=lease.organization,
@@ -110,8 +112,7 @@ def move_machine(*, machine: Machine, actor: str, now: datetime) -> Machine:
 def _replace(
     old: Machine, *, lease: Lease, spare: Node, period: Window, reason: str, actor: str, now: datetime
 ) -> Machine:
-    """The spare, whose calendar is locked, in the place of the old machine; free of charge until it is ready."""
-    outages.begin(machine=old, cause=OutageCause.SWAPPING, now=now)
+    """The spare, whose calendar is locked, in the place of the old machine, which is out: free until it is ready."""
     if old.state in SERVING:
         let_go_of(machine=old, lease=lease, reason=reason, actor=actor, now=now)
     calendar.claim(lease=lease, node_ids=[spare.pk], period=period)

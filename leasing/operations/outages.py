@@ -78,7 +78,7 @@ def pass_on(*, machine: Machine, reason: str, now: datetime) -> None:
     if before is None:
         return
     Outage.objects.filter(pk=before.pk).update(ended_at=now, recorded_at=now)
-    cause, called_at = before.cause, before.called_at
+    cause, called_at = _going_on(before), before.called_at
     Outage.objects.create(machine=machine, began_at=now, cause=cause, called_at=called_at, recorded_at=now)
     lease = machine.lease
     record(
@@ -108,8 +108,12 @@ def begin_again(*, lease: Lease, now: datetime) -> None:
     lacking = gone.exclude(number__in=lease.machines.filter(state__in=SERVING).values("number"))
     for machine in {machine.number: machine for machine in lacking.order_by("pk")}.values():  # the last of each number
         before = Outage.objects.filter(machine__in=[machine, machine.replaces or machine]).order_by("began_at").last()
-        cause = before.cause if before else OutageCause.SWAPPING
-        call(outage=begin(machine=machine, cause=cause, now=now), now=now)
+        call(outage=begin(machine=machine, cause=_going_on(before), now=now), now=now)
+
+
+def _going_on(before: Outage | None) -> str:
+    """The cause of an outage behind another. A move that came to nothing is the tenant's no more."""
+    return before.cause if before and before.cause != OutageCause.MOVING else OutageCause.SWAPPING
 
 
 def end_replaced(*, machine: Machine, now: datetime) -> None:

@@ -1,6 +1,6 @@
-"""May a lease be extended, how far on its own nodes, and why not further? Pages and the operation ask the same."""
+"""May a lease be extended, how far on its own nodes, and why not further? Pages, the API and refusals say the same."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +8,7 @@ from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F,
 from django.db.models.functions import Least
 
 from leasing.models import Claim, Lease
+from leasing.queries.power import Shortage, shortage
 from leasing.states import SERVING, LeaseState
 from marketplace.models import NodeCalendar
 from marketplace.queries import Refusal, duration, is_held, last_end, why_not_until
@@ -33,19 +34,22 @@ class Behind:
     node: str
     starts_at: datetime
     kind: Kind
+    quote: str = ""  # that holds the node
 
 
 @dataclass(frozen=True)
 class Reach:
     """
-    How far a lease can go on: `ends_at` is the last end that its terms and its nodes allow, the present one where no
-    later one is; `free_until` is where the first of `behind` stands in the way, cleaning left free.
+    How far a lease can go on: `ends_at` is the last end that its terms, its nodes and its site's firm power allow, the
+    present one where no later one is. With `short` it is the power that ends first. `own` are its organization's quotes
+    that hold its nodes behind it, each with the last end that leaves it alone: they give way.
     """
 
     ends_at: datetime
-    free_until: datetime | None
-    behind: tuple[Behind, ...]
     why: str
+    behind: tuple[Behind, ...]
+    short: Shortage | None
+    own: Mapping[str, datetime]
 
 
 def why_not_extended(lease: Lease, *, ends_at: datetime, now: datetime) -> Refusal | None:
@@ -58,19 +62,31 @@ def why_not_now(lease: Lease, *, now: datetime) -> Refusal | None:
     return next(_of_the_moment(lease, now), None)
 
 
-def reach(lease: Lease, *, now: datetime, quote: str = "") -> Reach:
+def reach(lease: Lease, *, now: datetime, quotes: Collection[str] = ()) -> Reach:
     """
-    How far a reserved lease can go on, from its claims and what is claimed or held behind them; what is held for the
-    quote counts as free. Three queries.
+    How far a reserved lease can go on, from its claims, what is claimed or held behind them, and its site's firm power.
+    What is held for the quotes, of its own organization, counts as free. Four queries.
     """
-    terms, claims = lease.terms, serving_claims(lease)
+    terms = lease.terms
     assert lease.ends_at is not None
-    behind = _behind(claims, now, quote)
-    free_until = behind[0].starts_at - cleaning(terms) if behind else None
+    found = _behind(serving_claims(lease), now)
+    own = {row.quote: row.starts_at - cleaning(terms) for row in found if row.quote in quotes}
+    behind = _first_of_each(row for row in found if row.quote not in own)
     longest = lease.starts_at + timedelta(seconds=terms.max_seconds)
-    ends_at = last_end(terms, lease.starts_at, min(longest, free_until or longest))
-    in_the_way = behind if free_until and free_until < longest else ()
-    return Reach(max(ends_at, lease.ends_at), free_until, tuple(behind), _why(lease, in_the_way))
+    free_until = behind[0].starts_at - cleaning(terms) if behind else longest
+    ends_at = last_end(terms, lease.starts_at, min(longest, free_until))
+    # Several own quotes on one lease are rare: the power that others than the first hold is not counted on.
+    short = _shortage(lease, ends_at, now, next(iter(own), ""))
+    if short:
+        ends_at = last_end(terms, lease.starts_at, short.span.starts_at - cleaning(terms))
+    why = short.limit if short else _why(lease, behind[0] if free_until < longest else None)
+    return Reach(max(ends_at, lease.ends_at), why, behind, short, own)
+
+
+def added(lease: Lease, ends_at: datetime) -> Window:
+    """What is taken beside what the lease has, if it goes on until `ends_at`: as long, cleaning behind it."""
+    assert lease.ends_at is not None
+    return Window(lease.ends_at + cleaning(lease.terms), ends_at + cleaning(lease.terms))
 
 
 def ending_soon(*, now: datetime) -> QuerySet[Lease]:
@@ -92,39 +108,44 @@ def serving_claims(lease: Lease) -> list[Claim]:
     return list(Claim.objects.filter(lease=lease, released_at=None, node__in=serving).order_by("node_id"))
 
 
-def is_held_behind(lease: Lease, *, quote: str, ends_at: datetime) -> bool:
-    """Whether the quote holds a node of the lease for a time before it would be over, cleaning included."""
-    nodes = [claim.node_id for claim in serving_claims(lease)]
-    held = NodeCalendar.objects.filter(pk__in=nodes, held_for=quote)
-    return held.filter(held__startswith__lt=ends_at + cleaning(lease.terms)).exists()
-
-
-def _behind(claims: list[Claim], now: datetime, quote: str) -> list[Behind]:
-    """What is first behind each of them, soonest first."""
+def _behind(claims: Sequence[Claim], now: datetime) -> list[Behind]:
+    """The first claim behind each of them and what quotes hold there, soonest first."""
     after = min((claim.period.upper for claim in claims), default=None)
     if after is None:
         return []
     nodes = [claim.node_id for claim in claims]
     live = Claim.objects.filter(node__in=nodes, released_at=None, period__startswith__gte=after)
     first = live.order_by("node_id", "period").distinct("node_id").select_related("node")
-    calendars = NodeCalendar.objects.filter(is_held(now=now, quote=quote), pk__in=nodes, held__endswith__gt=after)
+    calendars = NodeCalendar.objects.filter(is_held(now=now), pk__in=nodes, held__endswith__gt=after)
     held = calendars.select_related("node")
     found = [
-        *((row.node.name, row.period.lower, Kind.LEASE if row.lease_id else Kind.MAINTENANCE) for row in first),
-        *((row.node.name, row.held.lower, Kind.HELD) for row in held if row.held is not None),
+        *(Behind(row.node.name, row.period.lower, Kind.LEASE if row.lease_id else Kind.MAINTENANCE) for row in first),
+        *(Behind(row.node.name, row.held.lower, Kind.HELD, row.held_for) for row in held if row.held is not None),
     ]
-    soonest: dict[str, Behind] = {}
-    for node, starts_at, kind in sorted(found, key=lambda row: row[1]):
-        soonest.setdefault(node, Behind(node, starts_at, kind))
-    return list(soonest.values())
+    return sorted(found, key=lambda row: row.starts_at)
 
 
-def _why(lease: Lease, in_the_way: Sequence[Behind]) -> str:
-    """Why not further, in a sentence."""
-    if not in_the_way:
+def _first_of_each(behind: Iterable[Behind]) -> tuple[Behind, ...]:
+    """What comes first on each node, where they are in order."""
+    first: dict[str, Behind] = {}
+    for row in behind:
+        first.setdefault(row.node, row)
+    return tuple(first.values())
+
+
+def _shortage(lease: Lease, ends_at: datetime, now: datetime, quote: str) -> Shortage | None:
+    """Why its site has not the firm power for it to go on until `ends_at`; None if it has."""
+    more = added(lease, ends_at)
+    if more.ends_at <= more.starts_at:
+        return None
+    return shortage(offer=lease.offer, nodes=lease.node_count, window=more, now=now, quote=quote)
+
+
+def _why(lease: Lease, first: Behind | None) -> str:
+    """Why not further, in a sentence: for what is first in the way, or else for its terms."""
+    if first is None:
         longest = duration(timedelta(seconds=lease.terms.max_seconds))
         return f"{lease.terms.plan.name} lasts {longest} at most, extensions included."
-    first = in_the_way[0]
     return f"{first.kind.label} {first.node} from {first.starts_at:%Y-%m-%d %H:%M} UTC; it is cleaned before that."
 
 

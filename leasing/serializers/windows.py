@@ -73,7 +73,9 @@ class ExtensionShown(serializers.Serializer[Any]):
     """How far a lease can go on on its own nodes, and what that costs."""
 
     ends_at = serializers.DateTimeField(help_text="When it ends now.")
-    furthest_ends_at = serializers.DateTimeField(help_text="The last end that its terms and its nodes allow.")
+    furthest_ends_at = serializers.DateTimeField(
+        help_text="The last end that its terms, its nodes and its site's power allow."
+    )
     why_not_further = serializers.CharField(help_text="In words.")
     behind = BehindShown(many=True, help_text="By node, soonest first; nodes with nothing behind are left out.")
     price = PriceOfMore(allow_null=True, help_text="Null where no `ends_at` was asked for.")

@@ -6,10 +6,11 @@ from typing import Any
 from django import forms
 
 from marketplace.forms.moments import moment
-from marketplace.forms.search import CatalogueFilter
+from marketplace.forms.search import CatalogueFilter, limits
 from marketplace.queries import BadPeriod, OpeningSort, reach_of
 
 MOST_HOURS = 8760  # a year
+HOURS_WORDS = f"Choose a whole number of hours from 1 to {MOST_HOURS:,}, which is a year."
 
 
 class Finder(CatalogueFilter):
@@ -19,7 +20,9 @@ class Finder(CatalogueFilter):
     MORE = ("plan", "gpu_memory_gb", "site", "max_price", "renewable_share", "provisioner")
     MOMENTS = ("starts_at", "until")
 
-    hours = forms.IntegerField(label="Hours", required=False, min_value=1, max_value=MOST_HOURS)
+    hours = forms.IntegerField(
+        label="Hours", required=False, min_value=1, max_value=MOST_HOURS, error_messages=limits(HOURS_WORDS)
+    )
     starts_at = moment("Not before")
     until = moment("Over by")
     sort = forms.ChoiceField(label="Sort by", required=False, choices=OpeningSort.choices)

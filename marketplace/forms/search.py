@@ -13,10 +13,16 @@ from marketplace.money import MICROS
 from marketplace.queries import MOST_NODES, NODES_WORDS, BadPeriod, Criteria, Sort, check_period
 
 RENEWABLE_STEPS = (25, 50, 75, 90, 100)
+MOST_DOLLARS = 10_000  # of a filter
 Choices = list[tuple[Any, Any]]
 
 
 NOT_LISTED = {"invalid_choice": "“%(value)s” is not in the list. Choose one that is."}
+
+
+def limits(words: str) -> dict[str, Any]:
+    """What a field of numbers says, whichever way one is wrong: its limits, which are the way out."""
+    return dict.fromkeys(("invalid", "min_value", "max_value"), words)
 
 
 def choice(label: str) -> forms.ChoiceField:
@@ -91,7 +97,13 @@ class CatalogueFilter(Wish):
     sort = forms.ChoiceField(label="Sort by", required=False, choices=Sort.choices)
     gpu_memory_gb = number("Memory of one GPU")
     site = choice("Site")
-    max_price = forms.DecimalField(label="Price of a node, at most", required=False, min_value=0, max_value=10_000)
+    max_price = forms.DecimalField(
+        label="Price of a node, at most",
+        required=False,
+        min_value=0,
+        max_value=MOST_DOLLARS,
+        error_messages=limits(f"Choose an amount from $0 to ${MOST_DOLLARS:,} for an hour of a node."),
+    )
     renewable_share = number("Renewable power")
     provisioner = choice("Machines")
 

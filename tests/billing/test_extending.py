@@ -7,7 +7,7 @@ import pytest
 
 from accounts.models import Event, Organization
 from billing import budgets, checkout, extending, keeping, metering
-from billing.models import Meter, MeterPrice
+from billing.models import Meter, MeterPrice, Quote
 from billing.queries import cost_so_far
 from leasing import schedule
 from leasing.models import Claim, Lease, LeaseChange
@@ -16,7 +16,7 @@ from leasing.operations.maintaining import plan_maintenance
 from leasing.operations.servicing import REFRESH
 from leasing.queries.extension import reach
 from leasing.states import LeaseState
-from marketplace.models import NodeCalendar, Offer, Rate
+from marketplace.models import NodeCalendar, Offer, Plan, PlanKind, Pool, Rate
 from tests import factories
 from tests.billing.agreed import ACTOR, END, START, active, behind, costs_from_now_on, extend, scheduled
 from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, assert_books_balance, funded, money, running
@@ -142,14 +142,49 @@ def test_what_its_own_organizations_quote_holds_behind_is_free_for_it_and_used_u
     lease = scheduled(acme, reserved)
     wish = a_quote(acme, reserved, nodes=3, starts_at=END + 2 * HOUR, ends_at=END + 3 * HOUR)
     held = keeping.hold_nodes(quote=wish, now=NOON)
-    assert extending.furthest(lease=lease, now=NOON).behind == ()
+    assert extending.ahead(lease=lease, now=NOON).reach.behind == ()
     extend(lease, END + HOUR, now=NOON)  # not in its way
     assert NodeCalendar.objects.filter(held_for=held.public_id).count() == 3
-    assert extending.held_behind(lease=lease, ends_at=END + 2 * HOUR, now=NOON) == held
+    assert extending.ahead(lease=lease, now=NOON).given_up(END + 2 * HOUR) == [held]
     assert extend(lease, END + 2 * HOUR, now=NOON).ends_at == END + 2 * HOUR
     held.refresh_from_db()
     assert held.holds_until is None  # so no pause follows
     assert not NodeCalendar.objects.filter(held_for=held.public_id).exists()
+
+
+def three_plans(pool: Pool) -> list[Offer]:
+    """Offers of the same nodes that each let a quote hold some."""
+    plans = [Plan.objects.create(slug=name, name=name, summary="", kind=PlanKind.RESERVED) for name in "abc"]
+    for plan in plans:
+        factories.the_terms(plan, hold_seconds=600)
+    return [factories.an_offer(pool, plan) for plan in plans]
+
+
+def test_what_its_organization_holds_of_its_nodes_on_other_plans_gives_way_too(acme: Organization) -> None:
+    offers = three_plans(factories.a_pool(nodes=2))
+    lease = scheduled(acme, offers[0], nodes=2)
+    begins = (END + 2 * HOUR, END + 3 * HOUR)
+    wishes = [
+        a_quote(acme, offer, starts_at=at, ends_at=at + HOUR) for offer, at in zip(offers[1:], begins, strict=True)
+    ]
+    early, late = (keeping.hold_nodes(quote=wish, now=NOON) for wish in wishes)  # a node each
+    seen = extending.ahead(lease=lease, now=NOON)
+    assert seen.reach.behind == ()
+    assert (seen.given_up(END + HOUR), seen.given_up(END + 2 * HOUR)) == ([], [early])
+    assert {*seen.given_up(END + 3 * HOUR)} == {early, late}
+    extend(lease, END + 2 * HOUR, now=NOON)
+    assert {*NodeCalendar.objects.exclude(held_for="").values_list("held_for", flat=True)} == {late.public_id}
+    assert extend(lease, END + 3 * HOUR, now=NOON).ends_at == END + 3 * HOUR
+    assert not Quote.objects.filter(holds_until__isnull=False).exists()
+
+
+def test_what_it_holds_before_the_lease_is_left_alone(acme: Organization, single: Offer) -> None:
+    factories.the_terms(single.plan, starts_at=NOON - DAY, hold_seconds=600)
+    lease = scheduled(acme, single, starts_at=START + 5 * HOUR, ends_at=END + 5 * HOUR)
+    held = keeping.hold_nodes(quote=a_quote(acme, single, starts_at=START, ends_at=END), now=NOON)
+    assert extending.ahead(lease=lease, now=NOON).given_up(END + 6 * HOUR) == []
+    extend(lease, END + 6 * HOUR, now=NOON)
+    assert NodeCalendar.objects.get().held_for == held.public_id
 
 
 def test_it_takes_its_own_organizations_hold_and_stops_at_what_another_has_behind_that(
@@ -164,7 +199,7 @@ def test_it_takes_its_own_organizations_hold_and_stops_at_what_another_has_behin
         extend(lease, END + 4 * HOUR, now=NOON)
     held.refresh_from_db()
     assert held.holds_until and NodeCalendar.objects.filter(held_for=held.public_id).exists()  # nothing was changed
-    assert extending.furthest(lease=lease, now=NOON).ends_at == END + 3 * HOUR
+    assert extending.ahead(lease=lease, now=NOON).reach.ends_at == END + 3 * HOUR
 
 
 def test_planned_work_stops_it_too(acme: Organization, single: Offer) -> None:

@@ -1,6 +1,7 @@
 """The life of a lease as intervals: what was charged, what was free and why, and that they are what the meter says."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -9,8 +10,10 @@ from rest_framework.test import APIClient
 from accounts.models import Organization
 from billing import metering
 from billing.queries.intervals import Interval, IntervalKind, Intervals, Stream, intervals
-from leasing.models import Lease
-from leasing.operations import end, fail_start, pause
+from leasing import schedule
+from leasing.models import Lease, Machine
+from leasing.operations import end, fail_start, move_machine, pause
+from leasing.operations.maintaining import plan_maintenance
 from leasing.states import LeaseState
 from marketplace.models import Offer
 from tests.billing.conftest import HOUR, NOON, SECOND, a_quote, agree, place, running
@@ -65,6 +68,31 @@ def test_use_is_cut_where_its_price_or_its_nodes_change_and_outages_say_that_the
     (outage,) = [row for row in found.all if row.kind == K.OUTAGE]
     assert outage.free and outage.why == "Free: host and tenant's SSH do not answer." and outage.node
     assert found.due_micros == found.charged_micros == sum(row.micros for row in found.all) == 1_340_000
+
+
+def test_a_move_that_its_customer_asked_for_is_no_outage_and_is_free(
+    api: APIClient, browser: Client, acme: Organization, offer: Offer
+) -> None:
+    lease = running(acme, offer)
+    old = lease.machines.get()
+    begins = lease.guaranteed_until + timedelta(minutes=15)
+    work: dict[str, Any] = {"node": old.node, "kind": "power", "reason": "Power.", "actor": "user:us_staff"}
+    plan_maintenance(starts_at=begins, ends_at=begins + HOUR, now=NOON, **work)
+    schedule.renew_due(now=NOON + 60 * SECOND)
+    move_machine(machine=Machine.objects.get(pk=old.pk), actor="user:us_ana", now=NOON + 100 * SECOND)
+    work_all(offer, now=NOON + 160 * SECOND)
+    found = intervals(lease=lease, at=NOON + 300 * SECOND)
+    assert consumed(found) == [
+        (K.USE, 0, 100, 1, 100, 100_000),
+        (K.MOVE, 100, 160, 1, 60, 0),
+        (K.USE, 160, None, 1, 140, 140_000),
+    ]
+    (move,) = [row for row in found.all if row.kind == K.MOVE]
+    assert (move.free, move.why) == (True, "Free: it is being moved to another node, as you asked.")
+    (shown,) = api.get(f"/api/v1/leases/{lease.public_id}/outages").json()["results"]
+    assert (shown["cause"], shown["called_at"]) == ("moving", None)
+    receipt = browser.get(f"/leases/{lease.public_id}/receipt/").content.decode()
+    assert "It is being moved to another node, as you asked" in receipt and "Outage" not in receipt
 
 
 def test_nodes_are_kept_until_they_are_wiped_and_that_is_free(eventful: Lease) -> None:

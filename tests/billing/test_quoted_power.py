@@ -121,14 +121,42 @@ def test_an_extension_without_power_is_refused_as_an_order_is_with_how_far_it_ca
     words = f"this needs 10.2 kW. The lease can go on until {begin + 3 * HOUR:%Y-%m-%d %H:%M} UTC."
     assert problem["detail"].endswith(words)
     typed = {"ends_at": f"{begin + 5 * HOUR:%Y-%m-%dT%H:%M}"}
-    page = browser.post(f"/leases/{lease.public_id}/extend/", typed)
-    assert page.context["form"].errors["ends_at"] == [problem["detail"]] and typed["ends_at"] in page.content.decode()
+    page = browser.post(f"/leases/{lease.public_id}/extend/", typed).content.decode()
+    assert "Nothing was changed" in page and typed["ends_at"] in page and " disabled>Extend" in page
     extending.extend_itself(
         lease=lease, seconds=3 * 3600, max_micros_per_node_hour=None, actor=ACTOR, now=database_now()
     )
     extending.extend_by_itself(lease=extending.extendable().get(), now=begin)
     assert Event.objects.get(kind="lease.not_extended").data["why"] == problem["detail"]
     assert api.post(address, {"ends_at": begin + 3 * HOUR}, format="json").status_code == 200
+
+
+def test_how_far_a_lease_can_go_on_is_said_ahead_with_its_sites_power_counted(
+    api: APIClient, browser: Client, acme: Organization, reserved: Offer, begin: datetime
+) -> None:
+    PowerWindow.objects.update(period=DateTimeTZRange(None, begin + 4 * HOUR))
+    a_limit(reserved.pool.site, 0, starts_at=begin + 4 * HOUR)
+    window: dict[str, Any] = {"starts_at": begin, "ends_at": begin + 2 * HOUR}
+    lease = place(a_quote(acme, reserved, now=database_now(), **window), now=database_now())
+    shown = api.get(f"/api/v1/leases/{lease.public_id}/extension").json()
+    why = f"Macon may sell 0.0 kW of firm power, and 0.0 kW are sold at {begin + 4 * HOUR:%Y-%m-%d %H:%M} UTC; this"
+    assert (shown["furthest_ends_at"], shown["behind"]) == (f"{begin + 3 * HOUR:%Y-%m-%dT%H:%M:%SZ}", [])
+    assert shown["why_not_further"] == f"{why} needs 10.2 kW."
+    address = f"/leases/{lease.public_id}/extend/?ends_at={begin:%Y-%m-%d}T"
+    page = see(browser, f"{address}{begin + 4 * HOUR:%H:%M}")
+    assert page.count(unbroken(why)) == 2 and "Not free until then." in page and " disabled>Extend" in page
+    assert " disabled>Extend" not in see(browser, f"{address}{begin + 3 * HOUR:%H:%M}")
+
+
+def test_the_power_that_ones_own_quote_holds_behind_is_there_for_the_extension_that_uses_it_up(
+    acme: Organization, reserved: Offer
+) -> None:
+    lease = sold(reserved, acme, nodes=1)
+    later = {"starts_at": END + 2 * HOUR, "ends_at": END + 3 * HOUR}
+    keeping.hold_nodes(quote=a_quote(acme, reserved, nodes=2, **later), now=NOON)
+    assert "lasts 60 days at most" in extending.ahead(lease=lease, now=NOON).reach.why
+    extending.extend(lease=lease, ends_at=END + 3 * HOUR, actor=ACTOR, now=NOON)
+    assert Lease.objects.get().ends_at == END + 3 * HOUR
 
 
 def test_what_ones_own_quote_holds_may_be_held_for_more_instead(acme: Organization, reserved: Offer) -> None:

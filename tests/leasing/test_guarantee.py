@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from accounts.models import Event, IllegalMove, Organization
-from leasing import operations, schedule
-from leasing.models import Lease, Machine
+from leasing import operations, provisioning, schedule
+from leasing.models import Lease, Machine, NodeHealth
 from leasing.operations import NoEqualNode
 from leasing.operations.maintaining import plan_maintenance
 from leasing.provisioners.fake import World
@@ -145,6 +145,21 @@ def test_who_moves_is_guaranteed_for_the_whole_time_again_and_pays_nothing_until
     assert (Lease.objects.get(pk=lease.pk).state, overlaps()) == (LeaseState.ACTIVE, 0)
     schedule.renew_due(now=now + HOUR)
     assert len(told()) == 1
+
+
+def test_a_move_whose_new_node_does_not_start_becomes_an_outage(lease: Lease, world: World) -> None:
+    old = lease.machines.get()
+    book_behind(lease.offer, starts_at=lease.guaranteed_until + HOUR)
+    factories.a_node(lease.offer.pool)
+    schedule.renew_due(now=NOON + 2 * HOUR)
+    moved = operations.move_machine(machine=Machine.objects.get(pk=old.pk), actor="user:us_ana", now=NOON + 2 * HOUR)
+    NodeHealth.objects.update_or_create(node=old.node, defaults={"seen_at": NOON, "history": 0b11111})
+    schedule.call_outages(now=NOON + 2 * HOUR)
+    assert old.outages.get().called_at is None, "whatever becomes of the node that was left"
+    world.fail("prepare", times=provisioning.START_ATTEMPTS)
+    for minute in range(5):
+        work_all(lease.offer, now=NOON + 2 * HOUR + timedelta(minutes=minute))
+    assert (old.outages.get().cause, moved.outages.get().cause) == ("moving", "swapping")
 
 
 def test_who_has_nothing_booked_behind_cannot_move(lease: Lease) -> None:

@@ -107,7 +107,7 @@ def test_a_short_outage_frightens_nobody_and_is_listed(browser: Browser, api: AP
     Outage.objects.update(ended_at=outage.began_at + MINUTE)
     shown = page(browser, lease)
     assert "is down since" not in shown
-    assert "Outages, not charged" in shown and "1 min 00 s of outages not charged" in shown
+    assert "Out of service, not charged" in shown and "1 min 00 s out of service, not charged" in shown
     assert api.get(f"/api/v1/leases/{lease.public_id}").json()["degraded"] is False
     (row,) = api.get(f"/api/v1/leases/{lease.public_id}/outages").json()["results"]
     assert (row["id"], row["cause"], row["called_at"]) == (outage.public_id, "unreachable", None)

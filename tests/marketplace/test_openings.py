@@ -196,6 +196,14 @@ def test_a_length_that_no_plan_has_is_refused_with_the_lengths_that_there_are(fa
     assert ask(hours=47, plan="on_demand").json()["count"] == 0, "it has no periods"
 
 
+@pytest.mark.parametrize("hours", ["8761", "0", "-3", "1.5", "a day", "9" * 5000])
+def test_the_page_names_the_hours_that_there_are_in_our_own_words(fair: Fair, hours: str) -> None:
+    read = page(hours=hours, max_price="10001").replace("\xa0", " ")
+    assert "Choose a whole number of hours from 1 to 8,760, which is a year." in read and 'id="id_hours_error"' in read
+    assert "Choose an amount from $0 to $10,000 for an hour of a node." in read
+    assert "Ensure" not in read and f'value="{hours}"' in read
+
+
 def test_a_length_within_a_plans_steps_is_rounded_up_and_not_refused(fair: Fair) -> None:
     day = 24 * 3600
     steps: dict[str, Any] = {"granularity_seconds": day, "min_seconds": day, "max_seconds": 2 * day}

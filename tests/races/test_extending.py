@@ -2,17 +2,16 @@
 
 from datetime import datetime
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-import leasing.operations.extending
 from accounts.models import Organization
 from billing import extending
 from billing.models import Quote
 from leasing.models import Claim, Lease
 from leasing.operations import BookedBehind, NodesTaken, calendar
 from leasing.provisioners.fake import World
-from leasing.queries.extension import Reach, reach
 from marketplace.models import Offer, PlanKind
 from tests import factories
 from tests.billing.conftest import a_quote, funded, place
@@ -68,13 +67,15 @@ def test_without_the_lock_both_are_promised_the_same_time(offer: Offer, monkeypa
     acme, other = funded(1000), funded(1000, "Other Ltd")
     lease, quote = a_lease(acme, offer, 0), a_quote_behind(other, offer, 0)
 
-    def somebody_books_after_the_look(lease: Lease, *, now: datetime) -> Reach:
-        seen = reach(lease, now=now)
+    reach_until = calendar.reach_until
+
+    def somebody_books_after_the_look(**given: Any) -> datetime:
+        seen = reach_until(**given)
         together(1, lambda _: place(quote))
         return seen
 
     monkeypatch.setattr(calendar, "lock_nodes_of", lambda lease: [])
-    monkeypatch.setattr(leasing.operations.extending, "reach", somebody_books_after_the_look)
+    monkeypatch.setattr(calendar, "reach_until", somebody_books_after_the_look)
     extending.extend(lease=lease, ends_at=END + 2 * HOUR, actor="user:us_tests", now=NOON)
     lease.refresh_from_db()
     quote.refresh_from_db()

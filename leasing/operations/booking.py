@@ -30,7 +30,7 @@ WINDOWS_AHEAD = timedelta(days=60)
 
 # The functions are in booking.sql, beside this file.
 ORDER = """
-    SELECT lease_id, guaranteed_until
+    SELECT lease_id, guaranteed_until, short
       FROM leasing_order(%s::jsonb -> 0, %s, %s, %s, %s, %s::tstzrange, %s::tstzrange, %s, %s)
 """
 CONFIRM = "SELECT leasing_confirm(%s, %s, %s::bigint[], %s, %s, %s)"
@@ -150,9 +150,10 @@ def _write(
     horizon = wanted if lease.ends_at else guaranteed(lease.terms, lease.starts_at)
     rows = [as_json(rows) for rows in ([lease], admitted, machines, told)]
     periods = [DateTimeTZRange(window.starts_at, window.ends_at) for window in (wanted, horizon)]
-    [(lease.pk, lease.guaranteed_until)] = ask(ORDER, [*rows, lease.offer.pool_id, *periods, quote, actor])
+    given = [*rows, lease.offer.pool_id, *periods, quote, actor]
+    [(lease.pk, lease.guaranteed_until, short)] = ask(ORDER, given)
     if lease.pk is None:
-        raise _taken(lease, wanted)
+        raise _taken(lease, wanted, short=bool(short))
     lease._state.adding = False
     if agreed:
         lease.state, lease.version, lease.deadline = LeaseState.SCHEDULED, lease.version + 1, None
@@ -175,10 +176,10 @@ def _confirmed(lease: Lease, actor: str, now: datetime) -> Event:
     )
 
 
-def _taken(lease: Lease, wanted: Window) -> NodesTaken:
+def _taken(lease: Lease, wanted: Window, *, short: bool) -> NodesTaken:
     offer, nodes, now = lease.offer, lease.node_count, lease.created_at
-    if short := shortage(offer=offer, nodes=nodes, window=wanted, now=now):
-        return PowerTaken(short)
+    if short:
+        return no_power(offer=offer, nodes=nodes, window=wanted, now=now)
     scattered = lease.same_fabric and are_free(offer=offer, nodes=nodes, window=wanted, now=now)
     return nodes_taken(offer=offer, nodes=nodes, starts_at=lease.starts_at, scattered=scattered, now=now)
 

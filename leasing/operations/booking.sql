@@ -1,5 +1,5 @@
 -- How nodes are taken, and how an order is written down: the one statement of leasing/operations/booking.py, installed
--- by a migration. Whoever changes this file adds a migration that installs it again, as 0026_own_hold does.
+-- by a migration. Whoever changes this file adds a migration that installs it again, as 0030_short does.
 --
 -- Each statement of these functions sees what was committed before it began: what a wait for a lock was for is seen
 -- by the next one. Locks are taken on calendars with node ids ascending, and let go by the end of a block that failed.
@@ -192,14 +192,15 @@ BEGIN
 END
 $$;
 
--- Nodes for a lease, all or none: those that `quote` holds, its own or another of its organization's; else, for an open-ended one, rather those that are free
--- for the whole `horizon`. `wanted` is what is taken at least; `lease`, `keys`, `machines` and `events` are rows as their
--- models have them. With machines it is confirmed at once, without them it stays held.
--- NULLs, with nothing changed, if too few nodes are free or their site has not enough firm power (power.sql): for the
--- whole of `wanted`; an open-ended one reaches no further than that power does.
+-- Nodes for a lease, all or none: those that `quote` holds, its own or another of its organization's; else, for an
+-- open-ended one, rather those that are free for the whole `horizon`. `wanted` is what is taken at least; `lease`,
+-- `keys`, `machines` and `events` are rows as their models have them. With machines it is confirmed at once, without
+-- them it stays held.
+-- No id, with nothing changed, if too few nodes are free or, being `short`, their site has not enough firm power
+-- (power.sql): for the whole of `wanted`; an open-ended one reaches no further than that power does.
 CREATE OR REPLACE FUNCTION leasing_order(
     lease jsonb, keys jsonb, machines jsonb, events jsonb, pool bigint, wanted tstzrange, horizon tstzrange, quote text,
-    actor text, OUT lease_id bigint, OUT guaranteed_until timestamptz, OUT nodes bigint[]
+    actor text, OUT lease_id bigint, OUT guaranteed_until timestamptz, OUT nodes bigint[], OUT short boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE
     moment timestamptz := lease ->> 'created_at';
@@ -227,8 +228,8 @@ BEGIN
         taken := tstzrange(lower(wanted), leasing_reach(nodes, lower(wanted), upper(horizon), quote, moment));
     END IF;
     enough := leasing_take_power((lease ->> 'offer_id')::bigint, size, taken, quote, moment);
-    IF enough < upper(wanted) THEN
-        nodes := NULL;
+    short := enough < upper(wanted);
+    IF short THEN
         RETURN;
     END IF;
     taken := tstzrange(lower(taken), least(enough, upper(taken)));

@@ -43,3 +43,16 @@ def test_giving_back_takes_as_few_for_many_nodes(
     assert answer.json()["state"] == "cancelled", answer.content
     shown = api.get(f"/api/v1/leases/{lease}").json()
     assert answer.json() == {name: shown[name] for name in answer.json()}
+
+
+def test_a_refusal_that_names_the_next_windows_takes_as_few(
+    api: APIClient, acme: Organization, reserved: Offer, django_assert_num_queries: Any
+) -> None:
+    begin = (now() + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+    window = {"starts_at": begin.isoformat(), "ends_at": (begin + timedelta(hours=2)).isoformat()}
+    late = an_order(acme, a_quote(api, reserved, nodes=1, **window))
+    everything = a_quote(api, reserved, nodes=reserved.pool.nodes.count(), **window)
+    assert post(api, "leases", an_order(acme, everything)).status_code == 201
+    with django_assert_num_queries(15):
+        answer = post(api, "leases", late)
+    assert answer.json()["code"] == "nodes_taken" and answer.json()["windows"]

@@ -15,7 +15,7 @@ from accounts.templatetags.ui import unbroken
 from billing import extending, keeping, moving
 from billing.models import Quote
 from leasing.models import Lease
-from leasing.operations import PowerTaken
+from leasing.operations import NodesTaken, PowerTaken
 from marketplace.models import Offer, PlanKind, PowerWindow
 from tests import factories
 from tests.billing.agreed import ACTOR, END, START
@@ -177,7 +177,7 @@ def test_the_power_that_an_agreed_lease_has_is_there_for_its_move(
     moving.move(lease=lease, quote=a_quote(acme, reserved, nodes=2, **later), actor=ACTOR, now=NOON)
     lease.refresh_from_db()
     assert (lease.starts_at, lease.ends_at) == (START + HOUR, END + HOUR)
-    with pytest.raises(PowerTaken):
+    with pytest.raises(NodesTaken):
         place(a_quote(acme, reserved, nodes=2, **later))
 
 

@@ -35,6 +35,7 @@ class Wish(Zoned):
     nodes = forms.IntegerField(
         label="Nodes", required=False, min_value=1, max_value=MOST_NODES, error_messages=NODES_WORDS
     )
+    same_fabric = forms.BooleanField(label="In one fabric group", required=False)
     starts_at = moment("From")
     ends_at = moment("Until")
 
@@ -79,6 +80,7 @@ class CatalogueFilter(Wish):
         "max_price",
         "renewable_share",
         "provisioner",
+        "same_fabric",
         "zone",
         "starts_at",
         "ends_at",

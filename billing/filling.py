@@ -193,7 +193,8 @@ def order_path(quote: Quote) -> str:
     if quote.starts_at <= soonest(quote.terms, quote.created_at):
         times.pop("starts_at", None)  # it starts when it is ordered
     period = {name: f"{at:%Y-%m-%dT%H:%M}" for name, at in times.items() if at}
-    wish = {"offer": quote.offer.public_id, "nodes": str(quote.nodes), **period, "quote": quote.public_id}
+    together = {"same_fabric": "on"} if quote.same_fabric else {}
+    wish = {"offer": quote.offer.public_id, "nodes": str(quote.nodes), **together, **period, "quote": quote.public_id}
     return f"{ORDER}?{urlencode(wish)}"
 
 

@@ -72,7 +72,7 @@ def _exchange(lease: Lease, *, offer: Offer, period: Window, quote: str, now: da
     for _ in range(calendar.BLOCKING_TRIES):
         with suppress(calendar.TooFewNodes, calendar.ClaimsChanged):  # somebody took one while we waited
             return _try(lease, pool=offer.pool, period=period, quote=quote, now=now)
-    raise nodes_taken(offer=offer, nodes=lease.node_count, starts_at=period.starts_at, now=now)
+    raise nodes_taken(offer=offer, nodes=lease.node_count, window=period, now=now, quote=quote)
 
 
 @transaction.atomic

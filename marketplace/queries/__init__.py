@@ -48,6 +48,7 @@ from marketplace.queries.size import (
     CatalogueSize,
     catalogue_size,
     largest_fabric_group,
+    most_together,
     tightest_fabric_group,
     with_groups,
 )
@@ -102,6 +103,7 @@ __all__ = [
     "last_end",
     "levels",
     "listed_offers",
+    "most_together",
     "occupied",
     "offer_row",
     "offer_rows",

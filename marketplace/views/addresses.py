@@ -12,8 +12,8 @@ WAIT = "/standing-orders/new/"  # and waited for
 
 def wish_of(criteria: Criteria, zone: str = "") -> str:
     """Number of nodes and period as a query string, "" where nothing is said. `zone`: chosen to show times in."""
-    nodes = _nodes(criteria) if criteria.nodes > 1 else {}
-    query = urlencode(nodes | period(criteria.starts_at, criteria.ends_at, zone))
+    several = nodes(criteria) if criteria.nodes > 1 else {}
+    query = urlencode(several | period(criteria.starts_at, criteria.ends_at, zone))
     return f"?{query}" if query else ""
 
 
@@ -21,7 +21,7 @@ def order_address(offer: Offer, criteria: Criteria, zone: str = "") -> str:
     """Where this is ordered: for the period asked for, where the plan has periods."""
     reserved = offer.plan.kind == PlanKind.RESERVED
     said = period(criteria.starts_at, criteria.ends_at, zone) if reserved else {}
-    return f"{ORDER}?{urlencode({'offer': offer.public_id} | _nodes(criteria) | said)}"
+    return f"{ORDER}?{urlencode({'offer': offer.public_id} | nodes(criteria) | said)}"
 
 
 def wait_address(criteria: Criteria, **asked: object) -> str:
@@ -32,7 +32,7 @@ def wait_address(criteria: Criteria, **asked: object) -> str:
     times = {renamed[name]: at for name, at in said.items()}
     if criteria.starts_at and criteria.ends_at:
         times["length_hours"] = str(max(1, (criteria.ends_at - criteria.starts_at) // timedelta(hours=1)))
-    return f"{WAIT}?{urlencode(known | times | _nodes(criteria))}"
+    return f"{WAIT}?{urlencode(known | times | nodes(criteria))}"
 
 
 def wait_for(offer: Offer, criteria: Criteria) -> str:
@@ -49,7 +49,7 @@ def wait_for(offer: Offer, criteria: Criteria) -> str:
     )
 
 
-def _nodes(criteria: Criteria) -> dict[str, str]:
+def nodes(criteria: Criteria) -> dict[str, str]:
     """How many, and whether all of one fabric group, as the fields of forms take it."""
     return {"nodes": str(criteria.nodes)} | ({"same_fabric": "on"} if criteria.together else {})
 

@@ -111,7 +111,8 @@ def _ahead(order: StandingOrder, now: datetime) -> Iterable[Ranked]:
 
 
 def _criteria(order: StandingOrder, **more: Any) -> Criteria:
-    return Criteria(**order.criteria, nodes=order.nodes, organization=order.organization, **more)
+    which: dict[str, Any] = {"nodes": order.nodes, "same_fabric": order.same_fabric}
+    return Criteria(**order.criteria, **which, organization=order.organization, **more)
 
 
 def _too_dear(order: StandingOrder, micros_per_node_hour: int) -> bool:
@@ -136,6 +137,7 @@ def _take(order: StandingOrder, opening: Opening, now: datetime) -> None:
         organization=order.organization,
         offer=opening.offer,
         nodes=order.nodes,
+        same_fabric=order.same_fabric,
         starts_at=opening.starts_at,
         ends_at=opening.ends_at,
         now=now,

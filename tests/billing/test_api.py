@@ -301,7 +301,7 @@ QUOTED = {"quote_used", "quote_expired", "nodes_taken", "power_taken"}
     ("path", "codes"),
     [
         ("leases", CAPS | QUOTED | {"nodes_scattered"}),
-        ("leases/{id}/move", CAPS | QUOTED | {"window_fixed"}),
+        ("leases/{id}/move", CAPS | QUOTED | {"nodes_scattered", "window_fixed"}),
         ("leases/{id}/extend", CAPS | {"booked_behind", "price_too_high", "window_fixed"}),
         ("leases/{id}/shorten", {"window_fixed"}),
     ],

@@ -222,6 +222,20 @@ class Desk:
         """How many of the nodes one lease can have, in one fabric group if wished."""
         return self.largest_group(nodes) if fabric else len(nodes)
 
+    def group_for(
+        self, wish: Wish, nodes: frozenset[int], free: set[int], own: frozenset[int], held: frozenset[int]
+    ) -> set[int]:
+        """The free nodes of the group that a lease moved to: rather its own, then what is held, if that is enough."""
+        groups = {name: {node for node in free if self.nodes[node] == name} for name in set(self.nodes.values())}
+        (got,) = (group for group in groups.values() if nodes <= group)
+        for first in (own, held):
+            kept = [group for group in groups.values() if group & first and len(group) >= wish.nodes]
+            if kept and got not in kept:
+                raise Disagrees(f"{kept} come first, and it got {set(nodes)}")
+            if kept:
+                break
+        return got
+
     def largest_group(self, nodes: Iterable[int]) -> int:
         """How many of the nodes are in one fabric group."""
         return max(Counter(self.nodes[node] for node in nodes).values(), default=0)

@@ -111,7 +111,8 @@ def _ahead(order: StandingOrder, now: datetime) -> Iterable[Ranked]:
 
 
 def _criteria(order: StandingOrder, **more: Any) -> Criteria:
-    return Criteria(**order.criteria, nodes=order.nodes, organization=order.organization, **more)
+    which: dict[str, Any] = {"nodes": order.nodes, "same_fabric": order.same_fabric}
+    return Criteria(**order.criteria, **which, organization=order.organization, **more)
 
 
 def _too_dear(order: StandingOrder, micros_per_node_hour: int) -> bool:
@@ -136,6 +137,7 @@ def _take(order: StandingOrder, opening: Opening, now: datetime) -> None:
         organization=order.organization,
         offer=opening.offer,
         nodes=order.nodes,
+        same_fabric=order.same_fabric,
         starts_at=opening.starts_at,
         ends_at=opening.ends_at,
         now=now,
@@ -193,7 +195,8 @@ def order_path(quote: Quote) -> str:
     if quote.starts_at <= soonest(quote.terms, quote.created_at):
         times.pop("starts_at", None)  # it starts when it is ordered
     period = {name: f"{at:%Y-%m-%dT%H:%M}" for name, at in times.items() if at}
-    wish = {"offer": quote.offer.public_id, "nodes": str(quote.nodes), **period, "quote": quote.public_id}
+    together = {"same_fabric": "on"} if quote.same_fabric else {}
+    wish = {"offer": quote.offer.public_id, "nodes": str(quote.nodes), **together, **period, "quote": quote.public_id}
     return f"{ORDER}?{urlencode(wish)}"
 
 

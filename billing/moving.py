@@ -141,8 +141,9 @@ def _unfit(lease: Lease, quote: Quote) -> Refusal | None:
         return Refusal("quote", f"Quote a window with an end for {nodes}, as the lease has.")
     if (quote.offer, quote.starts_at, quote.ends_at) == (lease.offer, lease.starts_at, lease.ends_at):
         return Refusal("quote", "The lease is there already: choose another window or offer.")
-    if quote.same_fabric:
-        return Refusal("quote", "Quote without same_fabric: a lease does not move into one fabric group.")
+    if quote.same_fabric != lease.same_fabric:
+        said = "with" if lease.same_fabric else "without"
+        return Refusal("quote", f"Quote {said} same_fabric, as the lease was ordered.")
     if quote.terms.approval_required:
         return Refusal("quote", f"Orders of {quote.terms.plan.name} need the operator's approval: order it anew.")
     return None

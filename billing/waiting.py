@@ -26,11 +26,13 @@ PRICE_NEEDED = "Say what a node may cost an hour: they are booked without asking
 class Wish:
     """
     What is waited for. `criteria` are those of the search, by name; without `length_seconds` it is on demand; without
-    `earliest_at` it starts from now on. With `accepts_surplus` a surplus plan will do as well as an on-demand one.
+    `earliest_at` it starts from now on. With `same_fabric` all nodes are of one fabric group; with `accepts_surplus` a
+    surplus plan will do as well as an on-demand one.
     """
 
     mode: str
     nodes: int
+    same_fabric: bool = False
     criteria: Mapping[str, Any] = field(default_factory=dict)
     length_seconds: int | None = None
     earliest_at: datetime | None = None
@@ -104,6 +106,7 @@ def join(
         mode=wish.mode,
         criteria=dict(wish.criteria),
         nodes=wish.nodes,
+        same_fabric=wish.same_fabric and wish.nodes > 1,
         length_seconds=wish.length_seconds,
         earliest_at=earliest_at,
         latest_at=wish.latest_at,

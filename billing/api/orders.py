@@ -64,9 +64,10 @@ class Quotes(ListModelMixin, OrganizationView):
 
         409 `power_taken` where their site has not enough firm power left, as the order would be answered.
 
-        With `hold` its nodes are kept too, until `holds_until`: 409 `nodes_taken` where they are not free. A hold that
-        lapses unused is followed by a pause as long: 409 `held_lately`, with `again_at`. Who may not order holds
-        nothing either: 403 `ordering_blocked`, 409 `node_limit_reached`. Orders need no hold.
+        With `hold` its nodes are kept too, until `holds_until`: 409 `nodes_taken` where they are not free, or
+        `nodes_scattered`, as for an order. A hold that lapses unused is followed by a pause as long: 409 `held_lately`,
+        with `again_at`. Who may not order holds nothing either: 403 `ordering_blocked`, 409 `node_limit_reached`.
+        Orders need no hold.
         """
         wanted = NewQuote(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -147,9 +148,9 @@ class Leases(ListModelMixin, LeaseView):
         On a plan that requires approval it stays `held` until the operator decides; see `approval`.
 
         402 `insufficient_funds` and `budget_exceeded`, 409 `nodes_taken` with the next free windows, `nodes_scattered`
-        where as many are free but not in one fabric group, `power_taken` where the site has sold its firm power,
-        `node_limit_reached` and `quote_used`, 410 `quote_expired`, 403 `ordering_blocked`, 429 for too many orders a
-        minute.
+        with those in one fabric group where as many are free but not in one, `power_taken` where the site has sold its
+        firm power, `node_limit_reached` and `quote_used`, 410 `quote_expired`, 403 `ordering_blocked`, 429 for too many
+        orders a minute.
         """
         values = NEW_LEASE.run_validation(request.data)
         setup = setup_of(self.principal.organization, values)

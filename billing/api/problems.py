@@ -66,28 +66,22 @@ def price_too_high(error: PriceTooHigh) -> Problem:
 
 def nodes_taken(error: NodesTaken) -> Problem:
     """
-    409, with the next windows in which as many nodes are free; or that they are not in one fabric group; or that their
-    site has sold its firm power.
+    409, with the next windows in which as many nodes are free, of one fabric group where that was asked for; or that
+    their site has sold its firm power.
     """
     if isinstance(error, PowerTaken):
         return power_taken(error)
-    if error.scattered:
-        words = (
-            "As many nodes are free, but not in one fabric group. Order fewer, another window, or without same_fabric."
-        )
-        return Problem(409, "nodes_scattered", "Not in one fabric group", words)
+    windows = [{"starts_at": window.starts_at, "ends_at": window.ends_at} for window in error.windows]
     ways = (
         "Quote one of the windows (a lease without an end when it begins), or another offer."
         if error.windows
         else "As many are not free here within 60 days either: quote fewer nodes, or another offer."
     )
-    return Problem(
-        409,
-        "nodes_taken",
-        "Not enough free nodes",
-        f"Not all nodes are free for the whole window. {ways}",
-        windows=[{"starts_at": window.starts_at, "ends_at": window.ends_at} for window in error.windows],
-    )
+    if error.scattered:
+        words = f"As many nodes are free, but not in one fabric group. {ways} Or leave same_fabric out."
+        return Problem(409, "nodes_scattered", "Not in one fabric group", words, windows=windows)
+    words = f"Not all nodes are free for the whole window. {ways}"
+    return Problem(409, "nodes_taken", "Not enough free nodes", words, windows=windows)
 
 
 def held_lately(error: HeldLately) -> Problem:

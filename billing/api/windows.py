@@ -137,10 +137,11 @@ class Move(WindowView):
     def post(self, request: Request, id: str) -> Response:
         """Move an agreed lease before its start to the window, offer and price of a quote, or change nothing.
 
-        POST quotes for as many nodes first; the difference in price is kept aside or free again. It can be moved for as
-        long as cancelling it costs nothing. A retry changes nothing. 402 `insufficient_funds` and `budget_exceeded`,
-        409 `nodes_taken`, `power_taken`, `node_limit_reached`, `quote_used` and `window_fixed`, 410 `quote_expired`,
-        403 `ordering_blocked`.
+        POST quotes for as many nodes first, with its `same_fabric`; the difference in price is kept aside or free
+        again. It can be moved for as long as cancelling it costs nothing. A retry changes nothing.
+
+        402 `insufficient_funds` and `budget_exceeded`, 409 `nodes_taken`, `nodes_scattered`, `power_taken`,
+        `node_limit_reached`, `quote_used` and `window_fixed`, 410 `quote_expired`, 403 `ordering_blocked`.
         """
         lease = self.get_object()
         wanted = NewWindow(data=request.data)

@@ -306,6 +306,7 @@ class NewStandingOrder(CatalogueFilter):
         return {
             "mode": cleaned["mode"],
             "nodes": cleaned["nodes"] or 1,
+            "same_fabric": cleaned["same_fabric"],
             "criteria": {name: cleaned[name] for name in self.CRITERIA if cleaned[name] not in ("", None)},
             "length_seconds": hours * SECONDS_PER_HOUR if hours else None,
             "max_micros_per_node_hour": cleaned.get("max_micros_per_node_hour"),

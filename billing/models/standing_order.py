@@ -40,6 +40,7 @@ class StandingOrder(models.Model):
         default=dict, help_text="Of the offers that will do: names and values as the search takes them."
     )
     nodes = models.PositiveSmallIntegerField()
+    same_fabric = models.BooleanField(default=False, help_text="All of one fabric group.")
     length_seconds = models.PositiveIntegerField(
         null=True, blank=True, help_text="Empty: on demand, until they are given back."
     )

@@ -32,6 +32,7 @@ def places(*, lease: Lease, window: Window, now: datetime) -> list[Place]:
     terms = terms_of(plan=lease.offer.plan, at=now)
     wish = Criteria(
         nodes=lease.node_count,
+        same_fabric=lease.same_fabric,
         starts_at=window.starts_at,
         ends_at=window.ends_at,
         organization=lease.organization,

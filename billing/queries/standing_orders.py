@@ -27,6 +27,7 @@ def _words(order: StandingOrder, names: dict[str, str]) -> str:
     if order.length_seconds:
         parts.append(f"for {timedelta(seconds=order.length_seconds) / timedelta(hours=1):g} h")
     more = [
+        "in one fabric group" if order.same_fabric else "",
         asked.get("plan", "" if order.length_seconds else _kinds(order)).lower(),
         f"{asked['gpu_memory_gb']} GB a GPU or more" if "gpu_memory_gb" in asked else "",
         f"{asked['renewable_share']} % renewable or more" if "renewable_share" in asked else "",

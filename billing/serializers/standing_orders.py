@@ -10,7 +10,7 @@ from billing.models import Mode, StandingOrder
 from billing.serializers.orders import MOST_KEYS, NewLease
 from leasing.serializers import LONGEST_NAME
 from marketplace.queries import MOST_NODES, NODES_WORDS
-from marketplace.serializers import MOST_MICROS, OfferCriteria
+from marketplace.serializers import MOST_MICROS, OfferCriteria, SameFabric
 
 
 class StandingOrderShown(serializers.ModelSerializer[StandingOrder]):
@@ -35,6 +35,7 @@ class StandingOrderShown(serializers.ModelSerializer[StandingOrder]):
             "project",
             "criteria",
             "nodes",
+            "same_fabric",
             "length_seconds",
             "earliest_at",
             "latest_at",
@@ -69,6 +70,7 @@ class NewStandingOrder(NewLease):
     nodes = serializers.IntegerField(
         min_value=1, max_value=MOST_NODES, default=1, error_messages=NODES_WORDS, help_text="All at one site."
     )
+    same_fabric = SameFabric()
     length_seconds = serializers.IntegerField(
         min_value=1,
         max_value=10**9,

@@ -68,8 +68,9 @@ def _quote(lease: Lease, form: NewWindow, moment: datetime) -> Quote | None:
     if not form.is_valid():
         return None
     wish = {name: form.cleaned_data[name] for name in ("offer", "starts_at", "ends_at")}
+    wish |= {"nodes": lease.node_count, "same_fabric": lease.same_fabric}
     try:
-        return checkout.quote(organization=lease.organization, nodes=lease.node_count, now=moment, **wish)
+        return checkout.quote(organization=lease.organization, now=moment, **wish)
     except checkout.QuoteRefused as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
     except PowerTaken as short:
@@ -87,7 +88,8 @@ def _move(request: HttpRequest, lease: Lease, quote: Quote, moment: datetime) ->
         messages.error(request, f"{short} Nothing was changed.")
     except NodesTaken as taken:
         first = f" As many are free from {taken.windows[0].starts_at:%Y-%m-%d %H:%M} UTC." if taken.windows else ""
-        messages.error(request, f"Not all nodes are free then. Nothing was changed.{first}")
+        lacking = "as many nodes are free in one fabric group" if taken.scattered else "all nodes are free"
+        messages.error(request, f"Not {lacking} then. Nothing was changed.{first}")
     except checkout.InsufficientFunds:
         messages.error(request, "Not enough money is available. Nothing was changed.")
     except checkout.CAPS as refused:

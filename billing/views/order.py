@@ -70,7 +70,7 @@ def order(request: HttpRequest) -> HttpResponse:
     zone = wish.chosen.key if asked.get("zone") else ""
     context = {"offer": offer, "wish": wish, "details": details, "price": price, "now": moment, "project": project}
     context["taken"] = "take" in request.POST
-    if wish.has_error("nodes", POWER_TAKEN) or (price and not price.enough and not price.scattered):
+    if wish.has_error("nodes", POWER_TAKEN) or (price and not price.enough):
         context["ways_out"] = ways_out(offer, terms, wanted, zone, moment)
     if price and price.held_beside:
         context["held_address"] = order_path(price.held_beside) + _tag(project)
@@ -100,9 +100,8 @@ def _asked(request: HttpRequest) -> QueryDict:
 
 def _address(price: Price, wanted: Mapping[str, Any], zone: str, project: str) -> str:
     """Of the page with what is wished and its quote: loaded again, it shows what is held."""
-    offer, period = price.quote.offer, {name: wanted[name] for name in ("nodes", "starts_at", "ends_at")}
-    together = "&same_fabric=on" if wanted["same_fabric"] else ""
-    return f"{order_address(offer, Criteria(**period), zone)}{together}&quote={price.quote.public_id}{_tag(project)}"
+    address = order_address(price.quote.offer, Criteria(**wanted), zone)
+    return f"{address}&quote={price.quote.public_id}{_tag(project)}"
 
 
 def _tag(project: str) -> str:

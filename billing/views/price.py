@@ -14,7 +14,7 @@ from billing.forms.money import cents_to_ask
 from billing.models import BillingMode, Quote
 from billing.queries import wallet
 from billing.queries.metered import mode_of
-from leasing.operations import NodesTaken, PowerTaken
+from leasing.operations import NodesTaken, PowerTaken, are_free
 from marketplace.models import Offer
 from marketplace.queries import (
     Criteria,
@@ -24,10 +24,10 @@ from marketplace.queries import (
     free_windows,
     guaranteed_until,
     has_power,
+    most_together,
     occupied,
     offer_row,
     soonest,
-    tightest_fabric_group,
 )
 
 POWER_TAKEN = "power_taken"  # marks the error of a wish for which a site has not the power
@@ -61,7 +61,7 @@ class Price:
     @property
     def may_hold(self) -> bool:
         """Whether they can be held."""
-        return keeping.may_hold(quote=self.quote) and not self.holds and self.row.enough and not self.scattered
+        return keeping.may_hold(quote=self.quote) and not self.holds and self.row.enough
 
     @cached_property
     def hold_again_at(self) -> datetime | None:
@@ -71,7 +71,7 @@ class Price:
     @property
     def enough(self) -> bool:
         """Whether it can be ordered: its nodes are held for it, or as many are free."""
-        return self.holds or (self.row.enough and not self.scattered)
+        return self.holds or self.row.enough
 
     @property
     def micros_per_hour(self) -> int:
@@ -159,14 +159,15 @@ def price_of(
         outlooks=budgets.with_order(quote=quote, project=project, now=moment),
         obstacle=_obstacle(quote, moment),
         held=held,
-        scattered=quote.same_fabric and row.enough and not _in_one_group(quote, held, moment),
+        scattered=not row.enough and _are_scattered(quote, row, held, moment),
     )
 
 
-def _in_one_group(quote: Quote, held: Quote | None, moment: datetime) -> bool:
-    """Whether an order by the quote would find its nodes in one fabric group."""
-    free = free_nodes(window=_occupied(quote, moment), now=moment, quote=held.public_id if held else "")
-    return tightest_fabric_group(free.filter(pool=quote.offer.pool_id), nodes=quote.nodes) is not None
+def _are_scattered(quote: Quote, row: OfferRow, held: Quote | None, moment: datetime) -> bool:
+    if not quote.same_fabric or row.power_short:
+        return False
+    own: dict[str, Any] = {"now": moment, "quote": held.public_id if held else ""}
+    return are_free(offer=quote.offer, nodes=quote.nodes, window=_occupied(quote, moment), **own)
 
 
 def _occupied(quote: Quote, moment: datetime) -> Window:
@@ -175,14 +176,14 @@ def _occupied(quote: Quote, moment: datetime) -> Window:
 
 def _row(quote: Quote, wish: Wish, held: Quote | None, moment: datetime) -> OfferRow:
     """As the search shows the offer, which knows no organization; what is held for this one is free for it besides."""
-    period = {name: value for name, value in wish.window().items() if name != "same_fabric"}
-    criteria = Criteria(organization=quote.organization, **period)
+    criteria = Criteria(organization=quote.organization, **wish.window())
     row = offer_row(offer=quote.offer, criteria=criteria, now=moment)
     if row.enough or held is None:
         return row
     window = _occupied(quote, moment)
     own: dict[str, Any] = {"now": moment, "quote": held.public_id}
-    free = free_nodes(window=window, **own).filter(pool=quote.offer.pool_id).count()
+    idle = free_nodes(window=window, **own).filter(pool=quote.offer.pool_id)
+    free = most_together(idle, same_fabric=quote.same_fabric)
     reach: dict[str, Any] = {"starts_at": window.starts_at, "until": window.ends_at}
     powered = free > row.free and has_power(offer=quote.offer, nodes=min(free, quote.nodes), **reach, **own)
     return replace(row, free=free) if powered else row
@@ -206,5 +207,5 @@ def _quote(principal: Principal, offer: Offer, wish: Wish, moment: datetime) -> 
 def _guaranteed_until(quote: Quote, moment: datetime) -> datetime | None:
     """How far ahead the open-ended lease of a quote would be guaranteed if it began now."""
     until = moment + timedelta(seconds=quote.terms.guarantee_seconds)
-    wish: dict[str, Any] = {"offer": quote.offer, "terms": quote.terms, "nodes": quote.nodes}
+    wish = {name: getattr(quote, name) for name in ("offer", "terms", "nodes", "same_fabric")}
     return guaranteed_until(quote.terms, free_windows(**wish, starts_at=moment, until=until, now=moment), moment)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from leasing.operations import next_windows
 from marketplace.models import Offer, PlanKind, Terms
 from marketplace.queries import Criteria, Window, fitting, why_not
-from marketplace.views.addresses import period, wait_for, wish_of
+from marketplace.views.addresses import nodes, period, wait_for, wish_of
 
 WINDOWS_SHOWN = 3
 
@@ -28,7 +28,7 @@ class WaysOut:
 
 def ways_out(offer: Offer, terms: Terms, wanted: Mapping[str, Any], zone: str, now: datetime) -> WaysOut:
     """From what was `wanted` in vain, as the order's form says it. Times that lie behind are another wish."""
-    criteria = Criteria(**{name: wanted[name] for name in ("nodes", "starts_at", "ends_at")})
+    criteria = Criteria(**wanted)
     return WaysOut(
         windows=_windows(offer, terms, criteria, now),
         wait=wait_for(offer, criteria),
@@ -41,7 +41,8 @@ def _windows(offer: Offer, terms: Terms, criteria: Criteria, now: datetime) -> l
     if offer.plan.kind != PlanKind.RESERVED or criteria.ends_at is None:
         return []
     first = criteria.starts_at or now
-    free = next_windows(offer, terms, nodes=criteria.nodes, starts_at=first, now=now)
+    which: dict[str, Any] = {"nodes": criteria.nodes, "same_fabric": criteria.together}
+    free = next_windows(offer, terms, starts_at=first, now=now, **which)
     found = fitting(terms, free, first, criteria.ends_at - first, now)
     return [one for one in found if not why_not(terms, window=one, nodes=criteria.nodes, now=now)][:WINDOWS_SHOWN]
 
@@ -51,4 +52,4 @@ def _others(offer: Offer, criteria: Criteria, zone: str) -> str:
     gpu = offer.pool.node_type.gpu_model
     what = {"plan": offer.plan.slug} | ({"gpu_model": gpu.slug} if gpu else {})
     times = period(criteria.starts_at, criteria.ends_at, zone)
-    return f"{reverse('home')}?{urlencode(what | {'nodes': str(criteria.nodes)} | times)}"
+    return f"{reverse('home')}?{urlencode(what | nodes(criteria) | times)}"

@@ -54,8 +54,8 @@ class Setup:
 
 class NodesTaken(Exception):
     """
-    Not enough free nodes for the whole period. `windows` are the next ones in which as many can be booked; with
-    `scattered` as many are free, but not in one fabric group.
+    Not enough free nodes for the whole period. `windows` are the next ones in which as many can be booked as wished;
+    with `scattered` as many are free, but not in one fabric group.
     """
 
     def __init__(self, windows: Sequence[Window], *, scattered: bool = False) -> None:
@@ -178,10 +178,8 @@ def _confirmed(lease: Lease, actor: str, now: datetime) -> Event:
 
 def _taken(lease: Lease, wanted: Window, *, short: bool) -> NodesTaken:
     offer, nodes, now = lease.offer, lease.node_count, lease.created_at
-    if short:
-        return no_power(offer=offer, nodes=nodes, window=wanted, now=now)
-    scattered = lease.same_fabric and are_free(offer=offer, nodes=nodes, window=wanted, now=now)
-    return nodes_taken(offer=offer, nodes=nodes, starts_at=lease.starts_at, scattered=scattered, now=now)
+    refusal = no_power if short else nodes_taken
+    return refusal(offer=offer, nodes=nodes, window=wanted, same_fabric=lease.same_fabric, now=now)
 
 
 def check_power(
@@ -211,19 +209,26 @@ def check_power(
         raise PowerTaken(short)
 
 
-def no_power(*, offer: Offer, nodes: int, window: Window, now: datetime) -> NodesTaken:
+def no_power(*, offer: Offer, nodes: int, window: Window, now: datetime, same_fabric: bool = False) -> NodesTaken:
     """The refusal, with the site's limit and when more is free; as `nodes_taken` if that has changed meanwhile."""
     short = shortage(offer=offer, nodes=nodes, window=window, now=now)
     if short:
         return PowerTaken(short)
-    return nodes_taken(offer=offer, nodes=nodes, starts_at=window.starts_at, now=now)
+    return nodes_taken(offer=offer, nodes=nodes, window=window, same_fabric=same_fabric, now=now)
 
 
-def nodes_taken(*, offer: Offer, nodes: int, starts_at: datetime, now: datetime, scattered: bool = False) -> NodesTaken:
-    """The refusal, with the next windows in which as many nodes can be booked."""
+def nodes_taken(
+    *, offer: Offer, nodes: int, window: Window, now: datetime, same_fabric: bool = False, quote: str = ""
+) -> NodesTaken:
+    """
+    The refusal, with the next windows in which as many nodes can be booked, of one fabric group where that is wanted.
+    What is held for `quote` was free for it.
+    """
+    which: dict[str, Any] = {"nodes": nodes, "same_fabric": same_fabric}
+    scattered = same_fabric and are_free(offer=offer, nodes=nodes, window=window, now=now, quote=quote)
     terms = terms_of(plan=offer.plan, at=now)
-    windows = bookable_windows(terms, next_windows(offer, terms, nodes=nodes, starts_at=starts_at, now=now), now)
-    return NodesTaken(list(islice(windows, WINDOWS_SHOWN)), scattered=scattered)
+    free = next_windows(offer, terms, starts_at=window.starts_at, now=now, **which)
+    return NodesTaken(list(islice(bookable_windows(terms, free, now), WINDOWS_SHOWN)), scattered=scattered)
 
 
 def are_free(*, offer: Offer, nodes: int, window: Window, now: datetime, quote: str = "") -> bool:
@@ -231,10 +236,13 @@ def are_free(*, offer: Offer, nodes: int, window: Window, now: datetime, quote: 
     return free_nodes(window=window, now=now, quote=quote).filter(pool=offer.pool_id).count() >= nodes
 
 
-def next_windows(offer: Offer, terms: Terms, *, nodes: int, starts_at: datetime, now: datetime) -> list[Window]:
-    """Those from `starts_at` on in which as many nodes are free."""
+def next_windows(
+    offer: Offer, terms: Terms, *, nodes: int, starts_at: datetime, now: datetime, same_fabric: bool
+) -> list[Window]:
+    """Those from `starts_at` on in which as many nodes are free, of one fabric group where that is wanted."""
+    which: dict[str, Any] = {"nodes": nodes, "same_fabric": same_fabric}
     until = starts_at + WINDOWS_AHEAD
-    return free_windows(offer=offer, terms=terms, nodes=nodes, starts_at=starts_at, until=until, now=now)
+    return free_windows(offer=offer, terms=terms, starts_at=starts_at, until=until, now=now, **which)
 
 
 def guaranteed(terms: Terms, starts_at: datetime) -> Window:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from leasing.operations import calendar
-from leasing.operations.booking import are_free, guaranteed, no_power, nodes_taken
+from leasing.operations.booking import guaranteed, no_power, nodes_taken
 from marketplace.models import NodeCalendar, Offer, PlanKind, Pool, Terms
 from marketplace.queries import Window, free_nodes, is_held, occupied, tightest_fabric_group
 
@@ -38,6 +38,7 @@ def keep(
     """
     # An open-ended lease begins with its order, which may come as late as `until`.
     window = Window(starts_at, occupied(terms, starts_at if ends_at else until, ends_at).ends_at)
+    wanted: dict[str, Any] = {"nodes": nodes, "same_fabric": same_fabric, "now": now}
     wish: dict[str, Any] = {
         "pool": offer.pool,
         "nodes": nodes,
@@ -49,10 +50,9 @@ def keep(
     try:
         found = _at_once(horizon=None if ends_at else guaranteed(terms, window.starts_at), **wish) or _in_line(**wish)
     except calendar.TooFewNodes:
-        scattered = same_fabric and are_free(offer=offer, nodes=nodes, window=window, now=now, quote=instead_of)
-        raise nodes_taken(offer=offer, nodes=nodes, starts_at=starts_at, scattered=scattered, now=now) from None
+        raise nodes_taken(offer=offer, window=window, quote=instead_of, **wanted) from None
     if calendar.take_power(offer=offer, nodes=nodes, period=window, now=now) < window.ends_at:
-        raise no_power(offer=offer, nodes=nodes, window=window, now=now)
+        raise no_power(offer=offer, window=window, **wanted)
     firm = offer.plan.kind != PlanKind.SURPLUS
     calendar.hold(node_ids=found, period=window, quote=quote, until=until, firm=firm)
 

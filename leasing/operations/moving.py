@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -11,7 +12,7 @@ from leasing.models import ChangeKind, Lease, LeaseChange, Machine
 from leasing.operations import calendar
 from leasing.operations.booking import no_power, nodes_taken
 from leasing.operations.extending import WindowRefused
-from leasing.queries.moving import why_not_moved
+from leasing.queries.moving import fabric_group_for, why_not_moved
 from leasing.states import MachineState
 from marketplace.models import Offer, Pool, Rate, Terms
 from marketplace.queries import Window, free_nodes, occupied
@@ -34,7 +35,7 @@ def move(
     """
     Let an agreed lease take place in another window, on nodes of `offer` and on `terms`, as it was quoted. Nodes that
     it has already and that are free then are kept. `quote` may hold nodes for it: these come next, and all of them are
-    let go. `price` says in words what changes.
+    let go. One in one fabric group goes to one, its own if that will do. `price` says in words what changes.
 
     :raises WindowRefused: if it has begun, or is too near its start
     :raises NodesTaken: if fewer nodes are free for the whole new window; it stays where it was then
@@ -47,7 +48,8 @@ def move(
     if refusal or lease.ends_at is None:
         raise WindowRefused(refusal) if refusal else AssertionError("a lease without an end was refused")
     if calendar.take_power(offer=offer, nodes=len(after), period=period, now=now, quote=quote) < period.ends_at:
-        raise no_power(offer=offer, nodes=len(after), window=period, now=now)
+        which: dict[str, Any] = {"nodes": lease.node_count, "same_fabric": lease.same_fabric}
+        raise no_power(offer=offer, window=period, now=now, **which)
     calendar.claim(lease=lease, node_ids=after, period=period)
     change = LeaseChange.objects.create(
         lease=lease,
@@ -72,7 +74,8 @@ def _exchange(lease: Lease, *, offer: Offer, period: Window, quote: str, now: da
     for _ in range(calendar.BLOCKING_TRIES):
         with suppress(calendar.TooFewNodes, calendar.ClaimsChanged):  # somebody took one while we waited
             return _try(lease, pool=offer.pool, period=period, quote=quote, now=now)
-    raise nodes_taken(offer=offer, nodes=lease.node_count, starts_at=period.starts_at, now=now)
+    which: dict[str, Any] = {"nodes": lease.node_count, "same_fabric": lease.same_fabric}
+    raise nodes_taken(offer=offer, window=period, now=now, quote=quote, **which)
 
 
 @transaction.atomic
@@ -80,6 +83,9 @@ def _try(lease: Lease, *, pool: Pool, period: Window, quote: str, now: datetime)
     """All at once, ids ascending. Raises TooFewNodes or ClaimsChanged, with nothing locked or changed."""
     before, held = calendar.claimed(lease), calendar.held_for(quote)
     free = free_nodes(window=period, now=now, quote=quote).filter(pool=pool)
+    if lease.same_fabric:
+        group = fabric_group_for(lease, pool=pool, period=period, quote=quote, now=now)
+        free = free.filter(node__fabric_group=group)
     others = free.exclude(pk__in=before).order_by("node_id").values_list("pk", flat=True)[: lease.node_count]
     wanted = sorted({*before, *held, *others})
     calendar.lock(wanted)

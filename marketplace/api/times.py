@@ -34,9 +34,10 @@ class OfferCalendar(GenericAPIView[Any]):
         offer = get_object_or_404(listed_offers(organization_of(request)), public_id=id)
         wanted = asked.validated_data
         nodes, zone = wanted["nodes"], wanted["zone"]
-        found = calendar(offer=offer, starts_on=wanted["starts_on"], days=wanted["days"], zone=zone, now=instant)
-        days = [_day(day, nodes, zone) for day in found]
-        shown = {"offer": offer.public_id, "nodes": nodes, "time_zone": zone.key, "days": days}
+        which = {name: wanted[name] for name in ("starts_on", "days", "zone", "same_fabric")}
+        days = [_day(day, nodes, zone) for day in calendar(offer=offer, now=instant, **which)]
+        shown = {"offer": offer.public_id, "time_zone": zone.key, "days": days}
+        shown |= {name: wanted[name] for name in ("nodes", "same_fabric")}
         return Response(CalendarShown(shown).data)
 
 

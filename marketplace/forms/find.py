@@ -17,7 +17,7 @@ class Finder(CatalogueFilter):
     """As the catalogue's filters, with a length in place of an end."""
 
     FIRST = ("nodes", "hours", "gpu_model", "gpus", "region", "sort", "starts_at", "until", "zone")
-    MORE = ("plan", "gpu_memory_gb", "site", "max_price", "renewable_share", "provisioner")
+    MORE = ("plan", "gpu_memory_gb", "site", "max_price", "renewable_share", "provisioner", "same_fabric")
     MOMENTS = ("starts_at", "until")
 
     hours = forms.IntegerField(

@@ -41,6 +41,11 @@ class Wish(Zoned):
     nodes = forms.IntegerField(
         label="Nodes", required=False, min_value=1, max_value=MOST_NODES, error_messages=NODES_WORDS
     )
+    same_fabric = forms.BooleanField(
+        label="In one fabric group",
+        required=False,
+        help_text="All nodes on one fast network, or none. For more than one node.",
+    )
     starts_at = moment("From")
     ends_at = moment("Until")
 
@@ -85,6 +90,7 @@ class CatalogueFilter(Wish):
         "max_price",
         "renewable_share",
         "provisioner",
+        "same_fabric",
         "zone",
         "starts_at",
         "ends_at",

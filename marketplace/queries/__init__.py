@@ -44,7 +44,14 @@ from marketplace.queries.search import (
     search,
     starts,
 )
-from marketplace.queries.size import CatalogueSize, catalogue_size, largest_fabric_group, tightest_fabric_group
+from marketplace.queries.size import (
+    CatalogueSize,
+    catalogue_size,
+    largest_fabric_group,
+    most_together,
+    tightest_fabric_group,
+    with_groups,
+)
 from marketplace.queries.terms import all_announced, all_terms, open_terms, plans_open_to, terms_of
 from marketplace.queries.windows import HORIZON, Window, aligned, free_nodes, free_windows, is_held, occupied
 
@@ -96,6 +103,7 @@ __all__ = [
     "last_end",
     "levels",
     "listed_offers",
+    "most_together",
     "occupied",
     "offer_row",
     "offer_rows",
@@ -115,5 +123,6 @@ __all__ = [
     "tightest_fabric_group",
     "why_not",
     "why_not_until",
+    "with_groups",
     "with_power",
 ]

@@ -31,21 +31,24 @@ class Day:
     hours: list[Hour]
 
 
-def calendar(*, offer: Offer, starts_on: date, days: int, zone: ZoneInfo, now: datetime) -> list[Day]:
+def calendar(
+    *, offer: Offer, starts_on: date, days: int, zone: ZoneInfo, now: datetime, same_fabric: bool = False
+) -> list[Day]:
     """
     The days from `starts_on` on, in `zone`. Two queries.
 
     A node counts for an hour if it is free from the hour's first second to its last, and no more of them count than the
     site has firm power for; what a lease needs behind that (cleaning, its shortest length) is left to the search. Hours
-    that have begun count nothing.
+    that have begun count nothing. With `same_fabric` those of the fabric group count that has most free in the hour.
     """
     dates = [starts_on + timedelta(days=n) for n in range(days)]
     spans = {day: hours_of(day, zone) for day in dates}
     hours = [span for day in dates for span in spans[day]]
     reach = Window(max(now, hours[0].starts_at), hours[-1].ends_at)
-    gaps = free_gaps(offer=offer, reach=reach, now=now)
+    groups = free_gaps(offer=offer, reach=reach, now=now, same_fabric=same_fabric)
     left = levels(offers=[offer.pk], starts_at=reach.starts_at, until=reach.ends_at, now=now)
-    counts = iter(_powered(hours, _counts(hours, gaps), left.get(offer.pk, ())))
+    most = [max(counts) for counts in zip(*(_counts(hours, gaps) for gaps in groups or [[]]), strict=True)]
+    counts = iter(_powered(hours, most, left.get(offer.pk, ())))
     return [Day(day, [Hour(span.starts_at, span.ends_at, next(counts)) for span in spans[day]]) for day in dates]
 
 

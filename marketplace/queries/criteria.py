@@ -44,6 +44,7 @@ class Criteria:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     nodes: int = 1
+    same_fabric: bool = False  # all of one fabric group; of a single node it asks nothing
     max_micros_per_node_hour: int | None = None  # that is charged: own rate and discount for the length counted in
     renewable_share: int | None = None  # per cent of the site's grid mix, at least
     organization: Organization | None = None  # whose private plans and rates count too
@@ -52,6 +53,11 @@ class Criteria:
         """What is asked of an offer, by its name here; plan, period, nodes, price and organization are not."""
         fields = ("gpu_model", "gpus", "gpu_memory_gb", "region", "site", "provisioner", "renewable_share")
         return {name: value for name in fields if (value := getattr(self, name)) is not None}
+
+    @property
+    def together(self) -> bool:
+        """Whether nodes of several fabric groups will not do."""
+        return self.same_fabric and self.nodes > 1
 
     def affords(self, micros_per_node_hour: int) -> bool:
         """Whether a node-hour may be charged at so much."""

@@ -74,9 +74,10 @@ def hits_of(
     Offers on sale on these plans for which each of MATCHES holds that has its value in `wanted`, in the plans' order.
     One query.
 
-    Of the criteria it reads period, nodes and organization. Free nodes are counted up to `counted`, all where it is
-    None; `that_could_serve` leaves out offers that have fewer nodes in stock than are wanted. `fact` names one of FACTS
-    that each hit brings. `mark` is that of the `plans` if they were remembered.
+    Of the criteria it reads period, nodes, whether these are of one fabric group, and organization. Free nodes are
+    counted up to `counted`, all where it is None; `that_could_serve` leaves out offers that have fewer nodes in stock
+    than are wanted. `fact` names one of FACTS that each hit brings. `mark` is that of the `plans` if they were
+    remembered.
 
     :raises Changed: if the plans and their terms are others by now
     """
@@ -92,8 +93,9 @@ def hits_of(
         "nodes": criteria.nodes,
         "most": None if counted is None else counted + 1,  # one more tells whether there are more
     }
-    matches = [MATCHES[name] for name in wanted] + [COULD_SERVE] * that_could_serve
-    sql = " AND ".join([FIND.format(fact=FACTS.get(fact or "", "0")), *matches])
+    counting, could_serve = (IN_ONE_GROUP, GROUP_COULD_SERVE) if criteria.together else (IDLE, COULD_SERVE)
+    matches = [MATCHES[name] for name in wanted] + [could_serve] * that_could_serve
+    sql = " AND ".join([FIND.format(fact=FACTS.get(fact or "", "0"), idle=counting), *matches])
     rows = ask(sql, values) if plans else []
     if mark is not None and mark != (rows[0][0] if rows else current_mark()):
         raise Changed
@@ -142,6 +144,22 @@ FACTS = {
                     JOIN marketplace_gridzone AS zone ON zone.id = site.grid_zone_id WHERE site.id = pool.site_id)""",
 }
 
+# The nodes that are idle all the time: in whatever groups, or with one for all of them the most of one fabric group.
+IDLE = """
+           SELECT count(*) AS nodes FROM (
+               SELECT FROM marketplace_nodecalendar AS calendar
+                 JOIN marketplace_node AS node ON node.id = calendar.node_id
+                WHERE calendar.pool_id = pool.id
+                  AND node_is_free(calendar, node, wish.period, '', %(now)s::timestamptz)
+                LIMIT %(most)s::int) AS first"""
+IN_ONE_GROUP = """
+           SELECT least(coalesce(max(size), 0), %(most)s::int) AS nodes FROM (
+               SELECT count(*) AS size FROM marketplace_nodecalendar AS calendar
+                 JOIN marketplace_node AS node ON node.id = calendar.node_id
+                WHERE calendar.pool_id = pool.id AND node.fabric_group <> ''
+                  AND node_is_free(calendar, node, wish.period, '', %(now)s::timestamptz)
+                GROUP BY node.fabric_group) AS fabric"""
+
 # Tables that a question does not need are not joined, and what is known of plans comes with them: half of what a search
 # cost was the way through all of them. Counting stops where enough is known, so that a search costs what it finds. The
 # organization's own rate goes first. Of the nodes that are idle as many are free as their site has firm power for: an
@@ -160,13 +178,7 @@ FIND = f"""
             WHERE offer_id = offer.id AND starts_at <= %(now)s::timestamptz
               AND (organization_id IS NULL OR organization_id = %(organization)s::bigint)
             ORDER BY organization_id NULLS LAST, starts_at DESC LIMIT 1) AS rate
-     CROSS JOIN LATERAL (
-           SELECT count(*) AS nodes FROM (
-               SELECT FROM marketplace_nodecalendar AS calendar
-                 JOIN marketplace_node AS node ON node.id = calendar.node_id
-                WHERE calendar.pool_id = pool.id
-                  AND node_is_free(calendar, node, wish.period, '', %(now)s::timestamptz)
-                LIMIT %(most)s::int) AS first) AS idle
+     CROSS JOIN LATERAL ({{idle}}) AS idle
      CROSS JOIN LATERAL (
            SELECT CASE WHEN idle.nodes = 0 OR NOT wish.firm OR NOT EXISTS (
                        SELECT FROM marketplace_powerwindow AS win
@@ -182,6 +194,10 @@ FIND = f"""
 COULD_SERVE = """(free.nodes >= %(nodes)s::int OR EXISTS (
            SELECT FROM marketplace_node AS node WHERE node.pool_id = pool.id AND node_is_in_stock(node)
            OFFSET %(nodes)s::int - 1))"""
+GROUP_COULD_SERVE = """EXISTS (
+           SELECT FROM marketplace_node AS node
+            WHERE node.pool_id = pool.id AND node_is_in_stock(node) AND node.fabric_group <> ''
+            GROUP BY node.fabric_group HAVING count(*) >= %(nodes)s::int)"""
 STOCK = """
     SELECT node.pool_id, count(*) FROM marketplace_node AS node
      WHERE node.pool_id = ANY(%(pools)s::bigint[]) AND node_is_in_stock(node) GROUP BY node.pool_id

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import TextChoices
 
@@ -101,7 +102,8 @@ def openings(
     hits = [hit for hit in candidates if hit.terms.plan.kind == PlanKind.RESERVED]
     wanted = max(criteria.starts_at or now, now)
     offers = {hit.offer_id: (hit.pool_id, hit.terms) for hit in hits}
-    free = windows_of(offers=offers, nodes=criteria.nodes, starts_at=wanted, until=until, now=now)
+    which: dict[str, Any] = {"nodes": criteria.nodes, "same_fabric": criteria.together}
+    free = windows_of(offers=offers, starts_at=wanted, until=until, now=now, **which)
     found = []
     for hit in hits:
         terms = hit.terms

@@ -23,6 +23,7 @@ class OfferRow:
     micros_per_node_hour: int  # what an order of the window is charged
     discount_percent: int  # for its length
     nodes: int  # as many are wanted
+    same_fabric: bool  # of one fabric group: `free` are those of the one that has the most
     free: int
     more_free: bool  # than `free`, which a search counts no further
     power_short: bool  # more nodes are free, enough for the wish, but their site has sold its firm power
@@ -104,7 +105,7 @@ def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[Offe
     hits = counted_on(hits=hits, criteria=criteria, now=now)
     offers = listed_offers(criteria.organization).in_bulk([hit.offer_id for hit in hits])
     rates = Rate.objects.in_bulk([hit.rate_id for hit in hits])
-    free_from = starts(hits=hits, nodes=criteria.nodes, now=now)
+    free_from = starts(hits=hits, criteria=criteria, now=now)
     totals = stock_of({hit.pool_id for hit in hits})
     return [
         OfferRow(
@@ -113,6 +114,7 @@ def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[Offe
             micros_per_node_hour=hit.micros,
             discount_percent=hit.discount_percent,
             nodes=criteria.nodes,
+            same_fabric=criteria.together,
             free=hit.free,
             more_free=hit.more_free,
             power_short=hit.power_short,
@@ -123,10 +125,11 @@ def rows(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[Offe
     ]
 
 
-def starts(*, hits: Sequence[Hit], nodes: int, now: datetime) -> list[datetime | None]:
+def starts(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[datetime | None]:
     """When as many nodes are free, for each hit: as wished, or later; None if not within 60 days."""
+    nodes = criteria.nodes
     short = [Search(hit.offer_id, hit.pool_id, hit.terms, hit.window) for hit in hits if hit.free < nodes]
-    later = earliest(searches=short, nodes=nodes, now=now)
+    later = earliest(searches=short, nodes=nodes, same_fabric=criteria.together, now=now)
     return [hit.window.starts_at if hit.free >= nodes else later.get(hit.offer_id) for hit in hits]
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from marketplace.models import Node, NodeCalendar, Pool, Site
+from marketplace.models import Node, NodeCalendar, Offer, Pool, Site
 from marketplace.states import IN_STOCK
 
 
@@ -26,8 +26,19 @@ def catalogue_size() -> CatalogueSize:
 
 def largest_fabric_group(*, pool: Pool) -> int:
     """How many nodes in stock the pool's largest fabric group has, free or not; 0 where it has none."""
-    sizes = _group_sizes(Node.objects.filter(pool=pool, state__in=IN_STOCK, cordoned_at=None))
-    return max((size for _, size in sizes), default=0)
+    return _largest(Node.objects.filter(pool=pool, state__in=IN_STOCK, cordoned_at=None))
+
+
+def most_together(free: QuerySet[NodeCalendar], *, same_fabric: bool) -> int:
+    """How many of the nodes with these calendars one lease can have; with `same_fabric` they are of one group."""
+    return _largest(Node.objects.filter(pk__in=free.values("node"))) if same_fabric else free.count()
+
+
+def with_groups(offers: QuerySet[Offer]) -> QuerySet[Offer]:
+    """Offers, each with `grouped`: whether several nodes in stock there are of one fabric group."""
+    there = Node.objects.filter(pool=OuterRef("pool"), state__in=IN_STOCK, cordoned_at=None).exclude(fabric_group="")
+    groups = there.order_by().values("fabric_group").annotate(size=Count("pk"))
+    return offers.annotate(grouped=Exists(groups.filter(size__gt=1)))
 
 
 def tightest_fabric_group(free: QuerySet[NodeCalendar], *, nodes: int) -> str | None:
@@ -35,6 +46,10 @@ def tightest_fabric_group(free: QuerySet[NodeCalendar], *, nodes: int) -> str | 
     sizes = _group_sizes(Node.objects.filter(pk__in=free.values("node")))
     fitting = [(size, group) for group, size in sizes if size >= nodes]
     return min(fitting)[1] if fitting else None
+
+
+def _largest(nodes: QuerySet[Node]) -> int:
+    return max((size for _, size in _group_sizes(nodes)), default=0)
 
 
 def _group_sizes(nodes: QuerySet[Node]) -> QuerySet[Node, tuple[str, int]]:

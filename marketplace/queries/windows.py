@@ -1,7 +1,8 @@
 """When nodes are free, computed from the very rows that guard the booking."""
 
 from bisect import bisect_right, insort
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -68,59 +69,87 @@ def free_nodes(*, window: Window, now: datetime, quote: str = "") -> QuerySet[No
 
 
 def free_windows(
-    *, offer: Offer, terms: Terms, nodes: int, starts_at: datetime, until: datetime, now: datetime
+    *,
+    offer: Offer,
+    terms: Terms,
+    nodes: int,
+    starts_at: datetime,
+    until: datetime,
+    now: datetime,
+    same_fabric: bool = False,
 ) -> list[Window]:
     """
     The longest periods between `starts_at` and `until` in which some `nodes` nodes are free from end to end, and their
-    site has firm power for them. Two queries.
+    site has firm power for them. With `same_fabric` they are of one fabric group, the same one all along. Two queries.
 
     Cleaning is already taken off the ends, and periods shorter than the shortest lease are left out.
     """
     reach = Window(starts_at, until + cleaning(terms))
+    gaps = free_gaps(offer=offer, reach=reach, now=now, same_fabric=same_fabric)
     left = levels(offers=[offer.pk], starts_at=reach.starts_at, until=reach.ends_at, now=now)
-    return _windows(terms, nodes, _powered(free_gaps(offer=offer, reach=reach, now=now), left.get(offer.pk, ()), nodes))
+    return _longest(terms, nodes, gaps, left.get(offer.pk, ()))
 
 
-def free_gaps(*, offer: Offer, reach: Window, now: datetime) -> list[Window]:
-    """Every free period of every single node of an offer within `reach`, in order. One query."""
-    return _gaps([offer.pool_id], reach, now)[offer.pool_id]
+def free_gaps(*, offer: Offer, reach: Window, now: datetime, same_fabric: bool = False) -> Sequence[list[Window]]:
+    """
+    Every free period of every single node of an offer within `reach`, in order: of all its nodes at once, or with
+    `same_fabric` of each fabric group by itself. One query.
+    """
+    return _gaps([offer.pool_id], reach, now, same_fabric=same_fabric)[offer.pool_id]
 
 
 def windows_of(
-    *, offers: Mapping[int, tuple[int, Terms]], nodes: int, starts_at: datetime, until: datetime, now: datetime
+    *,
+    offers: Mapping[int, tuple[int, Terms]],
+    nodes: int,
+    starts_at: datetime,
+    until: datetime,
+    now: datetime,
+    same_fabric: bool = False,
 ) -> dict[int, list[Window]]:
     """
     The free windows of many offers, given as pool and terms by the offer's key; they may end after `until`, by the
     difference in cleaning. Two queries, however many offers.
     """
     longest = max((cleaning(terms) for _, terms in offers.values()), default=timedelta())
-    gaps = _gaps({pool for pool, _ in offers.values()}, Window(starts_at, until + longest), now)
+    gaps = _gaps(
+        {pool for pool, _ in offers.values()}, Window(starts_at, until + longest), now, same_fabric=same_fabric
+    )
     left = levels(offers=offers, starts_at=starts_at, until=until + longest, now=now)
-    return {
-        offer: _windows(terms, nodes, _powered(gaps[pool], left.get(offer, ()), nodes))
-        for offer, (pool, terms) in offers.items()
-    }
+    return {offer: _longest(terms, nodes, gaps[pool], left.get(offer, ())) for offer, (pool, terms) in offers.items()}
 
 
-def _gaps(pools: Collection[int], reach: Window, now: datetime) -> Mapping[int, list[Window]]:
-    """Every free period of every node within `reach`, in order, by pool."""
+def _gaps(
+    pools: Collection[int], reach: Window, now: datetime, *, same_fabric: bool
+) -> Mapping[int, Sequence[list[Window]]]:
+    """Every free period of every node within `reach`, in order, by pool, as `free_gaps` has those of an offer."""
     if not pools:  # also where the reach would end before it begins
         return {}
-    found: dict[int, list[Window]] = {pool: [] for pool in pools}
+    found: dict[int, dict[str, list[Window]]] = {pool: defaultdict(list) for pool in pools}
     given = {"pools": list(pools), "reach": DateTimeTZRange(reach.starts_at, reach.ends_at), "now": now}
-    for pool, starts_at, ends_at in ask(GAPS, given):
-        found[pool].append(Window(starts_at, ends_at))
-    return found
+    for pool, group, starts_at, ends_at in ask(GAPS_OF_GROUPS if same_fabric else GAPS, given):
+        found[pool][group].append(Window(starts_at, ends_at))
+    return {pool: list(groups.values()) for pool, groups in found.items()}
 
 
 # Nodes are asked for by their pools too: planned for any number of them, these few would be sought among all there are.
-GAPS = """
-    SELECT calendar.pool_id, lower(gap), upper(gap)
+_GAPS = """
+    SELECT calendar.pool_id, {group}, lower(gap), upper(gap)
       FROM marketplace_nodecalendar AS calendar JOIN marketplace_node AS node ON node.id = calendar.node_id
      CROSS JOIN LATERAL unnest(node_gaps(calendar, node, %(reach)s::tstzrange, %(now)s)) AS gap
-     WHERE calendar.pool_id = ANY (%(pools)s::bigint[]) AND node.pool_id = ANY (%(pools)s::bigint[])
+     WHERE calendar.pool_id = ANY (%(pools)s::bigint[]) AND node.pool_id = ANY (%(pools)s::bigint[]){which}
      ORDER BY lower(gap), upper(gap)
 """
+GAPS = _GAPS.format(group="''", which="")
+GAPS_OF_GROUPS = _GAPS.format(group="node.fabric_group", which=" AND node.fabric_group <> ''")
+
+
+def _longest(terms: Terms, nodes: int, groups: Iterable[list[Window]], left: Collection[Level]) -> list[Window]:
+    """The longest windows in which `nodes` of the gaps of one of the groups run side by side, in order."""
+    found: list[Window] = []
+    for window in sorted(one for gaps in groups for one in _windows(terms, nodes, _powered(gaps, left, nodes))):
+        _add(window, found)
+    return found
 
 
 def _powered(gaps: Iterable[Window], left: Iterable[Level], nodes: int) -> list[Window]:
@@ -150,8 +179,15 @@ def _windows(terms: Terms, nodes: int, gaps: Iterable[Window]) -> list[Window]:
         if len(ends) < nodes:
             continue
         window = Window(gap.starts_at, ends[-nodes] - after)
-        if found and found[-1].starts_at == window.starts_at and found[-1].ends_at < window.ends_at:
-            found.pop()
-        if window.length >= least and not (found and found[-1].ends_at >= window.ends_at):
-            found.append(window)
+        if window.length >= least:
+            _add(window, found)
     return found
+
+
+def _add(window: Window, found: list[Window]) -> None:
+    """Behind those that start before or with it; one of two that lies in the other is left out."""
+    if found and found[-1].ends_at >= window.ends_at:
+        return
+    if found and found[-1].starts_at == window.starts_at:
+        found.pop()
+    found.append(window)

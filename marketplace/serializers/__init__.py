@@ -7,6 +7,7 @@ from marketplace.serializers.asked import (
     OfferCriteria,
     OfferFilter,
     OpeningsAsked,
+    SameFabric,
     WindowsAsked,
 )
 from marketplace.serializers.listing import listing
@@ -37,6 +38,7 @@ __all__ = [
     "OpeningShown",
     "OpeningsAsked",
     "PlanShown",
+    "SameFabric",
     "SiteShown",
     "SiteWithPower",
     "WindowsAsked",

@@ -46,6 +46,13 @@ class Choice(serializers.ChoiceField):
         super().__init__(choices=choices, required=False, error_messages=words, **options)
 
 
+class SameFabric(serializers.BooleanField):
+    """Whether several nodes must be of one fabric group."""
+
+    def __init__(self) -> None:
+        super().__init__(default=False, help_text="True: all nodes of one fabric group, where more than one is wanted.")
+
+
 class Known(serializers.CharField):
     """The slug of a row that exists."""
 
@@ -81,6 +88,7 @@ class Availability(StrictSerializer):
     """For which period, and how many nodes. Needs `now` and `organization` (None for nobody's) in its context."""
 
     nodes = Whole(1, MOST_NODES, default=1, help_text="How many nodes must be free side by side.")
+    same_fabric = SameFabric()
     starts_at = Moment(required=False, help_text="Start of the lease; now, if left out or past. At most 60 days ahead.")
     ends_at = Moment(required=False, help_text="Its end; as early as the plan allows, if left out.")
 
@@ -154,6 +162,7 @@ class CalendarAsked(StrictSerializer):
         error_messages={"invalid": "Write it as 2026-03-02."},
     )
     nodes = Whole(1, MOST_NODES, default=1, help_text="How many nodes are wanted: `enough` says whether they are free.")
+    same_fabric = SameFabric()
     days = Whole(1, HORIZON.days, default=SHOWN_AHEAD.days, help_text="How many days.")
     time_zone = Zone(default="UTC", max_length=64, help_text="IANA name of the zone whose days and hours.")
 
@@ -168,13 +177,14 @@ class CalendarAsked(StrictSerializer):
         if not today <= starts_on <= today + HORIZON:
             limit = f"Choose a day from {today} to {today + HORIZON}, within {HORIZON.days} days."
             raise serializers.ValidationError({"starts_on": [limit]})
-        return attrs | {"starts_on": starts_on, "zone": zone}
+        return attrs | {"starts_on": starts_on, "zone": zone, "same_fabric": _together(attrs)}
 
 
 class WindowsAsked(StrictSerializer):
     """Between which moments to look for free windows. Needs `now` in its context."""
 
     nodes = Whole(1, MOST_NODES, default=1, help_text="How many nodes must be free side by side.")
+    same_fabric = SameFabric()
     starts_at = Moment(required=False, help_text="Look from here on; now, if left out or past.")
     until = Moment(required=False, help_text="Look until here: at most 60 days after the start; 14 if left out.")
 
@@ -188,7 +198,8 @@ class WindowsAsked(StrictSerializer):
         if not starts_at < until <= starts_at + HORIZON:
             limit = f"{starts_at:%Y-%m-%dT%H:%M:%SZ} and {starts_at + HORIZON:%Y-%m-%dT%H:%M:%SZ}"
             raise serializers.ValidationError({"until": [f"Choose a moment between {limit}, within 60 days."]})
-        return {"nodes": attrs["nodes"], "starts_at": starts_at, "until": until}
+        nodes = {"nodes": attrs["nodes"], "same_fabric": _together(attrs)}
+        return {**nodes, "starts_at": starts_at, "until": until}
 
 
 class OpeningsAsked(OfferFilter):
@@ -218,3 +229,7 @@ class OpeningsAsked(OfferFilter):
         except BadPeriod as error:
             raise serializers.ValidationError({error.field: [error.message]}) from error
         return attrs | {"length": length, "until": until}
+
+
+def _together(attrs: dict[str, Any]) -> bool:
+    return bool(attrs["same_fabric"] and attrs["nodes"] > 1)

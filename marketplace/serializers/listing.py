@@ -13,7 +13,7 @@ def listing(*, hits: Sequence[Hit], criteria: Criteria, now: datetime) -> list[d
     hits = counted_on(hits=hits, criteria=criteria, now=now)
     pools = {hit.pool_id for hit in hits}
     places, totals = _places(pools), stock_of(pools)
-    free_from = starts(hits=hits, nodes=criteria.nodes, now=now)
+    free_from = starts(hits=hits, criteria=criteria, now=now)
     return [
         _shown(hit, places[hit.pool_id], totals[hit.pool_id], start) for hit, start in zip(hits, free_from, strict=True)
     ]

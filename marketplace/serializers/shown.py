@@ -163,7 +163,8 @@ class OfferShown(serializers.Serializer[Any]):
         allow_null=True, help_text="The same for one of its GPUs, rounded down; null without GPUs."
     )
     free = serializers.IntegerField(
-        help_text="Nodes free for the whole asked period, cleaning included. A list counts up to 10, or up to `nodes`."
+        help_text="Nodes free for the whole asked period, cleaning included; with `same_fabric` of the fabric group "
+        "that has the most. A list counts up to 10, or up to `nodes`."
     )
     more_free = serializers.BooleanField(
         help_text="True where still more are free: the offer itself, or a list in the order `free`, says how many."
@@ -192,6 +193,7 @@ class WindowsShown(serializers.Serializer[dict[str, object]]):
 
     offer = serializers.CharField()
     nodes = serializers.IntegerField()
+    same_fabric = serializers.BooleanField(help_text="Whether they are of one fabric group in each.")
     starts_at = serializers.DateTimeField()
     until = serializers.DateTimeField()
     windows = WindowShown(many=True)
@@ -203,7 +205,10 @@ class HourShown(serializers.Serializer[Any]):
     starts_at = serializers.DateTimeField(help_text="UTC.")
     local_time = serializers.CharField(help_text="Its start on the clocks of the zone, such as 01:00.")
     utc_offset = serializers.CharField(help_text="Of the zone then, such as -04:00: tells apart an hour that is twice.")
-    free = serializers.IntegerField(help_text="Nodes free from the first to the last second; 0 where it has begun.")
+    free = serializers.IntegerField(
+        help_text="Nodes free from the first to the last second, with `same_fabric` of the group that has the most; 0 "
+        "where it has begun."
+    )
     enough = serializers.BooleanField(help_text="Whether as many nodes as wanted are.")
 
 
@@ -222,6 +227,7 @@ class CalendarShown(serializers.Serializer[dict[str, object]]):
 
     offer = serializers.CharField()
     nodes = serializers.IntegerField()
+    same_fabric = serializers.BooleanField(help_text="Whether they are to be of one fabric group.")
     time_zone = serializers.CharField()
     days = DayShown(many=True)
 

@@ -12,8 +12,8 @@ WAIT = "/standing-orders/new/"  # and waited for
 
 def wish_of(criteria: Criteria, zone: str = "") -> str:
     """Number of nodes and period as a query string, "" where nothing is said. `zone`: chosen to show times in."""
-    nodes = {"nodes": str(criteria.nodes)} if criteria.nodes > 1 else {}
-    query = urlencode(nodes | period(criteria.starts_at, criteria.ends_at, zone))
+    several = nodes(criteria) if criteria.nodes > 1 else {}
+    query = urlencode(several | period(criteria.starts_at, criteria.ends_at, zone))
     return f"?{query}" if query else ""
 
 
@@ -21,7 +21,7 @@ def order_address(offer: Offer, criteria: Criteria, zone: str = "") -> str:
     """Where this is ordered: for the period asked for, where the plan has periods."""
     reserved = offer.plan.kind == PlanKind.RESERVED
     said = period(criteria.starts_at, criteria.ends_at, zone) if reserved else {}
-    return f"{ORDER}?{urlencode({'offer': offer.public_id, 'nodes': str(criteria.nodes)} | said)}"
+    return f"{ORDER}?{urlencode({'offer': offer.public_id} | nodes(criteria) | said)}"
 
 
 def wait_address(criteria: Criteria, **asked: object) -> str:
@@ -32,7 +32,7 @@ def wait_address(criteria: Criteria, **asked: object) -> str:
     times = {renamed[name]: at for name, at in said.items()}
     if criteria.starts_at and criteria.ends_at:
         times["length_hours"] = str(max(1, (criteria.ends_at - criteria.starts_at) // timedelta(hours=1)))
-    return f"{WAIT}?{urlencode(known | times | {'nodes': criteria.nodes})}"
+    return f"{WAIT}?{urlencode(known | times | nodes(criteria))}"
 
 
 def wait_for(offer: Offer, criteria: Criteria) -> str:
@@ -47,6 +47,11 @@ def wait_for(offer: Offer, criteria: Criteria) -> str:
         gpus=pool.node_type.gpu_count or None,
         provisioner=pool.provisioner,
     )
+
+
+def nodes(criteria: Criteria) -> dict[str, str]:
+    """How many, and whether all of one fabric group, as the fields of forms take it."""
+    return {"nodes": str(criteria.nodes)} | ({"same_fabric": "on"} if criteria.together else {})
 
 
 def period(starts_at: datetime | None, ends_at: datetime | None, zone: str = "") -> dict[str, str]:

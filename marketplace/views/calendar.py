@@ -51,7 +51,7 @@ def calendar_of(
     last = (now + timedelta(seconds=terms.max_ahead_seconds)).astimezone(zone).date()
     starts_on = min(max(_day(asked.get("day", ""), first), first), last)
     days = min(DAYS, (last - starts_on).days + 1)
-    found = calendar(offer=offer, starts_on=starts_on, days=days, zone=zone, now=now)
+    found = calendar(offer=offer, starts_on=starts_on, days=days, zone=zone, same_fabric=criteria.together, now=now)
     cell = _drawn(offer, terms, criteria, zone, now)
     columns = [[cell(hour) for hour in day.hours] for day in found]
     rows = [

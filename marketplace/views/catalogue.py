@@ -20,7 +20,7 @@ from marketplace.views.addresses import wait_address, wish_of
 
 PAGE_SIZE = 24
 OFFSETS = [f"{name}_offset" for name in CatalogueFilter.MOMENTS]
-NOT_WAITED_FOR = {"nodes", "sort", "zone", "starts_at", "ends_at"}  # said in another way, or not at all
+NOT_WAITED_FOR = {"nodes", "same_fabric", "sort", "zone", "starts_at", "ends_at"}  # said in another way, or not at all
 WAITED_FOR = [name for name in (*CatalogueFilter.FIRST, *CatalogueFilter.MORE) if name not in NOT_WAITED_FOR]
 
 

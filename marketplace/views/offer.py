@@ -28,6 +28,7 @@ from marketplace.queries import (
     offer_rows,
     soonest,
     terms_of,
+    with_groups,
 )
 from marketplace.queries.hours import Stretch
 from marketplace.queries.power import power_ahead
@@ -58,7 +59,7 @@ class Cost:
 def offer(request: HttpRequest, id: str) -> HttpResponse:
     """An offer, for as many nodes and the period that the address names."""
     instant, organization = now(), organization_of(request)
-    found = get_object_or_404(listed_offers(organization), public_id=id)
+    found = get_object_or_404(with_groups(listed_offers(organization)), public_id=id)
     zones = zones_for(site=found.pool.site.time_zone, user=getattr(request.user, "time_zone", ""))
     form = Wish({"nodes": "1", **request.GET.dict()}, now=instant, organization=organization, zones=zones)
     form.is_valid()
@@ -119,7 +120,8 @@ def _cost(words: str, seconds: int, row: OfferRow, terms: Terms, nodes: int) -> 
 
 def _availability(offer: Offer, terms: Terms, criteria: Criteria, now: datetime, zone: str) -> dict[str, Any]:
     until = min(max(now + AHEAD, (criteria.ends_at or now) + timedelta(days=1)), now + HORIZON)
-    windows = free_windows(offer=offer, terms=terms, nodes=criteria.nodes, starts_at=now, until=until, now=now)
+    which: dict[str, Any] = {"nodes": criteria.nodes, "same_fabric": criteria.together}
+    windows = free_windows(offer=offer, terms=terms, starts_at=now, until=until, now=now, **which)
     return {
         "windows": windows,
         "guaranteed_until": guaranteed_until(terms, windows, now),

@@ -289,6 +289,8 @@ def test_an_order_asks_for_one_fabric_group_or_is_told_that_there_is_none(api: A
     assert (lease["same_fabric"], {row["fabric_group"] for row in lease["machines"]}) == (True, {"west"})
     assert [row["hostname"] for row in lease["machines"]] == ["train-1", "train-2"]
     assert (orders[1].status_code, orders[1].json()["code"]) == (409, "nodes_scattered")
+    (window,) = orders[1].json()["windows"]  # in the west again, once it is clean
+    assert window["starts_at"] > lease["guaranteed_until"]
 
 
 CAPS = {"budget_exceeded", "node_limit_reached", "ordering_blocked", "insufficient_funds"}
@@ -299,7 +301,7 @@ QUOTED = {"quote_used", "quote_expired", "nodes_taken", "power_taken"}
     ("path", "codes"),
     [
         ("leases", CAPS | QUOTED | {"nodes_scattered"}),
-        ("leases/{id}/move", CAPS | QUOTED | {"window_fixed"}),
+        ("leases/{id}/move", CAPS | QUOTED | {"nodes_scattered", "window_fixed"}),
         ("leases/{id}/extend", CAPS | {"booked_behind", "price_too_high", "window_fixed"}),
         ("leases/{id}/shorten", {"window_fixed"}),
     ],

@@ -224,17 +224,6 @@ def test_it_is_offered_only_where_it_may_be_done(browser: Client, acme: Organiza
         assert browser.get(f"{address}move/").status_code == (200 if offered else 302)
 
 
-def test_one_in_one_fabric_group_is_not_moved_and_it_is_not_offered(
-    browser: Client, acme: Organization, reserved: Offer, lease: Lease
-) -> None:
-    Lease.objects.update(same_fabric=True)
-    assert "/move/" not in see(browser, f"/leases/{lease.public_id}/")
-    lease.refresh_from_db()
-    quote = a_quote(acme, reserved, now=now(), starts_at=lease.starts_at + DAY, ends_at=lease.starts_at + DAY + HOUR)
-    with pytest.raises(WindowRefused, match="fabric group is not moved"):
-        moving.move(lease=lease, quote=quote, actor=ACTOR, now=now())
-
-
 def test_its_page_lists_offers_with_prices_the_nearest_and_likest_first(
     browser: Client, acme: Organization, reserved: Offer, abroad: Offer, lease: Lease
 ) -> None:

@@ -17,6 +17,7 @@ from marketplace.models import Offer, PlanKind
 from tests import factories
 from tests.accounts.cast import a_browser, a_client, a_token
 from tests.billing.conftest import funded
+from tests.leasing.test_fabric import a_grouped_offer
 
 pytestmark = pytest.mark.django_db
 
@@ -262,3 +263,21 @@ def test_the_catalogue_and_an_offer_lead_to_the_line_where_too_little_is_free(br
         assert "tell me when free" in shown.content.decode()
         form = browser.get(f"{shown.context['wait']}&mode=tell").context["form"]
         assert (form["mode"].value(), form["gpus"].value(), form["nodes"].value()) == ("tell", "8", "1")
+
+
+def test_one_fabric_group_is_asked_for_in_the_form_and_the_api_and_shown(
+    acme: Organization, api: APIClient, browser: Client
+) -> None:
+    factories.an_offer(a_grouped_offer(east=2, west=2).pool, factories.a_plan(PlanKind.RESERVED))
+    proposed = browser.get("/standing-orders/new/?nodes=2&same_fabric=on").context["form"]
+    assert proposed["same_fabric"].value() == "on"
+    several = {"nodes": "2", "same_fabric": "on"}
+    wrong = browser.post("/standing-orders/new/", typed(acme, **several, max_price=""))
+    assert wrong.context["form"]["same_fabric"].value() is True  # nothing that was chosen is lost
+    shown = browser.post("/standing-orders/new/", typed(acme, **several), follow=True).content.decode()
+    assert "for 2 h, in one fabric group, at most $4.00" in shown and "all nodes of one group" in shown
+    sweep()
+    assert {machine.node.fabric_group for machine in Lease.objects.get().machines.all()} in ({"east"}, {"west"})
+    for nodes, kept in ((2, True), (1, False)):  # of a single node no group is asked
+        made = ask(api, wish(acme, nodes=nodes, same_fabric=True)).json()
+        assert (made["nodes"], made["same_fabric"]) == (nodes, kept)

@@ -64,8 +64,7 @@ class Desk:
         self.check_nodes(said.nodes, wish, free)
         hold = self.holds.pop(quote, None)
         own = hold.nodes & free if hold and hold.lapses_at > now else set()
-        most = self.largest_group(own) if wish.fabric else len(own)
-        if wish.nodes <= most and not said.nodes <= own:
+        if wish.nodes <= self.most(own, fabric=wish.fabric) and not said.nodes <= own:
             raise Disagrees(f"held were {own}, got {said.nodes}")
         made = Booking(
             who=wish.who,
@@ -123,7 +122,7 @@ class Desk:
         lapsed_at = self.holds[before].lapses_at if before else now + KEPT
         elsewhere = {node for hold in self.live_holds(now, but=before) for node in hold.nodes}
         free = self.free(wish.starts_at, wish.ends_at + CLEANING, now=now, quote=before) - elsewhere
-        against = {"nodes"} if len(free) < wish.nodes else set()
+        against = {"nodes"} if self.most(free, fabric=wish.fabric) < wish.nodes else set()
         if self.most_at_once(wish, None) + wish.nodes > self.customers[wish.who].most_nodes:
             against.add("limit")
         if lapsed_at <= now < lapsed_at + KEPT:  # not ordered: others go first, as long as it was kept
@@ -143,7 +142,8 @@ class Desk:
         first, length = max(row.earliest_at, full_hour(now) + HOUR), row.length + CLEANING
         hours = range(max(0, (row.latest_at - row.length - first) // HOUR + 1))
         starts = [first + hour * HOUR for hour in hours]
-        return [start for start in starts if len(self.free(start, start + length, now=now)) >= row.nodes]
+        free = {start: self.free(start, start + length, now=now) for start in starts}
+        return [start for start in starts if self.most(free[start], fabric=row.fabric) >= row.nodes]
 
     def accepts(self, said: Said, against: Collection[str]) -> bool:
         """Whether it was done; it had to be if nothing was against it, and must not be if anything was."""
@@ -162,7 +162,7 @@ class Desk:
             found.add("funds")
         if any(self.exceeds(budget, wish, beside if given_up else None) for budget in customer.budgets):
             found.add("budget")
-        if wish.nodes > (self.largest_group(free) if wish.fabric else len(free)):
+        if wish.nodes > self.most(free, fabric=wish.fabric):
             found.add("nodes")
         return found
 
@@ -217,6 +217,24 @@ class Desk:
         ]
         moments = [max(begin, wish.starts_at) for begin, end, _ in rows if begin < until and wish.starts_at < end]
         return max((sum(nodes for begin, end, nodes in rows if begin <= at < end) for at in moments), default=0)
+
+    def most(self, nodes: Collection[int], *, fabric: bool) -> int:
+        """How many of the nodes one lease can have, in one fabric group if wished."""
+        return self.largest_group(nodes) if fabric else len(nodes)
+
+    def group_for(
+        self, wish: Wish, nodes: frozenset[int], free: set[int], own: frozenset[int], held: frozenset[int]
+    ) -> set[int]:
+        """The free nodes of the group that a lease moved to: rather its own, then what is held, if that is enough."""
+        groups = {name: {node for node in free if self.nodes[node] == name} for name in set(self.nodes.values())}
+        (got,) = (group for group in groups.values() if nodes <= group)
+        for first in (own, held):
+            kept = [group for group in groups.values() if group & first and len(group) >= wish.nodes]
+            if kept and got not in kept:
+                raise Disagrees(f"{kept} come first, and it got {set(nodes)}")
+            if kept:
+                break
+        return got
 
     def largest_group(self, nodes: Iterable[int]) -> int:
         """How many of the nodes are in one fabric group."""

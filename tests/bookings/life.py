@@ -275,13 +275,16 @@ class Life(World):
         assert Counter(ends.values_list("subject", "kind")) == known
 
     def check_windows(self, nodes: int, ahead: int, hours: int) -> None:
-        """The windows that are shown hold a wished one if and only if it can be had."""
+        """The windows that are shown hold a wished one if and only if it can be had; those in one fabric group too."""
         starts_at = full_hour(self.now) + ahead * HOUR
         ends_at = starts_at + hours * HOUR
         wish: dict[str, Any] = {"offer": self.reserved, "terms": terms_of(plan=self.reserved.plan, at=self.now)}
-        shown = free_windows(**wish, nodes=nodes, starts_at=starts_at, until=ends_at, now=self.now)
-        held = any(window.starts_at <= starts_at and ends_at <= window.ends_at for window in shown)
-        assert held == (len(self.desk.free(starts_at, ends_at + CLEANING, now=self.now)) >= nodes)
+        wish |= {"nodes": nodes, "starts_at": starts_at, "until": ends_at, "now": self.now}
+        free = self.desk.free(starts_at, ends_at + CLEANING, now=self.now)
+        for fabric in (False, True):
+            shown = free_windows(**wish, same_fabric=fabric)
+            held = any(window.starts_at <= starts_at and ends_at <= window.ends_at for window in shown)
+            assert held == (self.desk.most(free, fabric=fabric) >= nodes)
 
     def live_until(self, goal: Any) -> None:
         """Time passes, and all that it brings is done at its moment."""

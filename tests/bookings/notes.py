@@ -147,6 +147,7 @@ class Wait:
     earliest_at: datetime
     latest_at: datetime
     tells: bool = False
+    fabric: bool = False
     end: str = ""  # how it ended: filled, expired or cancelled
 
     @property
@@ -156,7 +157,7 @@ class Wait:
 
     def at(self, starts_at: datetime) -> Wish:
         """It, from a moment on."""
-        return Wish(self.who, self.nodes, starts_at, starts_at + self.length)
+        return Wish(self.who, self.nodes, starts_at, starts_at + self.length, self.fabric)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Orders for nodes of one fabric group: all of one group, or none."""
 
+from typing import Any
+
 import pytest
 
 from accounts.models import Organization
@@ -7,9 +9,9 @@ from leasing import operations
 from leasing.models import Claim, Lease, Machine
 from leasing.operations import NodesTaken, NoEqualNode
 from leasing.provisioners.fake import World
-from marketplace.models import Node, Offer
+from marketplace.models import Node, Offer, PlanKind
 from tests import factories
-from tests.factories import NOON
+from tests.factories import HOUR, NOON
 from tests.leasing.conftest import active, hold
 from tests.leasing.test_swapping import DOWN, down
 
@@ -41,8 +43,24 @@ def test_nodes_that_are_free_in_several_groups_are_refused_with_that_word(acme: 
     offer = a_grouped_offer(east=2, west=2, none=2)
     with pytest.raises(NodesTaken) as taken:
         hold(acme, offer, nodes=3, same_fabric=True)
-    assert taken.value.scattered
+    assert taken.value.scattered and taken.value.windows == ()
     assert not Lease.objects.exists() and not Claim.objects.exists()
+
+
+def test_a_refusal_names_the_next_windows_in_one_group(acme: Organization) -> None:
+    offer = factories.an_offer(a_grouped_offer(east=2, west=2).pool, factories.a_plan(PlanKind.RESERVED))
+    window: dict[str, Any] = {"starts_at": NOON + 4 * HOUR, "ends_at": NOON + 6 * HOUR}
+    hold(acme, offer, nodes=2, **window)  # the first two by their ids: one of each group
+    for scattered in (True, False):
+        with pytest.raises(NodesTaken) as taken:
+            hold(acme, offer, nodes=2, same_fabric=True, **window)
+        assert taken.value.scattered is scattered
+        first = taken.value.windows[0]
+        assert first.starts_at == NOON + 7 * HOUR  # a quarter of an hour of cleaning, then a whole hour
+        if scattered:
+            hold(acme, offer, **window)  # from now on too few are free in whatever groups
+    period = {"starts_at": first.starts_at, "ends_at": first.starts_at + 2 * HOUR}
+    assert groups_of(hold(acme, offer, nodes=2, same_fabric=True, **period)) == ["east", "east"]
 
 
 def test_nodes_that_are_taken_are_not_called_scattered(acme: Organization) -> None:

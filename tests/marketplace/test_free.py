@@ -164,7 +164,7 @@ def test_the_first_start_is_the_first_minute_at_which_enough_are_free(
         (start for start in starts if sum(machine.is_free(takes[start]) for machine in fleet) >= nodes), None
     )
     assert found.get(7) == (by_hand if by_hand and by_hand <= NOON + HORIZON else None)
-    gaps = free_gaps(offer=fair.green, reach=Window(NOON, last), now=NOON)
+    gaps = [gap for node in free_gaps(offer=fair.green, reach=Window(NOON, last), now=NOON) for gap in node]
     for start in starts[1:]:
         inside = sum(gap.starts_at <= start and takes[start].ends_at <= gap.ends_at for gap in gaps)
         if takes[start].ends_at <= last:

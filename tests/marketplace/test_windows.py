@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -114,7 +115,7 @@ def test_the_earliest_start_is_the_first_of_the_windows_that_are_long_enough(fai
         nodes, wished = chance.randint(1, 2), NOON + chance.randint(0, 3000) * timedelta(minutes=1)
         length = chance.randint(1, 12) * HOUR
         search = Search(7, offer.pool_id, terms, Window(wished, wished + length))
-        reach = {"starts_at": wished, "until": wished + HORIZON}
+        reach: dict[str, Any] = {"starts_at": wished, "until": wished + HORIZON}
         walked = free_windows(offer=offer, terms=terms, nodes=nodes, **reach, now=NOON)
         starts = ((aligned(terms, window.starts_at), window.ends_at) for window in walked)
         first = next((start for start, ends_at in starts if start + length <= ends_at), None)

@@ -1,6 +1,7 @@
 """Several agreed leases move to the same nodes at the same instant, from and to different ones."""
 
 from threading import Thread
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -16,6 +17,7 @@ from marketplace.models import NodeCalendar, PlanKind
 from tests import factories
 from tests.billing.conftest import a_quote, funded, place
 from tests.factories import DAY, HOUR, NOON
+from tests.leasing.test_fabric import a_grouped_offer, groups_of
 from tests.races.test_calendar import somebody_waits
 from tests.races.test_extending import nobody_overlaps
 from tests.together import deadlocks, meeting, together
@@ -26,14 +28,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MOVERS = 6
 
 
-def test_as_many_get_there_as_there_are_nodes_and_the_others_stay(world: World) -> None:
-    offer = factories.an_offer(factories.a_pool(nodes=4), factories.a_plan(PlanKind.RESERVED))
+@pytest.mark.parametrize("same_fabric", [False, True], ids=["any nodes", "one fabric group"])
+def test_as_many_get_there_as_there_are_nodes_and_the_others_stay(world: World, *, same_fabric: bool) -> None:
+    offer = factories.an_offer(a_grouped_offer(east=2, west=2).pool, factories.a_plan(PlanKind.RESERVED))
+    two: dict[str, Any] = {"nodes": 2, "same_fabric": same_fabric}
     begin, leases, quotes = NOON + 10 * DAY, [], []
     for number in range(MOVERS):
         organization = funded(1000, f"Mover {number}")
         own = NOON + (number // 2 + 1) * DAY  # two leases of two nodes each day
-        leases.append(place(a_quote(organization, offer, nodes=2, starts_at=own, ends_at=own + HOUR)))
-        quotes.append(a_quote(organization, offer, nodes=2, starts_at=begin, ends_at=begin + HOUR))
+        leases.append(place(a_quote(organization, offer, **two, starts_at=own, ends_at=own + HOUR)))
+        quotes.append(a_quote(organization, offer, **two, starts_at=begin, ends_at=begin + HOUR))
     before = deadlocks()
 
     def act(number: int) -> None:
@@ -44,6 +48,8 @@ def test_as_many_get_there_as_there_are_nodes_and_the_others_stay(world: World) 
     assert all(isinstance(result, NodesTaken) for result in ended if result is not None)
     assert Lease.objects.filter(starts_at=begin).count() == 2
     assert Claim.objects.filter(released_at=None).count() == 2 * MOVERS
+    if same_fabric:
+        assert all(len({*groups_of(lease)}) == 1 for lease in leases)
     for row in NodeCalendar.objects.all():
         live = Claim.objects.filter(node=row.node, released_at=None).order_by("period")
         assert list(row.busy) == list(live.values_list("period", flat=True))

@@ -16,6 +16,7 @@ from leasing.operations import Setup
 from marketplace.models import Offer
 from tests import factories
 from tests.billing.conftest import NOON, funded
+from tests.leasing.test_fabric import a_grouped_offer, groups_of
 from tests.together import deadlocks, meeting, overlaps, together
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,12 +51,12 @@ def an_offer(nodes: int) -> Offer:
     return factories.an_offer(factories.a_pool(nodes=nodes), factories.a_plan(hold_seconds=600))
 
 
-def join(organization: Organization, nodes: int = 1) -> StandingOrder:
+def join(organization: Organization, nodes: int = 1, *, same_fabric: bool = False) -> StandingOrder:
     return waiting.join(
         organization=organization,
         actor=ACTOR,
         created_by=organization.members.get(),
-        wish=Wish(mode=Mode.BOOK, nodes=nodes, max_micros_per_node_hour=4_000_000),
+        wish=Wish(mode=Mode.BOOK, nodes=nodes, same_fabric=same_fabric, max_micros_per_node_hour=4_000_000),
         name="run",
         setup=Setup("run", [factories.a_key(organization)], factories.an_image()),
         now=NOON,
@@ -95,6 +96,20 @@ def test_many_customers_under_many_sweeps_get_each_one_lease_and_nothing_twice(t
     assert sum(filled.values_list("nodes", flat=True)) == 10  # 1, 2, 3, 1, 2, and the next small one
     assert (overlaps(), deadlocks() - before) == (0, 0)
     assert {order.pk for order in orders[:5]} <= set(filled.values_list("pk", flat=True))
+
+
+def test_who_waits_for_one_group_is_never_filled_from_two(transactional_db: None) -> None:
+    a_grouped_offer(east=3, none=2, west=3)
+    ones = [join(funded(1000, f"Single {number}")) for number in range(3)]
+    pairs = [join(funded(1000, f"Pair {number}"), nodes=2, same_fabric=True) for number in range(4)]
+    before = deadlocks()
+    together(SWEEPS, sweep)
+    for lease in Lease.objects.filter(node_count=2):
+        assert len(groups_of(lease)) == 2 and len({*groups_of(lease)}) == 1 and "" not in groups_of(lease)
+    filled = set(StandingOrder.objects.filter(state="filled").values_list("pk", flat=True))
+    assert {order.pk for order in ones} <= filled
+    assert 1 <= len(filled & {order.pk for order in pairs}) <= 2  # no group has four nodes
+    assert (overlaps(), deadlocks() - before) == (0, 0)
 
 
 def cancel_and_fill(orders: list[StandingOrder]) -> Counter[str]:

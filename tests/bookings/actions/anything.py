@@ -37,9 +37,8 @@ def _keep(random: Random) -> Action:
 
 def _join(random: Random) -> Action:
     ahead, hours = _window(random)
-    return Join(
-        random.randrange(3), random.choice((1, 2, 3, 4)), ahead, hours, random.randint(0, 20), random.random() < 0.4
-    )
+    who, nodes, room = random.randrange(3), random.choice((1, 2, 3, 4)), random.randint(0, 20)
+    return Join(who, nodes, ahead, hours, room, tells=random.random() < 0.4, fabric=random.random() < 0.3)
 
 
 def _work(random: Random) -> Action:

@@ -127,8 +127,9 @@ class Move(OfLease):
     def do(self, world: World, key: Any) -> Said:
         lease = of(key)
         starts_at = full_hour(world.now) + self.ahead * HOUR
-        window = {"starts_at": starts_at, "ends_at": starts_at + self.hours * HOUR}
-        quote = a_quote(lease.organization, world.reserved, now=world.now, nodes=lease.node_count, **window)
+        window: dict[str, Any] = {"starts_at": starts_at, "ends_at": starts_at + self.hours * HOUR}
+        which: dict[str, Any] = {"nodes": lease.node_count, "same_fabric": lease.same_fabric}
+        quote = a_quote(lease.organization, world.reserved, now=world.now, **which, **window)
         with transaction.atomic():
             moving.move(lease=lease, quote=quote, actor=ACTOR, now=world.now)
             return Said(nodes=nodes_of(lease))
@@ -136,10 +137,13 @@ class Move(OfLease):
     def judge(self, desk: Desk, key: Any, said: Said, now: datetime) -> None:
         row = desk.bookings[key]
         starts_at = full_hour(now) + self.ahead * HOUR
-        wish = Wish(row.who, len(row.nodes), starts_at, starts_at + self.hours * HOUR, project=row.project)
+        wish = Wish(row.who, len(row.nodes), starts_at, starts_at + self.hours * HOUR, row.fabric, row.project)
+        if wish.fabric and wish.nodes > desk.largest_group({*desk.nodes} - desk.out):
+            desk.accepts(said, {"impossible"})
+            return
         there = (wish.starts_at, wish.ends_at) == (row.starts_at, row.ends_at)
         begun = row.open_ended or row.starts_at <= now
-        if not row.live or begun or row.fabric or there or kept_percent(row, now):
+        if not row.live or begun or there or kept_percent(row, now):
             desk.accepts(said, {"refused"})
             return
         assert wish.ends_at is not None
@@ -151,6 +155,8 @@ class Move(OfLease):
         if desk.accepts(said, against):
             desk.check_nodes(said.nodes, wish, free)
             hold = desk.holds.pop(quote, None)
+            if wish.fabric:
+                free = desk.group_for(wish, said.nodes, free, row.nodes, hold.nodes if hold else frozenset())
             prefers(said.nodes, free, row.nodes, hold.nodes if hold else frozenset())
             row.move(said.nodes, wish.starts_at, wish.ends_at)
             for offered in desk.quotes.values():

@@ -27,12 +27,14 @@ class Join(Action):
     hours: int
     room: int
     tells: bool = False
+    fabric: bool = False
 
     def do(self, world: World, key: Any) -> Said:
         customer, waits = world.customers[self.who], self.waits(world.now)
         wish = waiting.Wish(
             mode=Mode.TELL if self.tells else Mode.BOOK,
             nodes=self.nodes,
+            same_fabric=self.fabric,
             criteria={"plan": PlanKind.RESERVED.value},
             length_seconds=waits.length // SECOND,
             earliest_at=waits.earliest_at,
@@ -46,7 +48,8 @@ class Join(Action):
     def waits(self, now: datetime) -> Wait:
         """What it waits for, as of now."""
         earliest_at, length = full_hour(now) + self.ahead * HOUR, self.hours * HOUR
-        return Wait(self.who, self.nodes, length, earliest_at, earliest_at + length + self.room * HOUR, self.tells)
+        latest_at, fabric = earliest_at + length + self.room * HOUR, self.fabric and self.nodes > 1
+        return Wait(self.who, self.nodes, length, earliest_at, latest_at, self.tells, fabric)
 
     def judge(self, desk: Desk, key: Any, said: Said, now: datetime) -> None:
         line = sum(other.waits for other in desk.line.values() if other.who == self.who)

@@ -1,6 +1,7 @@
 """Terms are announced ahead, said in words before one buys, and change nothing that was ordered."""
 
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -55,9 +56,19 @@ def test_a_change_with_shorter_notice_is_refused_and_says_from_when_on(plan: Pla
     assert Terms.objects.count() == 1
 
 
+def test_the_start_that_a_refusal_names_is_accepted_within_the_minute(plan: Plan) -> None:
+    within = NOON + timedelta(seconds=30, microseconds=1)
+    with pytest.raises(TermsRefused) as refused:
+        announce(plan=plan, fields=FIELDS, starts_at=NOON, actor="user:us_pat", now=within)
+    named = re.search(r"from ([-\d]+ [:\d]+) UTC", refused.value.message)
+    assert named
+    starts_at = datetime.fromisoformat(f"{named[1]}+00:00")
+    assert announce(plan=plan, fields=FIELDS, starts_at=starts_at, actor="user:us_pat", now=within)
+
+
 def test_the_first_terms_of_a_plan_hold_at_once_but_not_in_the_past() -> None:
     new = Plan.objects.create(slug="new", name="New", summary="New.", kind=PlanKind.RESERVED)
-    with pytest.raises(TermsRefused, match="which is now"):
+    with pytest.raises(TermsRefused, match="from 2026-03-02 12:00 UTC on, not in the past"):
         announced(new, NOON - timedelta(seconds=1))
     assert terms_of(plan=new, at=NOON) if announced(new, NOON) else None
 

@@ -111,6 +111,11 @@ def test_staff_announce_terms_that_begin_from_the_newest_and_never_edit_them(sta
     assert staff_browser.post(f"/admin/marketplace/terms/{terms.pk}/change/", form).status_code == 403
 
 
+def test_a_plans_page_leads_to_its_new_terms(staff_browser: Client, plan: Plan) -> None:
+    page = staff_browser.get(f"/admin/marketplace/plan/{plan.pk}/change/").content.decode()
+    assert f'href="/admin/marketplace/terms/add/?plan={plan.pk}"' in page
+
+
 def when(moment: Any) -> dict[str, str]:
     return {"starts_at_0": f"{moment:%Y-%m-%d}", "starts_at_1": f"{moment:%H:%M:%S}"}
 

@@ -46,7 +46,10 @@ class PlanAdmin(Referenced, SetOnce, ModelAdmin):  # type: ignore[misc]
         if not plan.pk:
             return "Announce its first terms once the plan is saved."
         address = f"{reverse('admin:marketplace_terms_add')}?plan={plan.pk}"
-        return format_html('<a href="{}">Announce new terms, filled in as the newest are</a>', address)
+        return format_html(
+            '<a class="text-primary-600 underline" href="{}">Announce new terms, filled in as the newest are</a>',
+            address,
+        )
 
 
 @admin.register(Terms)

@@ -47,6 +47,7 @@ ROLES: dict[str, frozenset[str]] = {
 }
 # Kinds of the operator's own events, or their parts before the dot, to the permission of the staff who are told.
 STAFF: dict[str, str] = {
+    "approval": "leasing.change_approval",
     "node": "marketplace.change_node",
     "site": "marketplace.change_node",
     "closing": "billing.change_parkedmonth",

@@ -19,6 +19,7 @@ from billing import budgets, operations, overrun, standing
 from billing.models import PERCENTS, Budget, BudgetAlert, Meter
 from billing.queries import Commitment, Commitments, Reading, commitments, open_readings, wallet
 from billing.queries.commitments import REACH
+from billing.queries.meters import read
 from billing.queries.months import month_of, next_month, start_of
 from leasing.models import Lease
 from leasing.states import LeaseState
@@ -104,6 +105,13 @@ def _resume(organization: Organization, now: datetime) -> None:
     """As after a top-up."""
     purse = wallet(organization=organization, now=now)
     standing.resume(filter(_is_paused, purse.readings), purse=purse, now=now)
+
+
+def waiting(*, outlook: budgets.Outlook, spoken: Commitments, now: datetime) -> list[Reading]:
+    """What a budget paused and this one has no room for: an hour of each costs more than is left in it."""
+    meters = [one.meter for one in spoken.under(outlook.budget.project) if one.meter]
+    paused = filter(_is_paused, (read(meter, at=now) for meter in meters))
+    return [reading for reading in paused if reading.micros_per_hour > outlook.left_micros]
 
 
 def _is_paused(reading: Reading) -> bool:

@@ -1,7 +1,7 @@
 """What changes the catalogue beside its files: terms, announced ahead, and the power that sites have."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -49,8 +49,9 @@ def refuse_short_notice(*, plan: Plan, starts_at: datetime, now: datetime) -> No
     """
     earliest = now + ANNOUNCED_AHEAD if Terms.objects.filter(plan=plan).exists() else now
     if starts_at < earliest:
-        why = f", {ANNOUNCED_AHEAD.days} days ahead: customers must know of it" if earliest > now else ", which is now"
-        raise TermsRefused("starts_at", f"Choose a start from {earliest:%Y-%m-%d %H:%M} UTC on{why}.")
+        why = f"{ANNOUNCED_AHEAD.days} days ahead: customers must know of it" if earliest > now else "not in the past"
+        minute = earliest + timedelta(minutes=1, microseconds=-1)  # a whole one, which can be written
+        raise TermsRefused("starts_at", f"Choose a start from {minute:%Y-%m-%d %H:%M} UTC on, {why}.")
 
 
 @transaction.atomic

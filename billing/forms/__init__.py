@@ -147,7 +147,9 @@ class Details(forms.Form):
     """Everything about an order that does not change its price."""
 
     name = forms.CharField(
-        label="Name", max_length=80, help_text="For your own lists, such as “fine-tune run 4”.", initial="my lease"
+        label="Name",
+        max_length=80,
+        help_text="For your own lists, such as “fine-tune run 4”. The names of the machines begin like it.",
     )
     project = forms.RegexField(
         PROJECT,
@@ -192,9 +194,12 @@ class Details(forms.Form):
         help_text="While a node is down nothing is charged for it. You can change this later.",
     )
 
-    def __init__(self, data: Any, *, organization: Organization) -> None:
-        """Offers the organization's keys, all of them chosen."""
-        super().__init__(data)
+    def __init__(self, data: Any, *, organization: Organization, now: datetime) -> None:
+        """
+        Offers the organization's keys, all of them chosen, and a name by the second: two leases of one name would share
+        the names of their machines, and a file for SSH would lead to the first.
+        """
+        super().__init__(data, initial={"name": f"lease-{now:%Y%m%d-%H%M%S}"})
         keys = SSHKey.objects.filter(organization=organization).order_by("created_at")
         field = self.fields["ssh_keys"]
         assert isinstance(field, KeyChoices)

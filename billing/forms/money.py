@@ -15,12 +15,15 @@ from marketplace.money import MICROS, MICROS_PER_CENT
 
 LEAST_DOLLARS, MOST_DOLLARS = 10, 50_000
 MOST_BUDGET_DOLLARS = 10**9
+BOUNDS = {"min_value": "at least", "max_value": "at most"}
 
 
 def dollars(label: str, **limits: Any) -> forms.DecimalField:
     """An amount in dollars and cents."""
     widget = forms.NumberInput(attrs={"inputmode": "decimal", "step": "0.01"})
-    return forms.DecimalField(label=label, decimal_places=2, widget=widget, **limits)
+    words = {"max_decimal_places": "Write dollars and whole cents, such as 12.50."}
+    words |= {bound: f"Write {way} ${limits[bound]:,}." for bound, way in BOUNDS.items() if bound in limits}
+    return forms.DecimalField(label=label, decimal_places=2, widget=widget, error_messages=words, **limits)
 
 
 class TopUp(forms.Form):

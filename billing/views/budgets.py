@@ -8,6 +8,7 @@ from accounts.access import may, principal_of
 from accounts.clock import now
 from accounts.views import allowed
 from billing import budgets as caps
+from billing.capping import waiting
 from billing.forms.money import ChangeBudget, NewBudget
 from billing.limits import nodes_allowed
 from billing.models import Budget
@@ -18,12 +19,13 @@ from marketplace.money import MICROS
 
 @allowed("money:read")
 def budgets(request: HttpRequest) -> HttpResponse:
-    """Each budget with what is committed this month and what the month comes to."""
+    """Each budget with what is committed this month, what the month comes to, and what is paused for want of room."""
     principal, moment = principal_of(request), now()
     own = caps.active(organization=principal.organization)
     spoken = commitments(organization=principal.organization, now=moment)
+    outlooks = [caps.outlook(budget=budget, spoken=spoken, now=moment) for budget in own]
     context = {
-        "outlooks": [caps.outlook(budget=budget, spoken=spoken, now=moment) for budget in own],
+        "rows": [(outlook, waiting(outlook=outlook, spoken=spoken, now=moment)) for outlook in outlooks],
         "month": month_of(moment),
         "may_write": may(principal, "money:write"),
     }

@@ -49,7 +49,7 @@ def order(request: HttpRequest) -> HttpResponse:
     wish = Wish(asked, terms=terms, window=Criteria().wish(terms, moment), zones=zones, grouped=grouped)
     wanted = wish.window() if wish.is_valid() else {}
     project = asked.get("project", "").strip()
-    details = Details(request.POST or None, organization=principal.organization)
+    details = Details(request.POST or None, organization=principal.organization, now=moment)
     details.initial["project"] = project
     shown = _shown_quote(asked, offer, principal)
     if shown and shown.lease:

@@ -52,7 +52,7 @@ def standing_order_new(request: HttpRequest) -> HttpResponse:
     zones = zones_for(user=getattr(request.user, "time_zone", ""))
     form = NewStandingOrder(posted, initial=request.GET.dict(), now=moment, plans=open_to, zones=zones)
     booking = posted is None or posted.get("mode") != Mode.TELL
-    details = Details(posted if booking else None, organization=principal.organization)
+    details = Details(posted if booking else None, organization=principal.organization, now=moment)
     if posted and form.is_valid() and (not booking or details.is_valid()):
         setup = Setup(**details.cleaned_data) if booking else None
         try:

@@ -34,6 +34,8 @@ class BySlug(forms.ModelChoiceField[Any]):
 class NewEnrolment(forms.Form):
     """A host's address, the way in for the first time, and how it is to be sold."""
 
+    use_required_attribute = False  # a browser would ask for the address of a simulated node, which has none
+
     site = BySlug(
         Site.objects.order_by("name"),
         to_field_name="slug",

@@ -30,6 +30,7 @@ def ask_approval(*, lease: Lease, actor: str, now: datetime) -> None:
     Approval.objects.create(lease=lease, asked_at=now)
     text = f"Its nodes and its money are kept until {lease.deadline:%Y-%m-%d %H:%M} UTC. You will hear of the decision."
     _tell(lease, "approval_asked", "waits for the operator's approval", text, actor=actor, now=now)
+    _ask_staff(lease, now)
 
 
 @transaction.atomic
@@ -80,6 +81,23 @@ def _decide(lease: Lease, *, approved: bool, actor: str, note: str, now: datetim
     if not (open_ and Approval.objects.filter(lease=locked, decided_at=None).update(**answer)):
         raise NotWaiting(locked)
     return locked
+
+
+def _ask_staff(lease: Lease, now: datetime) -> None:
+    """The mail to those who may decide: the order runs out by itself, so they must know of it."""
+    nodes = f"{lease.node_count} node{'' if lease.node_count == 1 else 's'} on the plan {lease.offer.plan}"
+    record(
+        organization=None,
+        kind="approval.asked",
+        subject=lease.public_id,
+        actor=ACTOR,
+        at=now,
+        notice={
+            "title": f"An order of {lease.organization} waits for approval",
+            "text": f"{lease.name}, {nodes}. Decide by {lease.deadline:%Y-%m-%d %H:%M} UTC: then it ends by itself.",
+            "path": f"/operations/approvals/{lease.public_id}/",
+        },
+    )
 
 
 def _tell(lease: Lease, word: str, what: str, text: str, *, now: datetime, actor: str = ACTOR) -> None:

@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.forms import model_to_dict
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.access import operator_of
@@ -35,7 +37,19 @@ class PlanAdmin(Referenced, SetOnce, ModelAdmin):  # type: ignore[misc]
     list_filter = ("kind", "private")
     search_fields = ("slug", "name")
     set_once = ("slug", "kind")
+    readonly_fields = ("new_terms",)
     inlines = (Access,)
+
+    @admin.display(description="terms")
+    def new_terms(self, plan: Plan) -> str:
+        """The way to announce others, filled in as the newest are."""
+        if not plan.pk:
+            return "Announce its first terms once the plan is saved."
+        address = f"{reverse('admin:marketplace_terms_add')}?plan={plan.pk}"
+        return format_html(
+            '<a class="text-primary-600 underline" href="{}">Announce new terms, filled in as the newest are</a>',
+            address,
+        )
 
 
 @admin.register(Terms)

@@ -32,6 +32,12 @@ COUNTRIES = {
 
 
 @register.filter
+def zone_name(zone: object) -> str:
+    """A time zone in words, as forms offer it: "America/New York"."""
+    return str(zone).replace("_", " ")
+
+
+@register.filter
 def country(code: str) -> str:
     """The name of a country in which there are sites; its code for any other."""
     return COUNTRIES.get(code, code)

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts.clock import now
 from accounts.models import Event, Organization, User
+from accounts.notices import recipients_of
 from leasing import schedule
 from leasing.models import Approval, Claim, Lease
 from leasing.operations import end
@@ -50,8 +51,10 @@ def fresh(lease: Lease) -> Lease:
 
 
 def told(lease: Lease) -> list[str]:
-    """The titles of the mails about it, in order."""
-    events = Event.objects.filter(subject=lease.public_id, notice__isnull=False).order_by("pk")
+    """The titles of its customer's mails about it, in order."""
+    events = Event.objects.filter(
+        organization=lease.organization, subject=lease.public_id, notice__isnull=False
+    ).order_by("pk")
     return [event.words for event in events]
 
 
@@ -63,6 +66,15 @@ def test_an_order_waits_with_its_nodes_and_its_money_and_nothing_is_charged(acme
     assert told(lease) == ["training waits for the operator's approval"]
     schedule.run_due(now=NOON + DAY - SECOND)
     assert (fresh(lease).state, money(acme, NOON + DAY - SECOND).balance_micros) == (LeaseState.HELD, 100 * DOLLARS)
+
+
+def test_those_who_may_decide_are_told_of_an_order_that_waits(acme: Organization, vetted: Offer, pat: User) -> None:
+    lease = place(a_quote(acme, vetted))
+    asked = Event.objects.get(kind="approval.asked")
+    assert recipients_of(asked) == ["pat@example.com"]
+    assert (asked.words, asked.organization) == ("An order of Acme Robotics waits for approval", None)
+    assert asked.notice and asked.notice["path"] == f"/operations/approvals/{lease.public_id}/"
+    assert "Decide by 2026-03-03 12:00 UTC" in asked.notice["text"]
 
 
 def test_an_approved_order_starts_when_it_is_due(acme: Organization, vetted: Offer, vetted_ahead: Offer) -> None:

@@ -54,6 +54,16 @@ def test_a_budget_is_set_changed_and_removed_in_the_browser(browser: Client) -> 
     assert "No budgets yet" in see(browser, "/budgets/")
 
 
+def test_a_budget_names_the_leases_that_it_keeps_paused(browser: Client, acme: Organization, offer: Offer) -> None:
+    lease, budget = running(acme, offer, now=now()), cap(acme, 3)
+    capping.enforce(organization=acme, now=now())
+    page = see(browser, "/budgets/")
+    assert "Paused until there is room for an hour:" in page and f'href="/leases/{lease.public_id}/"' in page
+    assert "</a>, $3.60. Raise the limit, and it goes on by itself." in page
+    budgets.change(budget=budget, limit_micros=10 * MICROS, actor="", now=now())
+    assert "Paused until" not in see(browser, "/budgets/")
+
+
 def test_a_budget_over_its_limit_says_so_and_its_figures_add_up(
     browser: Client, acme: Organization, offer: Offer
 ) -> None:
@@ -68,7 +78,16 @@ def test_a_budget_over_its_limit_says_so_and_its_figures_add_up(
     assert re.search(r"<dt>Over the limit</dt><dd>−\$0\.60</dd>", page) and "Left for orders" not in page
 
 
-@pytest.mark.parametrize(("limit", "words"), [("0", "greater than"), ("ten", "number"), ("", "required")])
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("0", "Write at least $1."),
+        ("10000000000", "Write at most $1,000,000,000."),
+        ("10.005", "Write dollars and whole cents, such as 12.50."),
+        ("ten", "number"),
+        ("", "required"),
+    ],
+)
 def test_a_bad_limit_is_explained_beside_its_field(browser: Client, limit: str, words: str) -> None:
     page = browser.post("/budgets/new/", {"project": "vision", "limit": limit}).content.decode()
     assert 'id="id_limit_error"' in page and words in page and 'value="vision"' in page

@@ -136,7 +136,7 @@ def _see_a_dispute(page: Page) -> None:
     expect(page.get_by_text("Disputed", exact=True)).to_be_visible()
     _looks_right(page, "disputed")
     page.goto("/wallet/")
-    expect(page.get_by_text("Ordering is paused.")).to_be_visible()
+    expect(page.get_by_text("Your company is suspended")).to_be_visible()
     _looks_right(page, "wallet-disputed")
 
 

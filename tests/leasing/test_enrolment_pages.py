@@ -47,6 +47,12 @@ def filled_in(**changed: Any) -> dict[str, str]:
     return {**given, **changed}
 
 
+def test_no_browser_asks_for_the_address_that_a_simulated_node_may_not_have(staff_browser: Client) -> None:
+    page = staff_browser.get("/operations/enrolments/new/").content.decode()
+    field = re.search(r'<input[^>]*name="address"[^>]*>', page)
+    assert field and " required" not in field[0]
+
+
 def an_enrolment(**changed: Any) -> Enrolment:
     wanted = {
         "site": factories.a_site(),

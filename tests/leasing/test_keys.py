@@ -1,6 +1,7 @@
 """Who may log in to a running lease is changed while it runs; and what a tenant brings in secret stays secret."""
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -321,8 +322,13 @@ def test_lines_become_variables_with_every_character_of_their_value(acme: Organi
     assert form.cleaned_data["on_failure"] == "ask"
 
 
+def test_two_orders_are_not_proposed_one_name(acme: Organization) -> None:
+    proposed = [Details(None, organization=acme, now=NOON + timedelta(seconds=n))["name"].value() for n in (0, 1)]
+    assert proposed == ["lease-20260302-120000", "lease-20260302-120001"]
+
+
 def details(acme: Organization, environment: str) -> Details:
     key = factories.a_key(acme)
     factories.an_image()
     typed = {"name": "x", "ssh_keys": [key.public_id], "image": "base", "environment": environment}
-    return Details(typed, organization=acme)
+    return Details(typed, organization=acme, now=NOON)

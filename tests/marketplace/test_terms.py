@@ -1,6 +1,7 @@
 """Terms are announced ahead, said in words before one buys, and change nothing that was ordered."""
 
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -55,9 +56,19 @@ def test_a_change_with_shorter_notice_is_refused_and_says_from_when_on(plan: Pla
     assert Terms.objects.count() == 1
 
 
+def test_the_start_that_a_refusal_names_is_accepted_within_the_minute(plan: Plan) -> None:
+    within = NOON + timedelta(seconds=30, microseconds=1)
+    with pytest.raises(TermsRefused) as refused:
+        announce(plan=plan, fields=FIELDS, starts_at=NOON, actor="user:us_pat", now=within)
+    named = re.search(r"from ([-\d]+ [:\d]+) UTC", refused.value.message)
+    assert named
+    starts_at = datetime.fromisoformat(f"{named[1]}+00:00")
+    assert announce(plan=plan, fields=FIELDS, starts_at=starts_at, actor="user:us_pat", now=within)
+
+
 def test_the_first_terms_of_a_plan_hold_at_once_but_not_in_the_past() -> None:
     new = Plan.objects.create(slug="new", name="New", summary="New.", kind=PlanKind.RESERVED)
-    with pytest.raises(TermsRefused, match="which is now"):
+    with pytest.raises(TermsRefused, match="from 2026-03-02 12:00 UTC on, not in the past"):
         announced(new, NOON - timedelta(seconds=1))
     assert terms_of(plan=new, at=NOON) if announced(new, NOON) else None
 
@@ -98,6 +109,11 @@ def test_staff_announce_terms_that_begin_from_the_newest_and_never_edit_them(sta
     assert (terms.most_nodes, terms.discounts) == (8, [[86_400, 5]])
     assert Event.objects.get(kind="plan.terms_announced").actor.startswith("user:us_")
     assert staff_browser.post(f"/admin/marketplace/terms/{terms.pk}/change/", form).status_code == 403
+
+
+def test_a_plans_page_leads_to_its_new_terms(staff_browser: Client, plan: Plan) -> None:
+    page = staff_browser.get(f"/admin/marketplace/plan/{plan.pk}/change/").content.decode()
+    assert f'href="/admin/marketplace/terms/add/?plan={plan.pk}"' in page
 
 
 def when(moment: Any) -> dict[str, str]:

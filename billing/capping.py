@@ -130,6 +130,7 @@ def _tell(budget: Budget, spoken: Commitments, now: datetime, *, reached: bool) 
         return
     BudgetAlert.objects.bulk_create(BudgetAlert(budget=budget, month=month, percent=p, at=now) for p in fresh)
     limit, spent = format_micros(budget.limit_micros), format_micros(committed)
+    way_out = "Raise it, and they go on." if reached else "Raise it if you need more."
     record(
         organization=budget.organization,
         kind=f"budget.reached_{max(fresh)}",
@@ -140,7 +141,7 @@ def _tell(budget: Budget, spoken: Commitments, now: datetime, *, reached: bool) 
         notice={
             "title": f"{max(fresh)} % of the budget of {budget.label}",
             "text": f"{spent} of the {limit} for {month:%B %Y} are used or agreed on. Orders that do not fit are "
-            "refused, and on-demand leases are paused before the limit is passed. Raise it, and they go on.",
+            f"refused, and on-demand leases are paused before the limit is passed. {way_out}",
             "path": "/budgets/",
         },
     )

@@ -5,14 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.db.models import BigIntegerField, CharField, DateTimeField, Exists, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Coalesce
-
 import leasing.operations
-from accounts.models import Event, Given, Organization, Statement, User, as_json, selected
+from accounts.models import Event, Organization, User, as_json
 from accounts.operations import unwritten
 from accounts.prepared import ask
-from billing import budgets, limits, operations
+from billing import budgets, limits, operations, quotes
 from billing.models import Budget, Meter, Quote
 from billing.queries import split, wallet
 from leasing.models import Lease
@@ -41,22 +38,6 @@ class QuoteRefused(Exception):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
         self.field, self.message = field, message
-
-
-class QuoteExpired(Exception):
-    """The price was kept until `quote.expires_at`; ask for a new quote."""
-
-    def __init__(self, quote: Quote) -> None:
-        super().__init__(f"{quote} expired at {quote.expires_at:%Y-%m-%d %H:%M:%S} UTC.")
-        self.quote = quote
-
-
-class QuoteUsed(Exception):
-    """The quote became `lease` already."""
-
-    def __init__(self, quote: Quote, lease: Lease) -> None:
-        super().__init__(f"{quote} was used for {lease}.")
-        self.quote, self.lease = quote, lease
 
 
 class InsufficientFunds(Exception):
@@ -116,7 +97,7 @@ def quote(
     :raises leasing.operations.PowerTaken: if the offer's site has not enough firm power for an order of it
     """
     rate = _rate(offer, organization, now)
-    held = holding(organization=organization, offer=offer, now=now)
+    held = quotes.holding(organization=organization, offer=offer, now=now)
     terms = terms_of(plan=offer.plan, at=now)
     starts_at, ends_at = _window(terms, starts_at, ends_at, now)
     refusal = why_not(terms, window=Window(starts_at, ends_at) if ends_at else None, nodes=nodes, now=now)
@@ -174,19 +155,21 @@ def place(
     :raises limits.NodeLimitReached: if it would have more nodes at once than it may
     :raises budgets.BudgetExceeded: if a budget has less left for a month than the order's part of it
     :raises Quote.DoesNotExist: if the organization has no such quote
-    :raises QuoteUsed: if it became a lease before
-    :raises QuoteExpired: if its price is no longer kept
+    :raises quotes.QuoteUsed: if it became a lease before
+    :raises quotes.QuoteExpired: if its price is no longer kept
     :raises InsufficientFunds: if the wallet has less available than the quote's hold; RunsDry if the order is on demand
         and what runs on demand already has less than an hour left
     :raises leasing.operations.NodesTaken: if not all nodes are free for the whole window
     """
     operations.lock_wallet(organization=organization)
-    agreed = usable(quote, organization, now)
+    agreed = quotes.usable(quote, organization, now)
     if words := limits.blocked(agreed.organization):
         raise limits.OrderingBlocked(words)
     starts_at = max(agreed.starts_at, soonest(agreed.terms, now))  # one at once begins with the order
     _check(agreed, setup.project, starts_at, now)
-    held = "" if beside_hold and held_for(agreed) != agreed.public_id else held_for(agreed)
+    held = quotes.held_for(agreed)
+    if beside_hold and held != agreed.public_id:
+        held = ""
     lease = leasing.operations.hold(
         organization=organization,
         actor=actor,
@@ -220,7 +203,7 @@ def _check(agreed: Quote, project: str, starts_at: datetime, now: datetime) -> N
         nodes=agreed.nodes,
         starts_at=starts_at,
         ends_at=agreed.ends_at,
-        caps=None if selected(agreed, "budgeted") else (),
+        caps=None if quotes.budgeted(agreed) else (),
         now=now,
     )
     _check_funds(agreed, now)
@@ -265,63 +248,6 @@ def check_caps(
     budgets.check(organization=organization, project=project, amounts_by_month=more, now=now, caps=caps)
 
 
-def usable(quote: str, organization: Organization, now: datetime) -> Quote:
-    """
-    The quote of this public id as it is under lock.
-
-    :raises Quote.DoesNotExist: if the organization has none
-    :raises QuoteUsed: if it became a lease before
-    :raises QuoteExpired: if its price is no longer kept
-    """
-    fresh = LOCKED.first(public_id=quote, organization=organization.pk, now=now)
-    if fresh is None:
-        raise Quote.DoesNotExist
-    fresh.terms.plan = fresh.offer.plan  # a quote's terms are its offer's plan's
-    if fresh.lease:
-        raise QuoteUsed(fresh, fresh.lease)
-    if fresh.expires_at <= now:
-        raise QuoteExpired(fresh)
-    return fresh
-
-
-def holding(*, organization: Organization, offer: Offer, now: datetime) -> Quote | None:
-    """The organization's quote that holds nodes of the offer now: one at most."""
-    held = Quote.objects.filter(organization=organization, offer=offer, holds_until__gt=now)
-    return held.select_related("lease", "terms", "organization", "offer").first()
-
-
-OWN = ("organization__billing_account", "terms", "rate")
-RELATED = ("offer__plan", "offer__pool__site", "offer__pool__node_type", *OWN)
-LIVE = Q(holds_until__gt=Given("now", DateTimeField()))
-HOLDING = Quote.objects.filter(  # its own hold, lapsed or not, else the one that lives there: there is one at most
-    LIVE | Q(pk=OuterRef("pk")),
-    organization=OuterRef("organization"),
-    offer=OuterRef("offer"),
-    holds_until__isnull=False,
-)
-BUDGETS = Budget.objects.filter(organization=OuterRef("organization"), active=True)
-LOCKED = Statement(
-    lambda: (
-        Quote.objects.select_for_update(of=("self",))
-        .select_related(*RELATED)
-        .annotate(holding=Coalesce(Subquery(HOLDING.values("public_id")), Value("")), budgeted=Exists(BUDGETS))
-        .filter(public_id=Given("public_id", CharField()), organization=Given("organization", BigIntegerField()))
-    )
-)
-
-
-def held_for(quote: Quote) -> str:
-    """
-    The quote whose nodes go to this one, `usable`, before others: itself, or another of its organization; "" for none.
-    """
-    return str(selected(quote, "holding"))
-
-
-def hold_used(held: str) -> None:
-    """The quote of this public id holds nothing any more, since what it held was used up."""
-    Quote.objects.filter(public_id=held).update(holds_until=None)
-
-
 def _open_meter(quote: Quote, lease: Lease, held: str) -> None:
     """The meter, and the quote used up, in one statement; where another one held its nodes, that holds none now."""
     meter = Meter(
@@ -335,7 +261,7 @@ def _open_meter(quote: Quote, lease: Lease, held: str) -> None:
     meter._state.adding = False
     quote.lease, quote.holds_until = lease, None
     if held not in ("", quote.public_id):
-        hold_used(held)
+        quotes.hold_used(held)
 
 
 OPEN_METER = """

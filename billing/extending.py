@@ -9,8 +9,8 @@ from django.db.models import DurationField, ExpressionWrapper, F, QuerySet, Valu
 from django.db.models.functions import Coalesce, Least
 
 import leasing.operations
-from billing import limits, operations
-from billing.checkout import CAPS, InsufficientFunds, check_caps, hold_used
+from billing import limits, operations, quotes
+from billing.checkout import CAPS, InsufficientFunds, check_caps
 from billing.models import Meter, MeterPrice, Quote
 from billing.queries import Price, price_of_window, prices_of, rate_words, wallet, with_price
 from leasing.models import Lease
@@ -134,7 +134,7 @@ def extend(
         now=now,
     )
     for quote in held:
-        hold_used(quote)
+        quotes.hold_used(quote)
     meter = Meter.objects.select_for_update().get(lease=fresh)
     MeterPrice.objects.create(
         meter=meter,

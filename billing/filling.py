@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from accounts.operations import Words
 from accounts.seal import Unsealable, unseal
-from billing import checkout, keeping, limits, operations, waiting
+from billing import checkout, keeping, limits, operations, quotes, waiting
 from billing.models import Mode, Quote, StandingOrder, StandingOrderState
 from billing.queries import rate_words
 from leasing.models import ENVIRONMENT_PURPOSE
@@ -168,7 +168,7 @@ def _book(order: StandingOrder, quote: Quote, now: datetime) -> None:
 
 def _offer(order: StandingOrder, quote: Quote, now: datetime) -> None:
     """A quote that holds the nodes, where the plan holds any; not in place of one that the customer looks at now."""
-    if checkout.holding(organization=order.organization, offer=quote.offer, now=now):
+    if quotes.holding(organization=order.organization, offer=quote.offer, now=now):
         raise NotThis
     if quote.terms.hold_seconds:
         quote = keeping.hold_nodes(quote=quote, now=now)

@@ -8,7 +8,7 @@ from django.db.models import Max, Sum
 
 import leasing.operations
 from accounts.models import Organization
-from billing import checkout, limits, operations
+from billing import checkout, limits, operations, quotes
 from billing.models import Quote
 
 
@@ -46,7 +46,7 @@ def hold_nodes(*, quote: Quote, now: datetime) -> Quote:
     """
     organization = quote.organization
     operations.lock_wallet(organization=organization)
-    fresh = checkout.usable(quote.public_id, organization, now)
+    fresh = quotes.usable(quote.public_id, organization, now)
     if fresh.holds_until and fresh.holds_until > now:
         return fresh
     _check(fresh, now)

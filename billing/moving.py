@@ -6,12 +6,13 @@ from datetime import datetime
 from django.db import transaction
 
 import leasing.operations
-from billing import checkout, limits, operations
-from billing.checkout import InsufficientFunds, QuoteUsed
+from billing import checkout, limits, operations, quotes
+from billing.checkout import InsufficientFunds
 from billing.extending import extendable
 from billing.models import Meter, MeterPrice, Quote
 from billing.queries import readable, wallet
 from billing.queries.commitments import of_meter
+from billing.quotes import QuoteUsed
 from leasing.models import Lease
 from leasing.operations import WindowRefused
 from leasing.queries.moving import nodes_for, why_not_moved
@@ -36,7 +37,7 @@ def move(*, lease: Lease, quote: Quote, actor: str, now: datetime) -> None:
     operations.lock_wallet(organization=lease.organization)
     fresh = extendable().get(pk=lease.pk)
     try:
-        agreed = checkout.usable(quote.public_id, fresh.organization, now)
+        agreed = quotes.usable(quote.public_id, fresh.organization, now)
     except QuoteUsed as used:
         if used.lease == fresh:
             return
@@ -50,7 +51,7 @@ def move(*, lease: Lease, quote: Quote, actor: str, now: datetime) -> None:
         raise InsufficientFunds(needed_micros=more, available_micros=available)
     starts_at = max(agreed.starts_at, soonest(agreed.terms, now))
     _check_caps(fresh, agreed, starts_at, now)
-    held = checkout.held_for(agreed)
+    held = quotes.held_for(agreed)
     leasing.operations.move(
         lease=fresh,
         offer=agreed.offer,
@@ -65,7 +66,7 @@ def move(*, lease: Lease, quote: Quote, actor: str, now: datetime) -> None:
     )
     _agree(fresh, agreed, starts_at, now)
     if held not in ("", agreed.public_id):
-        checkout.hold_used(held)
+        quotes.hold_used(held)
 
 
 def _check_caps(lease: Lease, quote: Quote, starts_at: datetime, now: datetime) -> None:
@@ -119,7 +120,7 @@ def preview(*, lease: Lease, quote: Quote, now: datetime) -> Preview:
     refusal = why_not_moved(lease, now=now) or _unfit(lease, quote)
     starts_at = max(quote.starts_at, soonest(quote.terms, now))
     period = occupied(quote.terms, starts_at, quote.ends_at)
-    held = checkout.holding(organization=lease.organization, offer=quote.offer, now=now)
+    held = quotes.holding(organization=lease.organization, offer=quote.offer, now=now)
     free = nodes_for(lease, pool=quote.offer.pool, period=period, quote=held.public_id if held else "", now=now)
     more = difference(lease=lease, quote=quote)
     words = refusal.message if refusal else _obstacle(lease, quote, starts_at, now)

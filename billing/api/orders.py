@@ -19,7 +19,7 @@ from accounts.http.throttles import Launches, Reads
 from accounts.http.views import OrganizationView
 from accounts.models import Given, Organization, SSHKey, Statement, selected
 from accounts.serializers import filters
-from billing import checkout, keeping
+from billing import checkout, keeping, quotes
 from billing.api import problems
 from billing.models import Quote
 from billing.queries import just_ordered, priced_leases
@@ -180,9 +180,9 @@ class Leases(ListModelMixin, LeaseView):
             raise problems.capped(error) from error
         except NodesTaken as error:
             raise problems.nodes_taken(error) from error
-        except checkout.QuoteUsed as error:
+        except quotes.QuoteUsed as error:
             raise problems.quote_used(error) from error
-        except checkout.QuoteExpired as error:
+        except quotes.QuoteExpired as error:
             raise problems.quote_expired(error) from error
 
 

@@ -3,12 +3,13 @@
 from accounts.http.problems import Problem, bad_field
 from accounts.models import Organization
 from billing.budgets import BudgetExceeded
-from billing.checkout import InsufficientFunds, QuoteExpired, QuoteUsed, RunsDry
+from billing.checkout import InsufficientFunds, RunsDry
 from billing.extending import PriceTooHigh
 from billing.keeping import HeldLately
 from billing.limits import NodeLimitReached
 from billing.models import BillingMode
 from billing.queries.metered import WAYS_OUT, mode_of
+from billing.quotes import QuoteExpired, QuoteUsed
 from billing.waiting import NotWaiting, TooManyWait
 from leasing.operations import BookedBehind, NodesTaken, PowerTaken, WindowRefused
 from leasing.queries.extension import LEASE

@@ -10,8 +10,9 @@ from accounts.http.problems import bad_field
 from billing import extending, moving
 from billing.api import problems
 from billing.api.orders import LeaseView
-from billing.checkout import CAPS, InsufficientFunds, QuoteExpired, QuoteUsed
+from billing.checkout import CAPS, InsufficientFunds
 from billing.models import Quote
+from billing.quotes import QuoteExpired, QuoteUsed
 from billing.serializers import PricedLease
 from leasing.models import Lease
 from leasing.operations import BookedBehind, NodesTaken, WindowRefused

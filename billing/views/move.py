@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from accounts.access import principal_of
 from accounts.clock import now
 from accounts.views import allowed
-from billing import checkout, moving
+from billing import checkout, moving, quotes
 from billing.extending import extendable
 from billing.filling import order_path
 from billing.forms.moving import NewWindow
@@ -94,7 +94,7 @@ def _move(request: HttpRequest, lease: Lease, quote: Quote, moment: datetime) ->
         messages.error(request, "Not enough money is available. Nothing was changed.")
     except checkout.CAPS as refused:
         messages.error(request, f"{refused} Nothing was changed.")
-    except (checkout.QuoteUsed, checkout.QuoteExpired):
+    except (quotes.QuoteUsed, quotes.QuoteExpired):
         messages.warning(request, "The price was renewed. Check it and confirm again.")
     else:
         messages.success(request, "It was moved.")

@@ -15,7 +15,7 @@ from django_htmx.http import replace_url
 from accounts.access import Principal, principal_of
 from accounts.clock import now
 from accounts.views import allowed
-from billing import checkout
+from billing import checkout, quotes
 from billing.filling import order_path
 from billing.forms import Details, Wish
 from billing.models import Quote
@@ -63,7 +63,7 @@ def order(request: HttpRequest) -> HttpResponse:
             return redirect("lease", id=lease.public_id)
     elif ordering and not shown:
         messages.info(request, "Check the price, then order.")
-    held = checkout.holding(organization=principal.organization, offer=offer, now=moment)
+    held = quotes.holding(organization=principal.organization, offer=offer, now=moment)
     price = price_of(principal, offer, wish, moment, held=held, shown=shown, project=project)
     if price and ("hold" in request.POST or _held_before(shown, price)):
         price = with_hold(price)
@@ -135,9 +135,9 @@ def _place(request: HttpRequest, quote: Quote, wish: Wish, details: Details, mom
                 setup=Setup(**details.cleaned_data),
                 now=moment,
             )
-    except checkout.QuoteUsed as used:
+    except quotes.QuoteUsed as used:
         return used.lease
-    except checkout.QuoteExpired:
+    except quotes.QuoteExpired:
         messages.warning(request, "The price was renewed. Check it and order again.")
     except checkout.RunsDry:
         messages.error(

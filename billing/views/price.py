@@ -8,7 +8,7 @@ from typing import Any
 from django.forms import ValidationError
 
 from accounts.access import Principal
-from billing import budgets, checkout, keeping, limits
+from billing import budgets, checkout, keeping, limits, quotes
 from billing.forms import Wish
 from billing.forms.money import cents_to_ask
 from billing.models import BillingMode, Quote
@@ -118,7 +118,7 @@ def with_hold(price: Price) -> Price:
         return replace(price, refusal=f"{short} None is held.")
     except NodesTaken:
         return replace(price, refusal="Not all of the nodes are free for this period, and so none is held.")
-    except (checkout.QuoteUsed, checkout.QuoteExpired):
+    except (quotes.QuoteUsed, quotes.QuoteExpired):
         return replace(price, refusal="The price was renewed meanwhile. Check it and try again.")
     return replace(price, quote=quote, held=quote)
 

@@ -7,8 +7,9 @@ import pytest
 
 from accounts.models import Event, Organization
 from billing import checkout, keeping
-from billing.checkout import InsufficientFunds, QuoteExpired, QuoteRefused, QuoteUsed
+from billing.checkout import InsufficientFunds, QuoteRefused
 from billing.models import Meter, Quote
+from billing.quotes import QuoteExpired, QuoteUsed
 from billing.receipts import receipt
 from leasing.models import Claim, Lease
 from leasing.operations import NodesTaken, end

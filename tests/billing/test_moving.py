@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from accounts.clock import now
 from accounts.models import Event, Organization, User
 from accounts.templatetags.ui import unbroken
-from billing import checkout, moving
+from billing import checkout, moving, quotes
 from billing.models import Meter, Quote
 from billing.queries import cost_so_far
 from billing.receipts import receipt
@@ -131,9 +131,9 @@ def test_moving_twice_by_one_quote_moves_once_and_no_quote_is_used_again(acme: O
     move(lease, quote)
     move(lease, quote)
     assert LeaseChange.objects.count() == 1
-    with pytest.raises(checkout.QuoteUsed):
+    with pytest.raises(quotes.QuoteUsed):
         place(quote)
-    with pytest.raises(checkout.QuoteExpired):
+    with pytest.raises(quotes.QuoteExpired):
         place(first)
 
 

@@ -8,9 +8,10 @@ from django.db import connection
 from accounts.models import Organization
 from billing import budgets, checkout, metering, operations, queries
 from billing.budgets import BudgetExceeded
-from billing.checkout import InsufficientFunds, QuoteUsed
+from billing.checkout import InsufficientFunds
 from billing.limits import NodeLimitReached
 from billing.models import LedgerAccount, Meter, Posting, Quote, Usage
+from billing.quotes import QuoteUsed
 from leasing.models import Lease
 from leasing.operations import end
 from tests import factories

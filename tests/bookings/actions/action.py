@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from billing import budgets, checkout, keeping, limits, waiting
+from billing import budgets, checkout, keeping, limits, quotes, waiting
 from billing.models import Quote
 from leasing import operations
 from leasing.models import Claim, Lease
@@ -21,8 +21,8 @@ REFUSALS: dict[type[Exception], str] = {
     checkout.RunsDry: "funds",
     budgets.BudgetExceeded: "budget",
     limits.NodeLimitReached: "limit",
-    checkout.QuoteUsed: "used",
-    checkout.QuoteExpired: "expired",
+    quotes.QuoteUsed: "used",
+    quotes.QuoteExpired: "expired",
     checkout.QuoteRefused: "impossible",
     operations.BookedBehind: "behind",
     operations.WindowRefused: "refused",

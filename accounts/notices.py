@@ -153,7 +153,7 @@ def message_for(notice: Notice) -> EmailMessage:
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("> ")
     subject = " ".join(str(words.get("title", event.kind)).split())
     headers = {"Message-ID": f"<{event.public_id}.{notice.pk}@{domain}>"}
-    return EmailMessage(subject, body, to=[notice.recipient], headers=headers)
+    return EmailMessage(subject, body, to=[notice.recipient], reply_to=[settings.SUPPORT_EMAIL], headers=headers)
 
 
 def send(letters: Iterable[Letter], *, now: datetime) -> int:

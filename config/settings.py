@@ -64,6 +64,7 @@ EMAIL_BACKEND = f"django.core.mail.backends.{'filebased' if EMAIL_FILE_PATH else
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", "Gridlease <no-reply@gridlease.example.com>")
 globals().update(env.smtp("EMAIL_URL"))
+SUPPORT_EMAIL = env.text("SUPPORT_EMAIL", "support@gridlease.example.com")
 
 # -- Django ----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -118,6 +119,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "accounts.context.principal",
+                "accounts.context.support",
                 "billing.context.standing",
             ],
         },
@@ -226,6 +228,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Gridlease API",
     "DESCRIPTION": "Lease whole GPU nodes by the second. Amounts ending in `_micros` are millionths of a US dollar.",
+    "CONTACT": {"email": SUPPORT_EMAIL},
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1/",

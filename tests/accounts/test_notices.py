@@ -30,6 +30,7 @@ def test_each_member_concerned_gets_one_letter_however_often_the_task_runs(
     assert mail.outbox[0].subject == "Your lease has ended"
     assert "The node <b>was</b> returned & wiped." in mail.outbox[0].body
     assert "/leases/ls_1/" in mail.outbox[0].body
+    assert mail.outbox[0].reply_to == ["support@gridlease.example.com"]
     assert event.public_id in mail.outbox[0].extra_headers["Message-ID"]
 
 

@@ -19,8 +19,8 @@ BASE = "/api/v1/webhook-endpoints"
 GOOD = {"url": "https://hooks.example/x", "kinds": ["lease.*", "wallet.empty"]}
 # Families of events that are the operator's, and never an organization's.
 OPERATORS = {
-    "adjustment", "battery", "closing", "dispute", "enrolment", "feed", "ledger", "metered", "miners", "node", "power",
-    "power_command", "promise", "site",
+    "adjustment", "approval", "battery", "closing", "dispute", "enrolment", "feed", "ledger", "metered", "miners",
+    "node", "power", "power_command", "promise", "site",
 }  # fmt: skip
 
 

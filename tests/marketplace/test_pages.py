@@ -61,6 +61,10 @@ def test_a_visitor_reads_what_gridlease_is_and_what_it_costs(fair: Fair) -> None
     assert "Electricity Maps" in read and "ODbL" in read
 
 
+def test_every_page_says_where_one_can_write_to(fair: Fair) -> None:
+    assert 'href="mailto:support@gridlease.example.com"' in Client().get("/").content.decode()
+
+
 def test_members_are_not_told_again_what_gridlease_is(fair: Fair) -> None:
     browser = Client()
     browser.force_login(factories.a_user())

@@ -24,6 +24,7 @@ from marketplace.queries import (
     plans_open_to,
     soonest,
     terms_of,
+    together,
     why_not,
 )
 
@@ -103,7 +104,8 @@ def quote(
     refusal = why_not(terms, window=Window(starts_at, ends_at) if ends_at else None, nodes=nodes, now=now)
     if refusal:
         raise QuoteRefused(refusal.field, refusal.message)
-    if same_fabric and nodes > 1 and largest_fabric_group(pool=offer.pool) < nodes:
+    same_fabric = together(nodes=nodes, same_fabric=same_fabric)
+    if same_fabric and largest_fabric_group(pool=offer.pool) < nodes:
         raise QuoteRefused("same_fabric", f"No fabric group there has {nodes} nodes. Order fewer, or leave it out.")
     leasing.operations.check_power(
         organization=organization,
@@ -122,7 +124,7 @@ def quote(
         terms=terms,
         rate=rate,
         nodes=nodes,
-        same_fabric=same_fabric and nodes > 1,
+        same_fabric=same_fabric,
         starts_at=starts_at,
         ends_at=ends_at,
         list_micros_per_node_hour=rate.micros_per_node_hour,

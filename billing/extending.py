@@ -15,7 +15,7 @@ from billing.models import Meter, MeterPrice, Quote
 from billing.queries import Price, price_of_window, prices_of, rate_words, wallet, with_price
 from leasing.models import Lease
 from leasing.operations import BookedBehind, NodesTaken, WindowRefused
-from leasing.queries.extension import EXTENDABLE, Reach, reach, why_not_extended
+from leasing.queries.extension import EXTENDABLE, READ, Reach, reach, why_not_extended
 from marketplace.money import format_micros
 from marketplace.queries import Refusal, Window, current_rate, duration
 
@@ -124,7 +124,7 @@ def extend(
     agreed = price(lease=fresh, ends_at=ends_at, now=now)
     _check(agreed, max_micros_per_node_hour)
     _check_caps(agreed, now)
-    held = [quote.public_id for quote in ahead(lease=fresh, now=now).given_up(ends_at)]
+    held = [quote.public_id for quote in _given_up(fresh, ends_at, now)]
     change = leasing.operations.extend(
         lease=fresh,
         ends_at=ends_at,
@@ -147,9 +147,17 @@ def extend(
 
 def ahead(*, lease: Lease, now: datetime) -> Ahead:
     """How far it can go on for its organization, whose own quotes, on whichever plan, keep nodes from others alone."""
-    there = Quote.objects.filter(organization=lease.organization, offer__pool=lease.offer.pool_id, holds_until__gt=now)
-    own = list(there.select_related("terms", "offer").order_by("pk"))
+    own = list(_own_holds(lease, now).select_related("terms", "offer").order_by("pk"))
     return Ahead(reach(lease, now=now, quotes=[quote.public_id for quote in own]), own)
+
+
+def _given_up(lease: Lease, ends_at: datetime, now: datetime) -> Sequence[Quote]:
+    """As `Ahead` says. Few hold nodes: only for them it is looked how far the lease can go on."""
+    return ahead(lease=lease, now=now).given_up(ends_at) if _own_holds(lease, now).exists() else ()
+
+
+def _own_holds(lease: Lease, now: datetime) -> QuerySet[Quote]:
+    return Quote.objects.filter(organization=lease.organization, offer__pool=lease.offer.pool_id, holds_until__gt=now)
 
 
 @transaction.atomic
@@ -182,9 +190,7 @@ def _check_ceiling(lease: Lease, seconds: int, most_micros: int, now: datetime) 
 
 def extendable() -> QuerySet[Lease]:
     """Leases with all that pricing more time for them needs."""
-    offer = ("offer__plan", "offer__pool__site", "offer__pool__node_type")
-    related = ("organization", *offer, "terms__plan", "meter")
-    return Lease.objects.select_related(*related).prefetch_related("meter__prices")
+    return Lease.objects.select_related("organization", "meter", *READ).prefetch_related("meter__prices")
 
 
 def _check(agreed: Extension, most_micros: int | None) -> None:

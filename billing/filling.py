@@ -111,8 +111,13 @@ def _ahead(order: StandingOrder, now: datetime) -> Iterable[Ranked]:
 
 
 def _criteria(order: StandingOrder, **more: Any) -> Criteria:
-    which: dict[str, Any] = {"nodes": order.nodes, "same_fabric": order.same_fabric}
-    return Criteria(**order.criteria, **which, organization=order.organization, **more)
+    return Criteria(
+        **order.criteria,
+        nodes=order.nodes,
+        same_fabric=order.same_fabric,
+        organization=order.organization,
+        **more,
+    )
 
 
 def _too_dear(order: StandingOrder, micros_per_node_hour: int) -> bool:

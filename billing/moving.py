@@ -16,6 +16,7 @@ from billing.quotes import QuoteUsed
 from leasing.models import Lease
 from leasing.operations import WindowRefused
 from leasing.queries.moving import nodes_for, why_not_moved
+from marketplace.measures import counted
 from marketplace.money import format_micros
 from marketplace.queries import Refusal, occupied, soonest
 
@@ -138,7 +139,7 @@ def _obstacle(lease: Lease, quote: Quote, starts_at: datetime, now: datetime) ->
 
 def _unfit(lease: Lease, quote: Quote) -> Refusal | None:
     if quote.nodes != lease.node_count or quote.ends_at is None:
-        nodes = f"{lease.node_count} node{'s' if lease.node_count > 1 else ''}"
+        nodes = counted(lease.node_count, "node")
         return Refusal("quote", f"Quote a window with an end for {nodes}, as the lease has.")
     if (quote.offer, quote.starts_at, quote.ends_at) == (lease.offer, lease.starts_at, lease.ends_at):
         return Refusal("quote", "The lease is there already: choose another window or offer.")

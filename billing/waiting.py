@@ -14,7 +14,7 @@ from billing.models import Mode, StandingOrder, StandingOrderState
 from leasing.operations import Setup, check_environment, sealed
 from marketplace.models import PlanKind, Terms
 from marketplace.money import format_micros
-from marketplace.queries import HORIZON, first_end, first_start, open_terms
+from marketplace.queries import HORIZON, first_end, first_start, open_terms, together
 
 MOST_WAITING = 20  # of one organization
 LASTS = timedelta(days=30)  # where nothing else is said
@@ -106,7 +106,7 @@ def join(
         mode=wish.mode,
         criteria=dict(wish.criteria),
         nodes=wish.nodes,
-        same_fabric=wish.same_fabric and wish.nodes > 1,
+        same_fabric=together(nodes=wish.nodes, same_fabric=wish.same_fabric),
         length_seconds=wish.length_seconds,
         earliest_at=earliest_at,
         latest_at=wish.latest_at,

@@ -130,7 +130,7 @@ def _end(lease: Lease, *, now: datetime) -> None:
 
 def tell_endings(*, now: datetime) -> None:
     """Leases that end soon: the customer hears in time to save what is on them, or to extend them."""
-    soon = extension.ending_soon(now=now).select_related("organization", "terms__plan")
+    soon = extension.ending_soon(now=now).select_related("organization", *extension.READ)
     _each(soon, lambda lease: operations.tell_ending(lease=lease, now=now))
 
 

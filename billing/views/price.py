@@ -28,6 +28,7 @@ from marketplace.queries import (
     occupied,
     offer_row,
     soonest,
+    together,
 )
 
 POWER_TAKEN = "power_taken"  # marks the error of a wish for which a site has not the power
@@ -103,7 +104,7 @@ def is_for(quote: Quote, wish: Wish, moment: datetime) -> bool:
     """Whether the price that was shown is the price of what is wished now."""
     wanted = wish.window()
     same = quote.nodes == wanted["nodes"] and quote.ends_at == wanted["ends_at"]
-    same = same and quote.same_fabric == (wanted["same_fabric"] and wanted["nodes"] > 1)
+    same = same and quote.same_fabric == together(nodes=wanted["nodes"], same_fabric=wanted["same_fabric"])
     at_once = wanted["starts_at"] is None and quote.starts_at <= soonest(quote.terms, moment)
     return same and (at_once or quote.starts_at == wanted["starts_at"]) and quote.expires_at > moment
 

@@ -41,8 +41,7 @@ def _windows(offer: Offer, terms: Terms, criteria: Criteria, now: datetime) -> l
     if offer.plan.kind != PlanKind.RESERVED or criteria.ends_at is None:
         return []
     first = criteria.starts_at or now
-    which: dict[str, Any] = {"nodes": criteria.nodes, "same_fabric": criteria.together}
-    free = next_windows(offer, terms, starts_at=first, now=now, **which)
+    free = next_windows(offer, terms, nodes=criteria.nodes, same_fabric=criteria.together, starts_at=first, now=now)
     found = fitting(terms, free, first, criteria.ends_at - first, now)
     return [one for one in found if not why_not(terms, window=one, nodes=criteria.nodes, now=now)][:WINDOWS_SHOWN]
 

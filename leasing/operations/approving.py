@@ -10,6 +10,7 @@ from leasing.operations import calendar
 from leasing.operations.booking import confirm, expire
 from leasing.operations.ending import end
 from leasing.states import LeaseState
+from marketplace.measures import counted
 
 ACTOR = "system:leasing"  # the customer deals with Gridlease; the approval's row says who of its staff decided
 
@@ -85,7 +86,7 @@ def _decide(lease: Lease, *, approved: bool, actor: str, note: str, now: datetim
 
 def _ask_staff(lease: Lease, now: datetime) -> None:
     """The mail to those who may decide: the order runs out by itself, so they must know of it."""
-    nodes = f"{lease.node_count} node{'' if lease.node_count == 1 else 's'} on the plan {lease.offer.plan}"
+    nodes = f"{counted(lease.node_count, 'node')} on the plan {lease.offer.plan}"
     record(
         organization=None,
         kind="approval.asked",

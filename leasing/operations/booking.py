@@ -224,10 +224,9 @@ def nodes_taken(
     The refusal, with the next windows in which as many nodes can be booked, of one fabric group where that is wanted.
     What is held for `quote` was free for it.
     """
-    which: dict[str, Any] = {"nodes": nodes, "same_fabric": same_fabric}
     scattered = same_fabric and are_free(offer=offer, nodes=nodes, window=window, now=now, quote=quote)
     terms = terms_of(plan=offer.plan, at=now)
-    free = next_windows(offer, terms, starts_at=window.starts_at, now=now, **which)
+    free = next_windows(offer, terms, nodes=nodes, same_fabric=same_fabric, starts_at=window.starts_at, now=now)
     return NodesTaken(list(islice(bookable_windows(terms, free, now), WINDOWS_SHOWN)), scattered=scattered)
 
 
@@ -240,9 +239,15 @@ def next_windows(
     offer: Offer, terms: Terms, *, nodes: int, starts_at: datetime, now: datetime, same_fabric: bool
 ) -> list[Window]:
     """Those from `starts_at` on in which as many nodes are free, of one fabric group where that is wanted."""
-    which: dict[str, Any] = {"nodes": nodes, "same_fabric": same_fabric}
-    until = starts_at + WINDOWS_AHEAD
-    return free_windows(offer=offer, terms=terms, starts_at=starts_at, until=until, now=now, **which)
+    return free_windows(
+        offer=offer,
+        terms=terms,
+        nodes=nodes,
+        same_fabric=same_fabric,
+        starts_at=starts_at,
+        until=starts_at + WINDOWS_AHEAD,
+        now=now,
+    )
 
 
 def guaranteed(terms: Terms, starts_at: datetime) -> Window:

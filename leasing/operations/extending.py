@@ -11,11 +11,9 @@ from accounts.operations import record
 from leasing.models import ChangeKind, Claim, Lease, LeaseChange
 from leasing.operations import calendar
 from leasing.operations.booking import NodesTaken, PowerTaken
-from leasing.queries.extension import LEASE, Reach, added, reach, serving_claims, why_not_extended
+from leasing.queries.extension import LEASE, READ, Reach, added, reach, serving_claims, why_not_extended
 from marketplace.queries import Refusal, duration
 from marketplace.queries.windows import cleaning
-
-NEEDED = ("terms__plan", "organization", "offer__plan", "offer__pool__site", "offer__pool__node_type")
 
 
 class WindowRefused(Exception):
@@ -47,7 +45,7 @@ def extend(
     :raises PowerTaken: if the site has not enough firm power for the time that is added
     """
     _make_room(lease, quotes)
-    lease = Lease.objects.select_for_update(of=("self",)).select_related(*NEEDED).get(pk=lease.pk)
+    lease = Lease.objects.select_for_update(of=("self",)).select_related("organization", *READ).get(pk=lease.pk)
     if refusal := why_not_extended(lease, ends_at=ends_at, now=now):
         raise WindowRefused(refusal)
     assert lease.ends_at is not None  # else it was refused

@@ -39,14 +39,7 @@ def keep(
     # An open-ended lease begins with its order, which may come as late as `until`.
     window = Window(starts_at, occupied(terms, starts_at if ends_at else until, ends_at).ends_at)
     wanted: dict[str, Any] = {"nodes": nodes, "same_fabric": same_fabric, "now": now}
-    wish: dict[str, Any] = {
-        "pool": offer.pool,
-        "nodes": nodes,
-        "together": same_fabric,
-        "window": window,
-        "instead_of": instead_of,
-        "now": now,
-    }
+    wish: dict[str, Any] = {"pool": offer.pool, "window": window, "instead_of": instead_of, **wanted}
     try:
         found = _at_once(horizon=None if ends_at else guaranteed(terms, window.starts_at), **wish) or _in_line(**wish)
     except calendar.TooFewNodes:
@@ -59,13 +52,13 @@ def keep(
 
 @transaction.atomic
 def _at_once(
-    *, pool: Pool, nodes: int, together: bool, window: Window, horizon: Window | None, instead_of: str, now: datetime
+    *, pool: Pool, nodes: int, same_fabric: bool, window: Window, horizon: Window | None, instead_of: str, now: datetime
 ) -> list[int]:
     """
     Ids of nodes that nobody else has locked, in place of those before, which are let go; none, and nothing is changed,
     if they are too few. For an open-ended lease rather nodes with nothing booked behind, as its order would choose.
     """
-    wish: dict[str, Any] = {"pool": pool, "nodes": nodes, "together": together, "now": now}
+    wish: dict[str, Any] = {"pool": pool, "nodes": nodes, "together": same_fabric, "now": now}
     with suppress(calendar.TooFewNodes), transaction.atomic():
         calendar.let_go(node_ids=calendar.lock_held_for(instead_of), quote=instead_of)
         if horizon:
@@ -75,12 +68,12 @@ def _at_once(
     return []
 
 
-def _in_line(*, pool: Pool, nodes: int, together: bool, window: Window, instead_of: str, now: datetime) -> list[int]:
+def _in_line(*, pool: Pool, nodes: int, same_fabric: bool, window: Window, instead_of: str, now: datetime) -> list[int]:
     """The same, waiting for whoever has them locked. Raises TooFewNodes."""
     for _ in range(calendar.BLOCKING_TRIES):
         free = free_nodes(window=window, now=now, quote=instead_of).exclude(is_held(now=now, quote=instead_of))
         choice = free.filter(pool=pool)
-        if together:
+        if same_fabric:
             choice = choice.filter(node__fabric_group=tightest_fabric_group(choice, nodes=nodes))
         wanted = list(choice.order_by("node_id").values_list("pk", flat=True)[:nodes])
         if len(wanted) < nodes:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
@@ -48,8 +47,7 @@ def move(
     if refusal or lease.ends_at is None:
         raise WindowRefused(refusal) if refusal else AssertionError("a lease without an end was refused")
     if calendar.take_power(offer=offer, nodes=len(after), period=period, now=now, quote=quote) < period.ends_at:
-        which: dict[str, Any] = {"nodes": lease.node_count, "same_fabric": lease.same_fabric}
-        raise no_power(offer=offer, window=period, now=now, **which)
+        raise no_power(offer=offer, nodes=lease.node_count, same_fabric=lease.same_fabric, window=period, now=now)
     calendar.claim(lease=lease, node_ids=after, period=period)
     change = LeaseChange.objects.create(
         lease=lease,
@@ -74,8 +72,14 @@ def _exchange(lease: Lease, *, offer: Offer, period: Window, quote: str, now: da
     for _ in range(calendar.BLOCKING_TRIES):
         with suppress(calendar.TooFewNodes, calendar.ClaimsChanged):  # somebody took one while we waited
             return _try(lease, pool=offer.pool, period=period, quote=quote, now=now)
-    which: dict[str, Any] = {"nodes": lease.node_count, "same_fabric": lease.same_fabric}
-    raise nodes_taken(offer=offer, window=period, now=now, quote=quote, **which)
+    raise nodes_taken(
+        offer=offer,
+        nodes=lease.node_count,
+        same_fabric=lease.same_fabric,
+        window=period,
+        quote=quote,
+        now=now,
+    )
 
 
 @transaction.atomic

@@ -16,6 +16,7 @@ from marketplace.queries.windows import Window, cleaning
 
 EXTENDABLE = frozenset({LeaseState.SCHEDULED, LeaseState.PROVISIONING, LeaseState.ACTIVE, LeaseState.PAUSED})
 LONGEST_NOTICE = timedelta(days=1)  # of an end
+READ = ("terms__plan", "offer__plan", "offer__pool__site", "offer__pool__node_type")  # of a lease, by `reach`
 LEASE, ENDS_AT = "lease", "ends_at"  # what a refusal names: the lease as it is, or the end that was asked for
 
 

@@ -16,7 +16,7 @@ from marketplace.queries.booking import (
     why_not_until,
 )
 from marketplace.queries.calendar import Day, Hour, calendar, hours_of
-from marketplace.queries.criteria import BadPeriod, Criteria, Sort, check_period
+from marketplace.queries.criteria import BadPeriod, Criteria, Sort, check_period, together
 from marketplace.queries.earliest import Search, earliest
 from marketplace.queries.finding import Hit, stock_of
 from marketplace.queries.firm import Level, Limited, firm_power, has_power, levels
@@ -121,6 +121,7 @@ __all__ = [
     "stock_of",
     "terms_of",
     "tightest_fabric_group",
+    "together",
     "why_not",
     "why_not_until",
     "with_groups",

@@ -30,6 +30,11 @@ class Sort(TextChoices):
     FREE = "free", "Free nodes"
 
 
+def together(*, nodes: int, same_fabric: bool) -> bool:
+    """Whether nodes of several fabric groups will not do: of a single node `same_fabric` asks nothing."""
+    return same_fabric and nodes > 1
+
+
 @dataclass(frozen=True)
 class Criteria:
     """What the customer looks for. Each field left at None asks for nothing."""
@@ -44,7 +49,7 @@ class Criteria:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     nodes: int = 1
-    same_fabric: bool = False  # all of one fabric group; of a single node it asks nothing
+    same_fabric: bool = False  # all of one fabric group
     max_micros_per_node_hour: int | None = None  # that is charged: own rate and discount for the length counted in
     renewable_share: int | None = None  # per cent of the site's grid mix, at least
     organization: Organization | None = None  # whose private plans and rates count too
@@ -57,7 +62,7 @@ class Criteria:
     @property
     def together(self) -> bool:
         """Whether nodes of several fabric groups will not do."""
-        return self.same_fabric and self.nodes > 1
+        return together(nodes=self.nodes, same_fabric=self.same_fabric)
 
     def affords(self, micros_per_node_hour: int) -> bool:
         """Whether a node-hour may be charged at so much."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db.models import TextChoices
 
@@ -102,8 +101,14 @@ def openings(
     hits = [hit for hit in candidates if hit.terms.plan.kind == PlanKind.RESERVED]
     wanted = max(criteria.starts_at or now, now)
     offers = {hit.offer_id: (hit.pool_id, hit.terms) for hit in hits}
-    which: dict[str, Any] = {"nodes": criteria.nodes, "same_fabric": criteria.together}
-    free = windows_of(offers=offers, starts_at=wanted, until=until, now=now, **which)
+    free = windows_of(
+        offers=offers,
+        nodes=criteria.nodes,
+        same_fabric=criteria.together,
+        starts_at=wanted,
+        until=until,
+        now=now,
+    )
     found = []
     for hit in hits:
         terms = hit.terms

@@ -21,6 +21,7 @@ from marketplace.queries import (
     check_period,
     plans_open_to,
     reach_of,
+    together,
 )
 
 SHOWN_AHEAD = timedelta(days=14)
@@ -232,4 +233,4 @@ class OpeningsAsked(OfferFilter):
 
 
 def _together(attrs: dict[str, Any]) -> bool:
-    return bool(attrs["same_fabric"] and attrs["nodes"] > 1)
+    return together(nodes=attrs["nodes"], same_fabric=attrs["same_fabric"])

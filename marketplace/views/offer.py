@@ -120,8 +120,15 @@ def _cost(words: str, seconds: int, row: OfferRow, terms: Terms, nodes: int) -> 
 
 def _availability(offer: Offer, terms: Terms, criteria: Criteria, now: datetime, zone: str) -> dict[str, Any]:
     until = min(max(now + AHEAD, (criteria.ends_at or now) + timedelta(days=1)), now + HORIZON)
-    which: dict[str, Any] = {"nodes": criteria.nodes, "same_fabric": criteria.together}
-    windows = free_windows(offer=offer, terms=terms, starts_at=now, until=until, now=now, **which)
+    windows = free_windows(
+        offer=offer,
+        terms=terms,
+        nodes=criteria.nodes,
+        same_fabric=criteria.together,
+        starts_at=now,
+        until=until,
+        now=now,
+    )
     return {
         "windows": windows,
         "guaranteed_until": guaranteed_until(terms, windows, now),

@@ -106,13 +106,18 @@ def test_nodes_that_are_taken_do_not_keep_anybody_from_a_price(acme: Organizatio
     assert a_quote(acme, single, **AHEAD), "others may give them back while it is kept"
 
 
+def whose_power_ends(organization: Organization, offer: Offer, begin: datetime) -> Lease:
+    """A lease of two hours at a site that may sell none of its power two hours later."""
+    PowerWindow.objects.update(period=DateTimeTZRange(None, begin + 4 * HOUR))
+    a_limit(offer.pool.site, 0, starts_at=begin + 4 * HOUR)
+    window: dict[str, Any] = {"starts_at": begin, "ends_at": begin + 2 * HOUR}
+    return place(a_quote(organization, offer, now=database_now(), **window), now=database_now())
+
+
 def test_an_extension_without_power_is_refused_as_an_order_is_with_how_far_it_can_go_on(
     api: APIClient, browser: Client, acme: Organization, reserved: Offer, begin: datetime
 ) -> None:
-    PowerWindow.objects.update(period=DateTimeTZRange(None, begin + 4 * HOUR))
-    a_limit(reserved.pool.site, 0, starts_at=begin + 4 * HOUR)
-    window: dict[str, Any] = {"starts_at": begin, "ends_at": begin + 2 * HOUR}
-    lease = place(a_quote(acme, reserved, now=database_now(), **window), now=database_now())
+    lease = whose_power_ends(acme, reserved, begin)
     address = f"/api/v1/leases/{lease.public_id}/extend"
     answer = api.post(address, {"ends_at": begin + 5 * HOUR}, format="json")
     problem = answer.json()
@@ -134,10 +139,7 @@ def test_an_extension_without_power_is_refused_as_an_order_is_with_how_far_it_ca
 def test_how_far_a_lease_can_go_on_is_said_ahead_with_its_sites_power_counted(
     api: APIClient, browser: Client, acme: Organization, reserved: Offer, begin: datetime
 ) -> None:
-    PowerWindow.objects.update(period=DateTimeTZRange(None, begin + 4 * HOUR))
-    a_limit(reserved.pool.site, 0, starts_at=begin + 4 * HOUR)
-    window: dict[str, Any] = {"starts_at": begin, "ends_at": begin + 2 * HOUR}
-    lease = place(a_quote(acme, reserved, now=database_now(), **window), now=database_now())
+    lease = whose_power_ends(acme, reserved, begin)
     shown = api.get(f"/api/v1/leases/{lease.public_id}/extension").json()
     why = f"Macon may sell 0.0 kW of firm power, and 0.0 kW are sold at {begin + 4 * HOUR:%Y-%m-%d %H:%M} UTC; this"
     assert (shown["furthest_ends_at"], shown["behind"]) == (f"{begin + 3 * HOUR:%Y-%m-%dT%H:%M:%SZ}", [])

@@ -126,10 +126,10 @@ def of_each_group(offer: Offer, since: datetime, groups: Iterable[str]) -> list[
 def test_the_calendar_counts_the_group_that_has_most_nodes_free_in_the_hour(offer: Offer) -> None:
     take("east", (4, 6), nodes=2)
     take("west", (5, 7))
-    days = {"starts_on": NOON.date(), "days": 1, "zone": ZoneInfo("UTC"), "now": NOON}
-    (day,) = calendar(offer=offer, same_fabric=True, **days)  # type: ignore[arg-type]
+    days: dict[str, Any] = {"starts_on": NOON.date(), "days": 1, "zone": ZoneInfo("UTC"), "now": NOON}
+    (day,) = calendar(offer=offer, same_fabric=True, **days)
     assert [hour.free for hour in day.hours[15:20]] == [2, 2, 1, 2, 2]
-    (day,) = calendar(offer=offer, **days)  # type: ignore[arg-type]
+    (day,) = calendar(offer=offer, **days)
     assert [hour.free for hour in day.hours[15:20]] == [5, 3, 2, 4, 5]
 
 
